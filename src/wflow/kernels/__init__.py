@@ -1,0 +1,34 @@
+"""Floor 1: kernels, bandwidth rules and sums over pairs of points."""
+
+from .bandwidth import median_bandwidth, silverman_bandwidth
+from .base import AbstractKernel
+from .embeddings import mixture_double_integral, mixture_embedding
+from .radial import (
+    EnergyDistance,
+    Gaussian,
+    InverseMultiquadric,
+    Laplace,
+    Matern32,
+    Matern52,
+)
+from .sums import gradient_matvec, gram, log_matvec, matvec, pair_sum
+
+
+__all__ = [
+    "AbstractKernel",
+    "EnergyDistance",
+    "Gaussian",
+    "InverseMultiquadric",
+    "Laplace",
+    "Matern32",
+    "Matern52",
+    "gradient_matvec",
+    "gram",
+    "log_matvec",
+    "matvec",
+    "median_bandwidth",
+    "mixture_double_integral",
+    "mixture_embedding",
+    "pair_sum",
+    "silverman_bandwidth",
+]

@@ -1,0 +1,35 @@
+"""Floor 0: what moves."""
+
+from .base import (
+    AbstractDensity,
+    AbstractMeasure,
+    ImplicitEntropyError,
+    UnsupportedMeasureError,
+    inexact,
+)
+from .gaussian import Gaussian, GaussianDifferential, GaussianMixture
+from .grid import Grid, logarithmic_mean
+from .particles import Particles, ParticlesDifferential
+from .phase import AffineVelocity, Phase
+from .point import Point
+from .special import mean_decay
+
+
+__all__ = [
+    "AbstractDensity",
+    "AbstractMeasure",
+    "AffineVelocity",
+    "Gaussian",
+    "GaussianDifferential",
+    "GaussianMixture",
+    "Grid",
+    "ImplicitEntropyError",
+    "Particles",
+    "ParticlesDifferential",
+    "Phase",
+    "Point",
+    "UnsupportedMeasureError",
+    "inexact",
+    "logarithmic_mean",
+    "mean_decay",
+]

@@ -1,0 +1,93 @@
+"""The contract of a measure: what moves, and how its functionals are differentiated."""
+
+import abc
+from collections.abc import Callable
+from typing import Any, Self
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
+
+from wflow.parameters import Learnable
+
+
+class UnsupportedMeasureError(TypeError):
+    """An energy, geometry or flow met a measure that it does not act on."""
+
+    def __init__(self, owner: object, measure: object, supported: str):
+        super().__init__(
+            f"{type(owner).__name__} does not act on {type(measure).__name__}; "
+            f"it acts on {supported}."
+        )
+
+
+class ImplicitEntropyError(TypeError):
+    """The entropy of a measure without a density was asked for as a number."""
+
+    def __init__(self, owner: object):
+        super().__init__(
+            f"{type(owner).__name__}: particles have no density, so this differential "
+            "is (dx, dw, entropy) with the entropy left as a coefficient. Use it with "
+            "Stein (which integrates it by parts), with LangevinFlow (which turns it "
+            "into noise), or give the energy a density: density=KDE(...) or "
+            "density=GaussianClosure()."
+        )
+
+
+def inexact(value: ArrayLike | Learnable) -> Array:
+    """``value`` as a floating-point array; a floating dtype is kept as it is.
+
+    The converter of array fields: a ``Learnable`` stays one (until it is unwrapped).
+    """
+    if isinstance(value, Learnable):
+        return value
+    value = jnp.asarray(value)
+    if jnp.issubdtype(value.dtype, jnp.inexact):
+        return value
+    return value.astype(jnp.result_type(float))
+
+
+class AbstractMeasure(eqx.Module):
+    """A measure that can be put into a flow.
+
+    A measure separates what moves (``state``, the pytree that a solver integrates)
+    from what is frozen (axes, spacing, labels). A functional of it is differentiated
+    by ``differential``, in the coordinates named there.
+    """
+
+    @property
+    @abc.abstractmethod
+    def state(self) -> PyTree[Array]:
+        """What moves."""
+
+    @abc.abstractmethod
+    def with_state(self, state: PyTree[Array]) -> Self:
+        """The same measure with another ``state``."""
+
+    @abc.abstractmethod
+    def integrate(self, function: Callable[[Any], Array]) -> Array:
+        """The integral of ``function`` (of one point) against the measure."""
+
+    @abc.abstractmethod
+    def differential(
+        self, functional: Callable[[Self], Float[Array, ""]]
+    ) -> tuple[Float[Array, ""], Any]:
+        """Value and differential of ``functional`` at this measure."""
+
+    @property
+    def dtype(self) -> jnp.dtype:
+        """Floating dtype of the state."""
+        return jnp.result_type(*jax.tree.leaves(self.state))
+
+
+class AbstractDensity(eqx.Module):
+    """A probability law known through its density."""
+
+    @abc.abstractmethod
+    def log_density(self, x: Float[Array, " d"]) -> Float[Array, ""]:
+        """Logarithm of the density at one point."""
+
+    @abc.abstractmethod
+    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n d"]:
+        """``n`` independent draws."""

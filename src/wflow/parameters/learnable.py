@@ -1,0 +1,73 @@
+"""A number that a fit may change."""
+
+import math
+import warnings
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float
+
+
+# Where a positive parameter starts that was asked to start at zero.
+_FLOOR = 1e-2
+
+
+class Learnable(eqx.Module):
+    r"""A number or array that ``fit`` may change, in place of any array of a flow.
+
+    A positive one (the default) is stored as its logarithm, so that every step keeps it
+    positive and steps are relative; ``positive=False`` stores the value itself. Flows
+    that hold such parameters are used as they are: ``solve`` and ``fit`` replace each
+    by its ``value``.
+
+    Raises:
+        ValueError: a positive one is negative somewhere, or not finite.
+    """
+
+    raw: Float[Array, "..."]
+    positive: bool = eqx.field(static=True, default=True)
+
+    def __init__(self, value: ArrayLike, positive: bool = True):
+        """Start at ``value``; a positive one that is zero starts at 0.01 instead."""
+        start = np.asarray(value, float)
+        if not np.isfinite(start).all():
+            raise ValueError(f"Learnable: expected a finite value, found {value}.")
+        if positive:
+            if (start < 0).any():
+                raise ValueError(f"Learnable: expected value >= 0, found {value}.")
+            if (start == 0).any():
+                warnings.warn(
+                    f"Learnable: a positive parameter cannot start at zero; it starts "
+                    f"at {_FLOOR}.",
+                    stacklevel=2,
+                )
+                start = np.where(start == 0, _FLOOR, start)
+            start = np.log(start)
+        self.raw = jnp.asarray(start, jnp.result_type(float))
+        self.positive = positive
+
+    @property
+    def value(self) -> Float[Array, "..."]:
+        """The parameter itself."""
+        return jnp.exp(self.raw) if self.positive else self.raw
+
+    def __repr__(self) -> str:
+        """The value, for the eye."""
+        if isinstance(self.raw, jax.core.Tracer | jax.ShapeDtypeStruct):
+            return f"Learnable({self.raw})"
+        raw = np.asarray(self.raw)
+        shown = np.exp(raw) if self.positive else raw
+        text = f"{float(shown):.4g}" if math.prod(raw.shape) == 1 else str(shown)
+        return f"Learnable({text})"
+
+
+def unwrap(tree: Any) -> Any:
+    """``tree`` with every ``Learnable`` replaced by its value."""
+    return jax.tree.map(
+        lambda leaf: leaf.value if isinstance(leaf, Learnable) else leaf,
+        tree,
+        is_leaf=lambda leaf: isinstance(leaf, Learnable),
+    )

@@ -1,0 +1,19 @@
+"""Set-up of JAX for all tests: float64, and compiled programs kept between runs."""
+
+import os
+from pathlib import Path
+
+
+# In the environment, so that the processes that tests start share the cache. It keeps
+# every program: compiling takes most of the time of the suite, running very little.
+CACHE = Path(__file__).resolve().parents[1] / ".cache" / "jax"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import jax  # after the environment that it reads when imported
+
+
+# Not in the environment: a process that a test starts decides on its own precision.
+jax.config.update("jax_enable_x64", True)

@@ -1,0 +1,252 @@
+"""Pairwise sums against dense numpy references."""
+
+import subprocess
+import sys
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from wflow.kernels import (
+    EnergyDistance,
+    Gaussian,
+    InverseMultiquadric,
+    Laplace,
+    Matern32,
+    Matern52,
+    gradient_matvec,
+    gram,
+    log_matvec,
+    matvec,
+    pair_sum,
+)
+
+
+H = np.array([0.7, 1.3])
+PROFILES = {
+    Gaussian: lambda r: np.exp(-(r**2) / 2),
+    InverseMultiquadric: lambda r: (1 + r**2) ** -0.5,
+    Laplace: lambda r: np.exp(-r),
+    Matern32: lambda r: (1 + np.sqrt(3) * r) * np.exp(-np.sqrt(3) * r),
+    Matern52: lambda r: (1 + np.sqrt(5) * r + 5 * r**2 / 3) * np.exp(-np.sqrt(5) * r),
+    EnergyDistance: lambda r: -r,
+}
+SMOOTH = (Gaussian, InverseMultiquadric, Matern32, Matern52)
+kernels = pytest.mark.parametrize("kind", list(PROFILES))
+
+
+@pytest.fixture(scope="module")
+def clouds():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(9, 2)), rng.normal(size=(14, 2)) + 0.3
+    y[:2] = x[:2]  # coinciding points in both clouds
+    x[3] = x[2]
+    return jnp.asarray(x), jnp.asarray(y), jnp.asarray(rng.normal(size=14))
+
+
+def distances(x, y):
+    return np.linalg.norm((np.asarray(x)[:, None] - np.asarray(y)[None]) / H, axis=-1)
+
+
+@kernels
+def test_gram_and_call_match_the_formula(kind, clouds):
+    x, y, _ = clouds
+    kernel = kind(H)
+    expected = PROFILES[kind](distances(x, y))
+    np.testing.assert_allclose(gram(kernel, x, y), expected, atol=1e-7)
+    np.testing.assert_allclose(kernel(x[4], y[5]), expected[4, 5], rtol=1e-13)
+    np.testing.assert_allclose(
+        gram(kernel, x), PROFILES[kind](distances(x, x)), atol=1e-7
+    )
+    np.testing.assert_array_equal(
+        jnp.diagonal(gram(kernel, x)), PROFILES[kind](np.zeros(9))
+    )
+
+
+@kernels
+def test_blocks_equal_dense(kind, clouds):
+    x, y, b = clouds
+    both = jnp.stack([b, b**2], 1)
+
+    @eqx.filter_jit
+    def sums(kernel, x, y, block, block_self):
+        return (
+            matvec(kernel, x, y, b, block),
+            matvec(kernel, x, y, both, block),
+            matvec(kernel, x, None, x, block_self),
+            gradient_matvec(kernel, x, y, b, block),
+        )
+
+    dense = sums(kind(H), x, y, None, None)
+    np.testing.assert_allclose(dense[0], gram(kind(H), x, y) @ b, atol=1e-12)
+    for blocked, whole in zip(sums(kind(H), x, y, 5, 4), dense, strict=True):
+        np.testing.assert_allclose(blocked, whole, atol=1e-7)
+
+
+@pytest.mark.parametrize("kind", SMOOTH)
+def test_gradient_matvec_is_the_gradient(kind, clouds):
+    x, y, b = clouds
+    kernel = kind(H)
+
+    def field(point):
+        return jax.vmap(lambda z: kernel(point, z))(y) @ b
+
+    np.testing.assert_allclose(
+        gradient_matvec(kernel, x, y, b, 5), jax.vmap(jax.grad(field))(x), atol=1e-12
+    )
+
+
+@kernels
+def test_gradient_of_a_self_sum_against_finite_differences(kind, clouds):
+    x = clouds[1]
+    b, v = clouds[2], jnp.asarray(np.random.default_rng(1).normal(size=(14, 2)))
+
+    @eqx.filter_jit
+    def value(x, h, block):
+        return b @ matvec(kind(h), x, None, b, block)
+
+    step, h = 1e-6, jnp.asarray(H)
+    for block in (None, 5):
+        grad_x, grad_h = jax.grad(value, (0, 1))(x, h, block)
+        slope = (value(x + step * v, h, block) - value(x - step * v, h, block)) / 2
+        np.testing.assert_allclose(jnp.vdot(grad_x, v), slope / step, rtol=1e-7)
+        slope = (value(x, h * (1 + step), block) - value(x, h * (1 - step), block)) / 2
+        np.testing.assert_allclose(grad_h @ h, slope / step, rtol=1e-7)
+
+
+@kernels
+def test_second_gradients_are_finite_at_coinciding_points(kind, clouds):
+    x = clouds[0]  # x[2] == x[3]
+
+    @jax.jit
+    @jax.grad
+    def second(x):
+        energy = lambda x: jnp.sum(matvec(kind(H), x, x, jnp.ones(9), 4))
+        return jnp.sum(jax.grad(energy)(x) ** 2) + jnp.sum(
+            gradient_matvec(kind(H), x, x, jnp.ones(9), 4) ** 2
+        )
+
+    assert jnp.all(jnp.isfinite(second(x)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "factor"),
+    [(Gaussian, 1), (InverseMultiquadric, 1), (Matern32, 3), (Matern52, 5 / 3)],
+)
+def test_mixed_second_derivative_on_the_diagonal(kind, factor):
+    # Its trace enters the kernel Stein discrepancy; through a root it would be 0.
+    x = jnp.array([0.3, -0.2])
+    mixed = jax.jacfwd(jax.grad(kind(0.5), 0), 1)(x, x)
+    np.testing.assert_allclose(mixed, factor * np.eye(2) / 0.25, atol=1e-12)
+
+
+def test_log_matvec_far_from_everything(clouds):
+    x, y, b = clouds
+    w = jnp.abs(b).at[:6].set(0)  # the first block has no weight at all
+    for scale in (1.0, 300.0):
+        s = np.log(np.asarray(w[6:])) - distances(scale * x, scale * y[6:]) ** 2 / 2
+        top = s.max(1, keepdims=True)
+        expected = (np.log(np.exp(s - top).sum(1, keepdims=True)) + top)[:, 0]
+        for block in (None, 5):
+            value = log_matvec(Gaussian(H), scale * x, scale * y, w, block)
+            np.testing.assert_allclose(value, expected, rtol=1e-11)
+
+
+def test_log_matvec_derivatives(clouds):
+    x, y, b = clouds
+    w = jnp.abs(b).at[:6].set(0)
+    value = jax.jit(lambda x, w: jnp.sum(log_matvec(Gaussian(H), x, y, w, 5) ** 2) / 2)
+    grad_x, grad_w = jax.jit(jax.grad(value, (0, 1)))(x, w)
+    v, step = jnp.ones_like(x).at[2, 1].set(-2.0), 1e-6
+    slope = (value(x + step * v, w) - value(x - step * v, w)) / (2 * step)
+    np.testing.assert_allclose(jnp.vdot(grad_x, v), slope, rtol=1e-8)
+    k = gram(Gaussian(H), x, y)  # also at the zero weights
+    np.testing.assert_allclose(grad_w, k.T @ (jnp.log(k @ w) / (k @ w)), rtol=1e-10)
+    far = jax.grad(lambda w: jnp.sum(log_matvec(Gaussian(H), 300 * x, 300 * y, w)))(w)
+    assert jnp.all(jnp.isfinite(far))
+
+
+def test_log_matvec_without_weight_and_without_gaussian(clouds):
+    x, y, b = clouds
+    assert jnp.all(log_matvec(Gaussian(1.0), x, y, 0 * b) == -jnp.inf)
+    with pytest.raises(TypeError, match="Gaussian kernel, found Laplace"):
+        log_matvec(Laplace(1.0), x, y, b)
+
+
+def test_pair_sum_of_any_function(clouds):
+    x, y, b = clouds
+    w = jnp.arange(1.0, 10.0)
+    function = lambda p, q: 1 / (1 + jnp.sum(jnp.abs(p - 2 * q)))
+    values = jax.vmap(jax.vmap(function, (None, 0)), (0, None))(x, y)
+    total = jax.jit(
+        lambda x, w, block: pair_sum(function, x, w, y, b, block), static_argnums=2
+    )
+    for block in (None, 4):
+        np.testing.assert_allclose(total(x, w, block), w @ values @ b, rtol=1e-13)
+        grad = jax.grad(total, 1)(x, w, block)
+        np.testing.assert_allclose(grad, values @ b, rtol=1e-12)
+
+
+def test_pair_sum_pads_at_a_point(clouds):
+    # Zero would be a pole of this function.
+    y = clouds[1] + 5
+    function = lambda p, q: p @ q / (q @ q)
+    grad = jax.grad(lambda y: pair_sum(function, y, jnp.ones(14), y, jnp.ones(14), 4))
+    assert jnp.all(jnp.isfinite(grad(y)))
+
+
+def test_vmap_over_bandwidths_and_clouds(clouds):
+    x, y, b = clouds
+    h = jnp.array([0.5, 2.0])
+    each = eqx.filter_vmap(lambda h, x: matvec(Gaussian(h), x, y, b, 5))(
+        h, jnp.stack([x, 2 * x])
+    )
+    np.testing.assert_allclose(each[0], gram(Gaussian(0.5), x, y) @ b, atol=1e-12)
+    np.testing.assert_allclose(each[1], gram(Gaussian(2.0), 2 * x, y) @ b, atol=1e-12)
+
+
+@kernels
+def test_float32_follows_the_points(kind, clouds):
+    x, _, _ = clouds
+    x32 = x.astype(jnp.float32) + 100  # far from the origin: the centring matters
+    b = jnp.ones(9, jnp.float32)
+    value = matvec(kind(H), x32, x32, b, 4)
+    assert value.dtype == jnp.float32
+    reference = PROFILES[kind](distances(x32, x32)).sum(1)
+    np.testing.assert_allclose(value, reference, rtol=1e-3, atol=1e-3)
+    assert gradient_matvec(kind(H), x32, x32, b).dtype == jnp.float32
+
+
+def test_wrong_arguments_are_named(clouds):
+    x, y, b = clouds
+    with pytest.raises(ValueError, match=r"one dimension d, found \(9, 2\) and"):
+        matvec(Gaussian(1.0), x, y[:, :1], b)
+    with pytest.raises(ValueError, match="block >= 1, found 0"):
+        matvec(Gaussian(1.0), x, y, b, 0)
+
+
+_MEMORY = """
+import resource, jax, jax.numpy as jnp
+from wflow.kernels import Gaussian, gradient_matvec, matvec
+def loss(x, b):
+    force = gradient_matvec(Gaussian(0.5), x, x, b)
+    return jnp.sum(force**2) + b @ matvec(Gaussian(0.5), x, x, b)
+grad = jax.jit(jax.grad(loss))
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+grad(jnp.ones((64, 2)), jnp.ones(64)).block_until_ready()
+x = jax.random.normal(jax.random.key(0), (16384, 2))
+before = peak()
+grad(x, jnp.ones(16384)).block_until_ready()
+print(peak() - before)
+"""
+
+
+@pytest.mark.slow
+def test_a_large_gradient_stays_small():
+    # One 16384 x 16384 matrix of float32 is 1024 MiB.
+    run = subprocess.run(
+        [sys.executable, "-c", _MEMORY], check=True, capture_output=True, text=True
+    )
+    assert float(run.stdout) < 500

@@ -1,0 +1,105 @@
+"""Exact transport against assignment, quantiles and linear programming."""
+
+import jax
+import numpy as np
+import pytest
+from scipy.optimize import linear_sum_assignment, linprog
+from scipy.spatial.distance import cdist
+from scipy.stats import wasserstein_distance
+
+from wflow.transport import (
+    barycentric_map,
+    displacement_interpolation,
+    optimal_plan,
+    w1,
+    w2,
+    w2_squared,
+)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def test_equal_sizes_are_an_assignment(rng):
+    x, y = rng.normal(size=(40, 3)), rng.normal(size=(40, 3)) + 0.5
+    for value, cost in ((w1, cdist(x, y)), (w2_squared, cdist(x, y) ** 2)):
+        rows, columns = linear_sum_assignment(cost)
+        np.testing.assert_allclose(value(x, y), cost[rows, columns].mean(), rtol=1e-12)
+    np.testing.assert_allclose(barycentric_map(x, y), y[columns], atol=1e-12)
+    np.testing.assert_allclose(w2(x, y) ** 2, w2_squared(x, y))
+
+
+def test_unequal_sizes_and_weights_on_the_line(rng):
+    x, y = rng.normal(size=(30, 1)), rng.normal(size=(17, 1)) * 2
+    a, b = rng.uniform(size=30), rng.uniform(size=17) * 8
+    a[:3] = 0
+    expected = wasserstein_distance(x[:, 0], y[:, 0], a, b)
+    np.testing.assert_allclose(w1(x, y, a, b), expected, rtol=1e-12)
+    # W2^2 by quantiles, on the union of the jumps of the two distribution functions.
+    i, j = np.argsort(x[:, 0]), np.argsort(y[:, 0])
+    f, g = np.cumsum(a[i]) / a.sum(), np.cumsum(b[j]) / b.sum()
+    s = np.sort(np.concatenate([f, g]))
+    mid = (s + np.concatenate([[0], s[:-1]])) / 2
+    f[-1] = g[-1] = np.inf  # the last quantile, whatever the rounding
+    gap = x[i, 0][np.searchsorted(f, mid)] - y[j, 0][np.searchsorted(g, mid)]
+    np.testing.assert_allclose(
+        w2_squared(x, y, a, b), np.diff(s, prepend=0) @ gap**2, rtol=1e-12
+    )
+
+
+def test_plan_against_linear_programming(rng):
+    x, y = rng.normal(size=(5, 2)), rng.normal(size=(4, 2))
+    a, b = rng.dirichlet(np.ones(5)), rng.dirichlet(np.ones(4))
+    plan = optimal_plan(x, y, a, b, p=1)
+    np.testing.assert_allclose(plan.sum(1), a)
+    np.testing.assert_allclose(plan.sum(0), b)
+    marginals = np.concatenate([np.kron(np.eye(5), np.ones(4)), np.tile(np.eye(4), 5)])
+    best = linprog(cdist(x, y).ravel(), A_eq=marginals, b_eq=np.concatenate([a, b]))
+    np.testing.assert_allclose(np.sum(plan * cdist(x, y)), best.fun, rtol=1e-9)
+
+
+def test_displacement_interpolation_is_a_geodesic(rng):
+    x, y = rng.normal(size=(12, 2)), rng.normal(size=(9, 2)) + 1
+    whole = w2(x, y)
+    points, weights = displacement_interpolation(x, y, 0.3)
+    assert len(points) <= 12 + 9 - 1
+    np.testing.assert_allclose(weights.sum(), 1)
+    np.testing.assert_allclose(w2(x, points, None, weights), 0.3 * whole, rtol=1e-9)
+    np.testing.assert_allclose(w2(points, y, weights), 0.7 * whole, rtol=1e-9)
+
+
+def test_zero_weights_stay_out(rng):
+    x, y = rng.normal(size=(6, 2)), rng.normal(size=(6, 2))
+    padded = np.concatenate([x, [[99.0, 99.0]]])
+    weights = np.array([1.0] * 6 + [0.0])
+    np.testing.assert_allclose(w1(padded, y, weights), w1(x, y), rtol=1e-12)
+    np.testing.assert_allclose(barycentric_map(padded, y, weights)[-1], [99.0, 99.0])
+
+
+def test_float32_is_widened(rng):
+    x, y = rng.normal(size=(2, 7, 2)).astype(np.float32)
+    assert w1(x, y) == w1(x.astype(np.float64), y.astype(np.float64))
+
+
+def test_wrong_inputs_are_named(rng):
+    x = rng.normal(size=(5, 2))
+    bad = x.copy()
+    bad[[1, 3], 0] = np.nan, np.inf
+    with pytest.raises(ValueError, match="2 of 5 rows of y are not finite"):
+        w1(x, bad)
+    with pytest.raises(ValueError, match="one dimension, found 2 and 1"):
+        w1(x, x[:, :1])
+    with pytest.raises(ValueError, match="weights_x are negative at 1 point"):
+        w2(x, x, [1, 1, 1, 1, -1])
+    with pytest.raises(ValueError, match="weights_y sum to zero"):
+        w2(x, x, None, np.zeros(5))
+    with pytest.raises(ValueError, match=r"weights_y of shape \(5,\), found \(4,\)"):
+        w2(x, x, None, np.zeros(4))
+    with pytest.raises(ValueError, match=r"shape \(n, d\), n >= 1, found \(5,\)"):
+        w1(x[:, 0], x)
+    with pytest.raises(ValueError, match="expected p 1 or 2, found 3"):
+        optimal_plan(x, x, p=3)
+    with pytest.raises(ValueError, match="x is a tracer: exact transport runs outside"):
+        jax.jit(lambda z: w1(z, x))(x)
