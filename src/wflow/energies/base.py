@@ -1,0 +1,173 @@
+"""The contract of an energy, and sums and scalings of energies."""
+
+import abc
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float
+
+from wflow.measures import (
+    AbstractMeasure,
+    Grid,
+    ImplicitEntropyError,
+    Particles,
+    Phase,
+    UnsupportedMeasureError,
+    inexact,
+)
+
+
+class AbstractEnergy(eqx.Module):
+    r"""A scalar functional $F(\mu, t)$ that a flow lowers.
+
+    A subclass writes ``value`` once, with ``mu.integrate(...)`` or the measure's
+    fields; everything else is derived from it by differentiation. Energies add,
+    subtract and scale.
+    """
+
+    @abc.abstractmethod
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        r"""$F(\mu, t)$.
+
+        Raises:
+            UnsupportedMeasureError: the energy has no meaning on this measure.
+            ImplicitEntropyError: it holds the entropy of particles without a density.
+        """
+
+    @property
+    def separable(self) -> bool:
+        """Whether each particle moves as if alone, at all times alike."""
+        return False
+
+    def explicit(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        """The part of the energy that is a number: all but an implicit entropy."""
+        return self.value(mu, t)
+
+    def implicit_entropy(self, mu: Any) -> Float[Array, ""] | None:
+        """Coefficient of the entropy that ``mu`` has no density for; None if none."""
+        del mu
+        return None
+
+    def differential(self, mu: AbstractMeasure, t: ArrayLike = 0.0) -> Any:
+        """The differential at ``mu``, in the coordinates of its type.
+
+        Particles: ``ParticlesDifferential``; Grid: the first variation at cells;
+        Gaussian: ``GaussianDifferential``; Point: the gradient; Phase: that of its
+        measure.
+        """
+        if isinstance(mu, Phase):
+            mu = mu.measure
+        differential: Any = mu.differential(lambda nu: self.explicit(nu, t))[1]
+        entropy = self.implicit_entropy(mu)
+        if entropy is None:
+            return differential
+        return differential._replace(entropy=entropy)
+
+    def first_variation(
+        self, mu: Particles, points: Float[Array, "m d"], t: ArrayLike = 0.0
+    ) -> Float[Array, " m"]:
+        r"""$(\delta F/\delta\mu)(y)$ at any points: the derivative in a mass put there.
+
+        On a learned energy this is the landscape that a particle at y feels.
+        """
+        n = mu.n
+
+        def with_mass(mass: Array) -> Array:
+            nu = Particles(
+                jnp.concatenate([mu.x, points]),
+                jnp.concatenate([mu.logw, jnp.full_like(mass, -jnp.inf)]),
+                jnp.concatenate([jnp.zeros(n, mass.dtype), mass]),
+            )
+            return self.explicit(nu, t)
+
+        return jax.grad(with_mass)(jnp.zeros(points.shape[0], mu.dtype))
+
+    def __add__(self, other: "AbstractEnergy") -> "Sum":
+        if not isinstance(other, AbstractEnergy):
+            return NotImplemented
+        return Sum((self, other))
+
+    def __sub__(self, other: "AbstractEnergy") -> "Sum":
+        if not isinstance(other, AbstractEnergy):
+            return NotImplemented
+        return Sum((self, Scaled(-1.0, other)))
+
+    def __mul__(self, factor: ArrayLike) -> "Scaled":
+        if isinstance(factor, AbstractEnergy):
+            return NotImplemented
+        return Scaled(factor, self)
+
+    def __rmul__(self, factor: ArrayLike) -> "Scaled":
+        return self.__mul__(factor)
+
+    def __truediv__(self, factor: ArrayLike) -> "Scaled":
+        return self * (1 / factor)
+
+    def __neg__(self) -> "Scaled":
+        return Scaled(-1.0, self)
+
+
+class Sum(AbstractEnergy):
+    r"""$\sum_k F_k$."""
+
+    parts: tuple[AbstractEnergy, ...]
+
+    @property
+    def separable(self) -> bool:
+        return all(part.separable for part in self.parts)
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        return sum(part.value(mu, t) for part in self.parts)
+
+    def explicit(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        return sum(part.explicit(mu, t) for part in self.parts)
+
+    def implicit_entropy(self, mu: Any) -> Float[Array, ""] | None:
+        coefficients = [part.implicit_entropy(mu) for part in self.parts]
+        held = [c for c in coefficients if c is not None]
+        return sum(held[1:], held[0]) if held else None
+
+
+class Scaled(AbstractEnergy):
+    r"""$c F$."""
+
+    factor: Float[Array, ""] = eqx.field(converter=inexact)
+    energy: AbstractEnergy
+
+    @property
+    def separable(self) -> bool:
+        return self.energy.separable
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        return self.factor * self.energy.value(mu, t)
+
+    def explicit(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        return self.factor * self.energy.explicit(mu, t)
+
+    def implicit_entropy(self, mu: Any) -> Float[Array, ""] | None:
+        entropy = self.energy.implicit_entropy(mu)
+        return None if entropy is None else self.factor * entropy
+
+
+def atoms(
+    energy: AbstractEnergy, mu: Any
+) -> tuple[Float[Array, "n d"], Float[Array, " n"]]:
+    """Points and masses of a measure that is a sum of atoms.
+
+    Raises:
+        UnsupportedMeasureError: ``mu`` is neither Particles nor Grid.
+    """
+    if isinstance(mu, Particles | Grid):
+        return mu.atoms
+    raise UnsupportedMeasureError(energy, mu, "Particles and Grid")
+
+
+__all__ = [
+    "AbstractEnergy",
+    "ImplicitEntropyError",
+    "Scaled",
+    "Sum",
+    "atoms",
+]

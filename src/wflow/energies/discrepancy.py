@@ -1,0 +1,149 @@
+"""Energies that measure how far a measure is from a target."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float
+
+from wflow.kernels import (
+    AbstractKernel,
+    matvec,
+    mixture_double_integral,
+    mixture_embedding,
+    pair_sum,
+)
+from wflow.kernels import Gaussian as GaussianKernel
+from wflow.measures import (
+    Gaussian,
+    GaussianMixture,
+    Particles,
+    UnsupportedMeasureError,
+    inexact,
+)
+from wflow.transport import sinkhorn_divergence
+
+from .base import AbstractEnergy, atoms
+
+
+def _as_mixture(law: Gaussian | GaussianMixture) -> GaussianMixture:
+    if isinstance(law, GaussianMixture):
+        return law
+    return GaussianMixture(law.mean[None], law.cov[None], jnp.ones(1, law.mean.dtype))
+
+
+class MMD(AbstractEnergy):
+    r"""$F(\mu) = \frac12 \mathrm{MMD}_k^2(\mu, \nu)$, half the squared discrepancy.
+
+    $\mathrm{MMD}_k^2 = \iint k\,d(\mu-\nu)\,d(\mu-\nu)$, diagonals included. The target
+    is Particles, or a Gaussian or GaussianMixture in closed form with the Gaussian
+    kernel; a Gaussian measure needs that form too.
+
+    Reference: Arbel, Korba, Salim, Gretton, NeurIPS 2019, equation (1).
+    """
+
+    kernel: AbstractKernel
+    target: Particles | Gaussian | GaussianMixture
+
+    def __check_init__(self) -> None:
+        if not isinstance(self.target, Particles) and not isinstance(
+            self.kernel, GaussianKernel
+        ):
+            raise TypeError(
+                "MMD: a target given as a density needs the Gaussian kernel, found "
+                f"{type(self.kernel).__name__}."
+            )
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        del t
+        if isinstance(mu, Gaussian):
+            return self._value_of_gaussian(mu)
+        x, w = atoms(self, mu)
+        within = w @ matvec(self.kernel, x, x, w)
+        match self.target:
+            case Particles():
+                y, v = self.target.atoms
+                across = w @ matvec(self.kernel, x, y, v)
+                target = v @ matvec(self.kernel, y, y, v)
+            case _:
+                mixture = _as_mixture(self.target)
+                across = w @ mixture_embedding(self.kernel, mixture, x)
+                target = mixture_double_integral(self.kernel, mixture, mixture)
+        return (within - 2 * across + target) / 2
+
+    def _value_of_gaussian(self, mu: Gaussian) -> Float[Array, ""]:
+        if isinstance(self.target, Particles) or not isinstance(
+            self.kernel, GaussianKernel
+        ):
+            raise UnsupportedMeasureError(
+                self,
+                mu,
+                "Particles and Grid, and on Gaussian when the target is a Gaussian or "
+                "a mixture",
+            )
+        law, target = _as_mixture(mu), _as_mixture(self.target)
+        terms = [
+            mixture_double_integral(self.kernel, a, b)
+            for a, b in ((law, law), (law, target), (target, target))
+        ]
+        return (terms[0] - 2 * terms[1] + terms[2]) / 2
+
+
+class KernelSteinDiscrepancy(AbstractEnergy):
+    r"""$F(\mu) = \frac12 \iint u_\pi(x, y)\,d\mu(x)\,d\mu(y)$, half the squared KSD.
+
+    $u_\pi = s(x)\cdot s(y)\,k + s(x)\cdot\nabla_y k + s(y)\cdot\nabla_x k
+    + \nabla_x\cdot\nabla_y k$ with the score $s = \nabla\log\pi$; the target's
+    normaliser is not needed. The kernel must be twice differentiable (Gaussian, inverse
+    multiquadric, Matern 5/2).
+
+    Reference: Liu, Lee, Jordan, ICML 2016, theorem 3.6.
+    """
+
+    kernel: AbstractKernel
+    log_density: Callable[[Array], Array]
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        del t
+        x, w = atoms(self, mu)
+        score = jax.vmap(jax.grad(self.log_density))(x)
+        k = self.kernel
+        grad_x, grad_y = jax.grad(k, 0), jax.grad(k, 1)
+
+        def stein(a: Array, b: Array) -> Array:
+            (xa, sa), (xb, sb) = jnp.split(a, 2), jnp.split(b, 2)
+            trace = jnp.trace(jax.jacfwd(grad_x, 1)(xa, xb))
+            first = sa @ grad_y(xa, xb) + sb @ grad_x(xa, xb)
+            return (sa @ sb) * k(xa, xb) + first + trace
+
+        points = jnp.concatenate([x, score], axis=1)
+        return pair_sum(stein, points, w, points, w) / 2
+
+
+class SinkhornDivergence(AbstractEnergy):
+    r"""$F(\mu) = S_b(\mu, \nu)$, the debiased Sinkhorn divergence to particles.
+
+    ``blur`` b is a length; with ``p=2`` the ground cost is $|x-y|^2/2$ (so that
+    $S_b \to W_2^2/2$ as b goes to 0), with ``p=1`` it is $|x-y|$. Masses are
+    normalised.
+
+    Reference: Feydy et al., AISTATS 2019, equation (3).
+    """
+
+    target: Particles
+    blur: Float[Array, ""] = eqx.field(converter=inexact)
+    p: Literal[1, 2] = eqx.field(static=True, default=2)
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        del t
+        x, w = atoms(self, mu)
+        return sinkhorn_divergence(
+            x,
+            self.target.x,
+            weights_x=w,
+            weights_y=self.target.w,
+            blur=self.blur,
+            p=self.p,
+        ).value

@@ -1,0 +1,135 @@
+"""Energies of a density: entropy, Fisher information, Kullback-Leibler divergence."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float
+
+from wflow.measures import (
+    Gaussian,
+    Grid,
+    ImplicitEntropyError,
+    Particles,
+    UnsupportedMeasureError,
+    inexact,
+)
+
+from .base import AbstractEnergy
+from .density import AbstractParticleDensity, gaussian_entropy
+from .potential import Potential
+
+
+class Entropy(AbstractEnergy):
+    r"""$F(\mu) = \tau \int \rho\log\rho\,dx$, the negative Boltzmann entropy.
+
+    Exact on Grid and Gaussian. Particles need a ``density``; without one the
+    coefficient stays implicit (see ``ImplicitEntropyError``).
+    """
+
+    temperature: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    density: AbstractParticleDensity | None = None
+
+    @property
+    def separable(self) -> bool:
+        return self.density is None
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        del t
+        match mu:
+            case Grid():
+                integral = jnp.sum(_entropy_density(mu.density)) * mu.cell_volume
+            case Gaussian():
+                integral = gaussian_entropy(mu.cov)
+            case Particles() if self.density is not None:
+                integral = self.density.entropy(mu)
+            case Particles():
+                raise ImplicitEntropyError(self)
+            case _:
+                raise UnsupportedMeasureError(self, mu, "Particles, Grid and Gaussian")
+        return self.temperature * integral
+
+    def explicit(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        if self.implicit_entropy(mu) is None:
+            return self.value(mu, t)
+        return jnp.zeros((), mu.dtype)
+
+    def implicit_entropy(self, mu: Any) -> Float[Array, ""] | None:
+        if isinstance(mu, Particles) and self.density is None:
+            return self.temperature
+        return None
+
+
+def _entropy_density(rho: Float[Array, "*cells"]) -> Float[Array, "*cells"]:
+    r"""$\rho\log\rho$, below the smallest normal number its tangent there.
+
+    Its derivative is $\log\rho + 1$ with the floor in the logarithm alone, as in the
+    logarithmic mean: the heat equation stays exact where cells are empty.
+    """
+    tiny = jnp.finfo(rho.dtype).tiny
+    normal = rho > tiny
+    log_rho = jnp.log(jnp.where(normal, rho, tiny))
+    return rho * log_rho + jnp.where(normal, 0, rho - tiny)
+
+
+class FisherInformation(AbstractEnergy):
+    r"""$F(\mu) = \frac{\hbar^2}{8} \int |\nabla\log\rho|^2 d\mu$.
+
+    The quantum potential: a frictionless ``LagrangianFlow`` of it plus
+    $\int V d\mu$ is the Schroedinger equation in Madelung's variables. On a grid it is
+    $\frac{\hbar^2}{2}\int|\nabla\sqrt\rho|^2$ at faces; on particles it needs a
+    density.
+
+    Reference: von Renesse, Canad. Math. Bull. 55 (2012), theorem 3.1.
+    """
+
+    hbar: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    density: AbstractParticleDensity | None = None
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        del t
+        match mu:
+            case Grid():
+                root = jnp.sqrt(jnp.maximum(mu.density, jnp.finfo(mu.dtype).tiny))
+                squares = [
+                    jnp.sum(mu.face_gradient(root, axis) ** 2) for axis in range(mu.dim)
+                ]
+                information = 4 * mu.cell_volume * sum(squares)
+            case Gaussian():
+                information = jnp.trace(jnp.linalg.inv(mu.cov))
+            case Particles() if self.density is not None:
+                information = self.density.fisher_information(mu)
+            case Particles():
+                raise ImplicitEntropyError(self)
+            case _:
+                raise UnsupportedMeasureError(self, mu, "Particles, Grid and Gaussian")
+        return self.hbar**2 / 8 * information
+
+
+class KLDivergence(AbstractEnergy):
+    r"""$F(\mu) = \int \log(\rho/\pi)\,d\mu$ for a target $\pi$ known up to a factor.
+
+    ``log_density`` is $\log\pi$ at one point; its constant shifts the value only. On
+    particles the entropy is implicit unless a ``density`` is given.
+    """
+
+    log_density: Callable[[Array], Array]
+    density: AbstractParticleDensity | None = None
+
+    def _parts(self) -> AbstractEnergy:
+        potential = Potential(self.log_density)
+        return Entropy(density=self.density) - potential
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        return self._parts().value(mu, t)
+
+    def explicit(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        return self._parts().explicit(mu, t)
+
+    def implicit_entropy(self, mu: Any) -> Float[Array, ""] | None:
+        return self._parts().implicit_entropy(mu)
+
+    @property
+    def separable(self) -> bool:
+        return self.density is None

@@ -1,0 +1,218 @@
+"""Learned energies."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+
+from wflow.kernels import pair_sum
+from wflow.measures import Particles, UnsupportedMeasureError, inexact
+
+from .base import AbstractEnergy, atoms
+
+
+class TimeEmbedding(eqx.Module):
+    r"""$e(t) = W_2\,\mathrm{silu}(W_1 t + b_1) + b_2$, shape ``(size,)``."""
+
+    first: eqx.nn.Linear
+    second: eqx.nn.Linear
+
+    def __init__(self, size: int, *, key: PRNGKeyArray):
+        a, b = jax.random.split(key)
+        self.first = eqx.nn.Linear(1, size, key=a)
+        self.second = eqx.nn.Linear(size, size, key=b)
+
+    def __call__(self, t: ArrayLike) -> Float[Array, " size"]:
+        t = jnp.asarray(t, self.first.weight.dtype)
+        return self.second(jax.nn.silu(self.first(t[None])))
+
+
+class AttentionBlock(eqx.Module):
+    """One pre-norm transformer block over weighted particles.
+
+    ``h += MHA(LN(h)); h += FFN(LN(h))``. Attention averages with the particles' weights
+    times the exponential scores, so that the output depends on the measure alone.
+    """
+
+    norm_attention: eqx.nn.LayerNorm
+    norm_feedforward: eqx.nn.LayerNorm
+    projection: eqx.nn.Linear
+    output: eqx.nn.Linear
+    expand: eqx.nn.Linear
+    contract: eqx.nn.Linear
+    heads: int = eqx.field(static=True)
+
+    def __init__(self, width: int, heads: int, feedforward: int, *, key: PRNGKeyArray):
+        a, b, c, d = jax.random.split(key, 4)
+        self.norm_attention = eqx.nn.LayerNorm(width)
+        self.norm_feedforward = eqx.nn.LayerNorm(width)
+        # Glorot-uniform weights and zero biases for the attention's projections.
+        bound = (6 / (4 * width)) ** 0.5
+        projection = eqx.nn.Linear(width, 3 * width, key=a)
+        self.projection = eqx.tree_at(
+            lambda m: (m.weight, m.bias),
+            projection,
+            (
+                jax.random.uniform(a, (3 * width, width), minval=-bound, maxval=bound),
+                jnp.zeros(3 * width),
+            ),
+        )
+        output = eqx.nn.Linear(width, width, key=b)
+        self.output = eqx.tree_at(lambda m: m.bias, output, jnp.zeros(width))
+        self.expand = eqx.nn.Linear(width, feedforward, key=c)
+        self.contract = eqx.nn.Linear(feedforward, width, key=d)
+        self.heads = heads
+
+    def __call__(
+        self, h: Float[Array, "n width"], w: Float[Array, " n"]
+    ) -> Float[Array, "n width"]:
+        n, width = h.shape
+        projected = jax.vmap(self.projection)(jax.vmap(self.norm_attention)(h))
+        q, k, v = jnp.moveaxis(projected.reshape(n, 3, self.heads, -1), 1, 0)
+        scores = jnp.einsum("ihc,jhc->hij", q, k) / (width / self.heads) ** 0.5
+        # Weights enter linearly, not as log w: differentiable where a weight is zero.
+        # Only there can a score exceed the shift, and must not overflow.
+        heard = jnp.where(w > 0, scores, -jnp.inf)
+        shift = jax.lax.stop_gradient(heard.max(-1, keepdims=True))
+        bound = jnp.log(jnp.finfo(h.dtype).max) / 2
+        share = jnp.exp(jnp.minimum(scores - shift, bound)) * w
+        share = share / share.sum(-1, keepdims=True)
+        mixed = jnp.einsum("hij,jhc->ihc", share, v).reshape(n, width)
+        h = h + jax.vmap(self.output)(mixed)
+        normed = jax.vmap(self.norm_feedforward)(h)
+        hidden = jax.nn.gelu(jax.vmap(self.expand)(normed), approximate=False)
+        return h + jax.vmap(self.contract)(hidden)
+
+
+class AttentionPotential(AbstractEnergy):
+    r"""$F(\mu) = \int f_\theta(x; \mu, t)\,d\mu(x)$ with f a transformer.
+
+    Each particle is a token $x_i$, joined with a time embedding when ``time_dim > 0``;
+    self-attention runs over the particles without positional encoding, so F depends on
+    the (weighted) empirical measure alone.
+
+    Reference: Guan, Atanackovic, Neklyudov, arXiv:2605.08550 (its code's architecture).
+    """
+
+    embed: eqx.nn.Linear
+    time: TimeEmbedding | None
+    blocks: tuple[AttentionBlock, ...]
+    head: eqx.nn.Linear
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        width: int = 64,
+        depth: int = 4,
+        heads: int = 1,
+        feedforward: int = 64,
+        time_dim: int = 0,
+        key: PRNGKeyArray,
+    ):
+        """Make a potential on R^dim; ``heads`` must divide ``width``."""
+        if width % heads:
+            raise ValueError(
+                f"AttentionPotential: heads must divide width, found {heads} heads and "
+                f"width {width}."
+            )
+        a, b, c, d = jax.random.split(key, 4)
+        self.embed = eqx.nn.Linear(dim + time_dim, width, key=a)
+        self.time = TimeEmbedding(time_dim, key=b) if time_dim else None
+        self.blocks = tuple(
+            AttentionBlock(width, heads, feedforward, key=k)
+            for k in jax.random.split(c, depth)
+        )
+        self.head = eqx.nn.Linear(width, "scalar", key=d)
+
+    def per_particle(
+        self, x: Float[Array, "n d"], w: Float[Array, " n"], t: ArrayLike
+    ) -> Float[Array, " n"]:
+        r"""$f_\theta(x_i; \mu, t)$ for every particle."""
+        if self.time is not None:
+            e = self.time(t)
+            x = jnp.concatenate([x, jnp.broadcast_to(e, (x.shape[0], e.size))], 1)
+        h = jax.vmap(self.embed)(x)
+        for block in self.blocks:
+            h = block(h, w)
+        return jax.vmap(self.head)(h)
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        if not isinstance(mu, Particles):
+            raise UnsupportedMeasureError(self, mu, "Particles")
+        return mu.w @ self.per_particle(mu.x, mu.w, t)
+
+
+class MLPPotential(AbstractEnergy):
+    r"""$F(\mu) = \int V_\theta(x, t)\,d\mu(x)$ for a multilayer perceptron V."""
+
+    mlp: eqx.nn.MLP
+    time: TimeEmbedding | None
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        width: int = 64,
+        depth: int = 3,
+        time_dim: int = 0,
+        key: PRNGKeyArray,
+    ):
+        """Make a potential on R^dim with ``depth`` hidden layers of ``width``."""
+        a, b = jax.random.split(key)
+        self.mlp = eqx.nn.MLP(
+            dim + time_dim, "scalar", width, depth, activation=jax.nn.silu, key=a
+        )
+        self.time = TimeEmbedding(time_dim, key=b) if time_dim else None
+
+    @property
+    def separable(self) -> bool:
+        return self.time is None
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        if self.time is None:
+            return mu.integrate(self.mlp)
+        e = self.time(t)
+        return mu.integrate(lambda x: self.mlp(jnp.concatenate([x, e])))
+
+
+class PairPotential(AbstractEnergy):
+    r"""$F(\mu) = \frac12\iint \varphi_\theta(|x-y|)\,d\mu\,d\mu$ with an MLP profile.
+
+    The distance is softened, $\sqrt{|x-y|^2 + \delta^2}$, so that coinciding particles
+    do not push each other.
+    """
+
+    mlp: eqx.nn.MLP
+    softening: Float[Array, ""] = eqx.field(converter=inexact)
+
+    def __init__(
+        self,
+        *,
+        width: int = 64,
+        depth: int = 3,
+        softening: ArrayLike = 1e-2,
+        key: PRNGKeyArray,
+    ):
+        """Make a pair potential; ``softening`` is a length."""
+        self.mlp = eqx.nn.MLP(
+            "scalar", "scalar", width, depth, activation=jax.nn.silu, key=key
+        )
+        self.softening = inexact(softening)
+
+    def profile(self, distance: Float[Array, ""]) -> Float[Array, ""]:
+        r"""$\varphi_\theta$ at one distance."""
+        softening = jax.lax.stop_gradient(self.softening)
+        return self.mlp(jnp.sqrt(distance**2 + softening**2))
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        del t
+        x, w = atoms(self, mu)
+        softening = jax.lax.stop_gradient(self.softening)
+
+        def pair(a: Array, b: Array) -> Array:
+            return self.mlp(jnp.sqrt(jnp.sum((a - b) ** 2) + softening**2))
+
+        return pair_sum(pair, x, w, x, w) / 2

@@ -1,0 +1,35 @@
+"""The contract of a geometry."""
+
+import abc
+from typing import Any
+
+import equinox as eqx
+from jaxtyping import Array, Float, PyTree
+
+from wflow.measures import ImplicitEntropyError, ParticlesDifferential
+
+
+class AbstractGeometry(eqx.Module):
+    r"""An Onsager operator $K(\mu)$: symmetric, $\geq 0$, differential to motion."""
+
+    @abc.abstractmethod
+    def velocity(self, mu: Any, differential: Any) -> PyTree[Array]:
+        r"""$-K(\mu)\,dF$, shaped like ``mu.state``.
+
+        Raises:
+            UnsupportedMeasureError: the geometry does not act on this measure.
+            ImplicitEntropyError: the differential holds an entropy without a density.
+        """
+
+    @abc.abstractmethod
+    def dissipation(self, mu: Any, differential: Any) -> Float[Array, ""]:
+        r"""$\langle dF, K(\mu)\,dF\rangle$, minus the energy's rate of change."""
+
+    def explicit(self, differential: Any) -> Any:
+        """The differential, refused if it holds an entropy without a density."""
+        if (
+            isinstance(differential, ParticlesDifferential)
+            and differential.entropy is not None
+        ):
+            raise ImplicitEntropyError(self)
+        return differential

@@ -1,0 +1,135 @@
+"""Reaction, alone and with transport: Fisher-Rao and Hellinger-Kantorovich."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.core import Tracer
+from jaxtyping import Array, ArrayLike, Float, PyTree
+
+from wflow.measures import (
+    Gaussian,
+    Grid,
+    Particles,
+    UnsupportedMeasureError,
+    inexact,
+)
+from wflow.parameters import Learnable
+
+from .base import AbstractGeometry
+from .wasserstein import Wasserstein
+
+
+_GAUSSIAN_MASS = "Particles and Grid; on Gaussian only with conserve_mass=True"
+
+
+class FisherRao(AbstractGeometry):
+    r"""$\partial_t\mu = -\mu\,(\frac{\delta F}{\delta\mu} - \text{mean})$.
+
+    ``conserve_mass=False`` drops the mean: masses then grow and shrink. On Particles
+    the log-weights move; on a Gaussian the law stays Gaussian for quadratic first
+    variations.
+
+    Reference: Lu, Lu, Nolen, arXiv:1905.09863, equation (1.5) without transport.
+    """
+
+    conserve_mass: bool = eqx.field(static=True, default=True)
+
+    def _rate(self, first_variation: Array, masses: Array) -> Array:
+        """Minus the growth rate of every atom."""
+        if not self.conserve_mass:
+            return first_variation
+        return first_variation - jnp.sum(masses * first_variation) / jnp.sum(masses)
+
+    def velocity(self, mu: Any, differential: Any) -> PyTree[Array]:
+        match mu:
+            case Particles():
+                rate = self._rate(self.explicit(differential).w, mu.w)
+                return jnp.zeros_like(mu.x), -rate
+            case Grid():
+                # A cell that a trial step made negative has no mass to react: its
+                # logarithm would drive it away from zero.
+                density = jnp.maximum(mu.density, 0)
+                return -density * self._rate(differential, density)
+            case Gaussian() if self.conserve_mass:
+                return (
+                    -mu.cov @ differential.mean,
+                    -2 * mu.cov @ differential.cov @ mu.cov,
+                )
+        raise UnsupportedMeasureError(self, mu, _GAUSSIAN_MASS)
+
+    def dissipation(self, mu: Any, differential: Any) -> Float[Array, ""]:
+        match mu:
+            case Particles():
+                return mu.w @ self._rate(self.explicit(differential).w, mu.w) ** 2
+            case Grid():
+                rate = self._rate(differential, mu.density)
+                return jnp.sum(mu.density * rate**2) * mu.cell_volume
+            case Gaussian() if self.conserve_mass:
+                g, moved = differential.mean, differential.cov @ mu.cov
+                return g @ mu.cov @ g + 2 * jnp.trace(moved @ moved)
+        raise UnsupportedMeasureError(self, mu, _GAUSSIAN_MASS)
+
+
+class HellingerKantorovich(AbstractGeometry):
+    r"""$K = \alpha K_{W} + \beta K_{FR}$: transport and reaction together.
+
+    $\partial_t\mu = \alpha\nabla\cdot(\mu\nabla\frac{\delta F}{\delta\mu})
+    - \beta\mu(\frac{\delta F}{\delta\mu} - \text{mean})$: spherical
+    Hellinger-Kantorovich, also Wasserstein-Fisher-Rao. ``alpha=0`` is Fisher-Rao,
+    ``beta=0`` Wasserstein; ``conserve_mass=False`` drops the mean.
+
+    Raises:
+        ValueError: a negative strength, or both zero.
+
+    Reference: Liero, Mielke, Savare, Inventiones 211 (2018), section 1.
+    """
+
+    alpha: Float[Array, ""] = eqx.field(converter=inexact)
+    beta: Float[Array, ""] = eqx.field(converter=inexact)
+    transport: Wasserstein
+    reaction: FisherRao
+
+    def __init__(
+        self,
+        alpha: ArrayLike = 1.0,
+        beta: ArrayLike = 1.0,
+        *,
+        conserve_mass: bool = True,
+    ):
+        """Make the geometry with strengths ``alpha >= 0`` and ``beta >= 0``."""
+        self.alpha = inexact(alpha)
+        self.beta = inexact(beta)
+        self.transport = Wasserstein()
+        self.reaction = FisherRao(conserve_mass)
+        if any(isinstance(s, Tracer | Learnable) for s in (alpha, beta)):
+            return
+        if not (jnp.all(self.alpha >= 0) and jnp.all(self.beta >= 0)):
+            raise ValueError(
+                "HellingerKantorovich: expected alpha >= 0 and beta >= 0, found "
+                f"alpha={alpha}, beta={beta}."
+            )
+        if jnp.any((self.alpha == 0) & (self.beta == 0)):
+            raise ValueError("HellingerKantorovich: alpha and beta are both zero.")
+
+    def _checked(self, mu: Any, differential: Any) -> Any:
+        """The differential, refused in this geometry's own name."""
+        gaussian = isinstance(mu, Gaussian) and self.reaction.conserve_mass
+        if not (gaussian or isinstance(mu, Particles | Grid)):
+            raise UnsupportedMeasureError(self, mu, _GAUSSIAN_MASS)
+        return self.explicit(differential)
+
+    def velocity(self, mu: Any, differential: Any) -> PyTree[Array]:
+        differential = self._checked(mu, differential)
+        transport = self.transport.velocity(mu, differential)
+        reaction = self.reaction.velocity(mu, differential)
+        return jax.tree.map(
+            lambda a, b: self.alpha * a + self.beta * b, transport, reaction
+        )
+
+    def dissipation(self, mu: Any, differential: Any) -> Float[Array, ""]:
+        differential = self._checked(mu, differential)
+        return self.alpha * self.transport.dissipation(
+            mu, differential
+        ) + self.beta * self.reaction.dissipation(mu, differential)

@@ -1,0 +1,42 @@
+"""The kernel-averaged Wasserstein geometry."""
+
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+from wflow.kernels import AbstractKernel, gradient_matvec, matvec
+from wflow.measures import Particles, UnsupportedMeasureError
+
+from .base import AbstractGeometry
+
+
+class Stein(AbstractGeometry):
+    r"""$\dot x_i = -\int k(x_i, y)\,\nabla\frac{\delta F}{\delta\mu}(y)\,d\mu(y)$.
+
+    An implicit entropy with coefficient $\tau$ is integrated by parts,
+    $+\tau\int\nabla_y k(x_i, y)\,d\mu(y)$: with ``KLDivergence`` this is Stein
+    variational gradient descent. The kernel must be translation invariant.
+
+    Reference: Liu, NeurIPS 2017, equation (5); Duncan, Nuesken, Szpruch,
+    arXiv:1912.00894.
+    """
+
+    kernel: AbstractKernel
+
+    def velocity(self, mu: Any, differential: Any) -> PyTree[Array]:
+        if not isinstance(mu, Particles):
+            raise UnsupportedMeasureError(self, mu, "Particles")
+        velocity = -matvec(self.kernel, mu.x, mu.x, differential.x)
+        if differential.entropy is not None:
+            # grad_y k = -grad_x k for a translation-invariant kernel.
+            velocity = velocity - differential.entropy * gradient_matvec(
+                self.kernel, mu.x, mu.x, mu.w
+            )
+        return velocity, jnp.zeros_like(mu.logw)
+
+    def dissipation(self, mu: Any, differential: Any) -> Float[Array, ""]:
+        if not isinstance(mu, Particles):
+            raise UnsupportedMeasureError(self, mu, "Particles")
+        dx = self.explicit(differential).x
+        return jnp.sum(dx * matvec(self.kernel, mu.x, mu.x, dx))
