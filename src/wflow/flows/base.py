@@ -1,0 +1,133 @@
+"""The contract of a flow: a law of motion made of energies and geometries."""
+
+import abc
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import lineax as lx
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
+
+
+class AbstractFlow(eqx.Module):
+    """A law of motion of a measure. Flows add: ``flow_a + flow_b``."""
+
+    @abc.abstractmethod
+    def separable(self, mu: Any) -> bool:
+        """Whether each particle of ``mu`` moves as if alone, at all times alike."""
+
+    def __add__(self, other: "AbstractFlow") -> "AbstractFlow":
+        if not isinstance(other, AbstractFlow):
+            return NotImplemented
+        parts = (*_parts(self), *_parts(other))
+        if all(isinstance(part, AbstractContinuousFlow) for part in parts):
+            return SumFlow(parts)
+        return SplitFlow(parts)
+
+
+class AbstractContinuousFlow(AbstractFlow):
+    r"""A law without jumps: $\dot\mu = $ ``velocity``, plus additive noise.
+
+    ``terms`` makes Diffrax terms of it; everything else reads off the state.
+    """
+
+    @abc.abstractmethod
+    def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
+        """Rate of change of ``mu.state``, shaped like it.
+
+        Raises:
+            UnsupportedMeasureError: the flow does not act on this measure.
+            ImplicitEntropyError: it needs the density of a measure that has none.
+        """
+
+    @abc.abstractmethod
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        """The energy that the flow lowers."""
+
+    @abc.abstractmethod
+    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        """Minus the rate of change of ``value`` along the noiseless flow."""
+
+    def noise(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array] | None:
+        """Noise amplitude of every entry of ``mu.state`` (in dW), or None."""
+        del mu, t
+        return None
+
+    def terms(
+        self, mu: Any, path: diffrax.AbstractBrownianPath | None = None
+    ) -> diffrax.AbstractTerm:
+        """Diffrax terms on ``mu.state``; a flow with noise needs a ``path`` like it."""
+        drift = diffrax.ODETerm(lambda t, y, args: self.velocity(mu.with_state(y), t))
+        if path is None:
+            return drift
+        diffusion = diffrax.ControlTerm(
+            lambda t, y, args: lx.DiagonalLinearOperator(
+                self.noise(mu.with_state(y), t)
+            ),
+            path,
+        )
+        return diffrax.MultiTerm(drift, diffusion)
+
+
+class AbstractJumpFlow(AbstractFlow):
+    """A law that changes a measure by jumps."""
+
+    @abc.abstractmethod
+    def jump(self, mu: Any, t: ArrayLike, dt: ArrayLike, key: PRNGKeyArray) -> Any:
+        """``mu`` after the jumps of the interval ``[t, t + dt]``."""
+
+
+def scale(factor: ArrayLike, state: PyTree[Array]) -> PyTree[Array]:
+    """``factor * state``, leaf by leaf."""
+    return jax.tree.map(lambda leaf: factor * leaf, state)
+
+
+class SumFlow(AbstractContinuousFlow):
+    r"""$\dot\mu = \sum_k$ velocities; independent noises add in variance.
+
+    A sum has no one energy: evaluate the energy that matters on the saved measures.
+    """
+
+    parts: tuple[AbstractContinuousFlow, ...]
+
+    def separable(self, mu: Any) -> bool:
+        return all(part.separable(mu) for part in self.parts)
+
+    def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
+        return jax.tree.map(
+            lambda *rates: sum(rates), *(part.velocity(mu, t) for part in self.parts)
+        )
+
+    def noise(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array] | None:
+        noises = [part.noise(mu, t) for part in self.parts]
+        noises = [noise for noise in noises if noise is not None]
+        if not noises:
+            return None
+        return jax.tree.map(lambda *std: jnp.sqrt(sum(s**2 for s in std)), *noises)
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        raise TypeError(
+            "a sum of flows has no one energy; evaluate the energy you mean with "
+            "Solution.evaluate."
+        )
+
+    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        return self.value(mu, t)
+
+
+class SplitFlow(AbstractFlow):
+    """A flow with jumps beside continuous motion, solved by Strang splitting.
+
+    Substeps a, b, c of one step: a/2 b/2 c b/2 a/2, of order 2 where every one is.
+    """
+
+    parts: tuple[AbstractFlow, ...]
+
+    def separable(self, mu: Any) -> bool:
+        return all(part.separable(mu) for part in self.parts)
+
+
+def _parts(flow: AbstractFlow) -> tuple[Any, ...]:
+    return flow.parts if isinstance(flow, SumFlow | SplitFlow) else (flow,)

@@ -1,0 +1,67 @@
+"""The jump version of the Fisher-Rao reaction."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+
+from wflow.energies import AbstractEnergy
+from wflow.measures import (
+    ImplicitEntropyError,
+    Particles,
+    UnsupportedMeasureError,
+    inexact,
+)
+
+from .base import AbstractJumpFlow
+
+
+class BirthDeathFlow(AbstractJumpFlow):
+    r"""Death and copy at rate $\beta |e_i|$, $e = \frac{\delta F}{\delta\mu} -$ mean.
+
+    In a step of length h, particle i is active with probability
+    $1 - e^{-\beta h |e_i|}$; in random order an active one with $e_i > 0$ is replaced
+    by a copy of another, chosen uniformly, and one with $e_i < 0$ replaces another.
+    Their number is constant; weights must be equal and stay so. As n grows the law
+    follows the Fisher-Rao flow of F at rate $\beta$. Jumps carry no gradient.
+
+    The energy needs a first variation at particles, hence a density for an entropy:
+    ``KLDivergence(log_density, density=KDE(form="plug_in"))``.
+
+    Reference: Lu, Lu, Nolen, arXiv:1905.09863, algorithm 1.
+    """
+
+    energy: AbstractEnergy
+    rate: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+
+    def separable(self, mu: Any) -> bool:
+        del mu
+        return False
+
+    def jump(
+        self, mu: Any, t: ArrayLike, dt: ArrayLike, key: PRNGKeyArray
+    ) -> Particles:
+        if not isinstance(mu, Particles):
+            raise UnsupportedMeasureError(self, mu, "Particles")
+        if self.energy.implicit_entropy(mu) is not None:
+            raise ImplicitEntropyError(self)
+        first_variation = self.energy.differential(mu, t).w
+        excess = first_variation - jnp.mean(first_variation)
+        active_key, order_key, other_key = jax.random.split(key, 3)
+        probability = -jnp.expm1(-self.rate * dt * jnp.abs(excess))
+        active = jax.random.uniform(active_key, (mu.n,), mu.dtype) < probability
+        order = jax.random.permutation(order_key, mu.n)
+        # Another particle, uniformly: a shift by 1 .. n - 1 slots.
+        shift = jax.random.randint(other_key, (mu.n,), 1, max(mu.n, 2))
+        other = (jnp.arange(mu.n) + shift) % mu.n
+
+        def visit(source: Array, i: Array) -> tuple[Array, None]:
+            dying = excess[i] > 0
+            slot = jnp.where(dying, i, other[i])
+            copied = jnp.where(dying, source[other[i]], source[i])
+            return source.at[slot].set(jnp.where(active[i], copied, source[slot])), None
+
+        source, _ = jax.lax.scan(visit, jnp.arange(mu.n), order)
+        return mu.with_state((mu.x[source], mu.logw))

@@ -1,0 +1,39 @@
+"""First-order motion down an energy."""
+
+from typing import Any
+
+from jaxtyping import Array, ArrayLike, Float, PyTree
+
+from wflow.energies import AbstractEnergy
+from wflow.geometries import AbstractGeometry, Euclidean, Riemannian, Wasserstein
+from wflow.measures import Point
+
+from .base import AbstractContinuousFlow
+
+
+class GradientFlow(AbstractContinuousFlow):
+    r"""$\dot\mu = -K(\mu)\,dF(\mu)$: the gradient flow of an energy in a geometry.
+
+    Along it $\frac{d}{dt} F = -\langle dF, K dF\rangle$, the recorded dissipation
+    (minus the explicit time dependence of F, where there is one).
+
+    Reference: Ambrosio, Gigli, Savare, Gradient Flows (2008), chapter 11.
+    """
+
+    energy: AbstractEnergy
+    geometry: AbstractGeometry
+
+    def separable(self, mu: Any) -> bool:
+        if isinstance(mu, Point):
+            return True
+        alone = isinstance(self.geometry, Wasserstein | Riemannian | Euclidean)
+        return alone and self.energy.separable
+
+    def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
+        return self.geometry.velocity(mu, self.energy.differential(mu, t))
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        return self.energy.value(mu, t)
+
+    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        return self.geometry.dissipation(mu, self.energy.differential(mu, t))

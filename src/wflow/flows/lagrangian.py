@@ -1,0 +1,110 @@
+"""Second-order motion: a damped Wasserstein Lagrangian."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float, PyTree
+
+from wflow.energies import AbstractEnergy
+from wflow.measures import (
+    AffineVelocity,
+    Gaussian,
+    Grid,
+    Particles,
+    Phase,
+    UnsupportedMeasureError,
+    inexact,
+)
+
+from .base import AbstractContinuousFlow
+from .kinetic import (
+    ForceScaling,
+    check_friction,
+    force_factor,
+    particle_force,
+)
+
+
+class LagrangianFlow(AbstractContinuousFlow):
+    r"""$\dot x = v,\quad \dot v = s(\gamma) f(x) - \gamma v,\quad
+    f = -\nabla\frac{\delta F}{\delta\mu}$, on a ``Phase``.
+
+    The Euler-Lagrange equations of $e^{\gamma t}(\frac12\int|v|^2 d\mu - sF(\mu))$.
+    ``force_scaling="inertial"`` is s = 1; ``"unified"`` is $s = 1 + \gamma$, which
+    joins Newton's law ($\gamma = 0$) to the gradient flow of F ($\gamma \to \infty$)
+    in the same time. ``friction`` (1/time) is a number >= 0 or a ``Learnable``. With
+    ``FisherInformation`` in the energy and no friction it is Schroedinger's equation.
+
+    The recorded energy is $\frac12\int|v|^2 d\mu + sF$, its dissipation
+    $\gamma\int|v|^2 d\mu$.
+
+    Raises:
+        ValueError: negative friction or an unknown ``force_scaling``.
+
+    Reference: Guan, Atanackovic, Neklyudov, arXiv:2605.08550, section 3 (inertial; the
+    unified form is that of its integrator).
+    """
+
+    energy: AbstractEnergy
+    friction: Float[Array, ""] = eqx.field(converter=inexact, default=0.0)
+    force_scaling: ForceScaling = eqx.field(static=True, default="inertial")
+
+    def __check_init__(self) -> None:
+        check_friction(self, self.friction)
+        if self.force_scaling not in ("inertial", "unified"):
+            raise ValueError(
+                "LagrangianFlow: expected force_scaling 'inertial' or 'unified', found "
+                f"{self.force_scaling!r}."
+            )
+
+    def separable(self, mu: Any) -> bool:
+        return self.energy.separable
+
+    def _phase(self, mu: Any) -> Phase:
+        if not isinstance(mu, Phase):
+            raise UnsupportedMeasureError(
+                self, mu, "Phase (a measure with a velocity); see Phase.at_rest"
+            )
+        return mu
+
+    @property
+    def _factor(self) -> Float[Array, ""]:
+        return force_factor(self.friction, self.force_scaling)
+
+    def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
+        mu = self._phase(mu)
+        law, v = mu.measure, mu.velocity
+        match law:
+            case Particles():
+                force = particle_force(self.energy, law, t)
+                acceleration = self._factor * force - self.friction * v
+                return (v, jnp.zeros_like(law.logw)), acceleration
+            case Gaussian():
+                g, curvature = self.energy.differential(law, t)
+                slope = v.slope @ v.slope + 2 * self._factor * curvature
+                moved = v.slope @ law.cov
+                return (v.mean, moved + moved.T), AffineVelocity(
+                    -self._factor * g - self.friction * v.mean,
+                    -slope - self.friction * v.slope,
+                )
+            case Grid():
+                # Hamilton's equations of the discrete energy, so that it is conserved.
+                def kinetic(density: Array, potential: Array) -> Array:
+                    return Phase(law.with_state(density), potential).kinetic_energy
+
+                rho, phi = jax.grad(kinetic, (0, 1))(law.density, v)
+                first_variation = self.energy.differential(law, t)
+                return phi / law.cell_volume, (
+                    -rho / law.cell_volume
+                    - self._factor * first_variation
+                    - self.friction * v
+                )
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        mu = self._phase(mu)
+        return mu.kinetic_energy + self._factor * self.energy.value(mu.measure, t)
+
+    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        return 2 * self.friction * self._phase(mu).kinetic_energy

@@ -1,0 +1,105 @@
+"""Noisy motion: over- and underdamped Langevin dynamics."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
+
+from wflow.energies import AbstractEnergy
+from wflow.geometries import per_mass
+from wflow.measures import Particles, Phase, UnsupportedMeasureError, inexact
+
+from .base import AbstractContinuousFlow
+from .kinetic import ForceScaling, check_friction
+
+
+class LangevinFlow(AbstractContinuousFlow):
+    r"""$dx = f\,dt + \sqrt{2\tau}\,dW$ on Particles; on a Phase of Particles
+    $dx = v\,dt,\ dv = (f - \gamma v)\,dt + \sqrt{2\gamma\tau}\,dW$.
+
+    $f = -\nabla\frac{\delta F}{\delta\mu}$. Every particle is one sample: the law of
+    many follows the gradient flow of $F + \tau\int\rho\log\rho$. The temperature
+    $\tau$ is given here, or handed over by an energy with an entropy (such as
+    ``KLDivergence``), never both. The recorded energy is F without the entropy.
+
+    Raises:
+        ValueError: a negative temperature or friction.
+        TypeError: the temperature is given twice, or not at all.
+
+    Reference: Pavliotis, Stochastic Processes and Applications (2014), (4.2), (6.1).
+    """
+
+    energy: AbstractEnergy
+    temperature: Float[Array, ""] | None = eqx.field(
+        converter=lambda tau: None if tau is None else inexact(tau), default=None
+    )
+    friction: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+
+    @property
+    def force_scaling(self) -> ForceScaling:
+        """Langevin dynamics are written with the inertial force."""
+        return "inertial"
+
+    def __check_init__(self) -> None:
+        check_friction(self, self.friction)
+
+    def separable(self, mu: Any) -> bool:
+        return self.energy.separable
+
+    def _particles(self, mu: Any) -> Particles:
+        law = mu.measure if isinstance(mu, Phase) else mu
+        if not isinstance(law, Particles):
+            raise UnsupportedMeasureError(self, law, "Particles and Phase of Particles")
+        return law
+
+    def _temperature(self, law: Particles) -> Float[Array, ""]:
+        implicit = self.energy.implicit_entropy(law)
+        if (implicit is None) == (self.temperature is None):
+            found = "found both" if self.temperature is not None else "found neither"
+            raise TypeError(
+                "LangevinFlow: expected the temperature either as temperature= or as "
+                f"an entropy without a density in the energy, {found}."
+            )
+        return implicit if self.temperature is None else self.temperature
+
+    def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
+        law = self._particles(mu)
+        self._temperature(law)
+        force = -per_mass(self.energy.differential(law, t).x, law.w)
+        still = jnp.zeros_like(law.logw)
+        if isinstance(mu, Phase):
+            return (mu.velocity, still), force - self.friction * mu.velocity
+        return force, still
+
+    def noise(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
+        del t
+        law = self._particles(mu)
+        still = jnp.zeros_like(law.logw)
+        tau = self._temperature(law)
+        if isinstance(mu, Phase):
+            shaken = jnp.full_like(law.x, jnp.sqrt(2 * self.friction * tau))
+            return (jnp.zeros_like(law.x), still), shaken
+        return jnp.full_like(law.x, jnp.sqrt(2 * tau)), still
+
+    def kicks(self, mu: Phase, h: Array, key: PRNGKeyArray) -> Float[Array, "2 n d"]:
+        r"""The noise of the two half-kicks of a leapfrog step of length h.
+
+        Each has variance $\tau(1 - e^{-\gamma h})$: Ornstein-Uhlenbeck over h/2.
+        """
+        law = self._particles(mu)
+        std = jnp.sqrt(self._temperature(law) * -jnp.expm1(-self.friction * h))
+        return std * jax.random.normal(key, (2, *law.x.shape), law.dtype)
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        law = self._particles(mu)
+        kinetic = mu.kinetic_energy if isinstance(mu, Phase) else 0
+        return kinetic + self.energy.explicit(law, t)
+
+    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        law = self._particles(mu)
+        if isinstance(mu, Phase):
+            return 2 * self.friction * mu.kinetic_energy
+        dx = self.energy.differential(law, t).x
+        return jnp.sum(dx * per_mass(dx, law.w))

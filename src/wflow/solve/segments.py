@@ -1,0 +1,130 @@
+"""Flows with jumps: a scan over segments."""
+
+from collections.abc import Callable
+from typing import Any
+
+import diffrax
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from wflow.flows import (
+    AbstractContinuousFlow,
+    AbstractFlow,
+    AbstractJumpFlow,
+    AgedFlow,
+    ResettingFlow,
+    SplitFlow,
+    SumFlow,
+)
+
+from .integrate import Integrated, Method, advance, integrate, is_finite
+from .results import RESULTS
+
+
+def split(
+    flow: AbstractFlow,
+) -> tuple[AbstractContinuousFlow | None, tuple[AbstractJumpFlow, ...]]:
+    """The continuous part of a flow, if any, and its jumps."""
+    continuous: list[AbstractContinuousFlow] = []
+    jumps: list[AbstractJumpFlow] = []
+    for part in flow.parts if isinstance(flow, SplitFlow) else (flow,):
+        match part:
+            case ResettingFlow():
+                continuous.append(part.flow)
+                jumps.append(part)
+            case AbstractJumpFlow():
+                jumps.append(part)
+            case _:
+                continuous.append(part)
+    whole = continuous[0] if len(continuous) == 1 else SumFlow(tuple(continuous))
+    return (whole if continuous else None), tuple(jumps)
+
+
+def scan_segments(
+    step: Callable[[Any, Array, Array, PRNGKeyArray], Any],
+    mu: Any,
+    knots: Float[Array, " K"],
+    substeps: int,
+    key: PRNGKeyArray,
+    progress: diffrax.AbstractProgressMeter | None,
+) -> Integrated:
+    """``step(mu, t, h, key)`` over equal substeps between knots; saves at the knots."""
+    meter = progress or diffrax.NoProgressMeter()
+    total = (knots.shape[0] - 1) * substeps
+    step = jax.checkpoint(step)
+
+    def substep(carry: tuple, k: Array) -> tuple[tuple, None]:
+        state, bad_time, meter_state, interval = carry
+        start, end = knots[interval], knots[interval + 1]
+        h = (end - start) / substeps
+        number = interval * substeps + k
+        t = start + k * h
+        state = step(mu.with_state(state), t, h, jax.random.fold_in(key, number)).state
+        failed = ~is_finite(state) & ~jnp.isfinite(bad_time)
+        bad_time = jnp.where(failed, t + h, bad_time)
+        done = (number + 1).astype(knots.dtype) / total
+        meter_state = meter.step(meter_state, done)
+        return (state, bad_time, meter_state, interval), None
+
+    def segment(carry: tuple, interval: Array) -> tuple[tuple, Any]:
+        carry, _ = jax.lax.scan(substep, (*carry, interval), jnp.arange(substeps))
+        return carry[:3], carry[0]
+
+    never = jnp.asarray(jnp.inf, knots.dtype)
+    (_, bad_time, meter_state), states = jax.lax.scan(
+        segment, (mu.state, never, meter.init()), jnp.arange(knots.shape[0] - 1)
+    )
+    meter.close(meter_state)
+    failed = jnp.isfinite(bad_time)
+    result = RESULTS.where(failed, RESULTS.nonfinite_state, RESULTS.successful)
+    count = jnp.asarray(total)
+    return Integrated(
+        states, result, jnp.where(failed, bad_time, knots[-1]), {"num_steps": count}
+    )
+
+
+def strang_step(
+    continuous: AbstractContinuousFlow | None,
+    jumps: tuple[AbstractJumpFlow, ...],
+    method: Method,
+) -> Callable[[Any, Array, Array, PRNGKeyArray], Any]:
+    """One step of the splitting: continuous, jumps, the same backwards."""
+
+    def step(mu: Any, t: Array, h: Array, key: PRNGKeyArray) -> Any:
+        keys = iter(jax.random.split(key, 2 * len(jumps) + 1))
+        if continuous is not None:
+            mu = advance(continuous, mu, t, h / 2, method, next(keys))
+        for jump in jumps[:-1]:
+            mu = jump.jump(mu, t, h / 2, next(keys))
+        mu = jumps[-1].jump(mu, t, h, next(keys))
+        for jump in reversed(jumps[:-1]):
+            mu = jump.jump(mu, t + h / 2, h / 2, next(keys))
+        if continuous is not None:
+            mu = advance(continuous, mu, t + h / 2, h / 2, method, next(keys))
+        return mu
+
+    return step
+
+
+def aged_step(
+    flow: ResettingFlow, method: Method, num_steps: int | None
+) -> Callable[[Any, Array, Array, PRNGKeyArray], Any]:
+    """Exact resetting of particles that move as if alone, over any interval."""
+
+    def step(mu: Any, t: Array, h: Array, key: PRNGKeyArray) -> Any:
+        del t
+        age_key, noise_key = jax.random.split(key)
+        age, was_reset = flow.law.age(age_key, h, flow.shape(mu))
+        start = flow.reset(mu, was_reset)
+        aged = AgedFlow(flow.flow, age)
+        zero, one = jnp.zeros_like(h), jnp.ones_like(h)
+        steps = None
+        if num_steps is not None:
+            steps = jnp.linspace(zero, one, num_steps + 1, dtype=h.dtype)
+        states = integrate(
+            aged, start, zero, one, one[None], steps, None, method, noise_key
+        ).states
+        return start.with_state(jax.tree.map(lambda leaf: leaf[0], states))
+
+    return step

@@ -1,0 +1,88 @@
+"""What a solve returns."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+from jaxtyping import Array, ArrayLike, Float
+
+from wflow.flows import AbstractFlow
+
+from .results import RESULTS
+
+
+class Solution(eqx.Module):
+    """A solution at the saved times.
+
+    ``measures`` is the measure with a leading axis of times on every array;
+    ``solution[k]`` is one of them. ``result`` says how the solve ended and ``stats``
+    how it went: the ``solver``, ``num_steps`` (accepted and rejected ones apart) and
+    ``time_reached``.
+    """
+
+    times: Float[Array, " T"]
+    measures: Any
+    result: RESULTS
+    flow: AbstractFlow
+    counts: dict[str, Array]
+    solver: str = eqx.field(static=True)
+
+    @property
+    def stats(self) -> dict[str, Any]:
+        """Solver, numbers of steps and time reached."""
+        return {"solver": self.solver, **self.counts}
+
+    def __getitem__(self, index: int) -> Any:
+        """The measure at one saved time."""
+        return jax.tree.map(
+            lambda leaf: leaf[index] if eqx.is_array(leaf) else leaf, self.measures
+        )
+
+    def __len__(self) -> int:
+        """Number of saved times."""
+        return self.times.shape[0]
+
+    def evaluate(self, function: Callable[[Any, Array], Any]) -> Any:
+        """``function(measure, t)`` at every saved time, stacked."""
+        return _evaluate(function, self.measures, self.times)
+
+    @property
+    def energy(self) -> Float[Array, " T"]:
+        """The energy of the flow at the saved times.
+
+        Raises:
+            TypeError: the flow has no one energy (a sum of flows, a flow with jumps).
+        """
+        return _evaluate(_value, self.measures, self.times, self._continuous())
+
+    @property
+    def dissipation(self) -> Float[Array, " T"]:
+        """Minus the energy's rate of change; errors as ``energy``."""
+        return _evaluate(_dissipation, self.measures, self.times, self._continuous())
+
+    def _continuous(self) -> AbstractFlow:
+        if not hasattr(self.flow, "value"):
+            raise TypeError(
+                f"{type(self.flow).__name__} has no one energy; evaluate the energy "
+                "you mean with Solution.evaluate."
+            )
+        return self.flow
+
+
+def _value(mu: Any, t: ArrayLike, flow: Any) -> Array:
+    return flow.value(mu, t)
+
+
+def _dissipation(mu: Any, t: ArrayLike, flow: Any) -> Array:
+    return flow.dissipation(mu, t)
+
+
+@eqx.filter_jit
+def _evaluate(
+    function: Callable[..., Any], measures: Any, times: Array, *args: Any
+) -> Any:
+    arrays, rest = eqx.partition(measures, eqx.is_array)
+    return jax.lax.map(
+        lambda at: function(eqx.combine(at[0], rest), at[1], *args), (arrays, times)
+    )
