@@ -1,0 +1,16 @@
+"""Every example runs, checks its oracle and draws its figure."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+
+
+@pytest.mark.parametrize("script", sorted(EXAMPLES.glob("*.py")), ids=lambda p: p.stem)
+def test_example(script, tmp_path):
+    figure = tmp_path / "figure.png"
+    runpy.run_path(str(script))["main"](figure)
+    assert figure.stat().st_size > 5000
