@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/setup.stamp
 SETUP_DOCS := .venv/docs.stamp
-BENCHMARKS = $(sort $(wildcard benchmarks/*.py))
+BENCHMARKS = $(filter-out benchmarks/harness.py,$(sort $(wildcard benchmarks/*.py)))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test slow lint format bench docs

@@ -1,0 +1,243 @@
+"""Configs: YAML, overrides, and errors that name the key, its place and its kin."""
+
+import difflib
+import re
+import types
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from .errors import CommandError
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Strict(BaseModel):
+    """A part of a config: no unknown keys, no silent conversions."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class TaskConfig(Strict):
+    """What the config of every task has.
+
+    Attributes:
+        task: what to do; see ``wflow list``.
+        title: one line on what this config is.
+        seed: every random number of the run comes from it.
+        seeds: run once for each and report medians; the seed above is then unused.
+        precision: of all arrays.
+    """
+
+    task: str
+    title: str = ""
+    seed: Annotated[int, Field(ge=0)] = 0
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = (
+        None
+    )
+    precision: Literal["float32", "float64"] = "float32"
+
+    @model_validator(mode="after")
+    def _distinct_seeds(self) -> "TaskConfig":
+        if self.seeds is not None and len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("seeds: expected distinct seeds.")
+        return self
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's numbers: PyYAML reads 1e-3 as a string."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: list(resolvers)
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
+)
+
+
+def parse_yaml(text: str, source: str) -> Any:
+    """The value of a YAML text; ``source`` begins the message of an error."""
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = "" if mark is None else f", line {mark.line + 1}"
+        problem = getattr(error, "problem", None) or "is not valid YAML"
+        raise CommandError(f"{source}{where}: {problem}.") from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file."""
+    if not path.is_file():
+        nearest = closest(path.name, [p.name for p in path.parent.glob("*.yaml")])
+        hint = f"; did you mean {path.parent / nearest}?" if nearest else "."
+        raise CommandError(f"{path}: there is no such config{hint}")
+    data = parse_yaml(path.read_text(encoding="utf-8"), str(path))
+    if not isinstance(data, dict):
+        raise CommandError(f"{path}: expected keys and values, found {_shown(data)}.")
+    return data
+
+
+def override(data: dict[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
+    """``data`` with every ``dotted.key=value`` set; values are YAML."""
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        parts = key.strip().split(".")
+        if not equals or not all(parts):
+            raise CommandError(
+                f"--set {assignment}: expected key=value with a dotted key, as in "
+                "--set fit.steps=500."
+            )
+        source = f"--set {assignment}"
+        data = _assigned(data, parts, parse_yaml(value, source), source)
+    return data
+
+
+def _assigned(
+    data: dict[str, Any], parts: Sequence[str], value: Any, source: str, place: str = ""
+) -> dict[str, Any]:
+    first, *rest = parts
+    place += first
+    if rest:
+        inner = data.get(first)
+        inner = {} if inner is None else inner
+        if not isinstance(inner, dict):
+            raise CommandError(
+                f"{source}: {place} is {_shown(inner)}, which has no keys."
+            )
+        value = _assigned(inner, rest, value, source, f"{place}.")
+    return {**data, first: value}
+
+
+def validate(model: type[Model], data: dict[str, Any], source: str) -> Model:
+    """``data`` as a ``model``.
+
+    Raises:
+        CommandError: with a line for every unknown, missing or ill-typed key.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        lines = _sentences(model, error.errors())
+        raise CommandError("\n".join(f"{source}: {line}" for line in lines)) from None
+
+
+def closest(name: str, valid: Iterable[str]) -> str | None:
+    """The valid name most like ``name``, if any is like it."""
+    found = difflib.get_close_matches(str(name), list(valid), n=1, cutoff=0.5)
+    return found[0] if found else None
+
+
+def _sentences(model: type[BaseModel], problems: Sequence[Any]) -> list[str]:
+    """Errors of pydantic in words; the members of a plain union make one of them."""
+    lines: dict[str, str] = {}
+    for problem in problems:
+        place, owner = _place(model, problem["loc"])
+        line = _sentence(place, owner, problem)
+        if place in lines and ", found" in lines[place]:
+            wanted = line.partition(" expected ")[2].partition(", found")[0]
+            line = lines[place].replace(", found", f" or {wanted}, found", 1)
+        lines[place] = line
+    return list(lines.values())
+
+
+def _sentence(place: str, owner: type[BaseModel] | None, problem: Any) -> str:
+    kind, found, context = problem["type"], problem["input"], problem.get("ctx", {})
+    match kind:
+        case "extra_forbidden":
+            valid = list(owner.model_fields) if owner else []
+            prefix = place.rpartition(".")[0]
+            prefix += "." if prefix else ""
+            nearest = closest(place.rpartition(".")[2], valid)
+            hint = f" Did you mean {prefix}{nearest}?" if nearest else ""
+            where = f"under {prefix[:-1]}" if prefix else "at the top"
+            return f"{place} is not a key {where}.{hint} Valid: {', '.join(valid)}."
+        case "missing":
+            return f"{place} is missing."
+        case "union_tag_invalid" | "union_tag_not_found":
+            tags = re.findall(r"'([^']*)'", context.get("expected_tags", ""))
+            tags = tags or _tags(owner, problem["loc"])
+            tag = None if context.get("tag") == "None" else context.get("tag")
+            place = f"{place}.kind"
+            if tag is None:
+                return f"{place} is missing: expected one of {', '.join(tags)}."
+            nearest = closest(tag, tags)
+            hint = f" Did you mean {nearest}?" if nearest else ""
+            return f"{place}: expected one of {', '.join(tags)}, found {tag!r}.{hint}"
+        case "literal_error":
+            return f"{place}: expected {context['expected']}, found {_shown(found)}."
+        case "model_type":
+            return f"{place}: expected keys and values, found {_shown(found)}."
+        case "value_error":
+            message = str(context["error"])
+            return message if not place else f"{place}: {message}"
+    expected = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    article = "an" if expected[:1] in "aeiou" else "a"
+    if expected in ("integer", "number", "string", "boolean", "list", "dictionary"):
+        expected = f"{article} {expected}"
+    return f"{place}: expected {expected}, found {_shown(found)}."
+
+
+def _shown(value: Any) -> str:
+    text = "nothing" if value is None else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _place(
+    model: type[BaseModel], loc: Sequence[str | int]
+) -> tuple[str, type[BaseModel] | None]:
+    """The dotted key of ``loc`` as the user wrote it, and the model it belongs to.
+
+    Pydantic puts the tag of a union's member into the location; a config has no such
+    key.
+    """
+    parts: list[str] = []
+    here: Any = model
+    owner: type[BaseModel] | None = None
+    for item in loc:
+        members = {_kind(m): m for m in _members(here) if _is_model(m)}
+        if _is_model(here):
+            owner = here
+            parts.append(str(item))
+            field = here.model_fields.get(item)
+            here = None if field is None else field.annotation
+        elif item in members:
+            here = owner = members[item]
+        elif isinstance(item, int):
+            parts.append(str(item))
+            here = next((m for m in _members(here) if get_origin(m) is list), here)
+            here = (get_args(here) or (None,))[0]
+        # Anything else names a member of a plain union, which the user never wrote.
+    return ".".join(parts), owner
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _members(annotation: Any) -> list[Any]:
+    """The members of a (possibly annotated) union; else the annotation alone."""
+    if get_origin(annotation) is Annotated:
+        return _members(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, types.UnionType):
+        return [m for arg in get_args(annotation) for m in _members(arg)]
+    return [annotation]
+
+
+def _kind(model: type[BaseModel]) -> str | None:
+    field = model.model_fields.get("kind")
+    return None if field is None else get_args(field.annotation)[0]
+
+
+def _tags(owner: type[BaseModel] | None, loc: Sequence[str | int]) -> list[str]:
+    field = owner.model_fields.get(str(loc[-1])) if owner else None
+    members = _members(field.annotation) if field else []
+    return [kind for m in members if _is_model(m) and (kind := _kind(m))]

@@ -1,0 +1,92 @@
+"""From the checked config to the library's objects."""
+
+from typing import TYPE_CHECKING, Any
+
+from . import schema
+
+
+if TYPE_CHECKING:
+    from jaxtyping import PRNGKeyArray
+
+    from wflow.energies import AbstractEnergy
+    from wflow.flows import LagrangianFlow
+    from wflow.learning import AbstractInitialVelocity
+
+
+def build_energy(
+    part: schema.Energy, dim: int, key: "PRNGKeyArray"
+) -> "AbstractEnergy":
+    """The energy on R^dim with fresh parameters."""
+    import jax
+
+    from wflow.energies import AttentionPotential, MLPPotential, PairPotential
+
+    options = part.model_dump(exclude={"kind"})
+    match part:
+        case schema.Attention():
+            return AttentionPotential(dim, **options, key=key)
+        case schema.MLP():
+            return MLPPotential(dim, **options, key=key)
+        case schema.Pair():
+            return PairPotential(**options, key=key)
+    first, *rest = [
+        build_energy(term, dim, k)
+        for term, k in zip(
+            part.terms, jax.random.split(key, len(part.terms)), strict=True
+        )
+    ]
+    for term in rest:
+        first = first + term
+    return first
+
+
+def build_flow(
+    config: schema.PopulationConfig, dim: int, key: "PRNGKeyArray"
+) -> "LagrangianFlow":
+    """The law of motion with fresh parameters."""
+    from wflow.flows import LagrangianFlow
+    from wflow.parameters import Learnable
+
+    friction = config.friction
+    return LagrangianFlow(
+        build_energy(config.energy, dim, key),
+        friction=Learnable(friction.value) if friction.learn else friction.value,
+        force_scaling=config.force_scaling,
+    )
+
+
+def build_velocity(part: schema.Velocity) -> "AbstractInitialVelocity":
+    """The rule for the velocities that rollouts start with."""
+    from wflow import learning
+
+    match part:
+        case schema.Given():
+            return learning.Given()
+        case schema.Zero():
+            return learning.Zero()
+        case schema.DICE():
+            return learning.DICE(part.steps, part.width, part.batch)
+        case schema.Displacement():
+            return learning.Displacement()
+        case schema.Learned():
+            return learning.Learned(build_velocity(part.start))
+
+
+def fit_options(part: schema.Fit) -> dict[str, Any]:
+    """The keyword arguments of ``wflow.learning.fit``."""
+    from wflow import learning
+
+    match part.horizon:
+        case schema.RandomHorizon():
+            horizon = learning.RandomHorizon(part.horizon.ramp)
+        case schema.FullHorizon():
+            horizon = learning.FullHorizon()
+        case schema.FixedHorizon():
+            horizon = learning.FixedHorizon(part.horizon.length)
+    plain = part.model_dump(exclude={"horizon", "loss", "optimizer"})
+    return {
+        **plain,
+        "horizon": horizon,
+        "loss": learning.Sinkhorn(part.loss.p, part.loss.blur),
+        "optimizer": learning.AdamW(**part.optimizer.model_dump()),
+    }

@@ -1,0 +1,135 @@
+"""The figures of a population task."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from wflow.cli.report import ScoreTable
+from wflow.cli.rundir import RunDirectory
+
+from .study import Study
+
+
+if TYPE_CHECKING:
+    from wflow.learning import Fit, Snapshots
+
+# Points of the landscape along each axis.
+LATTICE = 60
+
+
+def draw_course(study: Study, fitted: "Fit", directory: RunDirectory) -> list[Path]:
+    """Snapshots, loss, friction, landscape."""
+    from wflow.plotting import plot_friction, plot_loss, plot_snapshots
+
+    data, clock = study.data, study.data.clock
+    history = fitted.history
+    snapshots = plot_snapshots(
+        data.snapshots.times,
+        data.snapshots.clouds,
+        held_out=study.shown.test.times,
+        labels=data.axes.labels,
+        time_label=clock.label,
+        equal=data.axes.equal,
+    )
+    unit = (
+        "standardised units" if study.config.data.standardise else "units of the data"
+    )
+    power = "squared " if study.config.fit.loss.p == 2 else ""
+    loss = plot_loss(
+        history["step"],
+        history["loss"],
+        horizon=history["horizon"],
+        label=f"Sinkhorn divergence ({power}{unit})",
+    )
+    per = f"{clock.unit:g} {clock.label}s" if clock.unit != 1 else clock.label
+    friction = plot_friction(
+        history["step"],
+        history["friction"],
+        unit=f"per {per}",
+        interval=float(np.mean(np.diff(fitted.snapshots.times))),
+    )
+    drawn = {"snapshots": snapshots, "loss": loss, "friction": friction}
+    paths = [directory.write_figure(name, figure) for name, figure in drawn.items()]
+    if data.snapshots.dim == 2:
+        paths.append(draw_landscape(study, fitted, directory))
+    return paths
+
+
+def draw_landscape(study: Study, fitted: "Fit", directory: RunDirectory) -> Path:
+    """Energy landscape and force at the last training snapshot, d = 2."""
+    import jax.numpy as jnp
+
+    from wflow.measures import Particles
+    from wflow.plotting import plot_landscape
+    from wflow.populations import force_field, landscape, lattice
+
+    train, units, data = fitted.snapshots, study.units, study.data
+    cloud = Particles.from_samples(
+        jnp.asarray(train[-1]), jnp.asarray(train.weight(len(train) - 1))
+    )
+    t = jnp.asarray(train.times[-1], train.dtype)
+    (x, y), points = lattice(train, LATTICE, margin=0.06)
+    energy = fitted.flow.energy
+    values = landscape(energy, cloud, points, t).reshape(LATTICE, LATTICE)
+    force = force_field(energy, cloud, points, t).reshape(LATTICE, LATTICE, 2)
+    figure = plot_landscape(
+        x * units.std[0] + units.mean[0],
+        y * units.std[1] + units.mean[1],
+        # The lattice runs along y fastest, a picture along x.
+        values.T,
+        # The direction of the model's force, which lives in its own units.
+        force.swapaxes(0, 1) * units.std,
+        cloud=study.shown.train[-1],
+        time=units.to_data_time(train.times[-1]),
+        labels=data.axes.labels,
+        time_label=data.clock.label,
+        equal=data.axes.equal,
+    )
+    return directory.write_figure("landscape", figure)
+
+
+def draw_predictions(
+    study: Study,
+    predicted: "Snapshots",
+    starts: Sequence[int],
+    scores: Sequence[float | None],
+    name: str,
+    title: str,
+    directory: RunDirectory,
+) -> Path:
+    """Predicted clouds (model's units) over the held-out ones.
+
+    ``starts`` are indices of the training snapshots that the predictions began at.
+    """
+    from wflow.plotting import plot_forecasts
+
+    data, (train, test, _) = study.data, study.shown
+    label = f"start ({data.clock.label} {train.times[starts[0]]:g})"
+    figure = plot_forecasts(
+        test.times,
+        test.clouds,
+        study.units.to_data(predicted).clouds,
+        start=[train[k] for k in starts],
+        start_label=label if len(set(starts)) == 1 else "start",
+        scores=scores,
+        title=title,
+        labels=data.axes.labels,
+        time_label=data.clock.label,
+        equal=data.axes.equal,
+    )
+    return directory.write_figure(name, figure)
+
+
+def draw_scores(study: Study, table: ScoreTable, directory: RunDirectory) -> Path:
+    """Bars of the model and of every baseline."""
+    from wflow.plotting import plot_scores
+
+    figure = plot_scores(
+        table.columns,
+        table.rows,
+        models=table.models,
+        label=f"$W_1$ ({study.score_title.partition(', ')[2]})",
+    )
+    return directory.write_figure("scores", figure)

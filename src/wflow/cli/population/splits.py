@@ -1,0 +1,45 @@
+"""Which snapshots are trained on."""
+
+from typing import TYPE_CHECKING
+
+from wflow.cli.errors import CommandError
+
+from . import schema
+
+
+if TYPE_CHECKING:
+    from wflow.learning import Snapshots
+    from wflow.populations import Split
+
+
+def split_snapshots(
+    split: schema.Until | schema.Last | schema.Fraction | schema.Holdout,
+    snapshots: "Snapshots",
+) -> "Split":
+    """Training and test snapshots; times are in the data's units.
+
+    Raises:
+        CommandError: fewer than two to train on, or none to test on.
+    """
+    from wflow.populations import forecast_split, interpolation_split
+
+    try:
+        match split:
+            case schema.Until():
+                later = int((snapshots.times > split.time).sum())
+                if not 0 < later < len(snapshots) - 1:
+                    raise ValueError(
+                        f"split: expected time with two snapshots up to it and one "
+                        f"after, found {split.time:g}."
+                    )
+                return forecast_split(snapshots, held_out=later)
+            case schema.Last():
+                return forecast_split(snapshots, held_out=split.count)
+            case schema.Fraction():
+                return forecast_split(snapshots, fraction=split.train)
+            case schema.Holdout():
+                return interpolation_split(snapshots, split.snapshots)
+    except ValueError as error:
+        problem = str(error).partition(": ")[2]
+        span = f"times {snapshots.times[0]:g} to {snapshots.times[-1]:g}"
+        raise CommandError(f"split: {problem} The snapshots have {span}.") from error

@@ -1,0 +1,243 @@
+"""A population task from data to figures; the tasks differ in split and scores."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from wflow.cli.errors import CommandError
+from wflow.cli.report import ScoreTable
+from wflow.cli.rundir import RunDirectory
+
+from .build import build_flow, build_velocity, fit_options
+from .data import Dataset, Units
+from .schema import ForecastConfig, InterpolationConfig, PopulationConfig
+from .splits import split_snapshots
+
+
+if TYPE_CHECKING:
+    from wflow.io import Layout
+    from wflow.learning import Chunk, Fit, Report, Snapshots
+    from wflow.populations import Split
+
+
+# Names of scores in metrics.json and for the reader.
+METRICS = {"model": "test", "ot_interpolation": "ot_midpoint"}
+TITLES = {
+    "model": "model",
+    "persistence": "nothing moves",
+    "constant_velocity": "constant velocity",
+    "mean_shift": "mean shift",
+    "ot_interpolation": "OT midpoint of the neighbours",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """A dataset and its split, in the data's units and in the model's."""
+
+    config: ForecastConfig | InterpolationConfig
+    data: Dataset
+    units: Units
+    shown: "Split"
+    split: "Split"
+
+    @classmethod
+    def of(
+        cls,
+        config: ForecastConfig | InterpolationConfig,
+        data: Dataset,
+        units: Units | None = None,
+    ) -> "Study":
+        """Split ``data``; without ``units`` they come from its training snapshots."""
+        shown = split_snapshots(config.split, data.snapshots)
+        if units is None:
+            units = data.units(shown.train, config.data.standardise, config.precision)
+        split = type(shown)(
+            units.to_model(shown.train),
+            units.to_model(shown.test),
+            shown.gap / units.unit,
+        )
+        return cls(config, data, units, shown, split)
+
+    @property
+    def score_title(self) -> str:
+        """What the scores are."""
+        unit = (
+            "standardised units"
+            if self.config.data.standardise
+            else "units of the data"
+        )
+        return f"exact W1, {unit}"
+
+    def fit(self, directory: RunDirectory, resume: bool) -> "Fit":
+        """Train; history and checkpoints on the way, the model at the end."""
+        import jax
+
+        from wflow.learning import fit
+
+        config = self.config
+        flow_key, fit_key = jax.random.split(jax.random.key(config.seed))
+        write_context(directory, self.units, self.data.layout)
+
+        def write(chunk: "Chunk") -> None:
+            directory.write_history(_per_step(chunk.fit.history))
+
+        fitted = fit(
+            build_flow(config, self.data.snapshots.dim, flow_key),
+            self.split.train,
+            key=fit_key,
+            velocity=build_velocity(config.velocity),
+            dt0=self.split.gap,
+            checkpoint_dir=directory.checkpoints,
+            resume=resume,
+            callbacks=[write],
+            **fit_options(config.fit),
+        )
+        directory.write_history(_per_step(fitted.history))
+        fitted.save(directory.model)
+        return fitted
+
+    def refitted(self, fitted: "Fit") -> "Fit":
+        """The law of ``fitted`` on the training snapshots of this study.
+
+        Itself where it was fitted to them; start velocities of others come from the
+        config's rule.
+        """
+        import jax
+
+        train = self.split.train
+        if _same(train, fitted.snapshots):
+            return fitted
+        velocities = build_velocity(self.config.velocity)(
+            train, jax.random.key(self.config.seed)
+        )
+        return dataclasses.replace(fitted, snapshots=train, velocities=velocities)
+
+    def table(self, report: "Report", title: str) -> ScoreTable:
+        """``report`` for the reader, with times in the data's units."""
+        label = self.data.clock.label
+        names = [f"{label} {self._time_name(time)}" for time in report.times]
+        rows = {
+            TITLES[name]: [None if np.isnan(value) else float(value) for value in row]
+            for name, row in report.scores.items()
+        }
+        return ScoreTable(f"{title} ({self.score_title})", tuple(names), rows)
+
+    def metrics(self, report: "Report") -> dict[str, float]:
+        """Means ``test_w1``, ``persistence_w1``, ... and one number for every time."""
+        found: dict[str, float] = {}
+        for name, row in report.scores.items():
+            key = f"{METRICS.get(name, name)}_w1"
+            if not np.isnan(row).any():
+                found[key] = float(np.mean(row))
+            for time, value in zip(report.times, row, strict=True):
+                if not np.isnan(value):
+                    found[f"{key}_{self._time_name(time)}"] = float(value)
+        return found
+
+    def _time_name(self, time: float) -> str:
+        return f"{self.units.to_data_time(time):g}"
+
+
+def _same(a: "Snapshots", b: "Snapshots") -> bool:
+    return a.sizes == b.sizes and all(
+        np.array_equal(x, y) for x, y in zip(a.clouds, b.clouds, strict=True)
+    )
+
+
+def fit_metrics(fitted: "Fit") -> dict[str, float]:
+    """Numbers of the training; its timings where this process trained."""
+    metrics = {
+        "steps": len(fitted.history["step"]),
+        "friction": fitted.friction,
+        "final_loss": float(np.median(fitted.history["loss"][-50:])),
+    }
+    if fitted.compile_seconds > 0:
+        metrics["seconds_per_step"] = fitted.seconds_per_step
+        metrics["compile_seconds"] = fitted.compile_seconds
+    return metrics
+
+
+def _per_step(history: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The columns that have a row for every step."""
+    count = len(history["step"])
+    return {name: row for name, row in history.items() if len(row) == count}
+
+
+def load_fit(config: PopulationConfig, directory: RunDirectory) -> "Fit":
+    """The saved fit."""
+    import jax
+
+    from wflow.learning import Fit
+
+    dim = len(read_context(directory)[0].mean)
+    try:
+        return Fit.load(directory.model, build_flow(config, dim, jax.random.key(0)))
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+
+
+def write_context(directory: RunDirectory, units: Units, layout: "Layout") -> None:
+    """Keep units and file layout, so that forecasts need no data."""
+    context = {
+        "units": {
+            **dataclasses.asdict(units),
+            "mean": units.mean.tolist(),
+            "std": units.std.tolist(),
+        },
+        "layout": dataclasses.asdict(layout),
+    }
+    directory.units.write_text(json.dumps(context, indent=2) + "\n", encoding="utf-8")
+
+
+def read_context(directory: RunDirectory) -> tuple[Units, "Layout"]:
+    """What ``write_context`` kept."""
+    from wflow.io import Layout
+
+    if not directory.units.is_file():
+        raise CommandError(f"{directory.path}: the run has no {directory.units.name}.")
+    context: dict[str, Any] = json.loads(directory.units.read_text(encoding="utf-8"))
+    units, layout = context["units"], context["layout"]
+    for name in ("mean", "std"):
+        units[name] = np.array(units[name])
+    columns = layout.pop("columns")
+    columns = None if columns is None else tuple(columns)
+    return Units(**units), Layout(**layout, columns=columns)
+
+
+def write_forecast(
+    config: PopulationConfig,
+    directory: RunDirectory,
+    times: Sequence[float],
+    out: Path,
+    start: str,
+) -> Path:
+    """Write the saved model's clouds at ``times``, in the data's units and format."""
+    from wflow.io import SnapshotFileError, write_snapshots
+    from wflow.learning import Snapshots
+
+    units, layout = read_context(directory)
+    fitted = load_fit(config, directory)
+    begin = fitted.snapshots.times[-1 if start == "last_snapshot" else 0]
+    first = units.to_data_time(begin)
+    if times[0] < first:
+        raise CommandError(
+            f"--times: a forecast with --start {start} begins at "
+            f"{config.data.time.label} {first:g}, found {times[0]:g}."
+        )
+    clouds = fitted.forecast(
+        [units.to_model_time(time) for time in times],
+        start,
+        substeps=config.evaluation.substeps,
+    )
+    clouds = units.to_data(clouds)
+    if fitted.snapshots.velocities is None:
+        clouds = Snapshots(times, clouds.clouds, None, clouds.weights)
+    try:
+        return write_snapshots(out, clouds, layout)
+    except (SnapshotFileError, ModuleNotFoundError) as error:
+        raise CommandError(str(error)) from error

@@ -1,0 +1,106 @@
+"""What the population tasks do alike."""
+
+import abc
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from wflow.cli.errors import CommandError
+from wflow.cli.report import Outcome
+from wflow.cli.rundir import RunDirectory
+from wflow.cli.task import AbstractTask
+
+from .data import load, with_data
+from .schema import ForecastConfig, InterpolationConfig
+from .study import (
+    Study,
+    fit_metrics,
+    load_fit,
+    read_context,
+    write_forecast,
+)
+
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from wflow.learning import Fit
+
+Config = TypeVar("Config", ForecastConfig, InterpolationConfig)
+
+
+class AbstractPopulationTask(AbstractTask[Config]):
+    """Load, split, fit, score, draw."""
+
+    @abc.abstractmethod
+    def score(self, study: Study, fitted: "Fit") -> Outcome:
+        """Scores on the held-out snapshots, those of the baselines beside."""
+
+    @abc.abstractmethod
+    def draw(
+        self, study: Study, fitted: "Fit", outcome: Outcome, directory: RunDirectory
+    ) -> list[Path]:
+        """The figures."""
+
+    def with_data(self, config: dict[str, Any], path: Path) -> dict[str, Any]:
+        return with_data(config, path)
+
+    def check(self, config: Config, source: str) -> None:
+        data = load(config, source)
+        Study.of(config, data)
+
+    def run(
+        self,
+        config: Config,
+        directory: RunDirectory,
+        *,
+        resume: bool,
+        console: "Console",
+    ) -> Outcome:
+        data = load(config, str(directory.config))
+        study = Study.of(config, data)
+        console.print(
+            f"{len(study.split.train)} snapshots to train on, "
+            f"{len(study.split.test)} held out: {data.snapshots!r}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        fitted = study.fit(directory, resume)
+        scored = self.score(study, fitted)
+        outcome = Outcome(
+            {**fit_metrics(fitted), **scored.metrics}, scored.tables, scored.remarks
+        )
+        # Figures come last: whatever happens to them, the scores are kept.
+        directory.write_metrics(outcome.metrics)
+        self.draw(study, fitted, outcome, directory)
+        return outcome
+
+    def evaluate(
+        self, config: Config, directory: RunDirectory, console: "Console"
+    ) -> Outcome:
+        study, fitted = self._opened(config, directory)
+        return self.score(study, study.refitted(fitted))
+
+    def plot(self, config: Config, directory: RunDirectory) -> list[Path]:
+        study, fitted = self._opened(config, directory)
+        return self.draw(study, fitted, self.score(study, fitted), directory)
+
+    def forecast(
+        self,
+        config: Config,
+        directory: RunDirectory,
+        times: Sequence[float],
+        out: Path,
+        start: str,
+    ) -> Path:
+        return write_forecast(config, directory, times, out, start)
+
+    def _opened(self, config: Config, directory: RunDirectory) -> tuple[Study, "Fit"]:
+        data = load(config, str(directory.config))
+        units, _ = read_context(directory)
+        if data.snapshots.dim != len(units.mean):
+            raise CommandError(
+                f"the model of {directory.path} moves points of dimension "
+                f"{len(units.mean)}, the data have {data.snapshots.dim}."
+            )
+        return Study.of(config, data, units), load_fit(config, directory)

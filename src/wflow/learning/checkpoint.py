@@ -1,0 +1,105 @@
+"""Arrays and a JSON header in one file that is never half written."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+# Written first, so that another file is refused in a sentence.
+_MAGIC = "wflow"
+
+
+def write(path: str | os.PathLike, header: dict[str, Any], arrays: Any) -> None:
+    """Put ``header`` and the arrays of a pytree into ``path``.
+
+    Written to a temporary file beside it and renamed: whatever stops the process, the
+    path holds the old file or the new one. Random keys go in as ``key_data``.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    with temporary.open("wb") as file:
+        line = json.dumps({"format": _MAGIC, **header}, sort_keys=True)
+        file.write(line.encode() + b"\n")
+        eqx.tree_serialise_leaves(file, _raw(arrays))
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def read_header(path: str | os.PathLike) -> dict[str, Any]:
+    """The header of a file that ``write`` made.
+
+    Raises:
+        ValueError: it is not such a file.
+    """
+    with Path(path).open("rb") as file:
+        return _header(path, file)
+
+
+def read(path: str | os.PathLike, like: Any) -> Any:
+    """The arrays of ``path``, in a pytree of the structure and shapes of ``like``.
+
+    Raises:
+        ValueError: not a file of ``write``, or its arrays do not fit ``like``.
+    """
+    with Path(path).open("rb") as file:
+        _header(path, file)
+        try:
+            raw = eqx.tree_deserialise_leaves(file, _raw(like))
+        except (RuntimeError, EOFError) as error:
+            raise ValueError(
+                f"{path} holds another model: {str(error).splitlines()[-1]}"
+            ) from error
+    return jax.tree.map(
+        lambda old, new: (
+            jax.random.wrap_key_data(new, impl=jax.random.key_impl(old))
+            if is_key(old)
+            else new
+        ),
+        like,
+        raw,
+    )
+
+
+def is_key(leaf: Any) -> bool:
+    """Whether ``leaf`` is a typed random key."""
+    return isinstance(leaf, jax.Array) and jnp.issubdtype(
+        leaf.dtype, jax.dtypes.prng_key
+    )
+
+
+def fingerprint(arrays: Any) -> str:
+    """A hash of all numbers and strings in a pytree: shapes, dtypes and bits."""
+    digest = hashlib.sha256()
+    for leaf in jax.tree.leaves(_raw(arrays)):
+        if not (eqx.is_array_like(leaf) or isinstance(leaf, str)):
+            continue
+        array = np.asarray(leaf)
+        digest.update(f"{array.shape}{array.dtype}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:32]
+
+
+def _raw(tree: Any) -> Any:
+    return jax.tree.map(
+        lambda leaf: jax.random.key_data(leaf) if is_key(leaf) else leaf, tree
+    )
+
+
+def _header(path: str | os.PathLike, file: BinaryIO) -> dict[str, Any]:
+    line = file.readline(1 << 20)
+    try:
+        header = json.loads(line)
+    except ValueError:
+        header = None
+    if not isinstance(header, dict) or header.get("format") != _MAGIC:
+        raise ValueError(f"{path} is not a file that wflow wrote.")
+    return header

@@ -1,0 +1,259 @@
+"""Learning a law of motion from snapshots."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, PRNGKeyArray
+
+from wflow.flows import LagrangianFlow
+from wflow.measures import (
+    ImplicitEntropyError,
+    Particles,
+    Phase,
+    UnsupportedMeasureError,
+)
+from wflow.parameters import Learnable, unwrap
+
+from . import checkpoint
+from .average import check_decay
+from .horizons import AbstractHorizon, RandomHorizon
+from .loop import Chunk, Finish, Loop
+from .losses import AbstractLoss, Sinkhorn
+from .optimizers import AdamW, Optimizer
+from .result import Fit, cast
+from .rollouts import Model, Rollout, Task, step_grid
+from .simulate import largest_step
+from .snapshots import Snapshots
+from .stacks import padded, stacked
+from .trained import split
+from .training import Trainer
+from .velocities import AbstractInitialVelocity, Given, Velocities
+
+
+CHECKPOINT = "checkpoint.eqx"
+
+
+def fit(
+    flow: LagrangianFlow,
+    snapshots: Snapshots,
+    *,
+    steps: int,
+    key: PRNGKeyArray,
+    loss: AbstractLoss | None = None,
+    horizon: AbstractHorizon | None = None,
+    optimizer: Optimizer | None = None,
+    velocity: AbstractInitialVelocity | None = None,
+    starts: Literal["first", "any"] = "first",
+    batch: int | None = None,
+    ema: float = 0.99,
+    clip: float | None = 1.0,
+    substeps: int = 1,
+    dt0: float | None = None,
+    validation: Snapshots | None = None,
+    patience: int | None = None,
+    checkpoint_dir: str | os.PathLike | None = None,
+    resume: bool = False,
+    chunk: int = 50,
+    callbacks: Sequence[Callable[[Chunk], Any]] = (),
+    progress: bool = True,
+    stop_gradient_force: bool = False,
+    consistent: bool = True,
+) -> Fit:
+    r"""Train what is trainable in ``flow`` so that its rollouts meet the snapshots.
+
+    Each step rolls out from a snapshot over a horizon k and lowers
+    $\frac1k \sum_{m=1}^k \ell(\hat\mu(t_m), \mu_m)$. Trained are the layers of
+    ``equinox.nn`` and every ``Learnable``; all other arrays are held. Everything runs
+    in the dtype of the snapshots.
+
+    The same arguments give the same bits, whatever ``chunk`` and interruptions: random
+    choices depend on the key and the number of the step alone.
+
+    Args:
+        flow: the law of motion.
+        snapshots: training snapshots, two at least.
+        steps: number of optimiser steps.
+        key: random key.
+        loss: default ``Sinkhorn(p=2, blur="median")``.
+        horizon: default ``RandomHorizon(ramp=0.3)``.
+        optimizer: ``AdamW(...)`` or any optax transformation.
+        velocity: where start velocities come from: ``Given()`` (default), ``Zero()``,
+            ``Learned(start)``, ``Displacement()`` or ``DICE()``.
+        starts: rollouts begin at the ``"first"`` snapshot, or at a random one of
+            ``"any"`` but the last that has velocities.
+        batch: points of the start and of each target in a step, at random; None is all.
+        ema: decay of the average of the parameters over steps, bias-corrected; the fit
+            returns the average. 0 returns the last ones.
+        clip: largest global norm of a gradient; None does not clip.
+        substeps: steps in ``dt0``.
+        dt0: a time; by default the smallest gap between the snapshots. With held-out
+            snapshots in between give the smallest gap of them all. A longer gap takes
+            more steps in proportion.
+        validation: snapshots scored by exact $W_1$ after every chunk, as
+            ``Fit.report`` does; the best parameters are returned.
+        patience: stop after so many steps without a better validation score.
+        checkpoint_dir: directory of a checkpoint, replaced after every chunk.
+        resume: continue from the checkpoint in ``checkpoint_dir``, if there is one.
+        chunk: steps between checkpoints, callbacks, validations; one compiled program.
+        callbacks: each is called with a ``Chunk`` after every chunk.
+        progress: show a bar.
+        stop_gradient_force: drop the derivative of the force in the positions, as the
+            published training does; the gradient is then not that of the loss.
+        consistent: form of the leapfrog; see ``wflow.solve.leapfrog_step``.
+
+    Returns:
+        The fit, with the averaged parameters.
+
+    Raises:
+        TypeError: the flow is not a ``LagrangianFlow``.
+        ValueError: an argument out of range, snapshots that do not fit the flow, or a
+            checkpoint of another training.
+        FloatingPointError: loss or gradient is not finite; the sentence names the step.
+
+    Reference: Guan, Atanackovic, Neklyudov, arXiv:2605.08550, section 4 and its code.
+    """
+    if not isinstance(flow, LagrangianFlow):
+        raise TypeError(f"fit: expected a LagrangianFlow, found {type(flow).__name__}.")
+    if len(snapshots) < 2:
+        raise ValueError("fit: expected at least two snapshots, found 1.")
+    for name, value in (
+        ("steps", steps),
+        ("substeps", substeps),
+        ("chunk", chunk),
+        ("batch", 1 if batch is None else batch),
+        ("patience", 1 if patience is None else patience),
+    ):
+        if value < 1:
+            raise ValueError(f"fit: expected {name} >= 1, found {value}.")
+    check_decay(ema)
+    if patience is not None and validation is None:
+        raise ValueError("fit: patience needs validation snapshots.")
+    if resume and checkpoint_dir is None:
+        raise ValueError("fit: resume needs checkpoint_dir.")
+    loss = Sinkhorn() if loss is None else loss
+    horizon = RandomHorizon() if horizon is None else horizon
+    optimizer = AdamW() if optimizer is None else optimizer
+    velocity = Given() if velocity is None else velocity
+    if not checkpoint.is_key(key):
+        key = jax.random.wrap_key_data(key)
+    train_key, loss_key, velocity_key = jax.random.split(key, 3)
+
+    dtype = jax.dtypes.canonicalize_dtype(snapshots.dtype)
+    flow = cast(flow, dtype)
+    velocities = _checked(velocity(snapshots, velocity_key), snapshots)
+    begins = _starts(starts, velocities)
+    if velocity.trained:
+        velocities = tuple(v if k in begins else None for k, v in enumerate(velocities))
+    step = largest_step(snapshots.times, dt0) / substeps
+    task = _task(snapshots, begins, step, dtype)
+    started = jnp.asarray(
+        np.stack([padded(velocities[k], task.starts.size) for k in begins]), dtype
+    )
+    _check_flow(flow, task, started)
+    model = Model(
+        flow, Learnable(started, positive=False) if velocity.trained else started
+    )
+    params, held = split(cast(model, dtype))
+    trainer = Trainer(
+        Rollout(loss.prepared(snapshots, loss_key), consistent, stop_gradient_force),
+        horizon,
+        optimizer,
+        steps,
+        batch,
+        ema,
+        clip,
+    )
+    settings = {
+        "steps": steps,
+        "chunk": chunk,
+        "batch": batch,
+        "ema": ema,
+        "clip": clip,
+        "time step": step,
+        "starts": starts,
+        "patience": patience,
+        "stop_gradient_force": stop_gradient_force,
+        "consistent": consistent,
+        "loss": f"{loss} {checkpoint.fingerprint(loss)}",
+        "horizon": f"{horizon} {checkpoint.fingerprint(horizon)}",
+        "velocity": f"{velocity} {checkpoint.fingerprint(velocity)}",
+        "optimizer": repr(optimizer) if isinstance(optimizer, AdamW) else "optax",
+        "flow": checkpoint.fingerprint((flow, flow.force_scaling)),
+        "snapshots": _data(snapshots),
+        "validation": _data(validation),
+        "key": checkpoint.fingerprint(key),
+    }
+    path = None if checkpoint_dir is None else Path(checkpoint_dir) / CHECKPOINT
+    finished = Finish(held, snapshots, velocities, begins, step, consistent)
+    loop = Loop(
+        trainer,
+        held,
+        task,
+        train_key,
+        chunk,
+        finished,
+        validation,
+        patience,
+        path,
+        settings,
+    )
+    return loop.run(params, resume, callbacks, progress)
+
+
+def _checked(velocities: Velocities, snapshots: Snapshots) -> Velocities:
+    """``velocities`` if they have the shapes of their clouds."""
+    for k, (v, x) in enumerate(zip(velocities, snapshots.clouds, strict=True)):
+        if v is not None and v.shape != x.shape:
+            raise ValueError(
+                f"fit: expected velocities {k} of shape {x.shape}, found {v.shape}."
+            )
+    return velocities
+
+
+def _starts(starts: str, velocities: Velocities) -> list[int]:
+    """Indices of the snapshots that rollouts may begin at."""
+    if starts == "first":
+        return [0]
+    if starts != "any":
+        raise ValueError(f"fit: expected starts 'first' or 'any', found {starts!r}.")
+    return [k for k, v in enumerate(velocities[:-1]) if v is not None]
+
+
+def _task(
+    snapshots: Snapshots, begins: list[int], step: float, dtype: np.dtype
+) -> Task:
+    return Task(
+        cast(stacked(snapshots.take(begins)), dtype),
+        jnp.asarray(begins),
+        jnp.asarray(snapshots.times[begins], dtype),
+        cast(stacked(snapshots.take(range(1, len(snapshots)))), dtype),
+        step_grid(snapshots.times, step, dtype),
+    )
+
+
+def _check_flow(flow: LagrangianFlow, task: Task, velocities: Array) -> None:
+    """Refuse a flow that does not act on the snapshots."""
+    x, weights = task.starts.x[0], task.starts.weights[0]
+    phase = Phase(Particles.from_samples(x, weights), velocities[0])
+    try:
+        jax.eval_shape(lambda: unwrap(flow).velocity(phase, task.start_times[0]))
+    except (ImplicitEntropyError, UnsupportedMeasureError):
+        raise
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"fit: the flow does not act on points of dimension {x.shape[1]}, that of "
+            f"the snapshots: {error}"
+        ) from error
+
+
+def _data(snapshots: Snapshots | None) -> str | None:
+    if snapshots is None:
+        return None
+    return checkpoint.fingerprint(
+        (snapshots.times, snapshots.clouds, snapshots.velocities, snapshots.weights)
+    )

@@ -1,0 +1,91 @@
+"""How far a training rollout goes."""
+
+import abc
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from wflow.measures import inexact
+
+
+class AbstractHorizon(eqx.Module):
+    """The number of snapshots that one training rollout is compared with."""
+
+    @abc.abstractmethod
+    def __call__(
+        self,
+        key: PRNGKeyArray,
+        progress: Float[Array, ""],
+        longest: Int[Array, ""],
+    ) -> Int[Array, ""]:
+        """A horizon in 1..``longest`` at ``progress`` in [0, 1) of the training."""
+
+
+class RandomHorizon(AbstractHorizon):
+    r"""Uniform on 1..m, with m growing from 1 to the longest over a share of training.
+
+    $m = \min(K, 1 + \lfloor K p / r\rfloor)$ at progress p, ramp r, longest K; no ramp
+    if r = 0. Early long rollouts of an untrained model explode; a ramp avoids them.
+
+    Raises:
+        ValueError: ramp outside [0, 1].
+    """
+
+    ramp: Float[Array, ""] = eqx.field(converter=inexact, default=0.3)
+
+    def __check_init__(self) -> None:
+        if not isinstance(self.ramp, jax.core.Tracer) and not 0 <= self.ramp <= 1:
+            raise ValueError(
+                f"RandomHorizon: expected ramp in [0, 1], found {self.ramp}."
+            )
+
+    def __call__(
+        self,
+        key: PRNGKeyArray,
+        progress: Float[Array, ""],
+        longest: Int[Array, ""],
+    ) -> Int[Array, ""]:
+        ramp = jnp.where(self.ramp > 0, self.ramp, 1).astype(progress.dtype)
+        grown = 1 + jnp.floor(longest * progress / ramp).astype(longest.dtype)
+        grown = jnp.where(self.ramp > 0, grown, longest)
+        return jax.random.randint(key, (), 1, jnp.minimum(grown, longest) + 1)
+
+
+class FullHorizon(AbstractHorizon):
+    """Always all the snapshots that there are."""
+
+    def __call__(
+        self,
+        key: PRNGKeyArray,
+        progress: Float[Array, ""],
+        longest: Int[Array, ""],
+    ) -> Int[Array, ""]:
+        del key, progress
+        return longest
+
+
+class FixedHorizon(AbstractHorizon):
+    """Always ``length`` snapshots, or fewer where fewer are left.
+
+    Raises:
+        ValueError: length below one.
+    """
+
+    length: int = eqx.field(static=True)
+
+    def __check_init__(self) -> None:
+        if self.length < 1:
+            raise ValueError(
+                f"FixedHorizon: expected length >= 1, found {self.length}."
+            )
+
+    def __call__(
+        self,
+        key: PRNGKeyArray,
+        progress: Float[Array, ""],
+        longest: Int[Array, ""],
+    ) -> Int[Array, ""]:
+        del key, progress
+        return jnp.minimum(longest, self.length)

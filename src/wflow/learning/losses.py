@@ -1,0 +1,112 @@
+"""How a rolled-out cloud is compared with a snapshot."""
+
+import abc
+import warnings
+from typing import Literal, NamedTuple, Self
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray
+
+from wflow.measures import inexact
+from wflow.transport import median_blur, sinkhorn_divergence
+
+from .snapshots import Snapshots
+
+
+class LossValue(NamedTuple):
+    """A loss, and whether its own iterations reached their threshold."""
+
+    value: Float[Array, ""]
+    converged: Bool[Array, ""]
+
+
+class AbstractLoss(eqx.Module):
+    """A discrepancy of two weighted clouds; weight zero is padding."""
+
+    @abc.abstractmethod
+    def prepared(self, snapshots: Snapshots, key: PRNGKeyArray) -> Self:
+        """The same loss with what it takes from the training snapshots filled in."""
+
+    @abc.abstractmethod
+    def __call__(
+        self,
+        x: Float[Array, "n d"],
+        weights_x: Float[Array, " n"],
+        y: Float[Array, "m d"],
+        weights_y: Float[Array, " m"],
+    ) -> LossValue:
+        """The discrepancy, under ``jit``."""
+
+
+def _blur(blur: ArrayLike | str) -> Array | str:
+    return blur if isinstance(blur, str) else inexact(blur)
+
+
+# The least blur in units of the spread of all snapshots pooled.
+_LEAST_BLUR = 1e-3
+
+
+class Sinkhorn(AbstractLoss):
+    r"""The debiased Sinkhorn divergence; see ``wflow.transport.sinkhorn_divergence``.
+
+    ``blur="median"`` is half the median distance within a training snapshot (the median
+    over snapshots), at least a thousandth of the spread of all of them pooled.
+
+    Raises:
+        ValueError: p not 1 or 2, or blur <= 0.
+    """
+
+    p: Literal[1, 2] = eqx.field(static=True, default=2)
+    blur: Float[Array, ""] | str = eqx.field(converter=_blur, default="median")
+    max_iterations: int = eqx.field(static=True, default=2000)
+    threshold: Float[Array, ""] = eqx.field(converter=inexact, default=1e-3)
+
+    def __check_init__(self) -> None:
+        if self.p not in (1, 2):
+            raise ValueError(f"Sinkhorn: expected p 1 or 2, found {self.p!r}.")
+        if isinstance(self.blur, jax.core.Tracer | jax.ShapeDtypeStruct):
+            return
+        wrong = self.blur != "median" if isinstance(self.blur, str) else self.blur <= 0
+        if wrong:
+            raise ValueError(
+                f"Sinkhorn: expected blur > 0 or 'median', found {self.blur!r}."
+            )
+
+    def prepared(self, snapshots: Snapshots, key: PRNGKeyArray) -> Self:
+        if not isinstance(self.blur, str):
+            return self
+        pooled = np.concatenate(snapshots.clouds)
+        scale = float(np.sqrt(pooled.var(axis=0).sum()))
+        least = _LEAST_BLUR * (scale if scale > 0 else 1)
+        several = [cloud for cloud in snapshots.clouds if len(cloud) > 1]
+        blur = least
+        if several:
+            blur = median_blur(several, key=key, low=least, high=float("inf"))
+        if blur == least:
+            warnings.warn(
+                "Sinkhorn: the snapshots' points (nearly) coincide, so that the median "
+                f"distance gives no blur; {blur:g} is used.",
+                stacklevel=3,
+            )
+        return type(self)(self.p, blur, self.max_iterations, self.threshold)
+
+    def __call__(
+        self,
+        x: Float[Array, "n d"],
+        weights_x: Float[Array, " n"],
+        y: Float[Array, "m d"],
+        weights_y: Float[Array, " m"],
+    ) -> LossValue:
+        result = sinkhorn_divergence(
+            x,
+            y,
+            weights_x=weights_x,
+            weights_y=weights_y,
+            blur=self.blur,
+            p=self.p,
+            max_iterations=self.max_iterations,
+            threshold=self.threshold,
+        )
+        return LossValue(result.value, result.converged)

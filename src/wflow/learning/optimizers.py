@@ -1,0 +1,86 @@
+"""The optimiser that fits use by default."""
+
+import dataclasses
+from typing import Any, Literal
+
+import jax
+import optax
+
+
+@dataclasses.dataclass(frozen=True)
+class AdamW:
+    """AdamW with one group for networks and one for scalars (``Learnable``).
+
+    Weight decay acts on networks only. ``schedule="cosine"`` lowers both learning rates
+    to a hundredth over the training; ``warmup`` raises them from zero over that share
+    of it.
+
+    Raises:
+        ValueError: a rate, decay or warm-up out of range, or an unknown schedule.
+
+    Reference: Loshchilov and Hutter, ICLR 2019.
+    """
+
+    learning_rate: float = 1e-3
+    scalar_learning_rate: float = 1e-2
+    weight_decay: float = 1e-3
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("learning_rate", "scalar_learning_rate", "weight_decay"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(
+                    f"AdamW: expected {name} >= 0, found {getattr(self, name)}."
+                )
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f"AdamW: expected warmup in [0, 1), found {self.warmup}.")
+        if self.schedule not in ("constant", "cosine"):
+            raise ValueError(
+                "AdamW: expected schedule 'constant' or 'cosine', found "
+                f"{self.schedule!r}."
+            )
+
+    def transformation(self, groups: Any, steps: int) -> optax.GradientTransformation:
+        """The optax transformation for parameters in ``groups`` and ``steps`` steps."""
+        network = optax.adamw(
+            self._rate(self.learning_rate, steps), weight_decay=self.weight_decay
+        )
+        scalar = optax.adam(self._rate(self.scalar_learning_rate, steps))
+        return optax.partition({"network": network, "scalar": scalar}, groups)
+
+    def _rate(self, peak: float, steps: int) -> optax.Schedule:
+        rising = round(self.warmup * steps)
+        after = optax.constant_schedule(peak)
+        if self.schedule == "cosine":
+            after = optax.cosine_decay_schedule(peak, max(steps - rising, 1), 1e-2)
+        if not rising:
+            return after
+        # From one step's share, not from zero, which would waste the first step.
+        start = optax.linear_schedule(peak / (rising + 1), peak, rising)
+        return optax.join_schedules([start, after], [rising])
+
+
+Optimizer = AdamW | optax.GradientTransformation
+
+
+def transformation(
+    optimizer: Optimizer, groups: Any, steps: int, clip: float | None
+) -> optax.GradientTransformation:
+    """``optimizer`` for parameters in ``groups``, after clipping by the global norm.
+
+    Raises:
+        ValueError: clip <= 0.
+    """
+    if isinstance(optimizer, AdamW):
+        optimizer = optimizer.transformation(groups, steps)
+    if clip is None:
+        return optimizer
+    if not clip > 0:
+        raise ValueError(f"fit: expected clip > 0 or None, found {clip}.")
+    return optax.chain(optax.clip_by_global_norm(clip), optimizer)
+
+
+def count(params: Any) -> int:
+    """Number of numbers in ``params``."""
+    return sum(leaf.size for leaf in jax.tree.leaves(params))

@@ -1,0 +1,265 @@
+"""What a fit returns."""
+
+import dataclasses
+import os
+import warnings
+from typing import Any, Literal, Self
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import ArrayLike, Float
+
+from wflow.energies.neural import TimeEmbedding
+from wflow.flows import LagrangianFlow
+from wflow.parameters import unwrap
+
+from . import checkpoint
+from .baselines import Cloud
+from .report import Report, score
+from .simulate import carried, simulate
+from .snapshots import Snapshots
+from .velocities import Velocities
+
+
+Start = Literal["last_snapshot", "initial"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Fit:
+    """A fitted law of motion, and what it was fitted to.
+
+    Attributes:
+        flow: the law, with the averaged parameters.
+        snapshots: the training snapshots.
+        velocities: for each of them the velocities that it starts with, or None: it
+            then takes them from a rollout of the model from the first snapshot.
+        history: arrays by name; one entry a step: ``step``, ``loss``, ``friction``,
+            ``horizon``, ``start`` (snapshot), ``grad_norm``, ``converged`` (of the
+            loss); one entry an evaluation: ``validation_step``, ``validation_w1``.
+        step: the time step of training; forecasts divide it.
+        consistent: the leapfrog's form; see ``wflow.solve.leapfrog_step``.
+        seconds_per_step: training time of a step without compiling; nan after ``load``.
+        compile_seconds: time to trace and compile the training; nan after ``load``.
+    """
+
+    flow: LagrangianFlow
+    snapshots: Snapshots
+    velocities: Velocities
+    history: dict[str, np.ndarray]
+    step: float
+    consistent: bool = True
+    seconds_per_step: float = float("nan")
+    compile_seconds: float = float("nan")
+
+    @property
+    def friction(self) -> float:
+        """The friction, per time."""
+        return float(unwrap(self.flow).friction)
+
+    @property
+    def initial_velocity(self) -> Float[np.ndarray, "n d"]:
+        """Velocities of the first snapshot: given, estimated or learned."""
+        velocity = self.velocities[0]
+        if velocity is None:
+            raise ValueError("Fit: the first snapshot has no velocities.")
+        return velocity
+
+    def start(self, k: int) -> Snapshots:
+        """Training snapshot ``k`` alone, with the velocities that it starts with."""
+        count = len(self.snapshots)
+        k = range(count)[k]
+        alone = self.snapshots.take([k])
+        velocity = self.velocities[k]
+        if velocity is None:
+            velocity = carried(
+                self.flow, self.start(0), alone, self.step, consistent=self.consistent
+            )
+        return Snapshots(alone.times, alone.clouds, [velocity], alone.weights)
+
+    def forecast(
+        self,
+        times: Float[ArrayLike, " T"],
+        start: Start = "last_snapshot",
+        *,
+        substeps: int = 5,
+    ) -> Snapshots:
+        """Clouds and velocities at ``times``, by the fitted law.
+
+        From the ``"last_snapshot"``, or from the ``"initial"`` one as in training. The
+        last snapshot starts with its given velocities, or their estimate where the fit
+        estimated them (optimal transport from the snapshot before, DICE). Where the
+        fit's start velocities were learned or zero, and where no velocities are given,
+        a rollout from the first snapshot brings its velocities along.
+
+        Args:
+            times: increasing, from the start's time on.
+            start: which snapshot to start from.
+            substeps: steps of the forecast in one step of training.
+
+        Raises:
+            ValueError: an unknown start, or times before it or not increasing.
+            SolveError: the cloud left the reals.
+        """
+        k = self._start_index(start)
+        return self._simulate(k, times, substeps)
+
+    def interpolate(self, time: float, *, substeps: int = 5) -> Snapshots:
+        """The cloud at ``time``, restarted at the last training snapshot before it."""
+        return self._simulate(self.snapshots.before(time), [time], substeps)
+
+    def report(
+        self,
+        test: Snapshots | None = None,
+        *,
+        baselines: bool = True,
+        start: Start = "last_snapshot",
+        substeps: int = 5,
+    ) -> Report:
+        r"""Exact $W_1$ to the snapshots of ``test``, beside what needs no model.
+
+        A ``"last_snapshot"`` start is, for each test time, the last training snapshot
+        before it; an ``"initial"`` start is one rollout through all test times. The
+        baselines start where the model does. Without ``test``: the training snapshots
+        themselves, by one rollout from the first.
+        """
+        if test is None:
+            test = self.snapshots.take(range(1, len(self.snapshots)))
+            title, start = "Training snapshots, from the first", "initial"
+        elif start == "initial":
+            title = "From the first snapshot"
+        else:
+            title = "From the last training snapshot before"
+        self._start_index(start)
+        if start == "initial":
+            starts = [0] * len(test)
+        else:
+            starts = [self.snapshots.before(float(time)) for time in test.times]
+        predicted: list[Cloud] = []
+        for k in dict.fromkeys(starts):
+            times = [time for time, j in zip(test.times, starts, strict=True) if j == k]
+            clouds = self._simulate(k, times, substeps)
+            predicted += [(x, clouds.weight(j)) for j, x in enumerate(clouds)]
+        if not baselines:
+            return score(title, predicted, test)
+        return score(title, predicted, test, self.snapshots, starts)
+
+    def _start_index(self, start: str) -> int:
+        if start not in ("last_snapshot", "initial"):
+            raise ValueError(
+                f"expected start 'last_snapshot' or 'initial', found {start!r}."
+            )
+        return len(self.snapshots) - 1 if start == "last_snapshot" else 0
+
+    def _simulate(self, k: int, times: ArrayLike, substeps: int) -> Snapshots:
+        if substeps < 1:
+            raise ValueError(f"expected substeps >= 1, found {substeps}.")
+        last = self.snapshots.times[-1]
+        if np.max(times) > last and _sees_time(self.flow):
+            warnings.warn(
+                f"the energy depends on time and was trained up to {last:g}: beyond, "
+                "it extrapolates its time embedding.",
+                stacklevel=3,
+            )
+        return simulate(
+            self.flow,
+            self.start(k),
+            times,
+            self.step / substeps,
+            consistent=self.consistent,
+        )
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the fit to ``path``, its timings apart: the same fit, the same bits."""
+        header = {
+            "kind": "fit",
+            "times": self.snapshots.times.tolist(),
+            "sizes": self.snapshots.sizes,
+            "dim": self.snapshots.dim,
+            "dtype": str(self.snapshots.dtype),
+            "weighted": self.snapshots.weights is not None,
+            "given": [self.snapshots.velocity(k) is not None for k in self._indices],
+            "velocities": [velocity is not None for velocity in self.velocities],
+            "history": {
+                name: [str(row.dtype), len(row)] for name, row in self.history.items()
+            },
+            "step": self.step,
+            "consistent": self.consistent,
+        }
+        checkpoint.write(path, header, self._arrays())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike, flow: LagrangianFlow) -> Self:
+        """The fit that ``save`` wrote; ``flow`` is any flow of the same structure.
+
+        Raises:
+            ValueError: not such a file, or of a flow of another structure.
+        """
+        header = checkpoint.read_header(path)
+        if header.get("kind") != "fit":
+            raise ValueError(f"{path} is not a saved fit.")
+        dtype, d = np.dtype(header["dtype"]), header["dim"]
+
+        def rows(present: list[bool]) -> list[np.ndarray | None]:
+            return [
+                np.ones((n, d), dtype) if is_there else None
+                for n, is_there in zip(header["sizes"], present, strict=True)
+            ]
+
+        everywhere = [True] * len(header["sizes"])
+        weights = [np.ones(n, dtype) for n in header["sizes"]]
+        snapshots = Snapshots(
+            header["times"],
+            rows(everywhere),
+            rows(header["given"]),
+            weights if header["weighted"] else None,
+        )
+        history = {
+            name: np.zeros(length, kind)
+            for name, (kind, length) in header["history"].items()
+        }
+        like = cls(
+            cast(flow, dtype),
+            snapshots,
+            tuple(rows(header["velocities"])),
+            history,
+            header["step"],
+            header["consistent"],
+        )
+        flow, clouds, given, weights, velocities, history = checkpoint.read(
+            path, like._arrays()
+        )
+        snapshots = Snapshots(header["times"], clouds, given, weights)
+        return dataclasses.replace(
+            like,
+            flow=flow,
+            snapshots=snapshots,
+            velocities=velocities,
+            history=history,
+        )
+
+    @property
+    def _indices(self) -> range:
+        return range(len(self.snapshots))
+
+    def _arrays(self) -> tuple:
+        return (
+            self.flow,
+            self.snapshots.clouds,
+            self.snapshots.velocities,
+            self.snapshots.weights,
+            self.velocities,
+            self.history,
+        )
+
+
+def cast(tree: Any, dtype: np.dtype) -> Any:
+    """``tree`` with every floating-point array in ``dtype``."""
+    return jax.tree.map(
+        lambda leaf: leaf.astype(dtype) if eqx.is_inexact_array(leaf) else leaf, tree
+    )
+
+
+def _sees_time(flow: Any) -> bool:
+    is_embedding = lambda node: isinstance(node, TimeEmbedding)
+    return any(map(is_embedding, jax.tree.leaves(flow, is_leaf=is_embedding)))

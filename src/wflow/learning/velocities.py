@@ -1,0 +1,97 @@
+"""Where the velocity comes from that a rollout starts with."""
+
+import abc
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Float, PRNGKeyArray
+
+from wflow.transport import barycentric_map
+
+from .snapshots import Snapshots
+
+
+# For each snapshot its velocities, None where a rollout cannot start.
+Velocities = tuple[Float[np.ndarray, "n d"] | None, ...]
+
+
+class AbstractInitialVelocity(eqx.Module):
+    """A rule that gives the points of snapshots their velocities.
+
+    Where it has none, a forecast takes them from a rollout of the fitted model.
+    """
+
+    @abc.abstractmethod
+    def __call__(self, snapshots: Snapshots, key: PRNGKeyArray) -> Velocities:
+        """A velocity for every snapshot, None where the rule has none.
+
+        The first is never None.
+        """
+
+    @property
+    def trained(self) -> bool:
+        """Whether ``fit`` changes the velocities that it starts from."""
+        return False
+
+
+class Given(AbstractInitialVelocity):
+    """The velocities that come with the snapshots."""
+
+    def __call__(self, snapshots: Snapshots, key: PRNGKeyArray) -> Velocities:
+        del key
+        if snapshots.velocity(0) is None:
+            raise ValueError(
+                "Given: the first snapshot has no velocities; give them to Snapshots, "
+                "or choose Zero(), Learned(), Displacement() or DICE()."
+            )
+        return tuple(snapshots.velocity(k) for k in range(len(snapshots)))
+
+
+class Zero(AbstractInitialVelocity):
+    """The first snapshot is at rest."""
+
+    def __call__(self, snapshots: Snapshots, key: PRNGKeyArray) -> Velocities:
+        del key
+        return (np.zeros_like(snapshots[0]), *[None] * (len(snapshots) - 1))
+
+
+class Displacement(AbstractInitialVelocity):
+    r"""$v_i = (T(x_i) - x_i) / \Delta t$, T the optimal map to the next snapshot.
+
+    T is the barycentric map of the exact plan for the squared distance. The last
+    snapshot takes the map to the one before, with the sign turned.
+    """
+
+    def __call__(self, snapshots: Snapshots, key: PRNGKeyArray) -> Velocities:
+        del key
+        count = len(snapshots)
+        if count < 2:
+            raise ValueError("Displacement: expected at least two snapshots, found 1.")
+        pairs = [(k, k + 1) for k in range(count - 1)] + [(count - 1, count - 2)]
+        return tuple(displacement_velocity(snapshots, i, j) for i, j in pairs)
+
+
+def displacement_velocity(
+    snapshots: Snapshots, i: int, j: int
+) -> Float[np.ndarray, "n d"]:
+    r"""$(T(x) - x) / (t_j - t_i)$ on snapshot i, T its barycentric map to j."""
+    x = snapshots[i]
+    moved = barycentric_map(x, snapshots[j], snapshots.weight(i), snapshots.weight(j))
+    gap = snapshots.times[j] - snapshots.times[i]
+    return ((moved - x) / gap).astype(snapshots.dtype)
+
+
+class Learned(AbstractInitialVelocity):
+    """Velocities that are trained together with the model, from those of ``start``.
+
+    Those of the last snapshot are not: no target follows it.
+    """
+
+    start: AbstractInitialVelocity = Zero()
+
+    def __call__(self, snapshots: Snapshots, key: PRNGKeyArray) -> Velocities:
+        return (*self.start(snapshots, key)[:-1], None)
+
+    @property
+    def trained(self) -> bool:
+        return True

@@ -1,0 +1,17 @@
+"""Floor 7: figures; every function returns a matplotlib ``Figure``, none shows it."""
+
+from .clouds import plot_forecasts, plot_snapshots
+from .history import plot_friction, plot_loss, running_median
+from .landscape import plot_landscape
+from .scores import plot_scores
+
+
+__all__ = [
+    "plot_forecasts",
+    "plot_friction",
+    "plot_landscape",
+    "plot_loss",
+    "plot_scores",
+    "plot_snapshots",
+    "running_median",
+]

@@ -1,0 +1,163 @@
+"""Snapshots and forecasts as clouds of points."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import ArrayLike, Float
+
+from .style import (
+    MODEL,
+    OBSERVED,
+    QUIET,
+    coordinates,
+    figure,
+    plain,
+    tidy,
+    time_colours,
+)
+
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def _plane(
+    axes: "Axes", labels: Sequence[str] | None, dim: int, equal: bool, time_label: str
+) -> None:
+    """Label the plane that clouds are drawn in: the first two coordinates."""
+    names = coordinates(labels, dim)
+    axes.set_xlabel(names[0] if dim > 1 else time_label)
+    axes.set_ylabel(names[1] if dim > 1 else names[0])
+    if equal and dim > 1:
+        axes.set_aspect("equal", adjustable="datalim")
+    tidy(axes)
+
+
+def _points(cloud: ArrayLike, time: float) -> tuple[np.ndarray, np.ndarray]:
+    cloud = np.asarray(cloud)
+    if cloud.shape[1] == 1:
+        return np.full(len(cloud), time), cloud[:, 0]
+    return cloud[:, 0], cloud[:, 1]
+
+
+def plot_snapshots(
+    times: Sequence[float],
+    clouds: Sequence[Float[ArrayLike, "n d"]],
+    *,
+    held_out: Sequence[float] = (),
+    labels: Sequence[str] | None = None,
+    time_label: str = "time",
+    equal: bool = False,
+) -> "Figure":
+    """All snapshots in one plane, coloured by time.
+
+    Of more than two coordinates the first two are drawn; of one, its value over time.
+
+    Args:
+        times: ``(T,)``.
+        clouds: points at each time.
+        held_out: times that were kept from training, drawn as crosses.
+        labels: names of the d coordinates, with units.
+        time_label: name of the time, with unit.
+        equal: one length for both axes: where positions are physical.
+    """
+    dim = np.shape(clouds[0])[1]
+    drawn = figure(6.4, 4.8)
+    axes = drawn.subplots()
+    shade = time_colours(times)
+    for time, cloud in zip(times, clouds, strict=True):
+        kept = time not in held_out
+        style = {"marker": "o", "linewidths": 0} if kept else {"marker": "x"}
+        axes.scatter(
+            *_points(cloud, time),
+            s=14 if kept else 12,
+            color=shade.to_rgba(time),
+            alpha=0.75,
+            **(style if kept else {**style, "linewidths": 0.9}),
+        )
+    if len(held_out):
+        axes.scatter([], [], marker="o", color="0.3", s=14, label="training")
+        axes.scatter([], [], marker="x", color="0.3", s=12, label="held out")
+        axes.legend(frameon=False)
+    _plane(axes, labels, dim, equal, time_label)
+    bar = drawn.colorbar(shade, ax=axes, label=time_label)
+    if len(times) <= 12:
+        bar.set_ticks(list(times), labels=[plain(time) for time in times])
+    axes.set_title("Snapshots")
+    return drawn
+
+
+def plot_forecasts(
+    times: Sequence[float],
+    observed: Sequence[Float[ArrayLike, "n d"] | None],
+    predicted: Sequence[Float[ArrayLike, "m d"]],
+    *,
+    start: Sequence[Float[ArrayLike, "k d"]] | Float[ArrayLike, "k d"] | None = None,
+    start_label: str = "start",
+    scores: Sequence[float | None] | None = None,
+    title: str = "Forecasts",
+    labels: Sequence[str] | None = None,
+    time_label: str = "time",
+    equal: bool = False,
+) -> "Figure":
+    """Predicted over observed clouds, one panel for every time.
+
+    Args:
+        times: the predicted times.
+        observed: the snapshots there, None where there is none.
+        predicted: the model's clouds.
+        start: where the model started, one cloud or one for every panel.
+        start_label: name of that in the legend.
+        scores: distances (W1) that are written into the panels, None for none.
+        title: over all panels.
+        labels: names of the d coordinates, with units.
+        time_label: name of the time, with unit.
+        equal: one length for both axes: where positions are physical.
+    """
+    dim = np.shape(predicted[0])[1]
+    columns = min(len(times), 4)
+    rows = -(-len(times) // columns)
+    drawn = figure(3.4 * columns + 0.4, 3.2 * rows + 0.9)
+    panels = drawn.subplots(
+        rows, columns, sharex=not equal, sharey=not equal, squeeze=False
+    )
+    for panel in panels.flat[len(times) :]:
+        panel.remove()
+    for i, (time, panel) in enumerate(zip(times, panels.flat, strict=False)):
+        if start is not None:
+            cloud = start if np.ndim(start[0]) == 1 else start[i]
+            panel.scatter(
+                *_points(cloud, time), s=7, color=QUIET, alpha=0.6, label=start_label
+            )
+        if observed[i] is not None:
+            panel.scatter(
+                *_points(observed[i], time),
+                s=16,
+                facecolors="none",
+                edgecolors=OBSERVED,
+                linewidths=0.8,
+                label="observed",
+            )
+        panel.scatter(
+            *_points(predicted[i], time),
+            s=9,
+            color=MODEL,
+            alpha=0.8,
+            linewidths=0,
+            label="model",
+        )
+        score = "" if scores is None or scores[i] is None else f"{scores[i]:.3g}"
+        heading = f"{time_label} {plain(time)}"
+        heading += f"   $W_1$ = {score}" if score else ""
+        panel.set_title(heading, fontsize=10)
+        _plane(panel, labels, dim, equal, time_label)
+        if not equal:
+            panel.label_outer()
+    handles, names = panels.flat[0].get_legend_handles_labels()
+    drawn.legend(
+        handles, names, loc="outside lower center", ncols=len(names), frameon=False
+    )
+    drawn.suptitle(title)
+    return drawn

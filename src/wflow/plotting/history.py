@@ -1,0 +1,105 @@
+"""The course of a fit."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import ArrayLike, Float
+
+from .style import MODEL, QUIET, figure, tidy
+
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def running_median(values: Float[ArrayLike, " n"], width: int) -> np.ndarray:
+    """Median of the ``width`` values around each, of fewer at the ends."""
+    values = np.asarray(values, np.float64)
+    half = width // 2
+    return np.array(
+        [np.median(values[max(0, i - half) : i + half + 1]) for i in range(len(values))]
+    )
+
+
+def plot_loss(
+    step: Float[ArrayLike, " n"],
+    loss: Float[ArrayLike, " n"],
+    *,
+    horizon: Float[ArrayLike, " n"] | None = None,
+    label: str = "loss",
+) -> "Figure":
+    """Loss of every step and its running median, on a logarithmic axis.
+
+    Args:
+        step: numbers of the steps.
+        loss: losses, > 0 where they are to be seen.
+        horizon: intervals that each step's rollout covered; colours the points, since
+            losses of long and short rollouts are not alike.
+        label: name of the loss, with its unit.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    drawn = figure(6.4, 4.0)
+    axes = drawn.subplots()
+    loss = np.asarray(loss, np.float64)
+    if horizon is None:
+        axes.scatter(step, loss, s=5, color=QUIET, linewidths=0, label="each step")
+    else:
+        points = axes.scatter(
+            step, loss, s=6, c=horizon, cmap="cividis", linewidths=0, alpha=0.8
+        )
+        bar = drawn.colorbar(points, ax=axes, label="horizon (intervals)")
+        bar.locator = MaxNLocator(integer=True)
+        bar.update_ticks()
+    if len(loss) >= 10:
+        width = max(5, len(loss) // 20)
+        axes.plot(
+            step,
+            running_median(loss, width),
+            color=MODEL,
+            linewidth=1.8,
+            label=f"median of {width} steps",
+        )
+        axes.legend(frameon=False)
+    if (loss > 0).any():
+        axes.set_yscale("log")
+    axes.set_xlabel("step")
+    axes.set_ylabel(label)
+    axes.set_title("Loss")
+    tidy(axes)
+    return drawn
+
+
+def plot_friction(
+    step: Float[ArrayLike, " n"],
+    friction: Float[ArrayLike, " n"],
+    *,
+    unit: str = "1/time",
+    interval: float | None = None,
+) -> "Figure":
+    r"""Friction $\gamma$ over the steps.
+
+    Args:
+        step: numbers of the steps.
+        friction: values >= 0.
+        unit: of the friction.
+        interval: the mean time between snapshots. The title then says how much of a
+            velocity one interval leaves, $e^{-\gamma\Delta t}$: near 1 the motion is
+            inertial, near 0 it is a gradient flow.
+    """
+    drawn = figure(6.4, 4.0)
+    axes = drawn.subplots()
+    friction = np.asarray(friction, np.float64)
+    axes.plot(step, friction, color=MODEL, linewidth=1.8)
+    spread = np.ptp(friction)
+    if spread < 1e-6 * max(abs(friction[-1]), 1e-12):
+        axes.set_ylim(0, 2 * friction[-1] or 1)
+    axes.set_xlabel("step")
+    axes.set_ylabel(rf"friction $\gamma$ ({unit})")
+    title = f"Friction: {friction[-1]:.3g} {unit} at the end"
+    if interval is not None:
+        kept = np.exp(-friction[-1] * interval)
+        title += f"\n{kept:.0%} of a velocity survives an interval between snapshots"
+    axes.set_title(title, fontsize=11)
+    tidy(axes)
+    return drawn

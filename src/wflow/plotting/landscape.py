@@ -1,0 +1,111 @@
+"""A learned energy landscape and the force that it exerts."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import ArrayLike, Float
+
+from .style import coordinates, figure, plain
+
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+
+def plot_landscape(
+    x: Float[ArrayLike, " nx"],
+    y: Float[ArrayLike, " ny"],
+    landscape: Float[ArrayLike, "ny nx"],
+    force: Float[ArrayLike, "ny nx 2"],
+    *,
+    cloud: Float[ArrayLike, "n 2"] | None = None,
+    time: float | None = None,
+    labels: Sequence[str] | None = None,
+    time_label: str = "time",
+    equal: bool = False,
+    arrows: int = 18,
+) -> "Figure":
+    r"""$\delta F/\delta\mu$ in colour and $-\nabla\,\delta F/\delta\mu$ as arrows.
+
+    Args:
+        x: first coordinates of the grid.
+        y: second coordinates of the grid.
+        landscape: the first variation at (y, x), up to a constant.
+        force: minus its gradient there; the longest arrow is as long as their spacing.
+        cloud: the particles that the energy was taken at.
+        time: of the cloud, for the title.
+        labels: names of both coordinates, with units.
+        time_label: name of the time, with unit.
+        equal: one length for both axes: where positions are physical.
+        arrows: arrows per axis.
+    """
+    x, y = np.asarray(x), np.asarray(y)
+    landscape = np.asarray(landscape) - np.min(landscape)
+    force = np.asarray(force)
+    drawn = figure(6.8, 5.2)
+    axes = drawn.subplots()
+    filled = axes.contourf(x, y, landscape, levels=24, cmap="YlGnBu_r", alpha=0.9)
+    axes.contour(x, y, landscape, levels=12, colors="white", linewidths=0.4, alpha=0.6)
+    drawn.colorbar(filled, ax=axes, label=r"$\delta F/\delta\mu$ (lowest point = 0)")
+    rows, columns = (slice(None, None, max(1, len(c) // arrows)) for c in (y, x))
+    _arrows(axes, x[columns], y[rows], force[rows, columns])
+    handles = [_arrow_handle("0.15", r"force $-\nabla\,\delta F/\delta\mu$")]
+    if cloud is not None:
+        cloud = np.asarray(cloud)
+        dots = axes.scatter(
+            cloud[:, 0],
+            cloud[:, 1],
+            s=13,
+            color="#f2a65a",
+            edgecolors="0.2",
+            linewidths=0.4,
+            label="particles",
+        )
+        handles.append(dots)
+    axes.set_xlim(x[0], x[-1])
+    axes.set_ylim(y[0], y[-1])
+    if equal:
+        axes.set_aspect("equal")
+    names = coordinates(labels, 2)
+    axes.set_xlabel(names[0])
+    axes.set_ylabel(names[1])
+    when = "" if time is None else f", {time_label} {plain(time)}"
+    axes.set_title(f"Energy landscape and force{when}")
+    drawn.legend(
+        handles=handles, loc="outside lower center", ncols=len(handles), frameon=False
+    )
+    return drawn
+
+
+def _arrows(axes: "Axes", x: np.ndarray, y: np.ndarray, force: np.ndarray) -> None:
+    """Arrows in the units of the axes, the longest as long as their spacing."""
+    spacing = np.array([np.ptp(x) / max(len(x) - 1, 1), np.ptp(y) / max(len(y) - 1, 1)])
+    longest = np.max(np.linalg.norm(force / spacing, axis=-1))
+    axes.quiver(
+        *np.meshgrid(x, y),
+        force[..., 0],
+        force[..., 1],
+        angles="xy",
+        scale_units="xy",
+        scale=longest if longest > 0 else 1,
+        color="0.15",
+        width=0.0026,
+        alpha=0.85,
+    )
+
+
+def _arrow_handle(colour: str, label: str) -> "Line2D":
+    from matplotlib.lines import Line2D
+
+    return Line2D(
+        [],
+        [],
+        linestyle="none",
+        marker=r"$\rightarrow$",
+        markersize=14,
+        color=colour,
+        label=label,
+    )

@@ -1,0 +1,58 @@
+"""Scores of a model beside those of its baselines."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .style import BASELINES, MODEL, figure, tidy
+
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def plot_scores(
+    groups: Sequence[str],
+    scores: Mapping[str, Sequence[float | None]],
+    *,
+    models: Sequence[str] = ("model",),
+    label: str = "$W_1$ to the held-out snapshot",
+) -> "Figure":
+    """Bars side by side, the model's in the warm colour; lower is better.
+
+    Args:
+        groups: names of the groups of bars (times).
+        scores: for every method one score per group, None where it has none.
+        models: which of the methods are the model.
+        label: name of the score, with its unit.
+    """
+    drawn = figure(max(5.2, 1.25 * len(groups) + 3.4), 4.2)
+    axes = drawn.subplots()
+    shades = iter(BASELINES * len(scores))
+    width = 0.8 / len(scores)
+    positions = np.arange(len(groups))
+    for i, (name, values) in enumerate(scores.items()):
+        heights = np.array([np.nan if v is None else v for v in values], np.float64)
+        # A second model is drawn lighter than the first.
+        lighter = 1 - 0.45 * list(models).index(name) if name in models else 1
+        bars = axes.bar(
+            positions + (i - (len(scores) - 1) / 2) * width,
+            heights,
+            width * 0.94,
+            color=MODEL if name in models else next(shades),
+            alpha=lighter,
+            label=name,
+        )
+        texts = ["" if np.isnan(h) else f"{h:.3g}" for h in heights]
+        axes.bar_label(bars, texts, fontsize=7, padding=2, rotation=90)
+    axes.margins(y=0.18)
+    axes.set_xticks(positions, groups)
+    axes.set_ylabel(f"{label} (lower is better)")
+    axes.set_title("Scores against the baselines")
+    tidy(axes)
+    axes.grid(False, axis="x")
+    drawn.legend(
+        loc="outside lower center", ncols=3 if len(scores) > 4 else 4, frameon=False
+    )
+    return drawn

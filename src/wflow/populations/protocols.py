@@ -1,0 +1,94 @@
+"""Which snapshots a model is trained on and which it is tested on."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from wflow.learning import Snapshots
+
+
+class Split(NamedTuple):
+    """Training and test snapshots.
+
+    ``gap`` is the smallest time between neighbours among all of them: the ``dt0`` for
+    ``fit``, so that steps do not grow where snapshots are held out.
+    """
+
+    train: Snapshots
+    test: Snapshots
+    gap: float
+
+
+def forecast_split(
+    snapshots: Snapshots, *, fraction: float | None = None, held_out: int | None = None
+) -> Split:
+    r"""The first snapshots train, the rest test.
+
+    Args:
+        snapshots: all T snapshots.
+        fraction: share q of the snapshots that train, $\max(2, \mathrm{round}(qT))$ of
+            them; halves are rounded to even.
+        held_out: or the number of snapshots that test.
+
+    Raises:
+        ValueError: none or both are given, or fewer than two snapshots would train, or
+            none would test.
+
+    Reference: the forecasting protocol of arXiv:2605.08550's code.
+    """
+    count = len(snapshots)
+    if fraction is not None and held_out is None:
+        if not 0 < fraction < 1:
+            raise ValueError(
+                f"forecast_split: expected fraction in (0, 1), found {fraction}."
+            )
+        trained = max(2, round(fraction * count))
+        if trained >= count:
+            raise ValueError(
+                f"forecast_split: fraction {fraction} of {count} snapshots leaves none "
+                "to test."
+            )
+    elif held_out is not None and fraction is None:
+        trained = count - held_out
+        if held_out < 1 or trained < 2:
+            raise ValueError(
+                f"forecast_split: expected held_out from 1 to {count - 2} (two of the "
+                f"{count} snapshots must train), found {held_out}."
+            )
+    else:
+        raise ValueError("forecast_split: give either fraction or held_out.")
+    return _split(snapshots, range(trained))
+
+
+def interpolation_split(snapshots: Snapshots, held_out: Sequence[int]) -> Split:
+    """The snapshots of indices ``held_out`` test, the others train.
+
+    Raises:
+        ValueError: no index, one twice, the first snapshot's, one that is out of range,
+            or so many that fewer than two snapshots train.
+    """
+    count = len(snapshots)
+    indices = list(held_out)
+    for index in indices:
+        if not 1 <= index < count:
+            raise ValueError(
+                "interpolation_split: expected held-out indices from 1 to "
+                f"{count - 1}, found {index}."
+            )
+    if not indices or len(set(indices)) < len(indices):
+        raise ValueError(
+            f"interpolation_split: expected different indices, found {indices}."
+        )
+    if len(indices) > count - 2:
+        raise ValueError(
+            f"interpolation_split: {len(indices)} of {count} snapshots are held out; "
+            "at least two must train."
+        )
+    return _split(snapshots, [k for k in range(count) if k not in indices])
+
+
+def _split(snapshots: Snapshots, trained: Sequence[int]) -> Split:
+    tested = [k for k in range(len(snapshots)) if k not in trained]
+    gap = float(np.diff(snapshots.times).min())
+    return Split(snapshots.take(trained), snapshots.take(tested), gap)

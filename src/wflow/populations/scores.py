@@ -1,0 +1,63 @@
+"""Scores of a fit on a split, and what sampling noise alone would score."""
+
+import numpy as np
+from jaxtyping import Float
+
+from wflow.learning import Fit, Report
+from wflow.transport import w1
+
+from .protocols import Split
+
+
+def forecast_scores(fit: Fit, split: Split, *, substeps: int = 5) -> dict[str, Report]:
+    """Reports ``"train"``, ``"from_last"`` and ``"from_first"``.
+
+    Training snapshots by one rollout from the first; test snapshots by a rollout from
+    the last training snapshot, and by one from the first through all of training. Each
+    has the baselines that start where it does.
+    """
+    return {
+        "train": fit.report(substeps=substeps),
+        "from_last": fit.report(split.test, substeps=substeps),
+        "from_first": fit.report(split.test, start="initial", substeps=substeps),
+    }
+
+
+def interpolation_scores(
+    fit: Fit, split: Split, *, substeps: int = 5
+) -> dict[str, Report]:
+    """Reports ``"train"`` and ``"test"``.
+
+    Each test snapshot by a rollout restarted at the last training snapshot before it.
+    """
+    return {
+        "train": fit.report(substeps=substeps),
+        "test": fit.report(split.test, substeps=substeps),
+    }
+
+
+def noise_floor(
+    cloud: Float[np.ndarray, "n d"], *, seed: int = 0, splits: int = 10
+) -> float:
+    r"""The $W_1$ that two independent samples of n points of one law would have.
+
+    From halves of the cloud, n/2 points each, scaled by $(n/2)^{1/d} / n^{1/d}$ for
+    d >= 3 and by $1/\sqrt2$ below, the rate at which empirical measures converge.
+
+    Raises:
+        ValueError: fewer than four points.
+
+    Reference: Fournier, Guillin, Probability Theory and Related Fields 162 (2015).
+    """
+    x = np.asarray(cloud, np.float64)
+    if x.ndim != 2 or len(x) < 4:
+        raise ValueError(
+            f"noise_floor: expected a cloud (n, d), n >= 4, found {x.shape}."
+        )
+    rng = np.random.default_rng(seed)
+    half = len(x) // 2
+    distances = []
+    for _ in range(splits):
+        rows = rng.permutation(len(x))
+        distances.append(w1(x[rows[:half]], x[rows[half : 2 * half]]))
+    return float(np.mean(distances)) * 0.5 ** (1 / max(2, x.shape[1]))

@@ -1,0 +1,122 @@
+"""Whatever stops a training, its continuation gives the same bits."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from oscillator import TIMES, oscillation
+
+from wflow.energies import MLPPotential
+from wflow.flows import LagrangianFlow
+from wflow.learning import AdamW, Learned, Snapshots, Zero, fit
+from wflow.learning.checkpoint import read_header
+from wflow.parameters import Learnable
+
+
+STEPS, CHUNK = 20, 6
+
+
+class Interrupted(Exception):
+    """What a test raises in the midst of a training."""
+
+
+def make(steps=STEPS, snapshots=None, **options):
+    energy = MLPPotential(2, width=4, depth=1, key=jax.random.key(0))
+    snapshots = snapshots or Snapshots(TIMES, *oscillation(TIMES))
+    return fit(
+        LagrangianFlow(energy, Learnable(0.3)),
+        snapshots.take([0, 1, 3]),
+        steps=steps,
+        key=jax.random.key(1),
+        batch=8,
+        velocity=Learned(Zero()),
+        optimizer=AdamW(schedule="cosine"),
+        validation=snapshots.take([2]),
+        chunk=CHUNK,
+        progress=False,
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    path = tmp_path_factory.mktemp("whole") / "model.eqx"
+    make().save(path)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("last", [6, 18])
+def test_resumed_after_an_exception(tmp_path, whole, last):
+    def stop(chunk):
+        if chunk.step == last:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        make(checkpoint_dir=tmp_path, callbacks=[stop])
+    assert read_header(tmp_path / "checkpoint.eqx")["step"] == last
+    seen = []
+    found = make(checkpoint_dir=tmp_path, resume=True, callbacks=[seen.append])
+    assert [chunk.step for chunk in seen] == [s for s in (6, 12, 18, 20) if s > last]
+    found.save(tmp_path / "model.eqx")
+    assert (tmp_path / "model.eqx").read_bytes() == whole
+    # And once more, with nothing left to do.
+    again = make(checkpoint_dir=tmp_path, resume=True)
+    assert again.compile_seconds == 0
+    again.save(tmp_path / "model.eqx")
+    assert (tmp_path / "model.eqx").read_bytes() == whole
+
+
+def test_refuses_the_checkpoint_of_another_training(tmp_path):
+    make(steps=CHUNK, checkpoint_dir=tmp_path)
+    with pytest.raises(ValueError, match="of another training: its steps is 6, not 7"):
+        make(steps=7, checkpoint_dir=tmp_path, resume=True)
+    other = Snapshots(TIMES, *oscillation(TIMES, seed=1))
+    with pytest.raises(ValueError, match="of another training: its snapshots is"):
+        make(steps=CHUNK, snapshots=other, checkpoint_dir=tmp_path, resume=True)
+
+
+def test_resume_without_a_checkpoint_starts(tmp_path, whole):
+    make(checkpoint_dir=tmp_path / "new", resume=True).save(tmp_path / "model.eqx")
+    assert (tmp_path / "model.eqx").read_bytes() == whole
+
+
+SCRIPT = """
+import sys, jax
+jax.config.update("jax_enable_x64", True)
+sys.path.insert(0, sys.argv[1])
+from test_resume import make
+make(steps=400, checkpoint_dir=sys.argv[2], resume=True).save(sys.argv[2] + "/model")
+"""
+
+
+@pytest.mark.slow
+def test_resumed_after_sigkill(tmp_path):
+    here = str(Path(__file__).parent)
+
+    def start(directory):
+        command = [sys.executable, "-c", SCRIPT, here, str(directory)]
+        return subprocess.Popen(command, env=os.environ)
+
+    assert start(tmp_path / "whole").wait(300) == 0
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        process = start(tmp_path / "killed")
+        checkpoint = tmp_path / "killed" / "checkpoint.eqx"
+        before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+        while process.poll() is None:
+            if checkpoint.exists() and checkpoint.stat().st_mtime_ns > before:
+                time.sleep(rng.uniform(0, 0.05))
+                process.send_signal(signal.SIGKILL)
+                break
+            time.sleep(0.001)
+        process.wait(60)
+    assert read_header(checkpoint)["step"] < 400
+    assert start(tmp_path / "killed").wait(300) == 0
+    whole, killed = (tmp_path / name / "model" for name in ("whole", "killed"))
+    assert whole.read_bytes() == killed.read_bytes()

@@ -1,0 +1,136 @@
+"""Figures hold what they were given, under Agg and without pyplot."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from wflow.plotting import (
+    plot_forecasts,
+    plot_friction,
+    plot_landscape,
+    plot_loss,
+    plot_scores,
+    plot_snapshots,
+    running_median,
+)
+
+
+@pytest.fixture
+def clouds():
+    rng = np.random.default_rng(0)
+    return [rng.normal(size=(n, 2)) + n for n in (5, 6, 7)]
+
+
+def _saved(figure, tmp_path):
+    path = tmp_path / "figure.png"
+    figure.savefig(path, dpi=40)
+    assert path.read_bytes().startswith(b"\x89PNG")
+    return figure
+
+
+def _points(axes):
+    return np.concatenate([np.asarray(c.get_offsets()) for c in axes.collections])
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3])
+def test_snapshots(clouds, tmp_path, dim):
+    wide = [np.hstack([cloud, cloud])[:, :dim] for cloud in clouds]
+    figure = plot_snapshots([0, 1, 2], wide, held_out=[1], time_label="day", equal=True)
+    axes = _saved(figure, tmp_path).axes[0]
+    shown = np.concatenate(wide)
+    if dim > 1:
+        np.testing.assert_allclose(_points(axes)[: len(shown)], shown[:, :2])
+        assert axes.get_aspect() == 1
+        assert figure.axes[1].get_ylabel() == "day"
+    else:
+        np.testing.assert_allclose(_points(axes)[: len(shown), 1], shown[:, 0])
+        assert axes.get_xlabel() == "day"
+    assert [t.get_text() for t in axes.get_legend().get_texts()] == [
+        "training",
+        "held out",
+    ]
+
+
+def test_forecasts(clouds, tmp_path):
+    figure = plot_forecasts(
+        [3, 4.5],
+        [clouds[1], None],
+        clouds[:2],
+        start=clouds[2],
+        start_label="last",
+        scores=[0.25, None],
+        labels=["a (m)", "b (m)"],
+        time_label="day",
+    )
+    panels = _saved(figure, tmp_path).axes
+    assert len(panels) == 2
+    assert panels[0].get_title() == "day 3   $W_1$ = 0.25"
+    assert panels[1].get_title() == "day 4.5"
+    assert panels[0].get_xlabel() == "a (m)"
+    np.testing.assert_allclose(
+        _points(panels[0]), np.concatenate([clouds[2], clouds[1], clouds[0]])
+    )
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == ["last", "observed", "model"]
+
+
+def test_more_panels_than_a_row(clouds, tmp_path):
+    figure = plot_forecasts(range(5), [None] * 5, [clouds[0]] * 5, equal=True)
+    assert len(_saved(figure, tmp_path).axes) == 5
+
+
+def test_labels_must_fit(clouds):
+    with pytest.raises(ValueError, match="expected 2 names, found 1"):
+        plot_snapshots([0, 1, 2], clouds, labels=["a"])
+
+
+def test_history(tmp_path):
+    step, loss = np.arange(1, 31), np.exp(-np.arange(30.0))
+    axes = _saved(plot_loss(step, loss, horizon=step % 3), tmp_path).axes[0]
+    assert axes.get_yscale() == "log"
+    np.testing.assert_allclose(axes.lines[0].get_ydata()[15], loss[15])
+    # A loss that is never positive, and a fit of one step, are drawn all the same.
+    _saved(plot_loss([1], [-1.0]), tmp_path)
+    axes = _saved(plot_friction(step, step / 10, interval=2.0), tmp_path).axes[0]
+    assert "3 1/time at the end" in axes.get_title()
+    _saved(plot_friction(step, np.zeros(30)), tmp_path)
+
+
+def test_running_median():
+    np.testing.assert_array_equal(running_median([9, 1, 2, 3, 8], 3), [5, 2, 2, 3, 5.5])
+
+
+def test_landscape(clouds, tmp_path):
+    x, y = np.linspace(-1, 1, 21), np.linspace(-2, 2, 31)
+    a, b = np.meshgrid(x, y)
+    figure = plot_landscape(
+        x, y, a**2 + b**2, -2 * np.stack([a, b], -1), cloud=clouds[0] - 5, time=3
+    )
+    axes = _saved(figure, tmp_path).axes[0]
+    assert axes.get_title() == "Energy landscape and force, time 3"
+    arrows = next(c for c in axes.collections if hasattr(c, "U"))
+    # Along the force, in the units of the axes, the longest one spacing long.
+    np.testing.assert_allclose(
+        arrows.U * arrows.Y, arrows.V * arrows.X, atol=1e-12, rtol=0
+    )
+    spacing = [np.diff(np.unique(arrows.X))[0], np.diff(np.unique(arrows.Y))[0]]
+    lengths = np.hypot(arrows.U / spacing[0], arrows.V / spacing[1]) / arrows.scale
+    np.testing.assert_allclose(lengths.max(), 1)
+    # A landscape without force.
+    _saved(plot_landscape(x, y, 0 * a, np.zeros((*a.shape, 2))), tmp_path)
+
+
+def test_scores(tmp_path):
+    figure = plot_scores(
+        ["1", "2"], {"model": [0.1, 0.2], "nothing moves": [0.3, None]}
+    )
+    axes = _saved(figure, tmp_path).axes[0]
+    heights = [bar.get_height() for bar in axes.patches]
+    np.testing.assert_array_equal(heights, [0.1, 0.2, 0.3, np.nan])
+
+
+def test_matplotlib_is_imported_only_when_drawing():
+    code = "import sys, wflow.plotting; assert 'matplotlib' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
