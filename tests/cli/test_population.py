@@ -23,7 +23,6 @@ SMALL = [
     "fit.batch=12",
     "energy.width=8",
     "energy.depth=1",
-    "energy.feedforward=8",
     "precision=float64",
 ]
 
@@ -193,7 +192,12 @@ def test_interpolation_of_a_file(tmp_path):
     path = tmp_path / "circle.npz"
     np.savez(path, positions=x, velocities=v)
     out = tmp_path / "run"
-    settings = [*SMALL, "energy.time_dim=0", "split.snapshots=[1, 3]"]
+    settings = [
+        *SMALL,
+        "energy.time_dim=0",
+        "energy.feedforward=8",
+        "split.snapshots=[1, 3]",
+    ]
     result = _run("ocean_interpolation", out, "--data", path, settings=settings)
     assert result.exit_code == 0, result.output
     metrics = json.loads((out / "metrics.json").read_text())

@@ -73,12 +73,16 @@ def test_resumed_after_an_exception(tmp_path, whole, last):
 
 
 def test_refuses_the_checkpoint_of_another_training(tmp_path):
-    make(steps=CHUNK, checkpoint_dir=tmp_path)
-    with pytest.raises(ValueError, match="of another training: its steps is 6, not 7"):
-        make(steps=7, checkpoint_dir=tmp_path, resume=True)
+    def stop(chunk):
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        make(checkpoint_dir=tmp_path, callbacks=[stop])
+    with pytest.raises(ValueError, match="another training: its steps is 20, not 21"):
+        make(steps=21, checkpoint_dir=tmp_path, resume=True)
     other = Snapshots(TIMES, *oscillation(TIMES, seed=1))
     with pytest.raises(ValueError, match="of another training: its snapshots is"):
-        make(steps=CHUNK, snapshots=other, checkpoint_dir=tmp_path, resume=True)
+        make(snapshots=other, checkpoint_dir=tmp_path, resume=True)
 
 
 def test_resume_without_a_checkpoint_starts(tmp_path, whole):

@@ -3,17 +3,17 @@
 import dataclasses
 from typing import Any, Literal
 
-import jax
 import optax
 
 
 @dataclasses.dataclass(frozen=True)
 class AdamW:
-    """AdamW with one group for networks and one for scalars (``Learnable``).
+    """AdamW with one group for networks and one for every ``Learnable``.
 
-    Weight decay acts on networks only. ``schedule="cosine"`` lowers both learning rates
-    to a hundredth over the training; ``warmup`` raises them from zero over that share
-    of it.
+    The latter, the friction and learned velocities among them, have the learning rate
+    ``scalar_learning_rate``; a positive one moves in its logarithm. Weight decay acts
+    on networks only. ``schedule="cosine"`` lowers both learning rates to a hundredth
+    over the training; ``warmup`` raises them from zero over that share of it.
 
     Raises:
         ValueError: a rate, decay or warm-up out of range, or an unknown schedule.
@@ -79,8 +79,3 @@ def transformation(
     if not clip > 0:
         raise ValueError(f"fit: expected clip > 0 or None, found {clip}.")
     return optax.chain(optax.clip_by_global_norm(clip), optimizer)
-
-
-def count(params: Any) -> int:
-    """Number of numbers in ``params``."""
-    return sum(leaf.size for leaf in jax.tree.leaves(params))
