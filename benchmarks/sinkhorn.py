@@ -61,8 +61,8 @@ def main():
         }
         if not missing:
             peers["geomloss"] = geomloss_peer(x, y)
-        values = {name: float(run()[0]) for name, run in peers.items()}
         timed = measure(peers)
+        values = {name: float(run()[0]) for name, run in peers.items()}
         rows += [
             {**row, "value": values[row["peer"]]}
             for row in rows_of(f"n = {n}, d = 2, blur {BLUR}", timed)
