@@ -4,7 +4,6 @@ import json
 import re
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 import yaml
@@ -34,12 +33,6 @@ def _wflow(*arguments):
 def _run(config, out, *arguments, settings=SMALL):
     pairs = [part for setting in settings for part in ("--set", setting)]
     return _wflow("run", CONFIGS / f"{config}.yaml", "--out", out, *pairs, *arguments)
-
-
-@pytest.fixture(autouse=True)
-def _precision():
-    yield
-    jax.config.update("jax_enable_x64", True)
 
 
 @pytest.fixture(scope="module")

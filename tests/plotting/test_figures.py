@@ -9,8 +9,11 @@ import pytest
 from wflow.plotting import (
     plot_forecasts,
     plot_friction,
+    plot_frictions,
+    plot_growth,
     plot_landscape,
     plot_loss,
+    plot_masses,
     plot_scores,
     plot_snapshots,
     running_median,
@@ -96,6 +99,9 @@ def test_history(tmp_path):
     axes = _saved(plot_friction(step, step / 10, interval=2.0), tmp_path).axes[0]
     assert "3 1/time at the end" in axes.get_title()
     _saved(plot_friction(step, np.zeros(30)), tmp_path)
+    axes = _saved(plot_frictions({"a_b": step, "c": 2 * step}), tmp_path).axes[0]
+    assert axes.get_yscale() == "log"
+    assert [t.get_text() for t in axes.get_legend().get_texts()] == ["a b: 30", "c: 60"]
 
 
 def test_running_median():
@@ -134,3 +140,23 @@ def test_scores(tmp_path):
 def test_matplotlib_is_imported_only_when_drawing():
     code = "import sys, wflow.plotting; assert 'matplotlib' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_growth_and_masses(clouds, tmp_path):
+    x, y = np.linspace(0, 1, 5), np.linspace(0, 2, 4)
+    figure = plot_growth(x, y, y[:, None] - x, cloud=clouds[0], time=2, unit="per day")
+    bar = _saved(figure, tmp_path).axes[1]
+    assert bar.get_ylabel() == "growth rate (per day)"
+    # White is no growth.
+    np.testing.assert_allclose(sum(bar.get_ylim()), 0, atol=1e-12)
+    curves = {"model": ([0, 1], [1, 2.5]), "mass fixed": ([0, 1], [1, 1])}
+    axes = _saved(plot_masses([0, 1], [1, 3], curves), tmp_path).axes[0]
+    np.testing.assert_allclose(axes.lines[0].get_xydata(), [[0, 1], [1, 2.5]])
+    np.testing.assert_allclose(_points(axes), [[0, 1], [1, 3]])
+
+
+def test_forecasts_show_weights_as_areas(clouds, tmp_path):
+    weights = [np.arange(1.0, 6.0)]
+    figure = plot_forecasts([1], [None], clouds[:1], weights=weights)
+    sizes = _saved(figure, tmp_path).axes[0].collections[-1].get_sizes()
+    np.testing.assert_allclose(sizes / sizes[0], weights[0])

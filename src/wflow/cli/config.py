@@ -1,6 +1,8 @@
 """Configs: YAML, overrides, and errors that name the key, its place and its kin."""
 
 import difflib
+import functools
+import operator
 import re
 import types
 from collections.abc import Iterable, Sequence
@@ -164,9 +166,10 @@ def _sentence(place: str, owner: type[BaseModel] | None, problem: Any) -> str:
             return f"{place} is missing."
         case "union_tag_invalid" | "union_tag_not_found":
             tags = re.findall(r"'([^']*)'", context.get("expected_tags", ""))
-            tags = tags or _tags(owner, problem["loc"])
+            key = context.get("discriminator", "kind").strip("'")
+            tags = tags or _tags(owner, problem["loc"], key)
             tag = None if context.get("tag") == "None" else context.get("tag")
-            place = f"{place}.kind"
+            place = f"{place}.{key}"
             if tag is None:
                 return f"{place} is missing: expected one of {', '.join(tags)}."
             nearest = closest(tag, tags)
@@ -203,14 +206,16 @@ def _place(
     here: Any = model
     owner: type[BaseModel] | None = None
     for item in loc:
-        members = {_kind(m): m for m in _members(here) if _is_model(m)}
+        tagged = [m for m in _members(here) if _is_model(m) and item in _labels(m)]
         if _is_model(here):
             owner = here
             parts.append(str(item))
             field = here.model_fields.get(item)
             here = None if field is None else field.annotation
-        elif item in members:
-            here = owner = members[item]
+        elif tagged:
+            here = functools.reduce(operator.or_, tagged)
+            # Several share a tag where a second field tells them apart.
+            owner = tagged[0] if len(tagged) == 1 else owner
         elif isinstance(item, int):
             parts.append(str(item))
             here = next((m for m in _members(here) if get_origin(m) is list), here)
@@ -232,12 +237,20 @@ def _members(annotation: Any) -> list[Any]:
     return [annotation]
 
 
-def _kind(model: type[BaseModel]) -> str | None:
-    field = model.model_fields.get("kind")
-    return None if field is None else get_args(field.annotation)[0]
+def _labels(model: type[BaseModel], *names: str) -> list[Any]:
+    """The values of the fields that tell the members of a union apart."""
+    fields = (model.model_fields.get(name) for name in names or ("kind", "name"))
+    return [tag for f in fields if f is not None for tag in get_args(f.annotation)[:1]]
 
 
-def _tags(owner: type[BaseModel] | None, loc: Sequence[str | int]) -> list[str]:
-    field = owner.model_fields.get(str(loc[-1])) if owner else None
-    members = _members(field.annotation) if field else []
-    return [kind for m in members if _is_model(m) and (kind := _kind(m))]
+def _tags(
+    owner: type[BaseModel] | None, loc: Sequence[str | int], key: str
+) -> list[str]:
+    """What ``key`` may be in the members of the union at ``loc``."""
+    fields = owner.model_fields if owner else {}
+    # Inside a union the location ends in the tag that its members share.
+    name, *shared = loc[-1:] if loc[-1] in fields else loc[-2:]
+    members = _members(fields[str(name)].annotation) if name in fields else []
+    models = [m for m in members if _is_model(m)]
+    models = [m for m in models if all(tag in _labels(m) for tag in shared)]
+    return [label for m in models for label in _labels(m, key)]

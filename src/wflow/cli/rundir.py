@@ -34,6 +34,8 @@ class RunDirectory:
     units.json    units of the model and layout of the data's file, for forecasts
     checkpoints/  from which ``--resume`` goes on
     figures/      .png files
+    part-*/       a run like it of each part, where a run has several
+    balanced/     a run like it of the fit without growth, where there are two
     ============= ==============================================================
     """
 
@@ -75,6 +77,15 @@ class RunDirectory:
         """Where figures lie."""
         return self.path / "figures"
 
+    @property
+    def balanced(self) -> "RunDirectory":
+        """The folder of the fit without growth."""
+        return RunDirectory(self.path / "balanced")
+
+    def part(self, name: str) -> "RunDirectory":
+        """The folder of one of several runs that belong together."""
+        return RunDirectory(self.path / f"part-{name}")
+
     def seeded(self, seed: int) -> "RunDirectory":
         """The folder of one seed of several."""
         return RunDirectory(self.path / f"seed-{seed}")
@@ -97,7 +108,12 @@ class RunDirectory:
         # known to be a run.
         for file in (self.metrics, self.history, self.model, self.units):
             file.unlink(missing_ok=True)
-        for folder in (self.checkpoints, self.figures, *self.path.glob("seed-*")):
+        folders = (self.checkpoints, self.figures, self.balanced.path)
+        for folder in (
+            *folders,
+            *self.path.glob("seed-*"),
+            *self.path.glob("part-*"),
+        ):
             shutil.rmtree(folder, ignore_errors=True)
 
     def _holds_files(self) -> bool:

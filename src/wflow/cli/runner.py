@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from .clock import seconds_since_start
 from .config import TaskConfig, override, read_yaml, validate
 from .errors import CommandError, failures
-from .report import Outcome, median_outcome, show
+from .report import Outcome, show
 from .rundir import RunDirectory
 from .task import AbstractTask
 from .tasks import load_task
@@ -105,7 +105,7 @@ def _several(
             for model in table.models:
                 console.print(table.verdict(model), highlight=False, soft_wrap=True)
         outcomes.append(outcome)
-    return median_outcome(outcomes)
+    return task.pooled(outcomes)
 
 
 def _can_resume(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from .config import TaskConfig
 from .errors import CommandError
-from .report import Outcome
+from .report import Outcome, median_outcome
 from .rundir import RunDirectory
 
 
@@ -52,6 +52,10 @@ class AbstractTask(abc.ABC, Generic[Config]):
         console: "Console",
     ) -> Outcome:
         """Do the work; write history, model, checkpoints and figures."""
+
+    def pooled(self, outcomes: Sequence[Outcome]) -> Outcome:
+        """What the runs of several seeds found together."""
+        return median_outcome(outcomes)
 
     def evaluate(
         self, config: Config, directory: RunDirectory, console: "Console"

@@ -9,6 +9,7 @@ from .base import (
 )
 from .birth_death import BirthDeathFlow
 from .gradient import GradientFlow
+from .growth import GrowthFlow, NeuralRate, split_growth
 from .kinetic import ForceScaling, KineticTerm, force_factor, particle_force
 from .lagrangian import LagrangianFlow
 from .langevin import LangevinFlow
@@ -31,13 +32,16 @@ __all__ = [
     "Exponential",
     "ForceScaling",
     "GradientFlow",
+    "GrowthFlow",
     "KineticTerm",
     "LagrangianFlow",
     "LangevinFlow",
+    "NeuralRate",
     "PoissonMomentFlow",
     "ResettingFlow",
     "SplitFlow",
     "SumFlow",
     "force_factor",
     "particle_force",
+    "split_growth",
 ]

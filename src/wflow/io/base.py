@@ -173,7 +173,10 @@ def make_snapshots(
 
 
 class Rows(NamedTuple):
-    """Snapshots as rows with a time each; velocities and weights None if absent."""
+    """Snapshots as rows with a time each; velocities and weights None if absent.
+
+    Weights sum to the masses of the snapshots.
+    """
 
     t: np.ndarray
     x: np.ndarray
@@ -189,7 +192,10 @@ def to_rows(snapshots: Snapshots) -> Rows:
         t,
         np.concatenate(clouds),
         joined(snapshots.velocities),
-        joined(snapshots.weights),
+        joined(
+            snapshots.weights
+            and [w * snapshots.mass(k) for k, w in enumerate(snapshots.weights)]
+        ),
     )
 
 

@@ -6,11 +6,12 @@ from .baselines import (
     ot_interpolation,
     persistence,
 )
+from .characteristic import CharacteristicDistance
 from .dice import DICE, dice_loss
 from .fit import fit
 from .horizons import AbstractHorizon, FixedHorizon, FullHorizon, RandomHorizon
 from .loop import Chunk
-from .losses import AbstractLoss, LossValue, Sinkhorn
+from .losses import AbstractLoss, LossValue, MassAndShape, Sinkhorn
 from .optimizers import AdamW
 from .report import Report
 from .result import Fit
@@ -23,6 +24,7 @@ from .velocities import (
     Learned,
     Zero,
 )
+from .velocity_fields import Corrected, SmoothedDisplacement, VelocityNetwork
 
 
 __all__ = [
@@ -31,7 +33,9 @@ __all__ = [
     "AbstractInitialVelocity",
     "AbstractLoss",
     "AdamW",
+    "CharacteristicDistance",
     "Chunk",
+    "Corrected",
     "Displacement",
     "Fit",
     "FixedHorizon",
@@ -39,11 +43,14 @@ __all__ = [
     "Given",
     "Learned",
     "LossValue",
+    "MassAndShape",
     "RandomHorizon",
     "Report",
     "Sinkhorn",
+    "SmoothedDisplacement",
     "Snapshots",
     "Standardisation",
+    "VelocityNetwork",
     "Zero",
     "constant_velocity",
     "dice_loss",

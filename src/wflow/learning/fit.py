@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
-from wflow.flows import LagrangianFlow
+from wflow.flows import LagrangianFlow, SumFlow, split_growth
 from wflow.measures import (
     ImplicitEntropyError,
     Particles,
@@ -23,7 +23,7 @@ from . import checkpoint
 from .average import check_decay
 from .horizons import AbstractHorizon, RandomHorizon
 from .loop import Chunk, Finish, Loop
-from .losses import AbstractLoss, Sinkhorn
+from .losses import AbstractLoss, MassAndShape, Sinkhorn
 from .optimizers import AdamW, Optimizer
 from .result import Fit, cast
 from .rollouts import Model, Rollout, Task, step_grid
@@ -39,17 +39,21 @@ CHECKPOINT = "checkpoint.eqx"
 
 
 def fit(
-    flow: LagrangianFlow,
+    flow: LagrangianFlow | SumFlow,
     snapshots: Snapshots,
     *,
     steps: int,
     key: PRNGKeyArray,
     loss: AbstractLoss | None = None,
+    growth_penalty: float = 0.0,
+    acceleration_penalty: float = 0.0,
+    velocity_scale: float | None = None,
     horizon: AbstractHorizon | None = None,
     optimizer: Optimizer | None = None,
     velocity: AbstractInitialVelocity | None = None,
     starts: Literal["first", "any"] = "first",
     batch: int | None = None,
+    padding: int | None = None,
     ema: float = 0.99,
     clip: float | None = 1.0,
     substeps: int = 1,
@@ -75,18 +79,31 @@ def fit(
     choices depend on the key and the number of the step alone.
 
     Args:
-        flow: the law of motion.
-        snapshots: training snapshots, two at least.
+        flow: the law of motion, a ``LagrangianFlow`` or the sum of one and a
+            ``GrowthFlow``, learned together.
+        snapshots: training snapshots, two at least; growth needs their ``masses``.
         steps: number of optimiser steps.
         key: random key.
-        loss: default ``Sinkhorn(p=2, blur="median")``.
+        loss: default ``Sinkhorn(p=2, blur="median")``, with growth
+            ``MassAndShape(Sinkhorn())``.
+        growth_penalty: adds this times $\frac1k\int\overline{g^2}\,dt$ over a rollout,
+            the mean over the population: of all growths that explain the snapshots the
+            least.
+        acceleration_penalty: adds this times $\frac1k\int\overline{|\dot v|^2}\,dt$
+            over a rollout, the mean over the population: of all paths that meet the
+            snapshots the one that bends least, as a cubic spline does.
+        velocity_scale: a time s > 0: clouds are compared in phase space, as points
+            $(x, s v)$, where every snapshot has velocities. None compares positions.
         horizon: default ``RandomHorizon(ramp=0.3)``.
         optimizer: ``AdamW(...)`` or any optax transformation.
         velocity: where start velocities come from: ``Given()`` (default), ``Zero()``,
-            ``Learned(start)``, ``Displacement()`` or ``DICE()``.
+            ``Learned(start)``, ``Displacement()``, ``SmoothedDisplacement()``,
+            ``Corrected(start)`` or ``DICE()``.
         starts: rollouts begin at the ``"first"`` snapshot, or at a random one of
             ``"any"`` but the last that has velocities.
         batch: points of the start and of each target in a step, at random; None is all.
+        padding: rows that every cloud is padded to, at least the largest's: fits that
+            differ in their data alone then share one compiled program.
         ema: decay of the average of the parameters over steps, bias-corrected; the fit
             returns the average. 0 returns the last ones.
         clip: largest global norm of a gradient; None does not clip.
@@ -110,15 +127,21 @@ def fit(
         The fit, with the averaged parameters.
 
     Raises:
-        TypeError: the flow is not a ``LagrangianFlow``.
+        TypeError: the flow is not a ``LagrangianFlow``, alone or with growth.
         ValueError: an argument out of range, snapshots that do not fit the flow, or a
             checkpoint of another training.
         FloatingPointError: loss or gradient is not finite; the sentence names the step.
 
     Reference: Guan, Atanackovic, Neklyudov, arXiv:2605.08550, section 4 and its code.
     """
-    if not isinstance(flow, LagrangianFlow):
-        raise TypeError(f"fit: expected a LagrangianFlow, found {type(flow).__name__}.")
+    moving, growth = split_growth(flow)
+    if not isinstance(moving, LagrangianFlow):
+        found = " + ".join(
+            type(part).__name__ for part in getattr(flow, "parts", [flow])
+        )
+        raise TypeError(
+            f"fit: expected a LagrangianFlow, or one + a GrowthFlow, found {found}."
+        )
     if len(snapshots) < 2:
         raise ValueError("fit: expected at least two snapshots, found 1.")
     for name, value in (
@@ -130,18 +153,29 @@ def fit(
     ):
         if value < 1:
             raise ValueError(f"fit: expected {name} >= 1, found {value}.")
+    for name, value in (
+        ("growth_penalty", growth_penalty),
+        ("acceleration_penalty", acceleration_penalty),
+    ):
+        if not value >= 0:
+            raise ValueError(f"fit: expected {name} >= 0, found {value}.")
+    compared = snapshots
+    if velocity_scale is not None:
+        compared = _in_phase_space(snapshots, velocity_scale)
     check_decay(ema)
     if patience is not None and validation is None:
         raise ValueError("fit: patience needs validation snapshots.")
     if resume and checkpoint_dir is None:
         raise ValueError("fit: resume needs checkpoint_dir.")
-    loss = Sinkhorn() if loss is None else loss
+    if loss is None:
+        loss = Sinkhorn() if growth is None else MassAndShape()
     horizon = RandomHorizon() if horizon is None else horizon
     optimizer = AdamW() if optimizer is None else optimizer
     velocity = Given() if velocity is None else velocity
     if not checkpoint.is_key(key):
         key = jax.random.wrap_key_data(key)
     train_key, loss_key, velocity_key = jax.random.split(key, 3)
+    correction_key = jax.random.fold_in(velocity_key, 1)
 
     dtype = jax.dtypes.canonicalize_dtype(snapshots.dtype)
     flow = cast(flow, dtype)
@@ -150,17 +184,26 @@ def fit(
     if velocity.trained:
         velocities = tuple(v if k in begins else None for k, v in enumerate(velocities))
     step = largest_step(snapshots.times, dt0) / substeps
-    task = _task(snapshots, begins, step, dtype)
+    task = _task(snapshots, compared, begins, step, dtype, padding)
     started = jnp.asarray(
         np.stack([padded(velocities[k], task.starts.size) for k in begins]), dtype
     )
     _check_flow(flow, task, started)
     model = Model(
-        flow, Learnable(started, positive=False) if velocity.trained else started
+        flow,
+        Learnable(started, positive=False) if velocity.trained else started,
+        velocity.correction(snapshots, correction_key),
     )
     params, held = split(cast(model, dtype))
     trainer = Trainer(
-        Rollout(loss.prepared(snapshots, loss_key), consistent, stop_gradient_force),
+        Rollout(
+            loss.prepared(compared, loss_key),
+            growth_penalty,
+            consistent,
+            stop_gradient_force,
+            acceleration_penalty,
+            None if velocity_scale is None else jnp.asarray(velocity_scale, dtype),
+        ),
         horizon,
         optimizer,
         steps,
@@ -183,7 +226,10 @@ def fit(
         "horizon": f"{horizon} {checkpoint.fingerprint(horizon)}",
         "velocity": f"{velocity} {checkpoint.fingerprint(velocity)}",
         "optimizer": repr(optimizer) if isinstance(optimizer, AdamW) else "optax",
-        "flow": checkpoint.fingerprint((flow, flow.force_scaling)),
+        "growth_penalty": growth_penalty,
+        "acceleration_penalty": acceleration_penalty,
+        "velocity_scale": velocity_scale,
+        "flow": checkpoint.fingerprint((flow, moving.force_scaling)),
         "snapshots": _data(snapshots),
         "validation": _data(validation),
         "key": checkpoint.fingerprint(key),
@@ -224,19 +270,42 @@ def _starts(starts: str, velocities: Velocities) -> list[int]:
     return [k for k, v in enumerate(velocities[:-1]) if v is not None]
 
 
-def _task(
-    snapshots: Snapshots, begins: list[int], step: float, dtype: np.dtype
-) -> Task:
-    return Task(
-        cast(stacked(snapshots.take(begins)), dtype),
-        jnp.asarray(begins),
-        jnp.asarray(snapshots.times[begins], dtype),
-        cast(stacked(snapshots.take(range(1, len(snapshots)))), dtype),
-        step_grid(snapshots.times, step, dtype),
+def _in_phase_space(snapshots: Snapshots, scale: float) -> Snapshots:
+    """Snapshots of the points $(x, s v)$."""
+    if not scale > 0:
+        raise ValueError(f"fit: expected velocity_scale > 0, found {scale}.")
+    points = []
+    for k, x in enumerate(snapshots.clouds):
+        v = snapshots.velocity(k)
+        if v is None:
+            raise ValueError(
+                f"fit: velocity_scale compares velocities, and snapshot {k} has none."
+            )
+        points.append(np.concatenate([x, scale * v], axis=1))
+    return Snapshots(
+        snapshots.times, points, None, snapshots.weights, masses=snapshots.masses
     )
 
 
-def _check_flow(flow: LagrangianFlow, task: Task, velocities: Array) -> None:
+def _task(
+    snapshots: Snapshots,
+    compared: Snapshots,
+    begins: list[int],
+    step: float,
+    dtype: np.dtype,
+    padding: int | None,
+) -> Task:
+    return Task(
+        cast(stacked(snapshots.take(begins), padding), dtype),
+        jnp.asarray(begins),
+        jnp.asarray(snapshots.times[begins], dtype),
+        cast(stacked(compared.take(range(1, len(compared))), padding), dtype),
+        step_grid(snapshots.times, step, dtype),
+        None if snapshots.masses is None else jnp.asarray(snapshots.masses, dtype),
+    )
+
+
+def _check_flow(flow: Any, task: Task, velocities: Array) -> None:
     """Refuse a flow that does not act on the snapshots."""
     x, weights = task.starts.x[0], task.starts.weights[0]
     phase = Phase(Particles.from_samples(x, weights), velocities[0])
@@ -255,5 +324,11 @@ def _data(snapshots: Snapshots | None) -> str | None:
     if snapshots is None:
         return None
     return checkpoint.fingerprint(
-        (snapshots.times, snapshots.clouds, snapshots.velocities, snapshots.weights)
+        (
+            snapshots.times,
+            snapshots.clouds,
+            snapshots.velocities,
+            snapshots.weights,
+            snapshots.masses,
+        )
     )

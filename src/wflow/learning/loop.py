@@ -68,6 +68,11 @@ class Finish(NamedTuple):
         velocities = list(self.velocities)
         for k, v in zip(self.begins, started, strict=True):
             velocities[k] = v[: len(self.snapshots[k])]
+        if model.correction is not None:
+            velocities = [
+                None if v is None else self._corrected(model.correction, v, k)
+                for k, v in enumerate(velocities)
+            ]
         records = memory.records
         history = {
             "step": np.arange(1, len(records.loss) + 1),
@@ -85,6 +90,13 @@ class Finish(NamedTuple):
             self.consistent,
             *seconds,
         )
+
+    def _corrected(self, correction: Any, v: np.ndarray, k: int) -> np.ndarray:
+        x, t = self.snapshots[k], self.snapshots.times[k]
+        return v + np.asarray(_evaluated(correction, jnp.asarray(x), jnp.asarray(t)))
+
+
+_evaluated = eqx.filter_jit(lambda field, x, t: field(x, t))
 
 
 class Loop(NamedTuple):

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple, Self
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray
 
@@ -23,7 +24,10 @@ class LossValue(NamedTuple):
 
 
 class AbstractLoss(eqx.Module):
-    """A discrepancy of two weighted clouds; weight zero is padding."""
+    """A discrepancy of two weighted clouds; weight zero is padding.
+
+    Weights sum to the masses of the two populations.
+    """
 
     @abc.abstractmethod
     def prepared(self, snapshots: Snapshots, key: PRNGKeyArray) -> Self:
@@ -50,6 +54,8 @@ _LEAST_BLUR = 1e-3
 
 class Sinkhorn(AbstractLoss):
     r"""The debiased Sinkhorn divergence; see ``wflow.transport.sinkhorn_divergence``.
+
+    It compares shapes: the weights of either cloud are normalised.
 
     ``blur="median"`` is half the median distance within a training snapshot (the median
     over snapshots), at least a thousandth of the spread of all of them pooled.
@@ -110,3 +116,39 @@ class Sinkhorn(AbstractLoss):
             threshold=self.threshold,
         )
         return LossValue(result.value, result.converged)
+
+
+class MassAndShape(AbstractLoss):
+    r"""``shape`` of the normalised clouds, $+\,c\,(\log M_x - \log M_y)^2$.
+
+    M is the total mass, c the ``coefficient``: near the truth the penalty is c times
+    the squared relative error of the mass.
+
+    Raises:
+        ValueError: coefficient < 0.
+    """
+
+    shape: AbstractLoss = Sinkhorn()
+    coefficient: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+
+    def __check_init__(self) -> None:
+        c = self.coefficient
+        if isinstance(c, jax.core.Tracer | jax.ShapeDtypeStruct):
+            return
+        if not c >= 0:
+            raise ValueError(f"MassAndShape: expected coefficient >= 0, found {c}.")
+
+    def prepared(self, snapshots: Snapshots, key: PRNGKeyArray) -> Self:
+        return type(self)(self.shape.prepared(snapshots, key), self.coefficient)
+
+    def __call__(
+        self,
+        x: Float[Array, "n d"],
+        weights_x: Float[Array, " n"],
+        y: Float[Array, "m d"],
+        weights_y: Float[Array, " m"],
+    ) -> LossValue:
+        shape = self.shape(x, weights_x, y, weights_y)
+        error = jnp.log(weights_x.sum()) - jnp.log(weights_y.sum())
+        coefficient = self.coefficient.astype(error.dtype)
+        return LossValue(shape.value + coefficient * error**2, shape.converged)

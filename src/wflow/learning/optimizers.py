@@ -14,6 +14,8 @@ class AdamW:
     ``scalar_learning_rate``; a positive one moves in its logarithm. Weight decay acts
     on networks only. ``schedule="cosine"`` lowers both learning rates to a hundredth
     over the training; ``warmup`` raises them from zero over that share of it.
+    ``scalar_b2`` is the decay of the mean square of a scalar's gradient: below 0.999 it
+    forgets the large gradients of the first steps sooner, and the scalar moves on.
 
     Raises:
         ValueError: a rate, decay or warm-up out of range, or an unknown schedule.
@@ -26,6 +28,7 @@ class AdamW:
     weight_decay: float = 1e-3
     schedule: Literal["constant", "cosine"] = "constant"
     warmup: float = 0.0
+    scalar_b2: float = 0.999
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "scalar_learning_rate", "weight_decay"):
@@ -35,6 +38,10 @@ class AdamW:
                 )
         if not 0 <= self.warmup < 1:
             raise ValueError(f"AdamW: expected warmup in [0, 1), found {self.warmup}.")
+        if not 0 <= self.scalar_b2 < 1:
+            raise ValueError(
+                f"AdamW: expected scalar_b2 in [0, 1), found {self.scalar_b2}."
+            )
         if self.schedule not in ("constant", "cosine"):
             raise ValueError(
                 "AdamW: expected schedule 'constant' or 'cosine', found "
@@ -46,7 +53,8 @@ class AdamW:
         network = optax.adamw(
             self._rate(self.learning_rate, steps), weight_decay=self.weight_decay
         )
-        scalar = optax.adam(self._rate(self.scalar_learning_rate, steps))
+        rate = self._rate(self.scalar_learning_rate, steps)
+        scalar = optax.adam(rate, b2=self.scalar_b2)
         return optax.partition({"network": network, "scalar": scalar}, groups)
 
     def _rate(self, peak: float, steps: int) -> optax.Schedule:

@@ -24,13 +24,15 @@ _TITLES = {
 class Report:
     """Exact $W_1$ to the true snapshots, for the model and for the baselines.
 
-    ``scores`` has one array ``(T,)`` for ``"model"`` and for each baseline by name.
+    ``scores`` has one array ``(T,)`` for ``"model"`` and for each baseline by name;
+    ``mass_errors`` the model's relative error of the total mass, where it is known.
     ``print(report)`` shows the table and the verdict.
     """
 
     title: str
     times: Float[np.ndarray, " T"]
     scores: dict[str, Float[np.ndarray, " T"]]
+    mass_errors: Float[np.ndarray, " T"] | None = None
 
     @property
     def means(self) -> dict[str, float]:
@@ -63,8 +65,14 @@ class Report:
         return f"The model (mean W1 {model:.4g}) loses to {parts}.{warning}"
 
     def to_dict(self) -> dict[str, float]:
-        """Flat: ``model_w1``, ``persistence_w1``, ... means over the times."""
-        return {f"{name}_w1": mean for name, mean in self.means.items()}
+        """Flat: ``model_w1``, ``persistence_w1``, ... means over the times.
+
+        And, where masses are known, ``max_relative_mass_error``.
+        """
+        numbers = {f"{name}_w1": mean for name, mean in self.means.items()}
+        if self.mass_errors is not None:
+            numbers["max_relative_mass_error"] = float(self.mass_errors.max())
+        return numbers
 
     def __str__(self) -> str:
         width = max(len(_TITLES[name]) for name in self.scores) + 2
@@ -73,6 +81,12 @@ class Report:
         for name, row in self.scores.items():
             cells = "".join(f"{score:12.4f}" for score in [*row, np.mean(row)])
             lines.append(f"{_TITLES[name]:<{width}}{cells}")
+        if self.mass_errors is not None:
+            row = [*self.mass_errors, np.mean(self.mass_errors)]
+            cells = "".join(f"{error:12.4f}" for error in row)
+            lines.append(
+                f"The model's relative error of the mass:\n{'':<{width}}{cells}"
+            )
         return "\n".join([*lines, self.verdict])
 
 
@@ -82,8 +96,9 @@ def score(
     truth: Snapshots,
     train: Snapshots | None = None,
     starts: list[int] | None = None,
+    masses: list[float] | None = None,
 ) -> Report:
-    """Score one predicted cloud for each snapshot of ``truth``.
+    """Score one predicted cloud, and mass, for each snapshot of ``truth``.
 
     With ``train``, baselines are computed from its snapshots ``starts``, one for each
     predicted cloud; those that apply at every time are kept.
@@ -97,7 +112,10 @@ def score(
         name: np.array([distance(row[name], truth, k) for k, row in enumerate(rows)])
         for name in names
     }
-    return Report(title, truth.times, scores)
+    errors = None
+    if masses is not None and truth.masses is not None:
+        errors = np.abs(np.asarray(masses) / truth.masses - 1)
+    return Report(title, truth.times, scores, errors)
 
 
 def distance(cloud: Cloud, truth: Snapshots, k: int) -> float:

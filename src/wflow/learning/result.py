@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import ArrayLike, Float
 
 from wflow.energies.neural import TimeEmbedding
-from wflow.flows import LagrangianFlow
+from wflow.flows import GrowthFlow, LagrangianFlow, SumFlow, split_growth
 from wflow.parameters import unwrap
 
 from . import checkpoint
@@ -43,7 +43,7 @@ class Fit:
         compile_seconds: time to trace and compile the training; nan after ``load``.
     """
 
-    flow: LagrangianFlow
+    flow: LagrangianFlow | SumFlow
     snapshots: Snapshots
     velocities: Velocities
     history: dict[str, np.ndarray]
@@ -55,7 +55,17 @@ class Fit:
     @property
     def friction(self) -> float:
         """The friction, per time."""
-        return float(unwrap(self.flow).friction)
+        return float(unwrap(self.mechanics).friction)
+
+    @property
+    def mechanics(self) -> LagrangianFlow:
+        """The flow without its growth."""
+        return split_growth(self.flow)[0]
+
+    @property
+    def growth(self) -> GrowthFlow | None:
+        """The growth of the flow, if it has any."""
+        return split_growth(self.flow)[1]
 
     @property
     def initial_velocity(self) -> Float[np.ndarray, "n d"]:
@@ -75,7 +85,9 @@ class Fit:
             velocity = carried(
                 self.flow, self.start(0), alone, self.step, consistent=self.consistent
             )
-        return Snapshots(alone.times, alone.clouds, [velocity], alone.weights)
+        return Snapshots(
+            alone.times, alone.clouds, [velocity], alone.weights, alone.masses
+        )
 
     def forecast(
         self,
@@ -85,6 +97,8 @@ class Fit:
         substeps: int = 5,
     ) -> Snapshots:
         """Clouds and velocities at ``times``, by the fitted law.
+
+        With growth the clouds are weighted, and have masses.
 
         From the ``"last_snapshot"``, or from the ``"initial"`` one as in training. The
         last snapshot starts with its given velocities, or their estimate where the fit
@@ -136,13 +150,15 @@ class Fit:
         else:
             starts = [self.snapshots.before(float(time)) for time in test.times]
         predicted: list[Cloud] = []
+        masses: list[float] = []
         for k in dict.fromkeys(starts):
             times = [time for time, j in zip(test.times, starts, strict=True) if j == k]
             clouds = self._simulate(k, times, substeps)
             predicted += [(x, clouds.weight(j)) for j, x in enumerate(clouds)]
+            masses += [clouds.mass(j) for j in range(len(clouds))]
         if not baselines:
-            return score(title, predicted, test)
-        return score(title, predicted, test, self.snapshots, starts)
+            return score(title, predicted, test, masses=masses)
+        return score(title, predicted, test, self.snapshots, starts, masses)
 
     def _start_index(self, start: str) -> int:
         if start not in ("last_snapshot", "initial"):
@@ -157,7 +173,7 @@ class Fit:
         last = self.snapshots.times[-1]
         if np.max(times) > last and _sees_time(self.flow):
             warnings.warn(
-                f"the energy depends on time and was trained up to {last:g}: beyond, "
+                f"the flow depends on time and was trained up to {last:g}: beyond, "
                 "it extrapolates its time embedding.",
                 stacklevel=3,
             )
@@ -178,6 +194,9 @@ class Fit:
             "dim": self.snapshots.dim,
             "dtype": str(self.snapshots.dtype),
             "weighted": self.snapshots.weights is not None,
+            "masses": None
+            if self.snapshots.masses is None
+            else self.snapshots.masses.tolist(),
             "given": [self.snapshots.velocity(k) is not None for k in self._indices],
             "velocities": [velocity is not None for velocity in self.velocities],
             "history": {
@@ -189,7 +208,7 @@ class Fit:
         checkpoint.write(path, header, self._arrays())
 
     @classmethod
-    def load(cls, path: str | os.PathLike, flow: LagrangianFlow) -> Self:
+    def load(cls, path: str | os.PathLike, flow: LagrangianFlow | SumFlow) -> Self:
         """The fit that ``save`` wrote; ``flow`` is any flow of the same structure.
 
         Raises:
@@ -229,7 +248,7 @@ class Fit:
         flow, clouds, given, weights, velocities, history = checkpoint.read(
             path, like._arrays()
         )
-        snapshots = Snapshots(header["times"], clouds, given, weights)
+        snapshots = Snapshots(header["times"], clouds, given, weights, header["masses"])
         return dataclasses.replace(
             like,
             flow=flow,

@@ -1,6 +1,7 @@
 """The loss of a training rollout."""
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -9,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from wflow.flows import LagrangianFlow
-from wflow.measures import Particles, Phase
+from wflow.flows import LagrangianFlow, SumFlow
+from wflow.measures import Particles, Phase, inexact
 from wflow.parameters import Learnable, unwrap
 from wflow.solve import KineticState, rollout, start_rollout
 
@@ -19,10 +20,14 @@ from .stacks import Stack
 
 
 class Model(eqx.Module):
-    """What is trained: the law of motion and, if learned, the start velocities."""
+    """What is trained: the law of motion and, if learned, the start velocities.
 
-    flow: LagrangianFlow
+    ``correction``, a network of points and time, is added to the ``velocities``.
+    """
+
+    flow: LagrangianFlow | SumFlow
     velocities: Float[Array, "S n d"] | Learnable
+    correction: Callable[[Array, Array], Array] | None = None
 
 
 class Grid(NamedTuple):
@@ -54,7 +59,8 @@ class Task(NamedTuple):
     """What a rollout is compared with.
 
     ``starts`` are the clouds that rollouts may begin at, of the snapshots
-    ``start_index``; ``targets[m]`` ends interval m of the grid.
+    ``start_index``; ``targets[m]`` ends interval m of the grid. ``masses`` are those of
+    all snapshots, None is one throughout.
     """
 
     starts: Stack
@@ -62,6 +68,11 @@ class Task(NamedTuple):
     start_times: Float[Array, " S"]
     targets: Stack
     grid: Grid
+    masses: Float[Array, " T"] | None = None
+
+    def mass(self, k: Int[Array, ""]) -> Float[Array, ""] | float:
+        """Size of the population at snapshot ``k``."""
+        return 1.0 if self.masses is None else self.masses[k]
 
 
 class RolloutLoss(NamedTuple):
@@ -72,11 +83,21 @@ class RolloutLoss(NamedTuple):
 
 
 class Rollout(eqx.Module):
-    """How a rollout is made and scored."""
+    """How a rollout is made and scored; see ``fit`` for the penalties."""
 
     loss: AbstractLoss
+    growth_penalty: Float[Array, ""] = eqx.field(converter=inexact, default=0.0)
     consistent: bool = eqx.field(static=True, default=True)
     stop_gradient_force: bool = eqx.field(static=True, default=False)
+    acceleration_penalty: Float[Array, ""] = eqx.field(converter=inexact, default=0.0)
+    velocity_scale: Float[Array, ""] | None = None
+
+    def _shown(self, state: KineticState) -> Float[Array, "n c"]:
+        """What is compared with a target: positions, or positions and velocities."""
+        if self.velocity_scale is None:
+            return state.x
+        scaled = self.velocity_scale.astype(state.v.dtype) * state.v
+        return jnp.concatenate([state.x, scaled], axis=1)
 
     def __call__(
         self,
@@ -107,6 +128,9 @@ class Rollout(eqx.Module):
                 x, weights, v = one.x[0], one.weights[0], v[rows[0]]
             if batch < targets.size:
                 targets = targets.subset(second, batch)
+        if model.correction is not None:
+            v = v + model.correction(x, task.start_times[start])
+        weights = weights * task.mass(task.start_index[start])
         law = Particles.from_samples(x, weights)
         state = start_rollout(
             flow,
@@ -129,9 +153,21 @@ class Rollout(eqx.Module):
                 stop_gradient_force=self.stop_gradient_force,
             )
 
-        def score(x: Array, interval: Array) -> tuple[Array, Array]:
+        def score(state: KineticState, interval: Array) -> tuple[Array, Array]:
             y, weights_y = targets.x[interval], targets.weights[interval]
-            return _score(x, self.loss, weights, y, weights_y)
+            weights_y = weights_y * task.mass(interval + 1)
+            moved = self._shown(state), state.logw
+            return _score(moved, self.loss, weights, y, weights_y)
+
+        def action(old: Array, new: Array, h: Array) -> Array:
+            share = jax.nn.softmax((old + new) / 2)
+            coefficient = self.growth_penalty.astype(h.dtype)
+            return coefficient * (share @ (new - old) ** 2) / h
+
+        def bending(old: Array, new: Array, h: Array) -> Array:
+            coefficient = self.acceleration_penalty.astype(h.dtype)
+            share = weights / weights.sum()
+            return coefficient * (share @ jnp.sum((new - old) ** 2, axis=1)) / h
 
         # Checkpointed as a whole: else the branch saves the parameters at each step.
         @jax.checkpoint
@@ -141,12 +177,15 @@ class Rollout(eqx.Module):
         def body(carry: tuple, step: Grid) -> tuple[tuple, None]:
             state, total, converged = carry
             active = (step.interval >= first_interval) & (step.interval < end_interval)
-            state = move(active, state, step)
+            before, state = state, move(active, state, step)
+            total = total + bending(before.v, state.v, step.length)
+            if state.logw is not None:
+                total = total + action(before.logw, state.logw, step.length)
             value, fine = jax.lax.cond(
                 active & step.last,
                 score,
-                lambda x, interval: (jnp.zeros((), x.dtype), jnp.ones((), bool)),
-                state.x,
+                lambda state, _: (jnp.zeros((), x.dtype), jnp.ones((), bool)),
+                state,
                 step.interval,
             )
             return (state, total + value, converged & fine), None
@@ -156,25 +195,36 @@ class Rollout(eqx.Module):
         return RolloutLoss(total / horizon.astype(total.dtype), converged)
 
 
-@eqx.filter_custom_vjp
-def _score(x: Array, loss: AbstractLoss, *clouds: Array) -> tuple[Array, Array]:
-    """``loss`` with its gradient in x taken on the way forward.
+# What is compared (positions, perhaps velocities); log-weights where there is growth.
+_Moved = tuple[Array, Array | None]
 
-    Backpropagation then keeps one array (n, d) for each snapshot, not the plans.
+
+@eqx.filter_custom_vjp
+def _score(
+    moved: _Moved, loss: AbstractLoss, weights: Array, *target: Array
+) -> tuple[Array, Array]:
+    """``loss`` with its gradient in what moved taken on the way forward.
+
+    Backpropagation then keeps arrays (n, d) and (n,) for each snapshot, not the plans.
+    ``weights`` are those of clouds that do not grow.
     """
-    return tuple(loss(x, *clouds))
+    return _compared(moved, loss, weights, *target)
+
+
+def _compared(
+    moved: _Moved, loss: AbstractLoss, weights: Array, *target: Array
+) -> tuple[Array, Array]:
+    x, logw = moved
+    return tuple(loss(x, weights if logw is None else jnp.exp(logw), *target))
 
 
 @_score.def_fwd
-def _(perturbed: Any, x: Array, loss: AbstractLoss, *clouds: Array) -> tuple:
+def _(perturbed: Any, moved: _Moved, *rest: Any) -> tuple:
     del perturbed
-    (value, converged), gradient = jax.value_and_grad(
-        lambda x: tuple(loss(x, *clouds)), has_aux=True
-    )(x)
-    return (value, converged), gradient
+    return jax.value_and_grad(_compared, has_aux=True)(moved, *rest)
 
 
 @_score.def_bwd
-def _(gradient: Array, cotangents: tuple, *rest: Any) -> Array:
+def _(gradient: _Moved, cotangents: tuple, *rest: Any) -> _Moved:
     del rest
-    return cotangents[0] * gradient
+    return jax.tree.map(lambda leaf: cotangents[0] * leaf, gradient)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike, Float
 
-from wflow.flows import LagrangianFlow
+from wflow.flows import LagrangianFlow, SumFlow, split_growth
 from wflow.measures import Particles, Phase
 from wflow.solve import DampedLeapfrog, solve
 from wflow.transport import optimal_plan
@@ -15,7 +15,7 @@ from .snapshots import Snapshots
 
 
 def simulate(
-    flow: LagrangianFlow,
+    flow: LagrangianFlow | SumFlow,
     start: Snapshots,
     times: Float[ArrayLike, " T"],
     step: float,
@@ -24,7 +24,8 @@ def simulate(
 ) -> Snapshots:
     """The one cloud of ``start``, with its velocities, at later ``times``.
 
-    Steps of the damped leapfrog, at most ``step`` long.
+    Steps of the damped leapfrog, at most ``step`` long. Where the flow has growth the
+    clouds are weighted, and their masses are those of the population.
 
     Raises:
         ValueError: times not finite, not increasing, or before the start.
@@ -39,9 +40,12 @@ def simulate(
     x, v = start[0], start.velocity(0)
     if v is None:
         raise ValueError("simulate: the start has no velocities.")
+    masses = start.weight(0) * start.mass(0)
     phase = Phase(
-        Particles.from_samples(jnp.asarray(x), start.weight(0)), jnp.asarray(v)
+        Particles.from_samples(jnp.asarray(x), masses.astype(x.dtype)), jnp.asarray(v)
     )
+    grows = split_growth(flow)[1] is not None
+    ws = np.repeat(masses[None], len(times), axis=0)
     if times[-1] == begin:
         xs, vs = x[None], v[None]
     else:
@@ -56,12 +60,17 @@ def simulate(
         )
         xs = np.asarray(solution.measures.measure.x)
         vs = np.asarray(solution.measures.velocity)
+        if grows:
+            ws = np.exp(np.asarray(solution.measures.measure.logw, np.float64))
+    if grows:
+        return Snapshots(times, list(xs), list(vs), list(ws), ws.sum(axis=1))
     weights = None if start.weights is None else [start.weights[0]] * len(times)
-    return Snapshots(times, list(xs), list(vs), weights)
+    still = None if start.masses is None else [start.mass(0)] * len(times)
+    return Snapshots(times, list(xs), list(vs), weights, still)
 
 
 def carried(
-    flow: LagrangianFlow,
+    flow: LagrangianFlow | SumFlow,
     start: Snapshots,
     target: Snapshots,
     step: float,

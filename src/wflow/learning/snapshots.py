@@ -28,12 +28,15 @@ class Snapshots:
         velocities: None, or T entries, each None or ``(n_k, d)``, row by row with the
             cloud.
         weights: None (uniform), or T arrays ``(n_k,)`` that sum to one.
+        masses: None (one throughout), or the size of the population at each time,
+            ``(T,)``, in any unit: growth is read from it.
     """
 
     times: Float[np.ndarray, " T"]
     clouds: tuple[Float[np.ndarray, "n d"], ...]
     velocities: tuple[Float[np.ndarray, "n d"] | None, ...] | None = None
     weights: tuple[Float[np.ndarray, " n"], ...] | None = None
+    masses: Float[np.ndarray, " T"] | None = None
 
     def __init__(
         self,
@@ -41,13 +44,15 @@ class Snapshots:
         clouds: Clouds,
         velocities: Sequence[Float[ArrayLike, "n d"] | None] | None = None,
         weights: Sequence[Float[ArrayLike, " n"]] | None = None,
+        masses: Float[ArrayLike, " T"] | None = None,
     ):
         """Check and hold the snapshots.
 
         Raises:
             ValueError: no snapshot; times not finite, not increasing or not as many as
                 clouds; a cloud that is empty or of another dimension; velocities or
-                weights that do not match their cloud; weights negative or summing to 0.
+                weights that do not match their cloud; weights negative or summing to 0;
+                masses not positive or not as many as clouds.
         """
         times = np.asarray(times, np.float64)
         arrays = [np.asarray(cloud) for cloud in clouds]
@@ -81,6 +86,7 @@ class Snapshots:
         object.__setattr__(
             self, "weights", tuple(row.w for row in rows) if weighted else None
         )
+        object.__setattr__(self, "masses", _checked_masses(masses, len(arrays)))
 
     @property
     def dim(self) -> int:
@@ -125,6 +131,10 @@ class Snapshots:
             return np.full(n, 1 / n, self.dtype)
         return self.weights[k]
 
+    def mass(self, k: int) -> float:
+        """The size of the population at snapshot ``k``; one where none is given."""
+        return 1.0 if self.masses is None else float(self.masses[k])
+
     def take(self, indices: Sequence[int]) -> "Snapshots":
         """The snapshots of these indices, which must increase.
 
@@ -142,6 +152,7 @@ class Snapshots:
             [self.clouds[k] for k in indices],
             None if self.velocities is None else [self.velocities[k] for k in indices],
             None if self.weights is None else [self.weights[k] for k in indices],
+            None if self.masses is None else self.masses[list(indices)],
         )
 
     def before(self, time: float) -> int:
@@ -200,6 +211,7 @@ class Standardisation:
             [position(x).astype(dtype) for x in snapshots.clouds],
             moved,
             snapshots.weights,
+            snapshots.masses,
         )
 
 
@@ -271,6 +283,22 @@ def _check_times(times: np.ndarray, count: int) -> None:
                 f"Snapshots: expected increasing times; time {k} is {time:g} after "
                 f"{times[k - 1]:g}."
             )
+
+
+def _checked_masses(
+    masses: Float[ArrayLike, " T"] | None, count: int
+) -> Float[np.ndarray, " T"] | None:
+    if masses is None:
+        return None
+    masses = np.asarray(masses, np.float64)
+    if masses.shape != (count,):
+        raise ValueError(
+            f"Snapshots: expected {count} masses, one for each cloud, found shape "
+            f"{masses.shape}."
+        )
+    if not (np.isfinite(masses).all() and (masses > 0).all()):
+        raise ValueError(f"Snapshots: expected masses > 0, found {masses.tolist()}.")
+    return _frozen(masses)
 
 
 def _entry(entries: Sequence[Any] | None, k: int) -> Any:

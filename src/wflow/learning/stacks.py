@@ -40,9 +40,18 @@ class Stack(NamedTuple):
         return self.take(self.rows(key, n))
 
 
-def stacked(snapshots: Snapshots) -> Stack:
-    """The clouds of ``snapshots`` in one array; padding repeats the first point."""
-    n = max(snapshots.sizes)
+def stacked(snapshots: Snapshots, size: int | None = None) -> Stack:
+    """The clouds of ``snapshots`` in one array; padding repeats the first point.
+
+    Raises:
+        ValueError: ``size``, the number of rows, is less than the largest cloud's.
+    """
+    n = max(snapshots.sizes) if size is None else size
+    if n < max(snapshots.sizes):
+        raise ValueError(
+            f"expected padding to at least {max(snapshots.sizes)} rows, those of the "
+            f"largest cloud, found {n}."
+        )
     clouds = [padded(cloud, n) for cloud in snapshots.clouds]
     weights = [
         np.pad(snapshots.weight(k), (0, n - len(cloud)))

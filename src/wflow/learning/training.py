@@ -9,6 +9,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
+from wflow.flows import split_growth
 from wflow.parameters import unwrap
 
 from .average import averaged
@@ -98,7 +99,8 @@ class Trainer(eqx.Module):
         new = TrainState(
             params, optimizer, averaged(state.average, params, count, self.decay), count
         )
-        friction = unwrap(eqx.combine(state.params, held).flow).friction
+        moving, _ = split_growth(unwrap(eqx.combine(state.params, held).flow))
+        friction = moving.friction
         record = Record(value, friction.astype(dtype), horizon, start, norm, converged)
         kept = jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, state)
         return kept, record, finite

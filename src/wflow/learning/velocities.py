@@ -1,10 +1,11 @@
 """Where the velocity comes from that a rollout starts with."""
 
 import abc
+from collections.abc import Callable
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from wflow.transport import barycentric_map
 
@@ -32,6 +33,13 @@ class AbstractInitialVelocity(eqx.Module):
     def trained(self) -> bool:
         """Whether ``fit`` changes the velocities that it starts from."""
         return False
+
+    def correction(
+        self, snapshots: Snapshots, key: PRNGKeyArray
+    ) -> Callable[[Array, Array], Array] | None:
+        """A network of points and time that ``fit`` trains and adds to them, if any."""
+        del snapshots, key
+        return None
 
 
 class Given(AbstractInitialVelocity):

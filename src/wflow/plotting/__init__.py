@@ -1,7 +1,8 @@
 """Floor 7: figures; every function returns a matplotlib ``Figure``, none shows it."""
 
 from .clouds import plot_forecasts, plot_snapshots
-from .history import plot_friction, plot_loss, running_median
+from .growth import plot_growth, plot_masses
+from .history import plot_friction, plot_frictions, plot_loss, running_median
 from .landscape import plot_landscape
 from .scores import plot_scores
 
@@ -9,8 +10,11 @@ from .scores import plot_scores
 __all__ = [
     "plot_forecasts",
     "plot_friction",
+    "plot_frictions",
+    "plot_growth",
     "plot_landscape",
     "plot_loss",
+    "plot_masses",
     "plot_scores",
     "plot_snapshots",
     "running_median",

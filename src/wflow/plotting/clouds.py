@@ -42,6 +42,11 @@ def _points(cloud: ArrayLike, time: float) -> tuple[np.ndarray, np.ndarray]:
     return cloud[:, 0], cloud[:, 1]
 
 
+def _relative(weights: ArrayLike) -> np.ndarray:
+    weights = np.asarray(weights, np.float64)
+    return weights / weights.mean()
+
+
 def plot_snapshots(
     times: Sequence[float],
     clouds: Sequence[Float[ArrayLike, "n d"]],
@@ -97,6 +102,7 @@ def plot_forecasts(
     start: Sequence[Float[ArrayLike, "k d"]] | Float[ArrayLike, "k d"] | None = None,
     start_label: str = "start",
     scores: Sequence[float | None] | None = None,
+    weights: Sequence[Float[ArrayLike, " m"]] | None = None,
     title: str = "Forecasts",
     labels: Sequence[str] | None = None,
     time_label: str = "time",
@@ -111,6 +117,7 @@ def plot_forecasts(
         start: where the model started, one cloud or one for every panel.
         start_label: name of that in the legend.
         scores: distances (W1) that are written into the panels, None for none.
+        weights: of the predicted points; their areas are in proportion.
         title: over all panels.
         labels: names of the d coordinates, with units.
         time_label: name of the time, with unit.
@@ -142,7 +149,7 @@ def plot_forecasts(
             )
         panel.scatter(
             *_points(predicted[i], time),
-            s=9,
+            s=9 if weights is None else 9 * _relative(weights[i]),
             color=MODEL,
             alpha=0.8,
             linewidths=0,

@@ -1,5 +1,6 @@
 """The course of a fit."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -101,5 +102,33 @@ def plot_friction(
         kept = np.exp(-friction[-1] * interval)
         title += f"\n{kept:.0%} of a velocity survives an interval between snapshots"
     axes.set_title(title, fontsize=11)
+    tidy(axes)
+    return drawn
+
+
+def plot_frictions(
+    frictions: Mapping[str, Float[ArrayLike, " n"]], *, unit: str = "1/time"
+) -> "Figure":
+    r"""Frictions of several fits over the steps, on a logarithmic axis.
+
+    Args:
+        frictions: values > 0 by name, one for each step.
+        unit: of the frictions.
+    """
+    drawn = figure(6.4, 4.4)
+    axes = drawn.subplots()
+    for name, friction in frictions.items():
+        friction = np.asarray(friction, np.float64)
+        axes.plot(
+            np.arange(1, len(friction) + 1),
+            friction,
+            linewidth=1.6,
+            label=f"{name.replace('_', ' ')}: {friction[-1]:.3g}",
+        )
+    axes.set_yscale("log")
+    axes.set_xlabel("step")
+    axes.set_ylabel(rf"friction $\gamma$ ({unit})")
+    axes.set_title("Friction")
+    axes.legend(frameon=False)
     tidy(axes)
     return drawn

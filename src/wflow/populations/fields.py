@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from wflow.energies import AbstractEnergy
+from wflow.flows import GrowthFlow
 from wflow.kernels import median_bandwidth
 from wflow.learning import Snapshots
 from wflow.measures import Particles
@@ -72,6 +73,13 @@ def force_field(
     return np.asarray(_force(unwrap(energy), cloud, points, t))
 
 
+def growth_field(
+    growth: GrowthFlow, points: Float[ArrayLike, "m d"], t: ArrayLike = 0.0
+) -> Float[np.ndarray, " m"]:
+    """The growth per time at ``points``."""
+    return np.asarray(_rates(unwrap(growth), jnp.asarray(points), t))
+
+
 def velocity_field(
     cloud: Particles,
     velocities: Float[ArrayLike, "n d"],
@@ -98,6 +106,11 @@ def velocity_field(
 def _averaged(cloud: Particles, v: Array, points: Array, bandwidth: Array) -> Array:
     r2 = jnp.sum((points[:, None] - cloud.x) ** 2, axis=-1)
     return jax.nn.softmax(cloud.logw - r2 / (2 * bandwidth**2), axis=1) @ v
+
+
+@eqx.filter_jit
+def _rates(growth: Any, points: Array, t: ArrayLike) -> Array:
+    return growth.rates(points, t)
 
 
 @eqx.filter_jit

@@ -88,6 +88,13 @@ def interpolation_split(snapshots: Snapshots, held_out: Sequence[int]) -> Split:
     return _split(snapshots, [k for k in range(count) if k not in indices])
 
 
+def full_split(snapshots: Snapshots) -> Split:
+    """All snapshots train; the test is to reach all those after the first."""
+    everything = range(len(snapshots))
+    gap = float(np.diff(snapshots.times).min())
+    return Split(snapshots.take(everything), snapshots.take(everything[1:]), gap)
+
+
 def _split(snapshots: Snapshots, trained: Sequence[int]) -> Split:
     tested = [k for k in range(len(snapshots)) if k not in trained]
     gap = float(np.diff(snapshots.times).min())

@@ -49,6 +49,18 @@ def noise_floor(
 
     Reference: Fournier, Guillin, Probability Theory and Related Fields 162 (2015).
     """
+    half = half_sample_w1(cloud, seed=seed, splits=splits)
+    return half * 0.5 ** (1 / max(2, np.shape(cloud)[1]))
+
+
+def half_sample_w1(
+    cloud: Float[np.ndarray, "n d"], *, seed: int = 0, splits: int = 10
+) -> float:
+    r"""Mean $W_1$ between two random halves of the cloud.
+
+    Raises:
+        ValueError: fewer than four points.
+    """
     x = np.asarray(cloud, np.float64)
     if x.ndim != 2 or len(x) < 4:
         raise ValueError(
@@ -60,4 +72,4 @@ def noise_floor(
     for _ in range(splits):
         rows = rng.permutation(len(x))
         distances.append(w1(x[rows[:half]], x[rows[half : 2 * half]]))
-    return float(np.mean(distances)) * 0.5 ** (1 / max(2, x.shape[1]))
+    return float(np.mean(distances))

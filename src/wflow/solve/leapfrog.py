@@ -13,18 +13,24 @@ from wflow.flows import (
     ForceScaling,
     KineticTerm,
     LagrangianFlow,
+    SumFlow,
     force_factor,
     particle_force,
+    split_growth,
 )
 from wflow.measures import Particles, Phase, mean_decay
 
 
 class KineticState(NamedTuple):
-    """Positions, velocities and the force at the positions, each ``(n, d)``."""
+    """Positions, velocities and the force at the positions, each ``(n, d)``.
+
+    ``logw`` are the log-weights where they change, by growth; else None.
+    """
 
     x: Float[Array, "n d"]
     v: Float[Array, "n d"]
     force: Float[Array, "n d"]
+    logw: Float[Array, " n"] | None = None
 
 
 def leapfrog_step(
@@ -50,6 +56,32 @@ def leapfrog_step(
 
     Reference: Guan, Atanackovic, Neklyudov, arXiv:2605.08550 (integrator of its code).
     """
+    return _step(
+        lambda x, logw: force(x),
+        None,
+        state,
+        h,
+        friction,
+        force_scaling,
+        consistent,
+        kicks,
+    )
+
+
+def _step(
+    force: Callable[[Array, Array | None], Array],
+    rates: Callable[[Array], Array] | None,
+    state: KineticState,
+    h: Float[Array, ""],
+    friction: Float[Array, ""],
+    force_scaling: ForceScaling,
+    consistent: bool,
+    kicks: Float[Array, "2 n d"] | None = None,
+) -> KineticState:
+    """``leapfrog_step`` with growth: ``rates`` at the middle of the step.
+
+    Half the drift, all of the growth, half the drift: a symmetric splitting, order 2.
+    """
     half = friction * h / 2
     m = jnp.exp(-half)
     if consistent:
@@ -59,13 +91,17 @@ def leapfrog_step(
     first, second = (0, 0) if kicks is None else kicks
     v = m * state.v + c * state.force + first
     x = state.x + h * v
-    f = force(x)
-    return KineticState(x, m * v + c * f + second, f)
+    logw = state.logw
+    if rates is not None and logw is not None:
+        logw = logw + h * rates(state.x + h * v / 2)
+    f = force(x, logw)
+    return KineticState(x, m * v + c * f + second, f, logw)
 
 
 class DampedLeapfrog(diffrax.AbstractSolver):
     """``leapfrog_step`` as a Diffrax solver for second-order flows of particles.
 
+    With a ``GrowthFlow`` beside them their weights move in the middle of the drift.
     Fixed steps only. With ``consistent=False`` it is the published scheme.
     """
 
@@ -92,7 +128,8 @@ class DampedLeapfrog(diffrax.AbstractSolver):
         """Force at the start, and a count of steps for the noise."""
         term, direction = self._unwrap(terms)
         law = term.mu.with_state(y0).measure
-        force = particle_force(term.flow.energy, law, direction * t0)
+        flow, _ = split_growth(term.flow)
+        force = particle_force(flow.energy, law, direction * t0)
         return force, jnp.zeros((), jnp.int32)
 
     def step(
@@ -108,7 +145,7 @@ class DampedLeapfrog(diffrax.AbstractSolver):
         """One step; Diffrax's signature."""
         del args, made_jump
         term, direction = self._unwrap(terms)
-        flow, (force, count) = term.flow, solver_state
+        (flow, growth), (force, count) = split_growth(term.flow), solver_state
         if flow.force_scaling != "unified" and not self.consistent:
             raise ValueError(
                 "DampedLeapfrog: consistent=False is defined for "
@@ -119,18 +156,20 @@ class DampedLeapfrog(diffrax.AbstractSolver):
         kicks = None
         if term.key is not None:
             kicks = flow.kicks(phase, h, jax.random.fold_in(term.key, count))
-        state = leapfrog_step(
-            lambda x: particle_force(
+        middle = direction * (t0 + t1) / 2
+        state = _step(
+            lambda x, logw: particle_force(
                 flow.energy, phase.measure.with_state((x, logw)), direction * t1
             ),
-            KineticState(x, v, force),
+            None if growth is None else lambda x: growth.rates(x, middle),
+            KineticState(x, v, force, logw),
             h,
             flow.friction,
             flow.force_scaling,
             self.consistent,
             kicks,
         )
-        y1 = ((state.x, logw), state.v)
+        y1 = ((state.x, state.logw), state.v)
         info = {"y0": y0, "y1": y1}
         solver_state = (state.force, count + 1)
         return y1, None, info, solver_state, diffrax.RESULTS.successful
@@ -141,14 +180,20 @@ class DampedLeapfrog(diffrax.AbstractSolver):
 
 
 def _force(
-    flow: LagrangianFlow, law: Particles, x: Array, t: ArrayLike, stop_gradient: bool
+    flow: LagrangianFlow,
+    law: Particles,
+    x: Array,
+    logw: Array | None,
+    t: ArrayLike,
+    stop_gradient: bool,
 ) -> Array:
     x = jax.lax.stop_gradient(x) if stop_gradient else x
-    return particle_force(flow.energy, law.with_state((x, law.logw)), t)
+    logw = law.logw if logw is None else logw
+    return particle_force(flow.energy, law.with_state((x, logw)), t)
 
 
 def start_rollout(
-    flow: LagrangianFlow,
+    flow: LagrangianFlow | SumFlow,
     mu: Phase,
     t: ArrayLike,
     *,
@@ -156,12 +201,14 @@ def start_rollout(
 ) -> KineticState:
     """The state at the start of a rollout of Particles; see ``rollout``."""
     law = mu.measure
-    force = _force(flow, law, law.x, t, stop_gradient_force)
-    return KineticState(law.x, mu.velocity, force)
+    moving, growth = split_growth(flow)
+    force = _force(moving, law, law.x, None, t, stop_gradient_force)
+    logw = None if growth is None else law.logw
+    return KineticState(law.x, mu.velocity, force, logw)
 
 
 def rollout(
-    flow: LagrangianFlow,
+    flow: LagrangianFlow | SumFlow,
     law: Particles,
     state: KineticState,
     t: ArrayLike,
@@ -175,21 +222,32 @@ def rollout(
 
     The same map as ``solve`` with ``DampedLeapfrog``, as a bare scan that keeps only
     the states in reverse mode and recomputes the rest: it compiles and runs several
-    times faster, for training. ``law`` gives the particles' weights; nothing is
-    checked.
+    times faster, for training. ``flow`` is a ``LagrangianFlow``, or the sum of one and
+    a ``GrowthFlow``; ``law`` gives the weights of particles that do not grow. Nothing
+    is checked.
 
     ``stop_gradient_force=True`` drops the force's derivative in the positions, as the
     published training does: the gradient is then not that of the loss.
     """
     t, h = jnp.asarray(t, state.x.dtype), jnp.asarray(h, state.x.dtype)
+    moving, growth = split_growth(flow)
 
     @jax.checkpoint
     def step(state: KineticState, k: Array) -> tuple[KineticState, None]:
-        def force(x: Array) -> Array:
-            return _force(flow, law, x, t + (k + 1) * h, stop_gradient_force)
+        def force(x: Array, logw: Array | None) -> Array:
+            return _force(moving, law, x, logw, t + (k + 1) * h, stop_gradient_force)
 
-        return leapfrog_step(
-            force, state, h, flow.friction, flow.force_scaling, consistent
+        def rates(x: Array) -> Array:
+            return growth.rates(x, t + (k + 0.5) * h)
+
+        return _step(
+            force,
+            None if growth is None else rates,
+            state,
+            h,
+            moving.friction,
+            moving.force_scaling,
+            consistent,
         ), None
 
     if num_steps == 1:

@@ -16,6 +16,7 @@ from wflow.flows import (
     LagrangianFlow,
     LangevinFlow,
     ResettingFlow,
+    split_growth,
 )
 from wflow.measures import AbstractMeasure, Particles, Phase
 from wflow.parameters import unwrap
@@ -196,7 +197,8 @@ def _method(
     kinetic = (
         isinstance(mu, Phase)
         and isinstance(mu.measure, Particles)
-        and isinstance(continuous, LagrangianFlow | LangevinFlow)
+        and continuous is not None
+        and isinstance(split_growth(continuous)[0], LagrangianFlow | LangevinFlow)
     )
     if solver is None:
         if kinetic and controller is None:
@@ -206,7 +208,8 @@ def _method(
     if isinstance(solver, DampedLeapfrog) and not kinetic:
         raise TypeError(
             "solve: DampedLeapfrog is for second-order flows of particles "
-            "(LagrangianFlow or LangevinFlow on a Phase of Particles)."
+            "(LagrangianFlow or LangevinFlow on a Phase of Particles, with or without "
+            "a GrowthFlow)."
         )
     if isinstance(solver, DampedLeapfrog) and controller is not None:
         raise ValueError(

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from jaxtyping import PRNGKeyArray
 
     from wflow.energies import AbstractEnergy
-    from wflow.flows import LagrangianFlow
+    from wflow.flows import LagrangianFlow, SumFlow
     from wflow.learning import AbstractInitialVelocity
 
 
@@ -19,7 +19,15 @@ def build_energy(
     """The energy on R^dim with fresh parameters."""
     import jax
 
-    from wflow.energies import AttentionPotential, MLPPotential, PairPotential
+    from wflow.energies import (
+        KDE,
+        AttentionPotential,
+        Entropy,
+        GaussianClosure,
+        MLPPotential,
+        PairPotential,
+    )
+    from wflow.parameters import Learnable
 
     options = part.model_dump(exclude={"kind"})
     match part:
@@ -29,6 +37,10 @@ def build_energy(
             return MLPPotential(dim, **options, key=key)
         case schema.Pair():
             return PairPotential(**options, key=key)
+        case schema.Entropy():
+            tau = Learnable(part.temperature) if part.learn else part.temperature
+            kernel = part.density == "kernel"
+            return Entropy(tau, KDE(part.bandwidth) if kernel else GaussianClosure())
     first, *rest = [
         build_energy(term, dim, k)
         for term, k in zip(
@@ -42,17 +54,24 @@ def build_energy(
 
 def build_flow(
     config: schema.PopulationConfig, dim: int, key: "PRNGKeyArray"
-) -> "LagrangianFlow":
+) -> "LagrangianFlow | SumFlow":
     """The law of motion with fresh parameters."""
-    from wflow.flows import LagrangianFlow
+    import jax
+
+    from wflow.flows import GrowthFlow, LagrangianFlow, NeuralRate
     from wflow.parameters import Learnable
 
     friction = config.friction
-    return LagrangianFlow(
+    flow = LagrangianFlow(
         build_energy(config.energy, dim, key),
         friction=Learnable(friction.value) if friction.learn else friction.value,
         force_scaling=config.force_scaling,
     )
+    if config.growth is None:
+        return flow
+    # Another key than the energy's, which is the same without growth.
+    options = config.growth.model_dump()
+    return flow + GrowthFlow(NeuralRate(dim, **options, key=jax.random.fold_in(key, 1)))
 
 
 def build_velocity(part: schema.Velocity) -> "AbstractInitialVelocity":
@@ -68,13 +87,25 @@ def build_velocity(part: schema.Velocity) -> "AbstractInitialVelocity":
             return learning.DICE(part.steps, part.width, part.batch)
         case schema.Displacement():
             return learning.Displacement()
+        case schema.SmoothedDisplacement():
+            return learning.SmoothedDisplacement(part.bandwidth, part.curvature)
         case schema.Learned():
             return learning.Learned(build_velocity(part.start))
+        case schema.Corrected():
+            return learning.Corrected(
+                build_velocity(part.start), part.width, part.depth
+            )
 
 
-def fit_options(part: schema.Fit) -> dict[str, Any]:
-    """The keyword arguments of ``wflow.learning.fit``."""
+def fit_options(part: schema.Fit, growth: bool = False) -> dict[str, Any]:
+    """The keyword arguments of ``wflow.learning.fit``, for a flow with ``growth``."""
     from wflow import learning
+
+    loss: learning.AbstractLoss = learning.CharacteristicDistance()
+    if part.loss.kind == "sinkhorn":
+        loss = learning.Sinkhorn(part.loss.p, part.loss.blur)
+    if growth:
+        loss = learning.MassAndShape(loss, part.loss.mass)
 
     match part.horizon:
         case schema.RandomHorizon():
@@ -87,6 +118,6 @@ def fit_options(part: schema.Fit) -> dict[str, Any]:
     return {
         **plain,
         "horizon": horizon,
-        "loss": learning.Sinkhorn(part.loss.p, part.loss.blur),
+        "loss": loss,
         "optimizer": learning.AdamW(**part.optimizer.model_dump()),
     }

@@ -1,8 +1,9 @@
 """The data of a population task, in the user's units and in the model's."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from . import schema
 if TYPE_CHECKING:
     from wflow.io import Layout
     from wflow.learning import Snapshots, Standardisation
+
+
+_DATA_STREAM = 20_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +70,7 @@ def _retimed(
         [cloud.astype(dtype) for cloud in snapshots.clouds],
         given and [None if v is None else (v * unit).astype(dtype) for v in given],
         snapshots.weights,
+        snapshots.masses,
     )
 
 
@@ -95,6 +100,10 @@ def with_data(config: dict[str, Any], path: Path) -> dict[str, Any]:
     data = data if isinstance(data, dict) else {}
     if data.get("kind") == "gapminder":
         data = {"standardise": True, **data}
+    if data.get("kind") == "simulator":
+        # Nothing that says how to simulate goes with a file.
+        kept = schema.FileData.model_fields
+        data = {key: value for key, value in data.items() if key in kept}
     return {**config, "data": {**data, "kind": "file", "path": str(path.resolve())}}
 
 
@@ -104,12 +113,25 @@ def load(config: schema.PopulationConfig, source: str) -> Dataset:
     Raises:
         CommandError: it names no file, or one that is not as expected.
     """
-    from wflow.io import Keys, SnapshotFileError, read_gapminder, read_snapshots
+    from wflow.io import (
+        Keys,
+        SnapshotFileError,
+        read_gapminder,
+        read_snapshots,
+    )
+    from wflow.io.npz import NPZ
 
     data = config.data
     if isinstance(data, schema.GapminderData):
         snapshots, layout = read_gapminder(config.seed if data.shuffle else None)
         return Dataset(snapshots, layout, data.time, data.axes)
+    if not isinstance(data, schema.FileData):
+        snapshots = simulated(data, config.seed)
+        if data.masses is not None:
+            snapshots = with_masses(snapshots, data.masses)
+        if data.shuffle:
+            snapshots = shuffled(snapshots, config.seed)
+        return Dataset(snapshots, NPZ, data.time, data.axes)
     if data.path is None:
         raise CommandError(f"{source} needs --data FILE: {data.needs}.")
     keys = data.keys
@@ -127,9 +149,26 @@ def load(config: schema.PopulationConfig, source: str) -> Dataset:
             f"data.axes.labels: expected {snapshots.dim} names, one for each "
             f"coordinate of {data.path}, found {len(labels)}."
         )
+    if data.masses is not None:
+        snapshots = with_masses(snapshots, data.masses)
     if data.shuffle:
         snapshots = shuffled(snapshots, config.seed)
     return Dataset(snapshots, layout, data.time, data.axes)
+
+
+def simulated(data: schema.Simulator, seed: int) -> "Snapshots":
+    """The population that ``data`` names, drawn with ``seed``."""
+    import jax
+
+    from wflow.populations import simulators
+
+    # Another key than those of the training, which are split from the seed's.
+    key = jax.random.fold_in(jax.random.key(seed), _DATA_STREAM)
+    options = data.model_dump(
+        exclude={"name", "particles", *schema.FileData.model_fields}
+    )
+    simulate = getattr(simulators, data.name)
+    return simulate(key, n=data.particles, **options)
 
 
 def shuffled(snapshots: "Snapshots", seed: int) -> "Snapshots":
@@ -150,4 +189,30 @@ def shuffled(snapshots: "Snapshots", seed: int) -> "Snapshots":
         reordered(snapshots.clouds),
         reordered(snapshots.velocities),
         reordered(snapshots.weights),
+        snapshots.masses,
+    )
+
+
+def with_masses(
+    snapshots: "Snapshots", masses: Literal["counts"] | Sequence[float]
+) -> "Snapshots":
+    """``snapshots`` with these masses, or as many as points, in units of the first.
+
+    Raises:
+        CommandError: not one mass for each snapshot.
+    """
+    from wflow.learning import Snapshots
+
+    sizes = snapshots.sizes if masses == "counts" else masses
+    if len(sizes) != len(snapshots):
+        raise CommandError(
+            f"data.masses: expected {len(snapshots)} numbers, one for each snapshot, "
+            f"found {len(sizes)}."
+        )
+    return Snapshots(
+        snapshots.times,
+        snapshots.clouds,
+        snapshots.velocities,
+        snapshots.weights,
+        np.asarray(sizes, float) / sizes[0],
     )

@@ -1,6 +1,6 @@
 """The figures of a population task."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ def draw_course(study: Study, fitted: "Fit", directory: RunDirectory) -> list[Pa
     snapshots = plot_snapshots(
         data.snapshots.times,
         data.snapshots.clouds,
-        held_out=study.shown.test.times,
+        held_out=np.setdiff1d(study.shown.test.times, study.shown.train.times),
         labels=data.axes.labels,
         time_label=clock.label,
         equal=data.axes.equal,
@@ -36,12 +36,15 @@ def draw_course(study: Study, fitted: "Fit", directory: RunDirectory) -> list[Pa
     unit = (
         "standardised units" if study.config.data.standardise else "units of the data"
     )
-    power = "squared " if study.config.fit.loss.p == 2 else ""
+    part = study.config.fit.loss
+    power = "squared " if part.kind == "sinkhorn" and part.p == 2 else ""
+    name = "Sinkhorn divergence" if part.kind == "sinkhorn" else "distance"
+    mass = "" if fitted.growth is None else " + error of the mass"
     loss = plot_loss(
         history["step"],
         history["loss"],
         horizon=history["horizon"],
-        label=f"Sinkhorn divergence ({power}{unit})",
+        label=f"{name} ({power}{unit}){mass}",
     )
     per = f"{clock.unit:g} {clock.label}s" if clock.unit != 1 else clock.label
     friction = plot_friction(
@@ -71,7 +74,7 @@ def draw_landscape(study: Study, fitted: "Fit", directory: RunDirectory) -> Path
     )
     t = jnp.asarray(train.times[-1], train.dtype)
     (x, y), points = lattice(train, LATTICE, margin=0.06)
-    energy = fitted.flow.energy
+    energy = fitted.mechanics.energy
     values = landscape(energy, cloud, points, t).reshape(LATTICE, LATTICE)
     force = force_field(energy, cloud, points, t).reshape(LATTICE, LATTICE, 2)
     figure = plot_landscape(
@@ -88,6 +91,51 @@ def draw_landscape(study: Study, fitted: "Fit", directory: RunDirectory) -> Path
         equal=data.axes.equal,
     )
     return directory.write_figure("landscape", figure)
+
+
+def draw_growth(study: Study, fitted: "Fit", directory: RunDirectory) -> Path:
+    """Rate of growth at the time of the last training snapshot, d = 2."""
+    from wflow.plotting import plot_growth
+    from wflow.populations import growth_field, lattice
+
+    train, units, data = fitted.snapshots, study.units, study.data
+    (x, y), points = lattice(train, LATTICE, margin=0.06)
+    rates = growth_field(fitted.growth, points, train.times[-1]) / units.unit
+    figure = plot_growth(
+        x * units.std[0] + units.mean[0],
+        y * units.std[1] + units.mean[1],
+        # The lattice runs along y fastest, a picture along x.
+        rates.reshape(LATTICE, LATTICE).T,
+        cloud=np.concatenate(study.shown.train.clouds),
+        time=units.to_data_time(train.times[-1]),
+        unit=f"per {data.clock.label}",
+        labels=data.axes.labels,
+        time_label=data.clock.label,
+        equal=data.axes.equal,
+    )
+    return directory.write_figure("growth", figure)
+
+
+def draw_masses(
+    study: Study, models: Mapping[str, "Fit"], directory: RunDirectory
+) -> Path:
+    """Total mass of every model, from the first snapshot on, and as observed."""
+    from wflow.plotting import plot_masses
+
+    train = study.split.train
+    times = np.linspace(train.times[0], train.times[-1], 61)
+    shown = [study.units.to_data_time(time) for time in times]
+    curves = {
+        name: (shown, fitted.forecast(times, "initial", substeps=1).masses)
+        for name, fitted in models.items()
+    }
+    figure = plot_masses(
+        study.shown.train.times,
+        train.masses,
+        curves,
+        time_label=study.data.clock.label,
+    )
+    return directory.write_figure("masses", figure)
 
 
 def draw_predictions(
@@ -114,6 +162,7 @@ def draw_predictions(
         start=[train[k] for k in starts],
         start_label=label if len(set(starts)) == 1 else "start",
         scores=scores,
+        weights=predicted.weights,
         title=title,
         labels=data.axes.labels,
         time_label=data.clock.label,

@@ -34,6 +34,9 @@ class Axes(Strict):
 class _Data(Strict):
     standardise: bool = False
     shuffle: bool = False
+    masses: (
+        Literal["counts"] | Annotated[list[Positive], Field(min_length=2)] | None
+    ) = None
     time: Clock = Clock()
     axes: Axes = Axes()
 
@@ -69,7 +72,68 @@ class FileData(_Data):
     keys: FileKeys = FileKeys()
 
 
-Data = Annotated[GapminderData | FileData, Field(discriminator="kind")]
+class _SimulatorData(_Data):
+    kind: Literal["simulator"]
+    snapshots: Annotated[int, Field(ge=2)]
+    interval: Positive
+
+
+class BoidsData(_SimulatorData):
+    """A flock; see ``wflow.populations.simulators.boids``."""
+
+    name: Literal["boids"]
+    particles: Count = 1000
+    snapshots: Annotated[int, Field(ge=2)] = 101
+    interval: Positive = 0.5
+    axes: Axes = Axes(equal=True)
+
+
+PotentialName = Literal[
+    "poly", "styblinski_tang", "bohachevsky", "oakley_ohagan", "wavy_plateau"
+]
+
+
+class GradientFlowSDEData(_SimulatorData):
+    """Diffusion; see ``wflow.populations.simulators.gradient_flow_sde``."""
+
+    name: Literal["gradient_flow_sde"]
+    potential: PotentialName = "poly"
+    particles: Count = 1000
+    snapshots: Annotated[int, Field(ge=2)] = 21
+    interval: Positive = 0.01
+    step: Positive = 0.001
+    sigma: NonNegative = 1.0
+    variance: Positive = 0.2
+    paired: bool = False
+    axes: Axes = Axes(equal=True)
+
+
+class VortexData(_SimulatorData):
+    """Tracers of a vortex; see ``wflow.populations.simulators.vortex``."""
+
+    name: Literal["vortex"]
+    particles: Count = 200
+    snapshots: Annotated[int, Field(ge=2)] = 11
+    interval: Positive = 0.5
+    axes: Axes = Axes(equal=True)
+
+
+class ToggleData(_SimulatorData):
+    """Growing cells; see ``wflow.populations.simulators.toggle``."""
+
+    name: Literal["toggle"]
+    particles: Annotated[int, Field(ge=2)] = 400
+    snapshots: Annotated[int, Field(ge=2)] = 5
+    interval: Positive = 8.0
+    step: Positive = 0.5
+
+
+Simulator = Annotated[
+    BoidsData | GradientFlowSDEData | VortexData | ToggleData,
+    Field(discriminator="name"),
+]
+
+Data = Annotated[GapminderData | FileData | Simulator, Field(discriminator="kind")]
 
 
 class Attention(Strict):
@@ -101,17 +165,39 @@ class Pair(Strict):
     softening: Positive = 1e-2
 
 
+class Entropy(Strict):
+    """``Entropy`` of particles: ``temperature`` times the integral of rho log rho.
+
+    The density is that of the Gaussian with the particles' moments, or kernel-smoothed
+    with ``bandwidth`` (Silverman's rule if there is none).
+    """
+
+    kind: Literal["entropy"]
+    temperature: Positive = 0.1
+    learn: bool = True
+    density: Literal["gaussian", "kernel"] = "kernel"
+    bandwidth: Positive | None = None
+
+
 class Sum(Strict):
     """The sum of energies."""
 
     kind: Literal["sum"]
     terms: Annotated[
-        list[Annotated[Attention | MLP | Pair, Field(discriminator="kind")]],
+        list[Annotated[Attention | MLP | Pair | Entropy, Field(discriminator="kind")]],
         Field(min_length=1),
     ]
 
 
-Energy = Annotated[Attention | MLP | Pair | Sum, Field(discriminator="kind")]
+Energy = Annotated[Attention | MLP | Pair | Sum | Entropy, Field(discriminator="kind")]
+
+
+class Growth(Strict):
+    """Births less deaths: ``GrowthFlow(NeuralRate(...))`` beside the mechanics."""
+
+    width: Count = 32
+    depth: Count = 2
+    time_dim: Annotated[int, Field(ge=0)] = 0
 
 
 class Friction(Strict):
@@ -148,17 +234,42 @@ class Displacement(Strict):
     kind: Literal["ot"]
 
 
+class SmoothedDisplacement(Strict):
+    """The same, averaged over neighbours with a Gaussian kernel of that width.
+
+    ``curvature`` is the share of the way from a chord to a parabola's slope.
+    """
+
+    kind: Literal["smoothed_ot"]
+    bandwidth: Positive = 0.4
+    curvature: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
 class Learned(Strict):
     """Trained with the model."""
 
     kind: Literal["learned"]
     start: Annotated[
-        Given | Zero | DICE | Displacement, Field(discriminator="kind")
+        Given | Zero | DICE | Displacement | SmoothedDisplacement,
+        Field(discriminator="kind"),
     ] = Zero(kind="zero")
 
 
+class Corrected(Strict):
+    """A network of place and time, trained with the model, added to ``start``."""
+
+    kind: Literal["corrected"]
+    start: Annotated[
+        Given | Zero | DICE | Displacement | SmoothedDisplacement,
+        Field(discriminator="kind"),
+    ] = SmoothedDisplacement(kind="smoothed_ot")
+    width: Count = 32
+    depth: Count = 2
+
+
 Velocity = Annotated[
-    Given | Zero | DICE | Displacement | Learned, Field(discriminator="kind")
+    Given | Zero | DICE | Displacement | SmoothedDisplacement | Learned | Corrected,
+    Field(discriminator="kind"),
 ]
 
 
@@ -188,10 +299,16 @@ Horizon = Annotated[
 
 
 class Loss(Strict):
-    """The Sinkhorn divergence."""
+    """The Sinkhorn divergence, or ``CharacteristicDistance`` (no ``p``, ``blur``).
 
+    With growth, of the normalised clouds, plus ``mass`` times the squared error of the
+    log-mass.
+    """
+
+    kind: Literal["sinkhorn", "characteristic"] = "sinkhorn"
     p: Literal[1, 2] = 2
     blur: Literal["median"] | Positive = "median"
+    mass: NonNegative = 1.0
 
 
 class Optimizer(Strict):
@@ -202,6 +319,7 @@ class Optimizer(Strict):
     weight_decay: NonNegative = 1e-3
     schedule: Literal["constant", "cosine"] = "cosine"
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    scalar_b2: Annotated[float, Field(ge=0, lt=1)] = 0.999
 
 
 class Fit(Strict):
@@ -212,6 +330,8 @@ class Fit(Strict):
     horizon: Horizon = RandomHorizon(kind="random")
     starts: Literal["first", "any"] = "first"
     loss: Loss = Loss()
+    growth_penalty: NonNegative = 0.0
+    velocity_scale: Positive | None = None
     optimizer: Optimizer = Optimizer()
     clip: Positive | None = 1.0
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.99
@@ -234,6 +354,7 @@ class PopulationConfig(TaskConfig):
     energy: Energy = Attention(kind="attention")
     friction: Friction = Friction()
     force_scaling: Literal["inertial", "unified"] = "unified"
+    growth: Growth | None = None
     velocity: Velocity = Displacement(kind="ot")
     fit: Fit = Fit()
     evaluation: Evaluation = Evaluation()
@@ -277,3 +398,48 @@ class InterpolationConfig(PopulationConfig):
     """Train on some snapshots, reach each other one from the snapshot before it."""
 
     split: Holdout
+
+
+class All(Strict):
+    """Every snapshot trains, and is reached from the first."""
+
+    kind: Literal["all"]
+
+
+class UnbalancedConfig(PopulationConfig):
+    """Train on all snapshots of a population that grows; beside it a balanced fit."""
+
+    growth: Growth | None = Growth()
+    split: All = All(kind="all")
+
+
+class LeaveOneOutConfig(PopulationConfig):
+    """Hold out each snapshot but the first and the last, in a fit of its own.
+
+    Training is in units in which its snapshots, pooled, are standard. ``sides``: reach
+    the held-out one from the snapshot ``before`` it, or also by a model of reversed
+    time from the one after.
+    """
+
+    sides: Literal["before", "both"] = "both"
+    velocity: Velocity = Corrected(kind="corrected")
+
+
+class SDEConfig(PopulationConfig):
+    """One fit and one forecast for each of several potentials.
+
+    ``data.potential`` is set to each of ``potentials`` in turn; ``scored_points`` of
+    each cloud are compared.
+    """
+
+    data: GradientFlowSDEData
+    potentials: Annotated[list[PotentialName], Field(min_length=1)] = [
+        "poly",
+        "styblinski_tang",
+        "bohachevsky",
+        "oakley_ohagan",
+        "wavy_plateau",
+    ]
+    scored_points: Annotated[int, Field(ge=4)] = 500
+    split: Fraction = Fraction(kind="fraction", train=0.5)
+    velocity: Velocity = Zero(kind="zero")

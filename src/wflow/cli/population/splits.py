@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def split_snapshots(
-    split: schema.Until | schema.Last | schema.Fraction | schema.Holdout,
+    split: schema.Until | schema.Last | schema.Fraction | schema.Holdout | schema.All,
     snapshots: "Snapshots",
 ) -> "Split":
     """Training and test snapshots; times are in the data's units.
@@ -21,7 +21,7 @@ def split_snapshots(
     Raises:
         CommandError: fewer than two to train on, or none to test on.
     """
-    from wflow.populations import forecast_split, interpolation_split
+    from wflow.populations import forecast_split, full_split, interpolation_split
 
     try:
         match split:
@@ -39,6 +39,10 @@ def split_snapshots(
                 return forecast_split(snapshots, fraction=split.train)
             case schema.Holdout():
                 return interpolation_split(snapshots, split.snapshots)
+            case schema.All():
+                if len(snapshots) < 2:
+                    raise ValueError("split: expected two snapshots at least, found 1.")
+                return full_split(snapshots)
     except ValueError as error:
         problem = str(error).partition(": ")[2]
         span = f"times {snapshots.times[0]:g} to {snapshots.times[-1]:g}"

@@ -14,7 +14,12 @@ from wflow.cli.rundir import RunDirectory
 
 from .build import build_flow, build_velocity, fit_options
 from .data import Dataset, Units
-from .schema import ForecastConfig, InterpolationConfig, PopulationConfig
+from .schema import (
+    ForecastConfig,
+    InterpolationConfig,
+    PopulationConfig,
+    UnbalancedConfig,
+)
 from .splits import split_snapshots
 
 
@@ -39,7 +44,7 @@ TITLES = {
 class Study:
     """A dataset and its split, in the data's units and in the model's."""
 
-    config: ForecastConfig | InterpolationConfig
+    config: ForecastConfig | InterpolationConfig | UnbalancedConfig
     data: Dataset
     units: Units
     shown: "Split"
@@ -48,7 +53,7 @@ class Study:
     @classmethod
     def of(
         cls,
-        config: ForecastConfig | InterpolationConfig,
+        config: ForecastConfig | InterpolationConfig | UnbalancedConfig,
         data: Dataset,
         units: Units | None = None,
     ) -> "Study":
@@ -95,7 +100,7 @@ class Study:
             checkpoint_dir=directory.checkpoints,
             resume=resume,
             callbacks=[write],
-            **fit_options(config.fit),
+            **fit_options(config.fit, config.growth is not None),
         )
         directory.write_history(_per_step(fitted.history))
         fitted.save(directory.model)
@@ -120,7 +125,7 @@ class Study:
     def table(self, report: "Report", title: str) -> ScoreTable:
         """``report`` for the reader, with times in the data's units."""
         label = self.data.clock.label
-        names = [f"{label} {self._time_name(time)}" for time in report.times]
+        names = [f"{label} {self.time_name(time)}" for time in report.times]
         rows = {
             TITLES[name]: [None if np.isnan(value) else float(value) for value in row]
             for name, row in report.scores.items()
@@ -136,10 +141,11 @@ class Study:
                 found[key] = float(np.mean(row))
             for time, value in zip(report.times, row, strict=True):
                 if not np.isnan(value):
-                    found[f"{key}_{self._time_name(time)}"] = float(value)
+                    found[f"{key}_{self.time_name(time)}"] = float(value)
         return found
 
-    def _time_name(self, time: float) -> str:
+    def time_name(self, time: float) -> str:
+        """A model time as the data write it."""
         return f"{self.units.to_data_time(time):g}"
 
 
@@ -236,7 +242,7 @@ def write_forecast(
     )
     clouds = units.to_data(clouds)
     if fitted.snapshots.velocities is None:
-        clouds = Snapshots(times, clouds.clouds, None, clouds.weights)
+        clouds = Snapshots(times, clouds.clouds, None, clouds.weights, clouds.masses)
     try:
         return write_snapshots(out, clouds, layout)
     except (SnapshotFileError, ModuleNotFoundError) as error:

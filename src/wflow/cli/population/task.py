@@ -11,7 +11,7 @@ from wflow.cli.rundir import RunDirectory
 from wflow.cli.task import AbstractTask
 
 from .data import load, with_data
-from .schema import ForecastConfig, InterpolationConfig
+from .schema import ForecastConfig, InterpolationConfig, UnbalancedConfig
 from .study import (
     Study,
     fit_metrics,
@@ -78,11 +78,11 @@ class AbstractPopulationTask(AbstractTask[Config]):
     def evaluate(
         self, config: Config, directory: RunDirectory, console: "Console"
     ) -> Outcome:
-        study, fitted = self._opened(config, directory)
+        study, fitted = open_study(config, directory)
         return self.score(study, study.refitted(fitted))
 
     def plot(self, config: Config, directory: RunDirectory) -> list[Path]:
-        study, fitted = self._opened(config, directory)
+        study, fitted = open_study(config, directory)
         return self.draw(study, fitted, self.score(study, fitted), directory)
 
     def forecast(
@@ -95,12 +95,17 @@ class AbstractPopulationTask(AbstractTask[Config]):
     ) -> Path:
         return write_forecast(config, directory, times, out, start)
 
-    def _opened(self, config: Config, directory: RunDirectory) -> tuple[Study, "Fit"]:
-        data = load(config, str(directory.config))
-        units, _ = read_context(directory)
-        if data.snapshots.dim != len(units.mean):
-            raise CommandError(
-                f"the model of {directory.path} moves points of dimension "
-                f"{len(units.mean)}, the data have {data.snapshots.dim}."
-            )
-        return Study.of(config, data, units), load_fit(config, directory)
+
+def open_study(
+    config: ForecastConfig | InterpolationConfig | UnbalancedConfig,
+    directory: RunDirectory,
+) -> tuple[Study, "Fit"]:
+    """A finished run: its study, on the data that ``config`` names, and its fit."""
+    data = load(config, str(directory.config))
+    units, _ = read_context(directory)
+    if data.snapshots.dim != len(units.mean):
+        raise CommandError(
+            f"the model of {directory.path} moves points of dimension "
+            f"{len(units.mean)}, the data have {data.snapshots.dim}."
+        )
+    return Study.of(config, data, units), load_fit(config, directory)

@@ -29,6 +29,7 @@ class PopulationForecast(AbstractPopulationTask[ForecastConfig]):
         last, first = reports["from_last"], reports["from_first"]
         metrics = {
             **study.metrics(last),
+            "forecast_w1": last.model,
             "test_w1_from_last": last.model,
             "test_w1_from_first": first.model,
             "train_w1": reports["train"].model,

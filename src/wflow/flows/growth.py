@@ -1,0 +1,121 @@
+"""Birth and death at a rate of place and time: what makes mass grow and shrink."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
+
+from wflow.energies.neural import TimeEmbedding
+from wflow.measures import Grid, Particles, Phase, UnsupportedMeasureError
+
+from .base import AbstractContinuousFlow, AbstractFlow, SumFlow
+
+
+# Growth per time of what is at a point (d,) at a time.
+Rate = Callable[[Array, ArrayLike], Array]
+
+
+class NeuralRate(eqx.Module):
+    """A multilayer perceptron for the rate of a ``GrowthFlow``, zero until trained."""
+
+    mlp: eqx.nn.MLP
+    time: TimeEmbedding | None
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        width: int = 32,
+        depth: int = 2,
+        time_dim: int = 0,
+        key: PRNGKeyArray,
+    ):
+        """Make a rate on R^dim; with ``time_dim > 0`` it depends on time."""
+        a, b = jax.random.split(key)
+        mlp = eqx.nn.MLP(
+            dim + time_dim, "scalar", width, depth, activation=jax.nn.silu, key=a
+        )
+        self.mlp = eqx.tree_at(
+            lambda m: (m.layers[-1].weight, m.layers[-1].bias),
+            mlp,
+            replace_fn=jnp.zeros_like,
+        )
+        self.time = TimeEmbedding(time_dim, key=b) if time_dim else None
+
+    def __call__(self, x: Float[Array, " d"], t: ArrayLike) -> Float[Array, ""]:
+        """Growth per time at ``x``."""
+        if self.time is not None:
+            x = jnp.concatenate([x, self.time(t)])
+        return self.mlp(x)
+
+
+class _SumRate(eqx.Module):
+    rates: tuple[Rate, ...]
+
+    def __call__(self, x: Array, t: ArrayLike) -> Array:
+        return sum(rate(x, t) for rate in self.rates)
+
+
+class GrowthFlow(AbstractContinuousFlow):
+    r"""$\partial_t\mu = g(x, t)\,\mu$: what is at x multiplies at the rate g.
+
+    ``rate(x, t)`` takes one point. On Particles the log-weights move, on a Grid the
+    density; nothing moves in space, and velocities stay as they are. Add it to a law of
+    motion: ``LagrangianFlow(...) + GrowthFlow(NeuralRate(...))``. It has no energy; a
+    rate $-\delta F/\delta\mu$ is ``GradientFlow(F, FisherRao(conserve_mass=False))``.
+    """
+
+    rate: Rate
+
+    def separable(self, mu: Any) -> bool:
+        del mu
+        return False
+
+    def rates(self, x: Float[Array, "n d"], t: ArrayLike = 0.0) -> Float[Array, " n"]:
+        """The rate at every point of ``x``."""
+        values = jax.vmap(lambda point: jnp.asarray(self.rate(point, t), x.dtype))(x)
+        if values.ndim != 1:
+            raise ValueError(
+                "GrowthFlow: expected a rate that gives a number at a point, found "
+                f"shape {values.shape[1:]}."
+            )
+        return values
+
+    def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
+        match mu:
+            case Phase():
+                rest = jax.tree.map(jnp.zeros_like, mu.velocity)
+                return self.velocity(mu.measure, t), rest
+            case Particles():
+                return jnp.zeros_like(mu.x), self.rates(mu.x, t)
+            case Grid():
+                rates = self.rates(mu.centres.reshape(-1, mu.dim), t)
+                return rates.reshape(mu.density.shape) * mu.density
+        raise UnsupportedMeasureError(self, mu, "Particles or Grid, or a Phase of them")
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        raise TypeError(
+            "GrowthFlow has no energy; evaluate the energy you mean with "
+            "Solution.evaluate."
+        )
+
+    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        return self.value(mu, t)
+
+
+def split_growth(flow: AbstractFlow) -> tuple[Any, Any]:
+    """``flow`` without its growth, and its growth; None for what it lacks."""
+    parts = flow.parts if isinstance(flow, SumFlow) else (flow,)
+    growths = [part for part in parts if isinstance(part, GrowthFlow)]
+    if not growths:
+        return flow, None
+    others = tuple(part for part in parts if not isinstance(part, GrowthFlow))
+    growth = growths[0]
+    if len(growths) > 1:
+        growth = GrowthFlow(_SumRate(tuple(part.rate for part in growths)))
+    if not others:
+        return None, growth
+    return (others[0] if len(others) == 1 else SumFlow(others)), growth

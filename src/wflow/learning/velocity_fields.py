@@ -1,0 +1,166 @@
+"""Start velocities as a smooth field: what transport says, corrected by a network."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+
+from wflow.transport import optimal_plan
+
+from .snapshots import Snapshots
+from .velocities import (
+    AbstractInitialVelocity,
+    Velocities,
+    displacement_velocity,
+)
+
+
+class VelocityNetwork(eqx.Module):
+    r"""$v_\theta(x, t)$, a multilayer perceptron that is zero until it is trained."""
+
+    mlp: eqx.nn.MLP
+    origin: Float[Array, ""]
+    duration: Float[Array, ""]
+
+    def __init__(
+        self,
+        snapshots: Snapshots,
+        *,
+        width: int = 32,
+        depth: int = 2,
+        key: PRNGKeyArray,
+    ):
+        """Make a field on the space of ``snapshots`` and the time that they span."""
+        d, times = snapshots.dim, snapshots.times
+        mlp = eqx.nn.MLP(d + 1, d, width, depth, activation=jax.nn.silu, key=key)
+        self.mlp = eqx.tree_at(
+            lambda m: (m.layers[-1].weight, m.layers[-1].bias),
+            mlp,
+            replace_fn=jnp.zeros_like,
+        )
+        self.origin = jnp.asarray((times[0] + times[-1]) / 2)
+        self.duration = jnp.asarray(times[-1] - times[0])
+
+    def __call__(self, x: Float[Array, "n d"], t: ArrayLike) -> Float[Array, "n d"]:
+        """The field at every point of ``x``."""
+        clock = 2 * (jnp.asarray(t, x.dtype) - self.origin) / self.duration
+        clock = jnp.broadcast_to(clock.astype(x.dtype), (len(x), 1))
+        return jax.vmap(self.mlp)(jnp.concatenate([x, clock], axis=1))
+
+
+class SmoothedDisplacement(AbstractInitialVelocity):
+    r"""$v(x_i) = \sum_j k(x_i, x_j) u_j / \sum_j k(x_i, x_j)$, u by transport.
+
+    An optimal map between samples also moves each point by sampling noise; the average
+    over the neighbours, with a Gaussian kernel of width ``bandwidth`` (a length), takes
+    it out.
+
+    u is the ``Displacement`` to the next snapshot, a chord of the path, plus the share
+    ``curvature`` of what it lacks to the slope of the parabola through three snapshots:
+    the one before and the one after, at either end the next two. At 1 the velocity is
+    exact where points accelerate evenly; at 0 it is exact where they do not.
+
+    Raises:
+        ValueError: bandwidth <= 0, or curvature outside [0, 1].
+
+    Reference: Nadaraya, Theory of Probability and its Applications 9 (1964).
+    """
+
+    bandwidth: float = eqx.field(static=True, default=0.4)
+    curvature: float = eqx.field(static=True, default=0.0)
+
+    def __check_init__(self) -> None:
+        if not self.bandwidth > 0:
+            raise ValueError(
+                f"SmoothedDisplacement: expected bandwidth > 0, found {self.bandwidth}."
+            )
+        if not 0 <= self.curvature <= 1:
+            raise ValueError(
+                "SmoothedDisplacement: expected curvature in [0, 1], found "
+                f"{self.curvature}."
+            )
+
+    def __call__(self, snapshots: Snapshots, key: PRNGKeyArray) -> Velocities:
+        del key
+        last = len(snapshots) - 1
+        if last < 1:
+            raise ValueError(
+                "SmoothedDisplacement: expected at least two snapshots, found 1."
+            )
+        ends = [*range(1, last + 1), last - 1]
+        chords = [displacement_velocity(snapshots, k, j) for k, j in enumerate(ends)]
+        slopes = chords
+        # Three snapshots make a parabola, two a chord.
+        if self.curvature and len(snapshots) > 2:
+            slopes = [_slope(snapshots, k) for k in range(last + 1)]
+        return tuple(
+            _smoothed(
+                snapshots[k],
+                chord + self.curvature * (slope - chord),
+                snapshots.weight(k),
+                self.bandwidth,
+            )
+            for k, (chord, slope) in enumerate(zip(chords, slopes, strict=True))
+        )
+
+
+def _slope(snapshots: Snapshots, k: int) -> Float[np.ndarray, "n d"]:
+    r"""The slope at snapshot k of the parabola through it and two others."""
+    last = len(snapshots) - 1
+    near, far = (k - 1, k + 1) if 0 < k < last else (1, 2) if k == 0 else (k - 1, k - 2)
+    shares = _shares(snapshots, k, near)
+    # Beyond an end plans are followed one after the other, so that paths do not cross.
+    onward = k if 0 < k < last else near
+    other = _shares(snapshots, onward, far)
+    other = other if onward == k else shares @ other
+    x, t = snapshots[k], snapshots.times
+    first = (shares @ snapshots[near] - x) / (t[near] - t[k])
+    second = (other @ snapshots[far] - x) / (t[far] - t[k])
+    return first - (second - first) * (t[near] - t[k]) / (t[far] - t[near])
+
+
+def _shares(snapshots: Snapshots, i: int, j: int) -> Float[np.ndarray, "n m"]:
+    """Where the mass of each point of snapshot i goes in snapshot j; rows sum to 1."""
+    weights = snapshots.weight(i), snapshots.weight(j)
+    plan = optimal_plan(snapshots[i], snapshots[j], *weights)
+    mass = plan.sum(axis=1, keepdims=True)
+    return plan / np.where(mass > 0, mass, 1)
+
+
+def _smoothed(
+    x: np.ndarray, v: np.ndarray, weights: np.ndarray, bandwidth: float
+) -> np.ndarray:
+    r2 = np.sum((x[:, None] - x) ** 2, axis=-1, dtype=np.float64)
+    kernel = np.exp(-r2 / (2 * bandwidth**2)) * weights
+    return (kernel @ v / kernel.sum(axis=1, keepdims=True)).astype(x.dtype)
+
+
+class Corrected(AbstractInitialVelocity):
+    r"""$v_i = u_i + v_\theta(x_i, t_k)$, u from ``start``, the network trained along.
+
+    Unlike ``Learned`` it moves neighbours alike, and what it learns at one snapshot
+    also moves the points of the others, the last included.
+
+    Raises:
+        ValueError: width or depth below one.
+    """
+
+    start: AbstractInitialVelocity = SmoothedDisplacement()
+    width: int = eqx.field(static=True, default=32)
+    depth: int = eqx.field(static=True, default=2)
+
+    def __check_init__(self) -> None:
+        for name in ("width", "depth"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"Corrected: expected {name} >= 1, found {getattr(self, name)}."
+                )
+
+    def __call__(self, snapshots: Snapshots, key: PRNGKeyArray) -> Velocities:
+        return self.start(snapshots, key)
+
+    def correction(self, snapshots: Snapshots, key: PRNGKeyArray) -> Any:
+        return VelocityNetwork(snapshots, width=self.width, depth=self.depth, key=key)

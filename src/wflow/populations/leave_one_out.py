@@ -1,0 +1,142 @@
+"""Every interior snapshot held out in turn, and reached from its neighbours."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from wflow.learning import Fit, Snapshots, Standardisation, ot_interpolation
+from wflow.transport import w1
+
+from .protocols import interpolation_split
+from .scores import half_sample_w1
+
+
+# Points and weights.
+Cloud = tuple[Float[np.ndarray, "n d"], Float[np.ndarray, " n"]]
+
+
+class HoldOut(NamedTuple):
+    """One snapshot held out.
+
+    Attributes:
+        index: of the held-out snapshot among all of them.
+        truth: the held-out snapshot, in the units of the data.
+        train: the others, in the units of the data.
+        gap: the smallest time between neighbours among all of them.
+    """
+
+    index: int
+    truth: Snapshots
+    train: Snapshots
+    gap: float
+
+    @property
+    def time(self) -> float:
+        """The time of the held-out snapshot."""
+        return float(self.truth.times[0])
+
+    @property
+    def share(self) -> float:
+        """How far it lies from the snapshot before it to the one after, in (0, 1)."""
+        before, after = self.train.times[self.index - 1 : self.index + 1]
+        return float((self.time - before) / (after - before))
+
+
+def hold_outs(snapshots: Snapshots) -> list[HoldOut]:
+    """Each snapshot but the first and the last held out in turn.
+
+    Raises:
+        ValueError: fewer than three snapshots.
+    """
+    if len(snapshots) < 3:
+        raise ValueError(
+            f"hold_outs: expected at least three snapshots, found {len(snapshots)}."
+        )
+    found = []
+    for k in range(1, len(snapshots) - 1):
+        split = interpolation_split(snapshots, [k])
+        found.append(HoldOut(k, split.test, split.train, split.gap))
+    return found
+
+
+def reversed_time(snapshots: Snapshots) -> Snapshots:
+    """The same snapshots seen backwards: times and velocities change their sign."""
+    given = snapshots.velocities
+    return Snapshots(
+        -snapshots.times[::-1],
+        snapshots.clouds[::-1],
+        given and [None if v is None else -v for v in given[::-1]],
+        snapshots.weights and snapshots.weights[::-1],
+        None if snapshots.masses is None else snapshots.masses[::-1],
+    )
+
+
+def mixture(clouds: Sequence[Cloud], shares: Sequence[float]) -> Cloud:
+    r"""$\sum_i a_i \mu_i$, the clouds joined, each with its share of the weight."""
+    points = np.concatenate([x for x, _ in clouds])
+    weights = [a * w / w.sum() for (_, w), a in zip(clouds, shares, strict=True)]
+    return points, np.concatenate(weights)
+
+
+# Makes a fit of training snapshots in the model's units, seen forwards or backwards.
+Fitter = Callable[[Snapshots, HoldOut, bool], Fit]
+
+
+def reach(
+    held: HoldOut, fitter: Fitter, *, both_sides: bool = True, substeps: int = 2
+) -> tuple[Cloud, list[Cloud], list[Fit]]:
+    r"""The held-out cloud as the model sees it, in the units of the data.
+
+    Forwards it is a rollout that restarts at the training snapshot before; backwards
+    one of a second model, of the training snapshots in reversed time, that restarts at
+    the snapshot after. With ``both_sides`` the answer is the mixture
+    $(1 - s)\mu_\mathrm{forwards} + s\mu_\mathrm{backwards}$ at the ``share`` s of the
+    way, else the former alone. Training happens in units in which the pooled training
+    snapshots are standard; nothing of the held-out cloud is used but its time.
+
+    Returns:
+        The answer, the cloud of each side, and the fits.
+    """
+    train, units = held.train.standardise()
+    clouds, fits = [], []
+    for backwards in (False, True)[: 1 + both_sides]:
+        side = reversed_time(train) if backwards else train
+        fitted = fitter(side, held, backwards)
+        time = -held.time if backwards else held.time
+        clouds.append(_arrived(fitted, time, units, substeps))
+        fits.append(fitted)
+    shares = [1 - held.share, held.share] if both_sides else [1.0]
+    return mixture(clouds, shares), clouds, fits
+
+
+def _arrived(fitted: Fit, time: float, units: Standardisation, substeps: int) -> Cloud:
+    there = units.invert(fitted.interpolate(time, substeps=substeps))
+    return there[0].astype(np.float64), there.weight(0).astype(np.float64)
+
+
+class Yardsticks(NamedTuple):
+    r"""Exact $W_1$ to the held-out cloud of what needs no model.
+
+    ``half_sample`` is the distance between halves of the held-out cloud itself.
+    """
+
+    ot_midpoint: float
+    nothing_moves: float
+    half_sample: float
+
+
+def yardsticks(held: HoldOut, *, seed: int = 0) -> Yardsticks:
+    """The scores that a model must be seen beside, in the units of the data."""
+    before = held.index - 1
+    return Yardsticks(
+        score(ot_interpolation(held.train, before, held.time), held),
+        score((held.train[before], held.train.weight(before)), held),
+        half_sample_w1(held.truth[0], seed=seed, splits=5),
+    )
+
+
+def score(cloud: Cloud, held: HoldOut) -> float:
+    """Exact $W_1$ from ``cloud`` to the held-out one, in the units of the data."""
+    return w1(cloud[0], held.truth[0], cloud[1], held.truth.weight(0))

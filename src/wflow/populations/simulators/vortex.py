@@ -1,0 +1,83 @@
+"""Tracers around a drifting vortex, in closed form."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+from scipy.special import exp1
+
+from wflow.learning import Snapshots
+from wflow.measures import inexact
+
+
+class Vortex(eqx.Module):
+    r"""The Lamb-Oseen vortex, its centre drifting at constant velocity.
+
+    At distance r it turns at $\Omega(r) = \frac{\Gamma}{2\pi r^2}(1 - e^{-r^2/a^2})$.
+    """
+
+    circulation: Float[Array, ""] = eqx.field(converter=inexact, default=6.0)
+    core: Float[Array, ""] = eqx.field(converter=inexact, default=0.7)
+    drift: Float[Array, " 2"] = eqx.field(
+        converter=inexact, default_factory=lambda: jnp.array([0.3, 0.0])
+    )
+
+    def rotation(self, r2: Float[Array, "..."]) -> Float[Array, "..."]:
+        r"""$\Omega$ as a function of $r^2$."""
+        s = r2 / self.core**2
+        far = jnp.where(s > 0, s, 1)
+        # expm1: the ratio tends to one at the centre, without cancellation.
+        ratio = jnp.where(s > 0, -jnp.expm1(-far) / far, 1)
+        return self.circulation / (2 * jnp.pi * self.core**2) * ratio
+
+    def at(
+        self, x0: Float[Array, "n 2"], t: Float[Array, ""]
+    ) -> tuple[Float[Array, "n 2"], Float[Array, "n 2"]]:
+        """Positions and velocities at ``t`` of tracers that were at ``x0``."""
+        omega = self.rotation(jnp.sum(x0**2, axis=1))
+        c, s = jnp.cos(omega * t), jnp.sin(omega * t)
+        a, b = x0[:, 0], x0[:, 1]
+        turned = jnp.stack([c * a - s * b, s * a + c * b], axis=1)
+        across = jnp.stack([-turned[:, 1], turned[:, 0]], axis=1)
+        return turned + t * self.drift, omega[:, None] * across + self.drift
+
+    def pressure(self, r2: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+        r"""The potential P with $P'(r) = r\,\Omega(r)^2$, zero far away.
+
+        Tracers are Newton's particles in it, in the frame of the centre.
+        """
+        s = np.asarray(r2, np.float64) / float(self.core) ** 2
+        scale = (float(self.circulation) / (2 * np.pi * float(self.core))) ** 2
+        bracket = np.expm1(-s) ** 2 / s - 2 * (exp1(2 * s) - exp1(s))
+        return -scale * bracket / 2
+
+
+def vortex(
+    key: PRNGKeyArray,
+    *,
+    n: int = 200,
+    snapshots: int = 11,
+    interval: float = 0.5,
+    offset: float = 1.0,
+    spread: float = 0.15,
+    law: Vortex | None = None,
+) -> Snapshots:
+    r"""A patch of tracers around a vortex, with velocities; paired in rows.
+
+    The patch starts at $N((\text{offset}, 0), \text{spread}^2 I)$ and is sheared, since
+    the inner tracers turn faster.
+
+    Raises:
+        ValueError: no tracer, fewer than two snapshots, or interval or spread <= 0.
+    """
+    if n < 1 or snapshots < 2 or not (interval > 0 and spread > 0):
+        raise ValueError(
+            "vortex: expected n >= 1, snapshots >= 2, interval > 0 and spread > 0, "
+            f"found {n}, {snapshots}, {interval} and {spread}."
+        )
+    law = Vortex() if law is None else law
+    x0 = jnp.array([offset, 0.0]) + spread * jax.random.normal(key, (n, 2))
+    times = interval * np.arange(snapshots)
+    x, v = jax.vmap(law.at, in_axes=(None, 0))(x0, jnp.asarray(times, x0.dtype))
+    return Snapshots(times, list(np.asarray(x)), list(np.asarray(v)))

@@ -1,0 +1,99 @@
+"""Every interior snapshot from the others."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from wflow.learning import Snapshots
+from wflow.populations import (
+    half_sample_w1,
+    hold_outs,
+    mixture,
+    noise_floor,
+    reach,
+    reversed_time,
+    score,
+    yardsticks,
+)
+from wflow.transport import w1
+
+
+TIMES = np.array([0.0, 1.0, 3.0, 4.0])
+SHIFT = np.array([2.0, -1.0])
+BASE = np.random.default_rng(0).normal(size=(40, 2))
+# A translation at constant velocity.
+MOVING = Snapshots(TIMES, [BASE + t * SHIFT for t in TIMES])
+
+
+def _drift(train, held, backwards):
+    """Moves every point at the mean velocity between neighbours."""
+
+    def interpolate(time, substeps):
+        k = train.before(time)
+        rate = (train[k + 1] - train[k]).mean(0) / np.diff(train.times)[k]
+        cloud = train[k] + (time - train.times[k]) * rate
+        return Snapshots([time], [cloud])
+
+    return SimpleNamespace(interpolate=interpolate, backwards=backwards)
+
+
+def test_each_interior_snapshot_is_held_out_once():
+    found = hold_outs(MOVING)
+    assert [held.index for held in found] == [1, 2]
+    for held in found:
+        np.testing.assert_array_equal(held.truth[0], MOVING[held.index])
+        assert held.time not in held.train.times
+        assert len(held.train) == 3
+        assert held.gap == 1.0
+    np.testing.assert_allclose([held.share for held in found], [1 / 3, 2 / 3])
+    with pytest.raises(ValueError, match="at least three"):
+        hold_outs(MOVING.take([0, 1]))
+
+
+def test_reversed_time_twice_is_nothing():
+    velocities = [np.full_like(x, k) for k, x in enumerate(MOVING)]
+    given = Snapshots(TIMES, MOVING.clouds, velocities)
+    back = reversed_time(given)
+    np.testing.assert_array_equal(back.times, [-4, -3, -1, 0])
+    np.testing.assert_array_equal(back[0], MOVING[3])
+    np.testing.assert_array_equal(back.velocity(0), -velocities[3])
+    again = reversed_time(back)
+    np.testing.assert_array_equal(again.clouds, given.clouds)
+    np.testing.assert_array_equal(again.velocities, given.velocities)
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_the_true_drift_reaches_the_truth_in_the_data_units(both):
+    for held in hold_outs(MOVING):
+        cloud, sides, fits = reach(held, _drift, both_sides=both)
+        assert [fitted.backwards for fitted in fits] == [False, True][: 1 + both]
+        assert len(cloud[0]) == (1 + both) * len(BASE)
+        np.testing.assert_allclose(cloud[1].sum(), 1)
+        assert score(cloud, held) < 1e-6
+        assert max(score(side, held) for side in sides) < 1e-6
+
+
+def test_training_sees_nothing_of_the_held_out_cells():
+    held = hold_outs(MOVING)[0]
+    other = held._replace(truth=Snapshots(held.truth.times, [BASE * 100]))
+    for a, b in zip(reach(held, _drift)[0], reach(other, _drift)[0], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_yardsticks_of_a_translation():
+    held = hold_outs(MOVING)[1]
+    found = yardsticks(held)
+    assert found.ot_midpoint < 1e-9
+    np.testing.assert_allclose(found.nothing_moves, 2 * np.linalg.norm(SHIFT))
+    half = half_sample_w1(held.truth[0], splits=5)
+    assert found.half_sample == half
+    np.testing.assert_allclose(noise_floor(held.truth[0], splits=5), half / 2**0.5)
+
+
+def test_mixture_weighs_clouds_by_their_shares():
+    # A share s at distance one from the truth is at W1 = s.
+    here, there = np.zeros((3, 2)), np.tile([1.0, 0.0], (5, 1))
+    clouds = [(here, np.full(3, 1 / 3)), (there, np.full(5, 1 / 5))]
+    points, weights = mixture(clouds, [0.7, 0.3])
+    np.testing.assert_allclose(w1(points, here, weights), 0.3)
