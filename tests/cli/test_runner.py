@@ -214,3 +214,14 @@ def test_the_commands_load_quickly():
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_new_run_clears_what_the_old_one_learned(tmp_path):
+    directory = RunDirectory(tmp_path / "run")
+    directory.clear()
+    directory.write_config({"task": "pretend"})
+    for folder in (directory.models, directory.checkpoints, directory.figures):
+        folder.mkdir()
+        (folder / "old").touch()
+    directory.clear()
+    assert [path.name for path in directory.path.iterdir()] == ["config.yaml"]

@@ -63,6 +63,11 @@ class RunDirectory:
         return self.path / "model.eqx"
 
     @property
+    def models(self) -> Path:
+        """What was learned, where a run learns several laws."""
+        return self.path / "models"
+
+    @property
     def units(self) -> Path:
         """Units of the model, and layout of the data's file."""
         return self.path / "units.json"
@@ -108,7 +113,7 @@ class RunDirectory:
         # known to be a run.
         for file in (self.metrics, self.history, self.model, self.units):
             file.unlink(missing_ok=True)
-        folders = (self.checkpoints, self.figures, self.balanced.path)
+        folders = (self.checkpoints, self.figures, self.models, self.balanced.path)
         for folder in (
             *folders,
             *self.path.glob("seed-*"),

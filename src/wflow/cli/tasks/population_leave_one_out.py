@@ -157,7 +157,7 @@ class _Trainings:
             progress=False,
             **fit_options(config.fit),
         )
-        fitted.save(self.directory.path / "models" / f"{name}.eqx")
+        fitted.save(self.directory.models / f"{name}.eqx")
         count = len(fitted.history["step"])
         self.history.append(
             {
