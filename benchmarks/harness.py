@@ -4,7 +4,7 @@ import json
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,23 +38,34 @@ def measure(
     }
 
 
-def report(title: str, rows: list[dict[str, Any]], missing: list[str]) -> None:
-    """Print a table with ratios to the first peer; write it as JSON and Markdown."""
+TIMES = "Medians after a first call that compiles; ratio to the first row of a case."
+
+
+def report(
+    title: str,
+    rows: list[dict[str, Any]],
+    missing: list[str],
+    note: str = TIMES,
+    remarks: Sequence[str] = (),
+) -> None:
+    """Print a table and what is said above and below; write it as JSON and Markdown."""
     machine = f"{platform.processor() or platform.machine()}, {jax.devices()[0]}"
     columns = list(rows[0])
     lines = [
         f"# {title}",
         "",
         f"Python {platform.python_version()}, jax {jax.__version__}, {machine}.",
-        "Medians after a first call that compiles; ratio to the first row of a case.",
+        note,
         "",
         "| " + " | ".join(columns) + " |",
         "|" + "---|" * len(columns),
         *("| " + " | ".join(_shown(row[c]) for c in columns) + " |" for row in rows),
         "",
+        *(f"- {remark}" for remark in remarks),
+        "",
         *(f"Not installed here, so not measured: {name}." for name in missing),
     ]
-    text = "\n".join(lines).rstrip() + "\n"
+    text = "\n".join(lines).replace("\n\n\n", "\n\n").rstrip() + "\n"
     print(text)
     RESULTS.mkdir(exist_ok=True)
     name = title.lower().replace(" ", "_")

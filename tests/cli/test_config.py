@@ -80,6 +80,14 @@ def test_every_wrong_key_is_named_at_once():
     ]
 
 
+def test_a_seed_alone_takes_the_place_of_all_seeds():
+    data = {"seeds": [0, 1, 2]}
+    assert override(data, ["seed=7"])["seeds"] == [7]
+    assert override(data, ["seed=7", "seeds=[3]"])["seeds"] == [3]
+    assert override(data, ["seed=7", "seeds=null"]) == {"seed": 7, "seeds": None}
+    assert override({}, ["seed=7"]) == {"seed": 7}
+
+
 def test_override_makes_what_is_missing_and_leaves_the_rest():
     data = {"a": {"b": 1, "c": 2}}
     changed = override(data, ["a.b=1e-3", "d.e=[1, 2]", "a.c=null"])

@@ -190,6 +190,7 @@ def test_interpolation_of_a_file(tmp_path):
         "energy.time_dim=0",
         "energy.feedforward=8",
         "split.snapshots=[1, 3]",
+        "seeds=null",
     ]
     result = _run("ocean_interpolation", out, "--data", path, settings=settings)
     assert result.exit_code == 0, result.output

@@ -71,6 +71,7 @@ def test_report(fit):
         "model",
         "persistence",
         "constant_velocity",
+        "extrapolated_velocity",
         "mean_shift",
     }
     assert report.model < 1e-3

@@ -37,6 +37,7 @@ def test_random_horizon_is_uniform_up_to_the_ramp(ramp, progress, largest):
     # Five standard errors of a share.
     error = 5 * np.sqrt(1 / largest / len(found))
     np.testing.assert_allclose(share[:largest], 1 / largest, atol=error)
+    assert set(np.asarray(draws(FullHorizon(ramp), progress))) == {largest}
 
 
 def test_full_and_fixed():
@@ -48,5 +49,7 @@ def test_full_and_fixed():
 def test_refuses():
     with pytest.raises(ValueError, match=r"ramp in \[0, 1\]"):
         RandomHorizon(1.5)
+    with pytest.raises(ValueError, match=r"FullHorizon: expected ramp in \[0, 1\]"):
+        FullHorizon(-0.1)
     with pytest.raises(ValueError, match="length >= 1, found 0"):
         FixedHorizon(0)

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from wflow.plotting import (
+    BandCurve,
+    plot_bands,
     plot_forecasts,
     plot_friction,
     plot_frictions,
@@ -160,3 +162,19 @@ def test_forecasts_show_weights_as_areas(clouds, tmp_path):
     figure = plot_forecasts([1], [None], clouds[:1], weights=weights)
     sizes = _saved(figure, tmp_path).axes[0].collections[-1].get_sizes()
     np.testing.assert_allclose(sizes / sizes[0], weights[0])
+
+
+def test_bands(tmp_path):
+    past, times = np.arange(3.0), np.array([3.0, 4.0])
+    wide = (times - 2, times + 2)
+    curve = BandCurve(past, past, times, times + 1, times, [(times, times), wide])
+    figure = plot_bands({"a": {"mean": curve, "median": curve}, "b": {"mean": curve}})
+    panels = _saved(figure, tmp_path).axes
+    assert [axes.get_title() for axes in panels] == ["mean", "median", "mean", ""]
+    assert panels[2].get_ylabel() == "b"
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == ["training", "90% band", "50% band", "model", "held out"]
+    # Bands open at the last thing seen.
+    corners = panels[0].collections[0].get_paths()[0].vertices
+    assert [2.0, 2.0] in corners.tolist()
+    np.testing.assert_allclose(corners[:, 1].max(), 6)

@@ -14,6 +14,7 @@ from wflow.flows import LagrangianFlow
 from wflow.learning import Fit, Snapshots
 from wflow.populations import (
     constant_velocity,
+    extrapolated_velocity,
     forecast_scores,
     forecast_split,
     interpolation_scores,
@@ -52,6 +53,19 @@ def test_a_translation_is_forecast_by_all_but_the_first(straight):
             np.testing.assert_allclose(w1(cloud, truth, weights), 0, atol=1e-12)
     still, _ = persistence(straight, 3, 5.0)
     np.testing.assert_allclose(w1(still, truth), 2 * np.hypot(*U), rtol=1e-12)
+
+
+def test_even_acceleration_is_extrapolated():
+    a = np.array([0.2, 0.1])
+    paths = [X + t * U + t**2 / 2 * a for t in TIMES]
+    velocities = [np.broadcast_to(U + t * a, X.shape) for t in TIMES]
+    moving = Snapshots(TIMES, paths, velocities)
+    for k in (0, 2, 3):
+        cloud, _ = extrapolated_velocity(moving, k, 5.0)
+        np.testing.assert_allclose(cloud, X + 5 * U + 12.5 * a, rtol=1e-12)
+    for lacking in (Snapshots(TIMES, paths), moving.take([0])):
+        with pytest.raises(ValueError, match="velocit"):
+            extrapolated_velocity(lacking, 0, 5.0)
 
 
 def test_given_velocities_come_first(straight):

@@ -166,6 +166,28 @@ def test_float32(p):
     np.testing.assert_allclose(value, expected, rtol=1e-4)
 
 
+@powers
+def test_float32_gradient_of_points_far_apart(p):
+    # Padding 30 and a cloud 10^4 away: the exponent of the plan overflows float32.
+    y, b = Y.astype(np.float32), B.astype(np.float32)
+    a = np.pad(A[:15], (0, 5)).astype(np.float32)
+    value = lambda x: (
+        sinkhorn_divergence(x, y, weights_x=a, weights_y=b, blur=BLUR, p=p).value
+    )
+    gradient = jax.jit(jax.grad(value))
+    x = X.astype(np.float32)
+    x[15:] += 30 * np.arange(1, 6, dtype=np.float32)[:, None]
+    found = gradient(x)
+    np.testing.assert_array_equal(found[15:], 0)
+    expected = jax.grad(lambda x: tight(p, x, a=a.astype(float)).value)(jnp.asarray(X))
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    away = gradient(x + np.float32(1e4))
+    assert jnp.isfinite(away).all()
+    # Together they are pushed back: a unit of mass, times the distance where p = 2.
+    pull = 1 if p == 1 else 1e4 * 2**0.5
+    np.testing.assert_allclose(jnp.linalg.norm(away.sum(0)), pull, rtol=0.02)
+
+
 def test_flags():
     few = sinkhorn_divergence(X, Y, blur=0.01, max_iterations=20)
     assert not few.converged

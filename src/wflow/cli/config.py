@@ -89,7 +89,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def override(data: dict[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
-    """``data`` with every ``dotted.key=value`` set; values are YAML."""
+    """``data`` with every ``dotted.key=value`` set; values are YAML.
+
+    A seed alone takes the place of all ``seeds``.
+    """
+    given = set()
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
         parts = key.strip().split(".")
@@ -100,6 +104,9 @@ def override(data: dict[str, Any], assignments: Iterable[str]) -> dict[str, Any]
             )
         source = f"--set {assignment}"
         data = _assigned(data, parts, parse_yaml(value, source), source)
+        given.add(key.strip())
+    if "seed" in given and "seeds" not in given and data.get("seeds") is not None:
+        data = {**data, "seeds": [data["seed"]]}
     return data
 
 
@@ -206,6 +213,9 @@ def _place(
     here: Any = model
     owner: type[BaseModel] | None = None
     for item in loc:
+        # A part that may be left out: pydantic names no member of such a union.
+        present = [m for m in _members(here) if m is not type(None)]
+        here = present[0] if len(present) == 1 and _is_model(present[0]) else here
         tagged = [m for m in _members(here) if _is_model(m) and item in _labels(m)]
         if _is_model(here):
             owner = here

@@ -107,6 +107,14 @@ class Outcome:
     tables: Sequence[ScoreTable] = ()
     remarks: Sequence[str] = field(default=())
 
+    def joined(self, other: "Outcome") -> "Outcome":
+        """Both, one after the other."""
+        return Outcome(
+            {**self.metrics, **other.metrics},
+            [*self.tables, *other.tables],
+            [*self.remarks, *other.remarks],
+        )
+
 
 def median_outcome(outcomes: Sequence[Outcome]) -> Outcome:
     """Medians over seeds of every number and score.

@@ -32,6 +32,7 @@ class RunDirectory:
     history.csv   one row for each step
     model.eqx     what was learned
     units.json    units of the model and layout of the data's file, for forecasts
+    bands.csv     bands of the statistics at the held-out times, where there are any
     checkpoints/  from which ``--resume`` goes on
     figures/      .png files
     part-*/       a run like it of each part, where a run has several
@@ -73,6 +74,11 @@ class RunDirectory:
         return self.path / "units.json"
 
     @property
+    def bands(self) -> Path:
+        """Bands of statistics of the forecasts, beside what was observed."""
+        return self.path / "bands.csv"
+
+    @property
     def checkpoints(self) -> Path:
         """Where the fit saves its state."""
         return self.path / "checkpoints"
@@ -111,7 +117,7 @@ class RunDirectory:
         self.path.mkdir(parents=True, exist_ok=True)
         # The config stays until another replaces it: what is cleared by halves is still
         # known to be a run.
-        for file in (self.metrics, self.history, self.model, self.units):
+        for file in (self.metrics, self.history, self.model, self.units, self.bands):
             file.unlink(missing_ok=True)
         folders = (self.checkpoints, self.figures, self.models, self.balanced.path)
         for folder in (
@@ -158,13 +164,17 @@ class RunDirectory:
 
     def write_history(self, history: Mapping[str, Sequence[float]]) -> None:
         """Write columns of one length."""
-        columns = [[_number(value) for value in column] for column in history.values()]
-        partial = self.history.with_suffix(".partial")
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(history)
-            writer.writerows(zip(*columns, strict=True))
-        os.replace(partial, self.history)
+        write_columns(
+            self.history,
+            {
+                name: [_number(value) for value in column]
+                for name, column in history.items()
+            },
+        )
+
+    def write_bands(self, columns: Mapping[str, Sequence[str | float]]) -> None:
+        """Write columns of one length, one row for each statistic and time."""
+        write_columns(self.bands, columns)
 
     def read_history(self) -> dict[str, list[float]]:
         """The columns of the history; none where there is no file."""
@@ -216,6 +226,16 @@ def _kinds_first(value: Any) -> Any:
 def _number(value: Any) -> float | int:
     value = value.item() if hasattr(value, "item") else value
     return int(value) if isinstance(value, int) else float(value)
+
+
+def write_columns(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Write a .csv of columns of one length; a reader never sees half of it."""
+    partial = path.with_suffix(".partial")
+    with partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+    os.replace(partial, path)
 
 
 def _replace(path: Path, text: str) -> None:

@@ -142,12 +142,18 @@ def open_run(path: Path, data: Path | None = None) -> tuple[Any, Any, RunDirecto
     """Task, config and directory of a finished run."""
     directory = RunDirectory(path)
     raw = directory.read_config()
-    if raw.get("seeds") and not directory.model.exists():
-        seeds = ", ".join(f"{path / f'seed-{seed}'}" for seed in raw["seeds"])
-        raise CommandError(f"{path} holds runs of several seeds; name one: {seeds}.")
-    if not directory.model.exists():
+    # Models lie in the folders below, where there are any.
+    for parts, what in (
+        ([path / f"seed-{seed}" for seed in raw.get("seeds") or []], "several seeds"),
+        (sorted(path.glob("part-*")), "several parts"),
+    ):
+        if parts:
+            names = ", ".join(map(str, parts))
+            raise CommandError(f"{path} holds runs of {what}; name one: {names}.")
+    wanted = load_task(raw.get("task"), str(directory.config)).finished(directory)
+    if not wanted.exists():
         raise CommandError(
-            f"{path}: the run has not finished (no {directory.model.name}); "
+            f"{path}: the run has not finished (no {wanted.name}); "
             f"wflow run ... --out {path} --resume goes on with it."
         )
     task, config = prepare(raw, str(directory.config), data)

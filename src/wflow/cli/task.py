@@ -53,6 +53,10 @@ class AbstractTask(abc.ABC, Generic[Config]):
     ) -> Outcome:
         """Do the work; write history, model, checkpoints and figures."""
 
+    def finished(self, directory: RunDirectory) -> Path:
+        """The file that is there once a run has finished."""
+        return directory.model
+
     def pooled(self, outcomes: Sequence[Outcome]) -> Outcome:
         """What the runs of several seeds found together."""
         return median_outcome(outcomes)

@@ -4,6 +4,15 @@ from .base import AbstractEnergy, Scaled, Sum
 from .density import KDE, AbstractParticleDensity, GaussianClosure
 from .discrepancy import MMD, KernelSteinDiscrepancy, SinkhornDivergence
 from .entropy import Entropy, FisherInformation, KLDivergence
+from .functions import (
+    Bumps,
+    GaussianProfile,
+    Morse,
+    Polynomial,
+    Power,
+    Radial,
+    RadialBumps,
+)
 from .neural import AttentionPotential, MLPPotential, PairPotential
 from .potential import Functional, Interaction, NetworkRisk, Potential
 
@@ -14,17 +23,24 @@ __all__ = [
     "AbstractEnergy",
     "AbstractParticleDensity",
     "AttentionPotential",
+    "Bumps",
     "Entropy",
     "FisherInformation",
     "Functional",
     "GaussianClosure",
+    "GaussianProfile",
     "Interaction",
     "KLDivergence",
     "KernelSteinDiscrepancy",
     "MLPPotential",
+    "Morse",
     "NetworkRisk",
     "PairPotential",
+    "Polynomial",
     "Potential",
+    "Power",
+    "Radial",
+    "RadialBumps",
     "Scaled",
     "SinkhornDivergence",
     "Sum",

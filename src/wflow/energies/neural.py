@@ -70,16 +70,18 @@ class AttentionBlock(eqx.Module):
     ) -> Float[Array, "n width"]:
         n, width = h.shape
         projected = jax.vmap(self.projection)(jax.vmap(self.norm_attention)(h))
-        q, k, v = jnp.moveaxis(projected.reshape(n, 3, self.heads, -1), 1, 0)
-        scores = jnp.einsum("ihc,jhc->hij", q, k) / (width / self.heads) ** 0.5
+        q, k, v = projected.reshape(n, 3, self.heads, -1).transpose(1, 2, 0, 3)
+        scores = q / (width / self.heads) ** 0.5 @ k.swapaxes(1, 2)
         # Weights enter linearly, not as log w: differentiable where a weight is zero.
         # Only there can a score exceed the shift, and must not overflow.
         heard = jnp.where(w > 0, scores, -jnp.inf)
         shift = jax.lax.stop_gradient(heard.max(-1, keepdims=True))
         bound = jnp.log(jnp.finfo(h.dtype).max) / 2
-        share = jnp.exp(jnp.minimum(scores - shift, bound)) * w
-        share = share / share.sum(-1, keepdims=True)
-        mixed = jnp.einsum("hij,jhc->ihc", share, v).reshape(n, width)
+        share = jnp.exp(jnp.minimum(scores - shift, bound))
+        # Weighted and normalised as (n, width), not as n^2 scores: passes over those
+        # are what attention with small heads waits for.
+        mixed = share @ (w[:, None] * v) / (share @ w)[..., None]
+        mixed = mixed.swapaxes(0, 1).reshape(n, width)
         h = h + jax.vmap(self.output)(mixed)
         normed = jax.vmap(self.norm_feedforward)(h)
         hidden = jax.nn.gelu(jax.vmap(self.expand)(normed), approximate=False)

@@ -1,18 +1,30 @@
 """Floor 5: laws of motion from snapshots."""
 
+from .bands import (
+    Band,
+    Part,
+    Prediction,
+    Statistic,
+    evaluated,
+    predict,
+    reweighted,
+)
 from .baselines import (
     constant_velocity,
+    extrapolated_velocity,
     mean_shift,
     ot_interpolation,
     persistence,
 )
 from .characteristic import CharacteristicDistance
 from .dice import DICE, dice_loss
+from .ensemble import Ensemble, Flow, fit_ensemble
 from .fit import fit
 from .horizons import AbstractHorizon, FixedHorizon, FullHorizon, RandomHorizon
 from .loop import Chunk
 from .losses import AbstractLoss, LossValue, MassAndShape, Sinkhorn
 from .optimizers import AdamW
+from .paths import SmoothPath
 from .report import Report
 from .result import Fit
 from .simulate import simulate
@@ -33,30 +45,42 @@ __all__ = [
     "AbstractInitialVelocity",
     "AbstractLoss",
     "AdamW",
+    "Band",
     "CharacteristicDistance",
     "Chunk",
     "Corrected",
     "Displacement",
+    "Ensemble",
     "Fit",
     "FixedHorizon",
+    "Flow",
     "FullHorizon",
     "Given",
     "Learned",
     "LossValue",
     "MassAndShape",
+    "Part",
+    "Prediction",
     "RandomHorizon",
     "Report",
     "Sinkhorn",
+    "SmoothPath",
     "SmoothedDisplacement",
     "Snapshots",
     "Standardisation",
+    "Statistic",
     "VelocityNetwork",
     "Zero",
     "constant_velocity",
+    "extrapolated_velocity",
     "dice_loss",
+    "evaluated",
     "fit",
+    "fit_ensemble",
     "mean_shift",
     "ot_interpolation",
     "persistence",
+    "predict",
+    "reweighted",
     "simulate",
 ]

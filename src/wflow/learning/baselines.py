@@ -34,6 +34,28 @@ def constant_velocity(snapshots: Snapshots, k: int, time: float) -> Cloud:
     return snapshots[k] + (time - snapshots.times[k]) * v, snapshots.weight(k)
 
 
+def extrapolated_velocity(snapshots: Snapshots, k: int, time: float) -> Cloud:
+    r"""$x + \Delta (v + \tfrac{\Delta}{2} a)$, $a = (v - v') / (t_k - t_j)$.
+
+    $\Delta = t - t_k$, v' the velocities of the snapshot j before (of the next one, for
+    the first). Rows are taken for the same individuals in both, which snapshots do not
+    promise and a model does not use.
+
+    Raises:
+        ValueError: velocities of either are missing, or they differ in shape.
+    """
+    j = _neighbour(snapshots, k)
+    v, other = snapshots.velocity(k), snapshots.velocity(j)
+    if v is None or other is None or v.shape != other.shape:
+        raise ValueError(
+            f"extrapolated_velocity: expected velocities of one shape at snapshots {j} "
+            f"and {k}."
+        )
+    ahead = time - snapshots.times[k]
+    a = (v - other) / (snapshots.times[k] - snapshots.times[j])
+    return snapshots[k] + ahead * (v + ahead / 2 * a), snapshots.weight(k)
+
+
 def mean_shift(snapshots: Snapshots, k: int, time: float) -> Cloud:
     r"""Snapshot ``k`` shifted as a whole, at the velocity of the last two means.
 
@@ -76,6 +98,14 @@ def _neighbour(snapshots: Snapshots, k: int) -> int:
     return k - 1 if k else 1
 
 
+def _paired(snapshots: Snapshots, k: int) -> bool:
+    """Whether ``k`` and its neighbour have velocities of one shape."""
+    if len(snapshots) < 2:
+        return False
+    v, other = (snapshots.velocity(i) for i in (k, _neighbour(snapshots, k)))
+    return v is not None and other is not None and v.shape == other.shape
+
+
 def all_baselines(snapshots: Snapshots, k: int, time: float) -> dict[str, Cloud]:
     """Every baseline that can be had at ``time`` from snapshot ``k``, by name.
 
@@ -84,6 +114,8 @@ def all_baselines(snapshots: Snapshots, k: int, time: float) -> dict[str, Cloud]
     clouds = {"persistence": persistence(snapshots, k, time)}
     if len(snapshots) > 1 or snapshots.velocity(k) is not None:
         clouds["constant_velocity"] = constant_velocity(snapshots, k, time)
+    if _paired(snapshots, k):
+        clouds["extrapolated_velocity"] = extrapolated_velocity(snapshots, k, time)
     if len(snapshots) > 1:
         clouds["mean_shift"] = mean_shift(snapshots, k, time)
     if k + 1 < len(snapshots) and snapshots.before(time) == k:

@@ -98,7 +98,7 @@ def fit(
         optimizer: ``AdamW(...)`` or any optax transformation.
         velocity: where start velocities come from: ``Given()`` (default), ``Zero()``,
             ``Learned(start)``, ``Displacement()``, ``SmoothedDisplacement()``,
-            ``Corrected(start)`` or ``DICE()``.
+            ``SmoothPath()``, ``Corrected(start)`` or ``DICE()``.
         starts: rollouts begin at the ``"first"`` snapshot, or at a random one of
             ``"any"`` but the last that has velocities.
         batch: points of the start and of each target in a step, at random; None is all.

@@ -36,10 +36,7 @@ class RandomHorizon(AbstractHorizon):
     ramp: Float[Array, ""] = eqx.field(converter=inexact, default=0.3)
 
     def __check_init__(self) -> None:
-        if not isinstance(self.ramp, jax.core.Tracer) and not 0 <= self.ramp <= 1:
-            raise ValueError(
-                f"RandomHorizon: expected ramp in [0, 1], found {self.ramp}."
-            )
+        _check_ramp("RandomHorizon", self.ramp)
 
     def __call__(
         self,
@@ -47,14 +44,21 @@ class RandomHorizon(AbstractHorizon):
         progress: Float[Array, ""],
         longest: Int[Array, ""],
     ) -> Int[Array, ""]:
-        ramp = jnp.where(self.ramp > 0, self.ramp, 1).astype(progress.dtype)
-        grown = 1 + jnp.floor(longest * progress / ramp).astype(longest.dtype)
-        grown = jnp.where(self.ramp > 0, grown, longest)
-        return jax.random.randint(key, (), 1, jnp.minimum(grown, longest) + 1)
+        grown = _grown(self.ramp, progress, longest)
+        return jax.random.randint(key, (), 1, grown + 1)
 
 
 class FullHorizon(AbstractHorizon):
-    """Always all the snapshots that there are."""
+    """m itself, as above: all the snapshots that there are, after the ramp if any.
+
+    Raises:
+        ValueError: ramp outside [0, 1].
+    """
+
+    ramp: Float[Array, ""] = eqx.field(converter=inexact, default=0.0)
+
+    def __check_init__(self) -> None:
+        _check_ramp("FullHorizon", self.ramp)
 
     def __call__(
         self,
@@ -62,8 +66,20 @@ class FullHorizon(AbstractHorizon):
         progress: Float[Array, ""],
         longest: Int[Array, ""],
     ) -> Int[Array, ""]:
-        del key, progress
-        return longest
+        del key
+        return _grown(self.ramp, progress, longest)
+
+
+def _check_ramp(name: str, ramp: Array) -> None:
+    if not isinstance(ramp, jax.core.Tracer) and not 0 <= ramp <= 1:
+        raise ValueError(f"{name}: expected ramp in [0, 1], found {ramp}.")
+
+
+def _grown(ramp: Array, progress: Array, longest: Array) -> Array:
+    r"""$m = \min(K, 1 + \lfloor K p / r\rfloor)$, K without a ramp."""
+    share = jnp.where(ramp > 0, ramp, 1).astype(progress.dtype)
+    grown = 1 + jnp.floor(longest * progress / share).astype(longest.dtype)
+    return jnp.minimum(jnp.where(ramp > 0, grown, longest), longest)
 
 
 class FixedHorizon(AbstractHorizon):

@@ -16,7 +16,7 @@ from wflow.parameters import unwrap
 
 from . import checkpoint
 from .progress import progress_bar
-from .result import Fit
+from .result import Fit, corrected
 from .rollouts import Model, Task
 from .snapshots import Snapshots
 from .training import Record, Trainer, TrainState, no_records, train_chunk
@@ -68,11 +68,7 @@ class Finish(NamedTuple):
         velocities = list(self.velocities)
         for k, v in zip(self.begins, started, strict=True):
             velocities[k] = v[: len(self.snapshots[k])]
-        if model.correction is not None:
-            velocities = [
-                None if v is None else self._corrected(model.correction, v, k)
-                for k, v in enumerate(velocities)
-            ]
+        velocities = corrected(model.correction, self.snapshots, tuple(velocities))
         records = memory.records
         history = {
             "step": np.arange(1, len(records.loss) + 1),
@@ -84,19 +80,13 @@ class Finish(NamedTuple):
         return Fit(
             model.flow,
             self.snapshots,
-            tuple(velocities),
+            velocities,
             history,
             self.step,
             self.consistent,
             *seconds,
+            correction=model.correction,
         )
-
-    def _corrected(self, correction: Any, v: np.ndarray, k: int) -> np.ndarray:
-        x, t = self.snapshots[k], self.snapshots.times[k]
-        return v + np.asarray(_evaluated(correction, jnp.asarray(x), jnp.asarray(t)))
-
-
-_evaluated = eqx.filter_jit(lambda field, x, t: field(x, t))
 
 
 class Loop(NamedTuple):

@@ -15,6 +15,7 @@ _TITLES = {
     "model": "model",
     "persistence": "nothing moves",
     "constant_velocity": "constant velocity",
+    "extrapolated_velocity": "extrapolated velocity",
     "mean_shift": "mean shift",
     "ot_interpolation": "OT between neighbours",
 }

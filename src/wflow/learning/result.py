@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike, Float
 
@@ -20,6 +21,7 @@ from .report import Report, score
 from .simulate import carried, simulate
 from .snapshots import Snapshots
 from .velocities import Velocities
+from .velocity_fields import VelocityNetwork
 
 
 Start = Literal["last_snapshot", "initial"]
@@ -41,6 +43,7 @@ class Fit:
         consistent: the leapfrog's form; see ``wflow.solve.leapfrog_step``.
         seconds_per_step: training time of a step without compiling; nan after ``load``.
         compile_seconds: time to trace and compile the training; nan after ``load``.
+        correction: the network that ``Corrected`` trained, part of the velocities.
     """
 
     flow: LagrangianFlow | SumFlow
@@ -51,6 +54,7 @@ class Fit:
     consistent: bool = True
     seconds_per_step: float = float("nan")
     compile_seconds: float = float("nan")
+    correction: VelocityNetwork | None = None
 
     @property
     def friction(self) -> float:
@@ -88,6 +92,14 @@ class Fit:
         return Snapshots(
             alone.times, alone.clouds, [velocity], alone.weights, alone.masses
         )
+
+    def restarted(self, snapshots: Snapshots, velocities: Velocities) -> Self:
+        """The same law on other snapshots, which start with these velocities.
+
+        Those of the rule that the fit had: the ``correction`` is added to them.
+        """
+        velocities = corrected(self.correction, snapshots, velocities)
+        return dataclasses.replace(self, snapshots=snapshots, velocities=velocities)
 
     def forecast(
         self,
@@ -204,6 +216,12 @@ class Fit:
             },
             "step": self.step,
             "consistent": self.consistent,
+            "correction": None
+            if self.correction is None
+            else {
+                "width": self.correction.mlp.width_size,
+                "depth": self.correction.mlp.depth,
+            },
         }
         checkpoint.write(path, header, self._arrays())
 
@@ -237,6 +255,10 @@ class Fit:
             name: np.zeros(length, kind)
             for name, (kind, length) in header["history"].items()
         }
+        # Files from before there was one lack the entry.
+        size, correction = header.get("correction"), None
+        if size is not None:
+            correction = VelocityNetwork(snapshots, **size, key=jax.random.key(0))
         like = cls(
             cast(flow, dtype),
             snapshots,
@@ -244,8 +266,9 @@ class Fit:
             history,
             header["step"],
             header["consistent"],
+            correction=cast(correction, dtype),
         )
-        flow, clouds, given, weights, velocities, history = checkpoint.read(
+        flow, clouds, given, weights, velocities, history, correction = checkpoint.read(
             path, like._arrays()
         )
         snapshots = Snapshots(header["times"], clouds, given, weights, header["masses"])
@@ -255,6 +278,7 @@ class Fit:
             snapshots=snapshots,
             velocities=velocities,
             history=history,
+            correction=correction,
         )
 
     @property
@@ -269,7 +293,23 @@ class Fit:
             self.snapshots.weights,
             self.velocities,
             self.history,
+            self.correction,
         )
+
+
+def corrected(
+    correction: VelocityNetwork | None, snapshots: Snapshots, velocities: Velocities
+) -> Velocities:
+    """``velocities`` plus ``correction`` at the points of ``snapshots``."""
+    if correction is None:
+        return velocities
+    return tuple(
+        None if v is None else v + np.asarray(_evaluated(correction, x, t))
+        for x, t, v in zip(snapshots.clouds, snapshots.times, velocities, strict=True)
+    )
+
+
+_evaluated = eqx.filter_jit(lambda field, x, t: field(jnp.asarray(x), t))
 
 
 def cast(tree: Any, dtype: np.dtype) -> Any:

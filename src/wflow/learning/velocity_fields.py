@@ -11,11 +11,7 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 from wflow.transport import optimal_plan
 
 from .snapshots import Snapshots
-from .velocities import (
-    AbstractInitialVelocity,
-    Velocities,
-    displacement_velocity,
-)
+from .velocities import AbstractInitialVelocity, Displacement, Velocities
 
 
 class VelocityNetwork(eqx.Module):
@@ -52,77 +48,36 @@ class VelocityNetwork(eqx.Module):
 
 
 class SmoothedDisplacement(AbstractInitialVelocity):
-    r"""$v(x_i) = \sum_j k(x_i, x_j) u_j / \sum_j k(x_i, x_j)$, u by transport.
+    r"""$v(x_i) = \sum_j k(x_i, x_j) u_j / \sum_j k(x_i, x_j)$, u the ``Displacement``.
 
     An optimal map between samples also moves each point by sampling noise; the average
     over the neighbours, with a Gaussian kernel of width ``bandwidth`` (a length), takes
     it out.
 
-    u is the ``Displacement`` to the next snapshot, a chord of the path, plus the share
-    ``curvature`` of what it lacks to the slope of the parabola through three snapshots:
-    the one before and the one after, at either end the next two. At 1 the velocity is
-    exact where points accelerate evenly; at 0 it is exact where they do not.
-
     Raises:
-        ValueError: bandwidth <= 0, or curvature outside [0, 1].
+        ValueError: bandwidth <= 0.
 
     Reference: Nadaraya, Theory of Probability and its Applications 9 (1964).
     """
 
     bandwidth: float = eqx.field(static=True, default=0.4)
-    curvature: float = eqx.field(static=True, default=0.0)
 
     def __check_init__(self) -> None:
         if not self.bandwidth > 0:
             raise ValueError(
                 f"SmoothedDisplacement: expected bandwidth > 0, found {self.bandwidth}."
             )
-        if not 0 <= self.curvature <= 1:
-            raise ValueError(
-                "SmoothedDisplacement: expected curvature in [0, 1], found "
-                f"{self.curvature}."
-            )
 
     def __call__(self, snapshots: Snapshots, key: PRNGKeyArray) -> Velocities:
-        del key
-        last = len(snapshots) - 1
-        if last < 1:
-            raise ValueError(
-                "SmoothedDisplacement: expected at least two snapshots, found 1."
-            )
-        ends = [*range(1, last + 1), last - 1]
-        chords = [displacement_velocity(snapshots, k, j) for k, j in enumerate(ends)]
-        slopes = chords
-        # Three snapshots make a parabola, two a chord.
-        if self.curvature and len(snapshots) > 2:
-            slopes = [_slope(snapshots, k) for k in range(last + 1)]
         return tuple(
-            _smoothed(
-                snapshots[k],
-                chord + self.curvature * (slope - chord),
-                snapshots.weight(k),
-                self.bandwidth,
+            smoothed(x, v, snapshots.weight(k), self.bandwidth)
+            for k, (x, v) in enumerate(
+                zip(snapshots, Displacement()(snapshots, key), strict=True)
             )
-            for k, (chord, slope) in enumerate(zip(chords, slopes, strict=True))
         )
 
 
-def _slope(snapshots: Snapshots, k: int) -> Float[np.ndarray, "n d"]:
-    r"""The slope at snapshot k of the parabola through it and two others."""
-    last = len(snapshots) - 1
-    near, far = (k - 1, k + 1) if 0 < k < last else (1, 2) if k == 0 else (k - 1, k - 2)
-    shares = _shares(snapshots, k, near)
-    # Beyond an end plans are followed one after the other, so that paths do not cross.
-    onward = k if 0 < k < last else near
-    other = _shares(snapshots, onward, far)
-    other = other if onward == k else shares @ other
-    x, t = snapshots[k], snapshots.times
-    first = (shares @ snapshots[near] - x) / (t[near] - t[k])
-    second = (other @ snapshots[far] - x) / (t[far] - t[k])
-    return first - (second - first) * (t[near] - t[k]) / (t[far] - t[near])
-
-
-def _shares(snapshots: Snapshots, i: int, j: int) -> Float[np.ndarray, "n m"]:
+def shares(snapshots: Snapshots, i: int, j: int) -> Float[np.ndarray, "n m"]:
     """Where the mass of each point of snapshot i goes in snapshot j; rows sum to 1."""
     weights = snapshots.weight(i), snapshots.weight(j)
     plan = optimal_plan(snapshots[i], snapshots[j], *weights)
@@ -130,12 +85,16 @@ def _shares(snapshots: Snapshots, i: int, j: int) -> Float[np.ndarray, "n m"]:
     return plan / np.where(mass > 0, mass, 1)
 
 
-def _smoothed(
-    x: np.ndarray, v: np.ndarray, weights: np.ndarray, bandwidth: float
-) -> np.ndarray:
+def smoothed(
+    x: Float[np.ndarray, "n d"],
+    values: Float[np.ndarray, "n d"],
+    weights: Float[np.ndarray, " n"],
+    bandwidth: float,
+) -> Float[np.ndarray, "n d"]:
+    """``values`` at the points of ``x``, averaged over neighbours by a Gaussian."""
     r2 = np.sum((x[:, None] - x) ** 2, axis=-1, dtype=np.float64)
     kernel = np.exp(-r2 / (2 * bandwidth**2)) * weights
-    return (kernel @ v / kernel.sum(axis=1, keepdims=True)).astype(x.dtype)
+    return (kernel @ values / kernel.sum(axis=1, keepdims=True)).astype(x.dtype)
 
 
 class Corrected(AbstractInitialVelocity):

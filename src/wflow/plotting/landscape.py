@@ -27,6 +27,7 @@ def plot_landscape(
     time_label: str = "time",
     equal: bool = False,
     arrows: int = 18,
+    title: str = "Energy landscape and force",
 ) -> "Figure":
     r"""$\delta F/\delta\mu$ in colour and $-\nabla\,\delta F/\delta\mu$ as arrows.
 
@@ -41,6 +42,7 @@ def plot_landscape(
         time_label: name of the time, with unit.
         equal: one length for both axes: where positions are physical.
         arrows: arrows per axis.
+        title: of the figure; the time of the cloud follows it.
     """
     x, y = np.asarray(x), np.asarray(y)
     landscape = np.asarray(landscape) - np.min(landscape)
@@ -73,7 +75,7 @@ def plot_landscape(
     axes.set_xlabel(names[0])
     axes.set_ylabel(names[1])
     when = "" if time is None else f", {time_label} {plain(time)}"
-    axes.set_title(f"Energy landscape and force{when}")
+    axes.set_title(f"{title}{when}")
     drawn.legend(
         handles=handles, loc="outside lower center", ncols=len(handles), frameon=False
     )

@@ -27,7 +27,8 @@ def plot_scores(
         models: which of the methods are the model.
         label: name of the score, with its unit.
     """
-    drawn = figure(max(5.2, 1.25 * len(groups) + 3.4), 4.2)
+    breadth = max(5.2, 1.25 * len(groups) + 3.4)
+    drawn = figure(breadth, 4.2)
     axes = drawn.subplots()
     shades = iter(BASELINES * len(scores))
     width = 0.8 / len(scores)
@@ -52,7 +53,7 @@ def plot_scores(
     axes.set_title("Scores against the baselines")
     tidy(axes)
     axes.grid(False, axis="x")
-    drawn.legend(
-        loc="outside lower center", ncols=3 if len(scores) > 4 else 4, frameon=False
-    )
+    # As many columns as have room for a long name.
+    columns = min(len(scores), 4, int(breadth / 2.3))
+    drawn.legend(loc="outside lower center", ncols=columns, frameon=False)
     return drawn

@@ -2,11 +2,20 @@
 
 from wflow.learning import (
     constant_velocity,
+    extrapolated_velocity,
     mean_shift,
     ot_interpolation,
     persistence,
 )
 
+from .backtest import ModelError, backtest
+from .coverage import (
+    Coverage,
+    coverage,
+    observations,
+    persistence_bands,
+    trend_bands,
+)
 from .fields import force_field, growth_field, landscape, lattice, velocity_field
 from .leave_one_out import (
     HoldOut,
@@ -19,19 +28,56 @@ from .leave_one_out import (
     yardsticks,
 )
 from .protocols import Split, forecast_split, full_split, interpolation_split
+from .reading import (
+    Parts,
+    Profile,
+    ReadingErrors,
+    coefficients,
+    interaction_profile,
+    pair_distances,
+    parts,
+    reading_errors,
+    temperature,
+)
 from .scores import (
     forecast_scores,
     half_sample_w1,
     interpolation_scores,
     noise_floor,
 )
+from .selection import Selection, select_model
+from .summaries import (
+    AbstractSummary,
+    Deviation,
+    Mean,
+    Quantile,
+    Share,
+    summaries,
+    total_mass,
+    units,
+)
 
 
 __all__ = [
+    "AbstractSummary",
+    "Coverage",
+    "Deviation",
     "HoldOut",
+    "Mean",
+    "ModelError",
+    "Parts",
+    "Profile",
+    "Quantile",
+    "ReadingErrors",
+    "Selection",
+    "Share",
     "Split",
     "Yardsticks",
+    "backtest",
+    "coefficients",
     "constant_velocity",
+    "extrapolated_velocity",
+    "coverage",
     "force_field",
     "forecast_scores",
     "forecast_split",
@@ -39,6 +85,7 @@ __all__ = [
     "growth_field",
     "half_sample_w1",
     "hold_outs",
+    "interaction_profile",
     "interpolation_scores",
     "interpolation_split",
     "landscape",
@@ -46,11 +93,22 @@ __all__ = [
     "mean_shift",
     "mixture",
     "noise_floor",
+    "observations",
     "ot_interpolation",
+    "pair_distances",
+    "parts",
     "persistence",
+    "persistence_bands",
     "reach",
+    "reading_errors",
     "reversed_time",
     "score",
+    "select_model",
+    "summaries",
+    "temperature",
+    "total_mass",
+    "trend_bands",
+    "units",
     "velocity_field",
     "yardsticks",
 ]

@@ -18,12 +18,12 @@ Cloud = tuple[Float[np.ndarray, "n d"], Float[np.ndarray, " n"]]
 
 
 class HoldOut(NamedTuple):
-    """One snapshot held out.
+    """One snapshot held out; in the units of the data, where it is not standardised.
 
     Attributes:
         index: of the held-out snapshot among all of them.
-        truth: the held-out snapshot, in the units of the data.
-        train: the others, in the units of the data.
+        truth: the held-out snapshot.
+        train: the others.
         gap: the smallest time between neighbours among all of them.
     """
 
@@ -42,6 +42,11 @@ class HoldOut(NamedTuple):
         """How far it lies from the snapshot before it to the one after, in (0, 1)."""
         before, after = self.train.times[self.index - 1 : self.index + 1]
         return float((self.time - before) / (after - before))
+
+    def standardised(self) -> "HoldOut":
+        """The same, in units in which the pooled training snapshots are standard."""
+        train, units = self.train.standardise()
+        return self._replace(truth=units.apply(self.truth), train=train)
 
 
 def hold_outs(snapshots: Snapshots) -> list[HoldOut]:
@@ -128,7 +133,7 @@ class Yardsticks(NamedTuple):
 
 
 def yardsticks(held: HoldOut, *, seed: int = 0) -> Yardsticks:
-    """The scores that a model must be seen beside, in the units of the data."""
+    """The scores that a model must be seen beside, in the units of ``held``."""
     before = held.index - 1
     return Yardsticks(
         score(ot_interpolation(held.train, before, held.time), held),
@@ -137,6 +142,14 @@ def yardsticks(held: HoldOut, *, seed: int = 0) -> Yardsticks:
     )
 
 
-def score(cloud: Cloud, held: HoldOut) -> float:
-    """Exact $W_1$ from ``cloud`` to the held-out one, in the units of the data."""
-    return w1(cloud[0], held.truth[0], cloud[1], held.truth.weight(0))
+def score(cloud: Cloud, held: HoldOut, *, standardised: bool = False) -> float:
+    """Exact $W_1$ from ``cloud`` to the held-out one, both in the units of the data.
+
+    The distance is in those units too, or in ones in which the pooled training
+    snapshots are ``standardised``.
+    """
+    points, weights = cloud
+    if standardised:
+        units = held.train.standardise()[1]
+        points, held = (points - units.mean) / units.std, held.standardised()
+    return w1(points, held.truth[0], weights, held.truth.weight(0))

@@ -87,7 +87,9 @@ def _(options: _Options, primals: tuple, tangents: tuple) -> tuple[tuple, tuple]
     dcost, da, db, depsilon, _ = tangents
     f, g, converged = _potentials(options, *primals)
     log_ratio = (f[:, None] + g - cost) / epsilon
-    plan = a[:, None] * b * jnp.exp(log_ratio)
+    # Equal to a b exp(log_ratio), which overflows between points of weight zero that
+    # lie apart from the others, and where the potentials dwarf epsilon.
+    plan = b * jax.nn.softmax((f[:, None] - cost) / epsilon + jnp.log(a)[:, None], 0)
     tangent = (
         jnp.sum(plan * dcost) + f @ da + g @ db + jnp.sum(plan * log_ratio) * depsilon
     )

@@ -2,7 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-from . import schema
+from wflow.cli.errors import CommandError
+
+from . import schema, terms
 
 
 if TYPE_CHECKING:
@@ -41,6 +43,10 @@ def build_energy(
             tau = Learnable(part.temperature) if part.learn else part.temperature
             kernel = part.density == "kernel"
             return Entropy(tau, KDE(part.bandwidth) if kernel else GaussianClosure())
+        case schema.Sum():
+            pass
+        case _:
+            return build_term(part, dim)
     first, *rest = [
         build_energy(term, dim, k)
         for term, k in zip(
@@ -50,6 +56,63 @@ def build_energy(
     for term in rest:
         first = first + term
     return first
+
+
+def build_term(part: terms.Term, dim: int) -> "AbstractEnergy":
+    """The readable energy on R^dim, where it starts from.
+
+    Raises:
+        CommandError: it does not fit the dimension.
+    """
+    from wflow import energies
+    from wflow.parameters import Learnable
+
+    def free(value: Any) -> Any:
+        return Learnable(value, positive=False) if part.learn else value
+
+    def positive(value: float) -> Any:
+        return Learnable(value) if part.learn else value
+
+    try:
+        match part:
+            case terms.Polynomial():
+                named = energies.Polynomial(dim, part.degree).names
+                if unknown := sorted(set(part.coefficients) - set(named)):
+                    raise ValueError(
+                        f"polynomial: expected monomials among {', '.join(named)}, "
+                        f"found {unknown[0]}."
+                    )
+                start = [part.coefficients.get(name, 0.0) for name in named]
+                function = energies.Polynomial(dim, part.degree, free(start))
+            case terms.Bumps(centres=None):
+                lattice = energies.Bumps.lattice(dim, part.low, part.high, part.count)
+                start = [0.0] * len(lattice.centres)
+                if part.heights is not None:
+                    start = part.heights
+                function = energies.Bumps(lattice.centres, lattice.width, free(start))
+            case terms.Bumps(centres=list() as centres):
+                if any(len(centre) != dim for centre in centres):
+                    raise ValueError(f"bumps: expected centres of dimension {dim}.")
+                start = part.heights or [0.0] * len(centres)
+                function = energies.Bumps(centres, part.width, free(start))
+            case terms.RadialBumps():
+                start = [0.0] * part.count
+                function = energies.RadialBumps(part.count, part.reach, free(start))
+            case terms.Morse():
+                function = energies.Morse(
+                    *map(positive, (part.depth, part.length, part.distance))
+                )
+            case terms.GaussianPair():
+                function = energies.GaussianProfile(
+                    free(part.height), positive(part.length)
+                )
+            case terms.PowerPair():
+                function = energies.Power(free(part.strength), positive(part.exponent))
+    except ValueError as error:
+        raise CommandError(f"energy: {error}") from error
+    if isinstance(part, terms.Polynomial | terms.Bumps):
+        return energies.Potential(function)
+    return energies.Interaction(energies.Radial(function, part.softening))
 
 
 def build_flow(
@@ -88,7 +151,9 @@ def build_velocity(part: schema.Velocity) -> "AbstractInitialVelocity":
         case schema.Displacement():
             return learning.Displacement()
         case schema.SmoothedDisplacement():
-            return learning.SmoothedDisplacement(part.bandwidth, part.curvature)
+            return learning.SmoothedDisplacement(part.bandwidth)
+        case schema.SmoothPath():
+            return learning.SmoothPath(part.bandwidth, part.length, part.noise)
         case schema.Learned():
             return learning.Learned(build_velocity(part.start))
         case schema.Corrected():
@@ -111,7 +176,7 @@ def fit_options(part: schema.Fit, growth: bool = False) -> dict[str, Any]:
         case schema.RandomHorizon():
             horizon = learning.RandomHorizon(part.horizon.ramp)
         case schema.FullHorizon():
-            horizon = learning.FullHorizon()
+            horizon = learning.FullHorizon(part.horizon.ramp)
         case schema.FixedHorizon():
             horizon = learning.FixedHorizon(part.horizon.length)
     plain = part.model_dump(exclude={"horizon", "loss", "optimizer"})

@@ -13,6 +13,7 @@ from . import schema
 
 
 if TYPE_CHECKING:
+    from wflow.energies import AbstractEnergy
     from wflow.io import Layout
     from wflow.learning import Snapshots, Standardisation
 
@@ -165,10 +166,25 @@ def simulated(data: schema.Simulator, seed: int) -> "Snapshots":
     # Another key than those of the training, which are split from the seed's.
     key = jax.random.fold_in(jax.random.key(seed), _DATA_STREAM)
     options = data.model_dump(
-        exclude={"name", "particles", *schema.FileData.model_fields}
+        exclude={"name", "particles", "terms", *schema.FileData.model_fields}
     )
+    if (energy := true_energy(data)) is not None:
+        options["energy"] = energy
     simulate = getattr(simulators, data.name)
     return simulate(key, n=data.particles, **options)
+
+
+def true_energy(data: schema.Data) -> "AbstractEnergy | None":
+    """The energy that drives simulated particles, where ``data`` names one."""
+    if not isinstance(data, schema.SwarmData) or data.terms is None:
+        return None
+    from wflow.energies import Sum
+    from wflow.parameters import unwrap
+
+    from .build import build_term
+
+    dim = len(data.mean)
+    return unwrap(Sum(tuple(build_term(term, dim) for term in data.terms)))
 
 
 def shuffled(snapshots: "Snapshots", seed: int) -> "Snapshots":

@@ -9,10 +9,12 @@ import numpy as np
 from wflow.cli.report import ScoreTable
 from wflow.cli.rundir import RunDirectory
 
+from .reading import draw_interaction
 from .study import Study
 
 
 if TYPE_CHECKING:
+    from wflow.energies import AbstractEnergy
     from wflow.learning import Fit, Snapshots
 
 # Points of the landscape along each axis.
@@ -22,6 +24,7 @@ LATTICE = 60
 def draw_course(study: Study, fitted: "Fit", directory: RunDirectory) -> list[Path]:
     """Snapshots, loss, friction, landscape."""
     from wflow.plotting import plot_friction, plot_loss, plot_snapshots
+    from wflow.populations import parts
 
     data, clock = study.data, study.data.clock
     history = fitted.history
@@ -57,11 +60,27 @@ def draw_course(study: Study, fitted: "Fit", directory: RunDirectory) -> list[Pa
     paths = [directory.write_figure(name, figure) for name, figure in drawn.items()]
     if data.snapshots.dim == 2:
         paths.append(draw_landscape(study, fitted, directory))
-    return paths
+        external, *others = parts(fitted.mechanics.energy)
+        if external is not None and any(part is not None for part in others):
+            title = "External potential and its force"
+            paths.append(
+                draw_landscape(study, fitted, directory, external, "external", title)
+            )
+    return [*paths, *draw_interaction(study, fitted, directory)]
 
 
-def draw_landscape(study: Study, fitted: "Fit", directory: RunDirectory) -> Path:
-    """Energy landscape and force at the last training snapshot, d = 2."""
+def draw_landscape(
+    study: Study,
+    fitted: "Fit",
+    directory: RunDirectory,
+    energy: "AbstractEnergy | None" = None,
+    name: str = "landscape",
+    title: str = "Energy landscape and force",
+) -> Path:
+    """Landscape and force of ``energy`` at the last training snapshot, d = 2.
+
+    By default of the whole energy of the fit.
+    """
     import jax.numpy as jnp
 
     from wflow.measures import Particles
@@ -74,7 +93,7 @@ def draw_landscape(study: Study, fitted: "Fit", directory: RunDirectory) -> Path
     )
     t = jnp.asarray(train.times[-1], train.dtype)
     (x, y), points = lattice(train, LATTICE, margin=0.06)
-    energy = fitted.mechanics.energy
+    energy = fitted.mechanics.energy if energy is None else energy
     values = landscape(energy, cloud, points, t).reshape(LATTICE, LATTICE)
     force = force_field(energy, cloud, points, t).reshape(LATTICE, LATTICE, 2)
     figure = plot_landscape(
@@ -89,8 +108,9 @@ def draw_landscape(study: Study, fitted: "Fit", directory: RunDirectory) -> Path
         labels=data.axes.labels,
         time_label=data.clock.label,
         equal=data.axes.equal,
+        title=title,
     )
-    return directory.write_figure("landscape", figure)
+    return directory.write_figure(name, figure)
 
 
 def draw_growth(study: Study, fitted: "Fit", directory: RunDirectory) -> Path:

@@ -6,6 +6,8 @@ from pydantic import Field
 
 from wflow.cli.config import Strict, TaskConfig
 
+from .terms import Term
+
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -128,8 +130,34 @@ class ToggleData(_SimulatorData):
     step: Positive = 0.5
 
 
+class SwarmData(_SimulatorData):
+    """Particles under known forces; see ``wflow.populations.simulators.swarm``.
+
+    The sum of the ``terms`` is their energy, in the units of the data; scores then say
+    how far the learned forces are from it.
+    """
+
+    name: Literal["swarm"]
+    particles: Annotated[int, Field(ge=2)] = 200
+    snapshots: Annotated[int, Field(ge=2)] = 11
+    interval: Positive = 0.4
+    step: Positive = 0.05
+    terms: (
+        Annotated[
+            list[Annotated[Term, Field(discriminator="kind")]], Field(min_length=1)
+        ]
+        | None
+    ) = None
+    friction: NonNegative = 0.5
+    temperature: NonNegative = 0.0
+    mean: Annotated[list[float], Field(min_length=1)] = [1.5, 0.0]
+    spread: Positive = 0.6
+    paired: bool = False
+    axes: Axes = Axes(equal=True)
+
+
 Simulator = Annotated[
-    BoidsData | GradientFlowSDEData | VortexData | ToggleData,
+    BoidsData | GradientFlowSDEData | VortexData | ToggleData | SwarmData,
     Field(discriminator="name"),
 ]
 
@@ -184,12 +212,18 @@ class Sum(Strict):
 
     kind: Literal["sum"]
     terms: Annotated[
-        list[Annotated[Attention | MLP | Pair | Entropy, Field(discriminator="kind")]],
+        list[
+            Annotated[
+                Attention | MLP | Pair | Entropy | Term, Field(discriminator="kind")
+            ]
+        ],
         Field(min_length=1),
     ]
 
 
-Energy = Annotated[Attention | MLP | Pair | Sum | Entropy, Field(discriminator="kind")]
+Energy = Annotated[
+    Attention | MLP | Pair | Sum | Entropy | Term, Field(discriminator="kind")
+]
 
 
 class Growth(Strict):
@@ -235,14 +269,19 @@ class Displacement(Strict):
 
 
 class SmoothedDisplacement(Strict):
-    """The same, averaged over neighbours with a Gaussian kernel of that width.
-
-    ``curvature`` is the share of the way from a chord to a parabola's slope.
-    """
+    """The same, averaged over neighbours with a Gaussian kernel of that width."""
 
     kind: Literal["smoothed_ot"]
     bandwidth: Positive = 0.4
-    curvature: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+class SmoothPath(Strict):
+    """The slope of a Gaussian process through all snapshots; see ``SmoothPath``."""
+
+    kind: Literal["smooth_path"]
+    bandwidth: Positive = 0.4
+    length: Positive = 3.0
+    noise: Positive = 0.1
 
 
 class Learned(Strict):
@@ -250,7 +289,7 @@ class Learned(Strict):
 
     kind: Literal["learned"]
     start: Annotated[
-        Given | Zero | DICE | Displacement | SmoothedDisplacement,
+        Given | Zero | DICE | Displacement | SmoothedDisplacement | SmoothPath,
         Field(discriminator="kind"),
     ] = Zero(kind="zero")
 
@@ -260,7 +299,7 @@ class Corrected(Strict):
 
     kind: Literal["corrected"]
     start: Annotated[
-        Given | Zero | DICE | Displacement | SmoothedDisplacement,
+        Given | Zero | DICE | Displacement | SmoothedDisplacement | SmoothPath,
         Field(discriminator="kind"),
     ] = SmoothedDisplacement(kind="smoothed_ot")
     width: Count = 32
@@ -268,7 +307,14 @@ class Corrected(Strict):
 
 
 Velocity = Annotated[
-    Given | Zero | DICE | Displacement | SmoothedDisplacement | Learned | Corrected,
+    Given
+    | Zero
+    | DICE
+    | Displacement
+    | SmoothedDisplacement
+    | SmoothPath
+    | Learned
+    | Corrected,
     Field(discriminator="kind"),
 ]
 
@@ -281,9 +327,10 @@ class RandomHorizon(Strict):
 
 
 class FullHorizon(Strict):
-    """All snapshots."""
+    """All snapshots, once the horizon has grown to them over ``ramp`` of the steps."""
 
     kind: Literal["full"]
+    ramp: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
 class FixedHorizon(Strict):
@@ -381,10 +428,55 @@ class Fraction(Strict):
     train: Share
 
 
+class Ensemble(Strict):
+    """Bands on the forecasts, from several fits; see ``wflow.learning.fit_ensemble``.
+
+    ``resample``: what differs between the members beside their random keys: the weights
+    of all ``points``, as if sampled again, of ``rows``, each the same point in every
+    snapshot, or ``none``. ``followed``: every snapshot shows the same points, so that
+    the observed cloud is no new sample. ``backtest``: numbers of first training
+    snapshots from which the others are forecast to measure the error of the model; by
+    default one that leaves as many as are held out, an empty list is none.
+    """
+
+    members: Annotated[int, Field(ge=2)] = 8
+    resample: Literal["points", "rows", "none"] = "points"
+    followed: bool = False
+    level: Share = 0.9
+    backtest: list[Annotated[int, Field(ge=2)]] | None = None
+    quantiles: list[Share] = [0.1, 0.25, 0.5, 0.75, 0.9]
+
+
 class ForecastConfig(PopulationConfig):
-    """Train on the first snapshots, forecast the others."""
+    """Train on the first snapshots, forecast the others, with bands if so wished."""
 
     split: Annotated[Until | Last | Fraction, Field(discriminator="kind")]
+    ensemble: Ensemble | None = None
+
+
+class Selection(Strict):
+    """How an energy is chosen; see ``wflow.populations.select_model``.
+
+    ``held_out``: index of the training snapshot that decides, counted from the end
+    where negative. ``start``: a forecast of it begins at the training snapshot before
+    it, or at the first.
+    """
+
+    held_out: int = -1
+    start: Literal["last_snapshot", "initial"] = "last_snapshot"
+
+
+class SelectionConfig(ForecastConfig):
+    """Choose one of several energies, then forecast with it.
+
+    ``energy`` is set to each of ``candidates`` in turn. The snapshots that the forecast
+    is tested on take no part in the choice.
+    """
+
+    candidates: Annotated[
+        dict[Annotated[str, Field(pattern=r"^[\w+-]+$")], Energy], Field(min_length=2)
+    ]
+    selection: Selection = Selection()
 
 
 class Holdout(Strict):

@@ -35,6 +35,7 @@ TITLES = {
     "model": "model",
     "persistence": "nothing moves",
     "constant_velocity": "constant velocity",
+    "extrapolated_velocity": "extrapolated velocity",
     "mean_shift": "mean shift",
     "ot_interpolation": "OT midpoint of the neighbours",
 }
@@ -110,7 +111,7 @@ class Study:
         """The law of ``fitted`` on the training snapshots of this study.
 
         Itself where it was fitted to them; start velocities of others come from the
-        config's rule.
+        config's rule, with what was learned of it.
         """
         import jax
 
@@ -120,7 +121,7 @@ class Study:
         velocities = build_velocity(self.config.velocity)(
             train, jax.random.key(self.config.seed)
         )
-        return dataclasses.replace(fitted, snapshots=train, velocities=velocities)
+        return fitted.restarted(train, velocities)
 
     def table(self, report: "Report", title: str) -> ScoreTable:
         """``report`` for the reader, with times in the data's units."""

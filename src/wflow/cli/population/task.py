@@ -11,6 +11,7 @@ from wflow.cli.rundir import RunDirectory
 from wflow.cli.task import AbstractTask
 
 from .data import load, with_data
+from .reading import reading_metrics
 from .schema import ForecastConfig, InterpolationConfig, UnbalancedConfig
 from .study import (
     Study,
@@ -68,7 +69,13 @@ class AbstractPopulationTask(AbstractTask[Config]):
         fitted = study.fit(directory, resume)
         scored = self.score(study, fitted)
         outcome = Outcome(
-            {**fit_metrics(fitted), **scored.metrics}, scored.tables, scored.remarks
+            {
+                **fit_metrics(fitted),
+                **reading_metrics(study, fitted),
+                **scored.metrics,
+            },
+            scored.tables,
+            scored.remarks,
         )
         # Figures come last: whatever happens to them, the scores are kept.
         directory.write_metrics(outcome.metrics)

@@ -1,25 +1,91 @@
 """Learn from the first snapshots, forecast the later ones."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wflow.cli.population import ensemble
+from wflow.cli.population.data import load
 from wflow.cli.population.figures import draw_course, draw_predictions, draw_scores
 from wflow.cli.population.schema import ForecastConfig
 from wflow.cli.population.study import Study
-from wflow.cli.population.task import AbstractPopulationTask
+from wflow.cli.population.task import AbstractPopulationTask, open_study
 from wflow.cli.report import Outcome
 from wflow.cli.rundir import RunDirectory
 
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from wflow.learning import Fit
 
 
 class PopulationForecast(AbstractPopulationTask[ForecastConfig]):
-    """Forecasts from the last training snapshot and, as in training, from the first."""
+    """Forecasts from the last training snapshot and, as in training, from the first.
+
+    With an ensemble, bands of statistics of the former.
+    """
 
     summary = "learn from the first snapshots, forecast the later ones"
     config = ForecastConfig
+
+    def check(self, config: ForecastConfig, source: str) -> None:
+        super().check(config, source)
+        if config.ensemble is not None:
+            ensemble.check(Study.of(config, load(config, source)))
+
+    def run(
+        self,
+        config: ForecastConfig,
+        directory: RunDirectory,
+        *,
+        resume: bool,
+        console: "Console",
+    ) -> Outcome:
+        outcome = super().run(config, directory, resume=resume, console=console)
+        if config.ensemble is None:
+            return outcome
+        study = Study.of(config, load(config, str(directory.config)))
+        fits, error = ensemble.fit_members(study, directory, resume, console)
+        bands = ensemble.bands_of(study, fits, error)
+        outcome = outcome.joined(ensemble.judged(study, bands, error))
+        directory.write_metrics(outcome.metrics)
+        ensemble.write_bands(study, bands, directory)
+        ensemble.draw_bands(study, bands, directory)
+        return outcome
+
+    def evaluate(
+        self, config: ForecastConfig, directory: RunDirectory, console: "Console"
+    ) -> Outcome:
+        outcome = super().evaluate(config, directory, console)
+        if config.ensemble is None:
+            return outcome
+        study, _ = open_study(config, directory)
+        fits, error = ensemble.load_members(config, directory)
+        bands = ensemble.bands_of(study, fits, error)
+        return outcome.joined(ensemble.judged(study, bands, error))
+
+    def plot(self, config: ForecastConfig, directory: RunDirectory) -> list[Path]:
+        paths = super().plot(config, directory)
+        if config.ensemble is None:
+            return paths
+        study, _ = open_study(config, directory)
+        bands = ensemble.bands_of(study, *ensemble.load_members(config, directory))
+        return [*paths, ensemble.draw_bands(study, bands, directory)]
+
+    def forecast(
+        self,
+        config: ForecastConfig,
+        directory: RunDirectory,
+        times: Sequence[float],
+        out: Path,
+        start: str,
+    ) -> Path:
+        path = super().forecast(config, directory, times, out, start)
+        # Bands are of forecasts from the last snapshot.
+        if config.ensemble is not None and start == "last_snapshot":
+            ensemble.write_forecast_bands(config, directory, times, path)
+        return path
 
     def score(self, study: Study, fitted: "Fit") -> Outcome:
         from wflow.populations import forecast_scores

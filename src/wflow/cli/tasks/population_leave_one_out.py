@@ -3,13 +3,13 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from wflow.cli.errors import CommandError
 from wflow.cli.population.build import build_flow, build_velocity, fit_options
-from wflow.cli.population.data import load, with_data
+from wflow.cli.population.data import Dataset, load, with_data
 from wflow.cli.population.schema import LeaveOneOutConfig
 from wflow.cli.report import Outcome, ScoreTable, median_outcome
 from wflow.cli.rundir import RunDirectory
@@ -21,12 +21,22 @@ if TYPE_CHECKING:
 
     from wflow.learning import Fit, Snapshots
     from wflow.populations import HoldOut
+    from wflow.populations.leave_one_out import Cloud, Fitter
 
 
-TITLE = "Every interior snapshot from the others (exact W1, units of the data)"
+TITLE = "Every interior snapshot from the others"
 MIDPOINT = "OT midpoint of the neighbours"
-FLOOR = "halves of the snapshot"
 FLOOR_TITLE = "Noise: random halves of each held-out snapshot against each other"
+# What the numbers of a table are in, and what that adds to their names.
+SPACES = {"units of the data": "", "standardised units": "_standardised"}
+NAMES = {
+    "model": "w1",
+    MIDPOINT: "ot_midpoint_w1",
+    "nothing moves": "nothing_moves_w1",
+    "forwards alone": "forwards_w1",
+    "backwards alone": "backwards_w1",
+}
+LEARNED = ("model", "forwards alone", "backwards alone")
 
 
 class PopulationLeaveOneOut(AbstractTask[LeaveOneOutConfig]):
@@ -48,6 +58,9 @@ class PopulationLeaveOneOut(AbstractTask[LeaveOneOutConfig]):
         except ValueError as error:
             raise CommandError(f"{source}: data: {error}") from error
 
+    def finished(self, directory: RunDirectory) -> Path:
+        return directory.metrics
+
     def run(
         self,
         config: LeaveOneOutConfig,
@@ -56,68 +69,246 @@ class PopulationLeaveOneOut(AbstractTask[LeaveOneOutConfig]):
         resume: bool,
         console: "Console",
     ) -> Outcome:
-        from wflow.populations import hold_outs, reach, score, yardsticks
-
-        snapshots = _model_precision(config, directory)
-        console.print(f"{snapshots!r}", highlight=False, soft_wrap=True)
-        trainings = _Trainings(config, directory, snapshots, resume)
-        rows: dict[str, list[float]] = {
-            name: [] for name in ("model", MIDPOINT, "nothing moves", "forwards alone")
-        }
-        both = config.sides == "both"
-        if both:
-            rows["backwards alone"] = []
-        floor: list[float] = []
-        held_out = hold_outs(snapshots)
-        for held in held_out:
-            found, sides, _ = reach(
-                held,
-                trainings.fit,
-                both_sides=both,
-                substeps=config.evaluation.substeps,
-            )
-            # The yardsticks do not depend on the run's seed.
-            free = yardsticks(held)
-            floor.append(free.half_sample)
-            scores = [score(found, held), free.ot_midpoint, free.nothing_moves]
-            scores += [score(side, held) for side in sides]
-            for row, value in zip(rows.values(), scores, strict=True):
-                row.append(value)
-            console.print(
-                f"snapshot {held.index}: model {rows['model'][-1]:.4f}, OT midpoint "
-                f"{free.ot_midpoint:.4f}, nothing moves {free.nothing_moves:.4f}",
-                highlight=False,
-            )
-        names = tuple(f"{config.data.time.label} {held.time:g}" for held in held_out)
-        learned = ("model", "forwards alone", "backwards alone")
-        models = tuple(name for name in learned if name in rows)
-        tables = [
-            ScoreTable(TITLE, names, rows, models),
-            # No baseline: what sampling alone would score.
-            ScoreTable(FLOOR_TITLE, names, {FLOOR: floor}, (FLOOR,)),
-        ]
+        study = _Study.of(config, directory)
+        console.print(f"{study.snapshots!r}", highlight=False, soft_wrap=True)
+        trainings = _Trainings(config, directory, study.snapshots, resume)
+        answers = []
+        for held in study.held_out:
+            answers.append(study.answer(held, trainings.fit))
+            console.print(answers[-1].sentence, highlight=False)
+        tables = study.tables(answers)
         trainings.write_history()
         metrics = {**_metrics(tables), **trainings.metrics}
         directory.write_metrics(metrics)
-        self._draw(tables[0], directory)
+        study.draw(tables[0], answers, directory)
         return Outcome(metrics, tables)
 
     def pooled(self, outcomes: Sequence[Outcome]) -> Outcome:
         """Medians over seeds; a win is one by the median score of a snapshot."""
         several = median_outcome(outcomes)
-        wins = _wins(several.tables[0])
+        wins = _wins(several.tables)
         return Outcome({**several.metrics, **wins}, several.tables)
 
-    def _draw(self, table: ScoreTable, directory: RunDirectory) -> list[Path]:
-        from wflow.plotting import plot_scores
+    def evaluate(
+        self, config: LeaveOneOutConfig, directory: RunDirectory, console: "Console"
+    ) -> Outcome:
+        study = _Study.of(config, directory)
+        saved = _Saved(config, directory).fit
+        tables = study.tables([study.answer(held, saved) for held in study.held_out])
+        return Outcome(_metrics(tables), tables)
 
-        figure = plot_scores(
+    def plot(self, config: LeaveOneOutConfig, directory: RunDirectory) -> list[Path]:
+        study = _Study.of(config, directory)
+        saved = _Saved(config, directory).fit
+        reached = [study.reached(held, saved) for held in study.held_out]
+        table = study.read_table(directory.read_metrics())
+        return study.draw(table, reached, directory)
+
+    def forecast(
+        self,
+        config: LeaveOneOutConfig,
+        directory: RunDirectory,
+        times: Sequence[float],
+        out: Path,
+        start: str,
+    ) -> Path:
+        raise CommandError(
+            f"{directory.path} holds laws that each lack a snapshot, none of all of "
+            "them: forecast with a run of a config of the task population_forecast."
+        )
+
+
+class _Reached(NamedTuple):
+    """A held-out cloud as the model sees it: from both sides, and from each."""
+
+    cloud: "Cloud"
+    sides: "list[Cloud]"
+
+
+class _Answer(NamedTuple):
+    """The same with its scores; of each space one for every row of the table."""
+
+    cloud: "Cloud"
+    index: int
+    scores: dict[str, list[float]]
+    floors: list[float]
+
+    @property
+    def sentence(self) -> str:
+        """For whoever waits."""
+        model, midpoint, still, *_ = next(iter(self.scores.values()))
+        return (
+            f"snapshot {self.index}: model {model:.4f}, OT midpoint {midpoint:.4f}, "
+            f"nothing moves {still:.4f}"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Study:
+    """A dataset, its snapshots in the model's precision and time, and the hold-outs."""
+
+    config: LeaveOneOutConfig
+    data: Dataset
+    snapshots: "Snapshots"
+    held_out: "list[HoldOut]"
+
+    @classmethod
+    def of(cls, config: LeaveOneOutConfig, directory: RunDirectory) -> "_Study":
+        """Of the data that ``config`` names."""
+        from wflow.populations import hold_outs
+
+        data = load(config, str(directory.config))
+        units = data.units(data.snapshots, False, config.precision)
+        if units.unit == 1:
+            # Times that need no change keep their names.
+            units = dataclasses.replace(units, origin=0.0)
+        snapshots = units.to_model(data.snapshots)
+        return cls(config, data, snapshots, hold_outs(snapshots))
+
+    @property
+    def methods(self) -> list[str]:
+        """The rows of a table."""
+        both = self.config.sides == "both"
+        return [name for name in NAMES if both or name != "backwards alone"]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of a table."""
+        label = self.data.clock.label
+        return tuple(f"{label} {held.time:g}" for held in self.held_out)
+
+    def reached(self, held: "HoldOut", fitter: "Fitter") -> _Reached:
+        """The held-out cloud by the laws of ``fitter``."""
+        from wflow.populations import reach
+
+        cloud, sides, _ = reach(
+            held,
+            fitter,
+            both_sides=self.config.sides == "both",
+            substeps=self.config.evaluation.substeps,
+        )
+        return _Reached(cloud, sides)
+
+    def answer(self, held: "HoldOut", fitter: "Fitter") -> _Answer:
+        """The same, scored."""
+        from wflow.populations import score, yardsticks
+
+        cloud, sides = self.reached(held, fitter)
+        scores, floors = {}, []
+        for space, suffix in SPACES.items():
+            standardised = bool(suffix)
+            # The yardsticks do not depend on the run's seed.
+            free = yardsticks(held.standardised() if standardised else held)
+            own = [score(each, held, standardised=standardised) for each in sides]
+            scores[space] = [
+                score(cloud, held, standardised=standardised),
+                free.ot_midpoint,
+                free.nothing_moves,
+                *own,
+            ]
+            floors.append(free.half_sample)
+        return _Answer(cloud, held.index, scores, floors)
+
+    def tables(self, answers: Sequence[_Answer]) -> list[ScoreTable]:
+        """One for each space, and one of the noise."""
+        models = tuple(name for name in LEARNED if name in self.methods)
+        tables = []
+        for space in SPACES:
+            columns = zip(*(answer.scores[space] for answer in answers), strict=True)
+            rows = dict(zip(self.methods, map(list, columns), strict=True))
+            title = f"{TITLE} (exact W1, {space})"
+            tables.append(ScoreTable(title, self.columns, rows, models))
+        floors = zip(*(answer.floors for answer in answers), strict=True)
+        rows = dict(zip(SPACES, map(list, floors), strict=True))
+        # No baselines: what sampling alone would score.
+        tables.append(ScoreTable(FLOOR_TITLE, self.columns, rows, tuple(SPACES)))
+        return tables
+
+    def read_table(self, metrics: dict[str, float]) -> ScoreTable:
+        """The first table of a finished run."""
+        count = range(1, len(self.held_out) + 1)
+        rows = {
+            name: [metrics.get(f"{NAMES[name]}_{k}") for k in count]
+            for name in self.methods
+        }
+        models = tuple(name for name in LEARNED if name in self.methods)
+        return ScoreTable(TITLE, self.columns, rows, models)
+
+    def draw(
+        self,
+        table: ScoreTable,
+        reached: "Sequence[_Reached | _Answer]",
+        directory: RunDirectory,
+    ) -> list[Path]:
+        """Scores; and what was predicted, over the truth and its neighbours."""
+        from wflow.plotting import plot_forecasts, plot_scores
+
+        scores = plot_scores(
             table.columns,
             table.rows,
             models=table.models,
             label="$W_1$ (units of the data)",
         )
-        return [directory.write_figure("scores", figure)]
+        neighbours = [
+            np.concatenate([held.train[held.index - 1], held.train[held.index]])
+            for held in self.held_out
+        ]
+        clouds = plot_forecasts(
+            [held.time for held in self.held_out],
+            [held.truth[0] for held in self.held_out],
+            [each.cloud[0] for each in reached],
+            start=neighbours,
+            start_label="snapshots before and after",
+            scores=table.rows["model"],
+            weights=[each.cloud[1] for each in reached],
+            title="Held-out snapshots",
+            labels=self.data.axes.labels,
+            time_label=self.data.clock.label,
+            equal=self.data.axes.equal,
+        )
+        drawn = {"scores": scores, "held_out": clouds}
+        return [directory.write_figure(name, figure) for name, figure in drawn.items()]
+
+
+def _name(held: "HoldOut", backwards: bool) -> str:
+    """Of the files of one fit."""
+    return f"{held.index}-{'backwards' if backwards else 'forwards'}"
+
+
+class _Saved:
+    """The fits of a finished run."""
+
+    def __init__(self, config: LeaveOneOutConfig, directory: RunDirectory):
+        self.config, self.directory = config, directory
+
+    def fit(self, train: "Snapshots", held: "HoldOut", backwards: bool) -> "Fit":
+        """The fit to ``train``.
+
+        Raises:
+            CommandError: there is none, it is of another model or of other snapshots.
+        """
+        import jax
+
+        from wflow.learning import Fit
+
+        path = self.directory.models / f"{_name(held, backwards)}.eqx"
+        if not path.is_file():
+            raise CommandError(f"{path} is missing: run the config again.")
+        try:
+            found = Fit.load(
+                path, build_flow(self.config, train.dim, jax.random.key(0))
+            )
+        except ValueError as error:
+            raise CommandError(str(error)) from error
+        same = found.snapshots.sizes == train.sizes and all(
+            np.array_equal(a, b) for a, b in zip(found.snapshots, train, strict=True)
+        )
+        if not same:
+            raise CommandError(
+                f"{self.directory.path} was trained on other snapshots: what holds out "
+                "one of these needs fits of its own; use wflow run with --data."
+            )
+        return found
 
 
 class _Trainings:
@@ -144,7 +335,7 @@ class _Trainings:
         config = self.config
         key = jax.random.fold_in(jax.random.key(config.seed), held.index)
         flow_key, fit_key = jax.random.split(jax.random.fold_in(key, int(backwards)))
-        name = f"{held.index}-{'backwards' if backwards else 'forwards'}"
+        name = _name(held, backwards)
         fitted = fit(
             build_flow(config, train.dim, flow_key),
             train,
@@ -191,43 +382,34 @@ class _Trainings:
         return numbers
 
 
-def _model_precision(config: LeaveOneOutConfig, directory: RunDirectory) -> "Snapshots":
-    """The snapshots in the model's precision and time."""
-    data = load(config, str(directory.config))
-    units = data.units(data.snapshots, False, config.precision)
-    if units.unit == 1:
-        # Times that need no change keep their names.
-        units = dataclasses.replace(units, origin=0.0)
-    return units.to_model(data.snapshots)
-
-
 def _metrics(tables: Sequence[ScoreTable]) -> dict[str, float]:
-    names = {
-        "model": "w1",
-        MIDPOINT: "ot_midpoint_w1",
-        "nothing moves": "nothing_moves_w1",
-        FLOOR: "half_sample_w1",
-        "forwards alone": "forwards_w1",
-        "backwards alone": "backwards_w1",
+    """A mean and a number for every hold-out, of every method in either space."""
+    *spaces, noise = tables
+    rows = {
+        NAMES[name] + suffix: row
+        for table, suffix in zip(spaces, SPACES.values(), strict=True)
+        for name, row in table.rows.items()
     }
+    rows |= {f"half_sample_w1{SPACES[space]}": row for space, row in noise.rows.items()}
     found: dict[str, float] = {}
-    rows = {name: row for table in tables for name, row in table.rows.items()}
     for name, row in rows.items():
         values = [float(value) for value in row if value is not None]
-        found[f"{names[name]}_mean"] = float(np.mean(values))
+        found[f"{name}_mean"] = float(np.mean(values))
         for k, value in enumerate(values, 1):
-            found[f"{names[name]}_{k}"] = value
-    return {**found, **_wins(tables[0])}
+            found[f"{name}_{k}"] = value
+    return {**found, **_wins(tables)}
 
 
-def _wins(table: ScoreTable) -> dict[str, float]:
+def _wins(tables: Sequence[ScoreTable]) -> dict[str, float]:
     """Shares of the hold-outs at which the model is nearer than a baseline."""
-    rows = {name: np.asarray(row, float) for name, row in table.rows.items()}
     baselines = {"ot_midpoint": MIDPOINT, "nothing_moves": "nothing moves"}
-    return {
-        f"wins_over_{key}": float(np.mean(rows["model"] < rows[name]))
-        for key, name in baselines.items()
-    }
+    found = {}
+    for table, suffix in zip(tables, SPACES.values(), strict=False):
+        rows = {name: np.asarray(row, float) for name, row in table.rows.items()}
+        for key, name in baselines.items():
+            wins = rows["model"] < rows[name]
+            found[f"wins_over_{key}{suffix}"] = float(np.mean(wins))
+    return found
 
 
 TASK = PopulationLeaveOneOut()

@@ -2,6 +2,7 @@
 
 from .boids import BoidsRule, boids
 from .gradient_flow_sde import POTENTIALS, free_energy_velocity, gradient_flow_sde
+from .swarm import swarm
 from .toggle import Toggle, toggle
 from .vortex import Vortex, vortex
 
@@ -14,6 +15,7 @@ __all__ = [
     "boids",
     "free_energy_velocity",
     "gradient_flow_sde",
+    "swarm",
     "toggle",
     "vortex",
 ]

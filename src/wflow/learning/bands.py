@@ -1,0 +1,213 @@
+"""Bands for a statistic of a population: where it is expected, and how sure that is."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import ArrayLike, Float
+from scipy import stats
+
+from .snapshots import Snapshots
+
+
+# A number of a cloud (n, d) and of its weights (n,), which sum to its mass.
+Statistic = Callable[[np.ndarray, np.ndarray], float]
+
+
+class Band(NamedTuple):
+    """Where a statistic lies at each time, with probability ``level``."""
+
+    times: Float[np.ndarray, " T"]
+    centre: Float[np.ndarray, " T"]
+    low: Float[np.ndarray, " T"]
+    high: Float[np.ndarray, " T"]
+    level: float
+
+
+class Part(NamedTuple):
+    """One source of error: its variance at each time, known to so many degrees."""
+
+    variance: Float[np.ndarray, " T"]
+    degrees: float = np.inf
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Prediction:
+    r"""A statistic at several times, its errors independent and added.
+
+    $c \pm t_\nu \sqrt{V}$, $V = \sum_p V_p$, with Student's t of
+    $\nu = V^2 / \sum_p V_p^2 / \nu_p$ degrees of freedom.
+
+    Attributes:
+        times: of the prediction.
+        centre: at each time.
+        parts: sources of error by name.
+
+    Reference: Satterthwaite, Biometrics Bulletin 2 (1946).
+    """
+
+    times: Float[np.ndarray, " T"]
+    centre: Float[np.ndarray, " T"]
+    parts: Mapping[str, Part]
+
+    @property
+    def deviation(self) -> Float[np.ndarray, " T"]:
+        """The standard deviation of the error at each time."""
+        return np.sqrt(self._total)
+
+    def band(self, level: float = 0.9) -> Band:
+        """The central band of probability ``level``.
+
+        Raises:
+            ValueError: level outside (0, 1).
+        """
+        if not 0 < level < 1:
+            raise ValueError(f"band: expected level in (0, 1), found {level}.")
+        total = self._total
+        shares = sum(part.variance**2 / part.degrees for part in self.parts.values())
+        certain = (total == 0) | (shares == 0)
+        degrees = np.where(certain, np.inf, total**2 / np.where(certain, 1, shares))
+        half = stats.t.ppf((1 + level) / 2, degrees) * np.sqrt(total)
+        return Band(
+            self.times, self.centre, self.centre - half, self.centre + half, level
+        )
+
+    def with_part(self, name: str, part: Part) -> "Prediction":
+        """The same with one more source of error."""
+        return dataclasses.replace(self, parts={**self.parts, name: part})
+
+    @property
+    def _total(self) -> Float[np.ndarray, " T"]:
+        return np.sum([part.variance for part in self.parts.values()], axis=0)
+
+
+def predict(
+    clouds: Sequence[Snapshots],
+    statistics: Mapping[str, Statistic],
+    sizes: int | Sequence[int] | None = None,
+    *,
+    draws: int = 32,
+    seed: int = 0,
+) -> dict[str, Prediction]:
+    r"""What the clouds of M members of an ensemble say of each statistic.
+
+    The centre is their mean; the part ``"members"`` their variance times 1 + 1/M, of
+    M - 1 degrees. With ``sizes`` the part ``"sampling"`` is what a statistic varies by
+    between samples of so many points of a member's cloud, by resampling it.
+
+    Args:
+        clouds: the forecasts of the members, at the same times.
+        statistics: by name.
+        sizes: numbers of points of the clouds that will be observed, one for all times
+            or one each; None is the law itself.
+        draws: samples of each member's cloud.
+        seed: of the samples.
+
+    Raises:
+        ValueError: fewer than two members, or sizes that do not fit the times.
+    """
+    count = len(clouds)
+    if count < 2:
+        raise ValueError(f"predict: expected two members at least, found {count}.")
+    times = clouds[0].times
+    values = {
+        name: np.array([evaluated(statistic, member) for member in clouds])
+        for name, statistic in statistics.items()
+    }
+    found = {
+        name: Prediction(
+            times,
+            rows.mean(axis=0),
+            {"members": Part(rows.var(axis=0, ddof=1) * (1 + 1 / count), count - 1)},
+        )
+        for name, rows in values.items()
+    }
+    if sizes is None:
+        return found
+    noise = _sampling(clouds, statistics, _sizes(sizes, len(times)), draws, seed)
+    return {
+        name: prediction.with_part("sampling", Part(noise[name]))
+        for name, prediction in found.items()
+    }
+
+
+def evaluated(statistic: Statistic, snapshots: Snapshots) -> Float[np.ndarray, " T"]:
+    """The statistic of every snapshot."""
+    return np.array(
+        [
+            statistic(cloud, snapshots.weight(k) * snapshots.mass(k))
+            for k, cloud in enumerate(snapshots)
+        ]
+    )
+
+
+def _sizes(sizes: int | Sequence[int], count: int) -> list[int]:
+    sizes = [sizes] * count if isinstance(sizes, int) else list(sizes)
+    if len(sizes) != count or min(sizes) < 1:
+        raise ValueError(
+            f"predict: expected sizes >= 1 for each of {count} times, found {sizes}."
+        )
+    return sizes
+
+
+def _sampling(
+    clouds: Sequence[Snapshots],
+    statistics: Mapping[str, Statistic],
+    sizes: Sequence[int],
+    draws: int,
+    seed: int,
+) -> dict[str, Float[np.ndarray, " T"]]:
+    """Variance of each statistic over samples, mean over the members."""
+    rng = np.random.default_rng(seed)
+    variances = {name: np.zeros(len(sizes)) for name in statistics}
+    for member in clouds:
+        for k, (x, size) in enumerate(zip(member, sizes, strict=True)):
+            p = np.asarray(member.weight(k), np.float64)
+            counts = rng.multinomial(size, p / p.sum(), size=draws)
+            samples = [(x[row > 0], row[row > 0] / size) for row in counts]
+            for name, statistic in statistics.items():
+                drawn = [statistic(y, w * member.mass(k)) for y, w in samples]
+                variances[name][k] += np.var(drawn, ddof=1) / len(clouds)
+    return variances
+
+
+def reweighted(
+    snapshots: Snapshots, rng: np.random.Generator, *, rows: bool = False
+) -> Snapshots:
+    r"""The Bayesian bootstrap: every weight times an exponential random number.
+
+    The weights of n points of one law are then a draw from what these points say of
+    it; the mean of a coordinate varies by $s / \sqrt{n + 1}$. No point is lost. Masses
+    stay as they are.
+
+    Args:
+        snapshots: with or without weights.
+        rng: where the numbers come from.
+        rows: row i of every snapshot is the same point, and has the same number.
+
+    Raises:
+        ValueError: ``rows`` and snapshots of unequal sizes.
+
+    Reference: Rubin, Annals of Statistics 9 (1981).
+    """
+    sizes = snapshots.sizes
+    if rows and len(set(sizes)) > 1:
+        raise ValueError(
+            "reweighted: rows that are the same point in every snapshot need snapshots "
+            f"of one size, found {min(sizes)} to {max(sizes)}."
+        )
+    if rows:
+        factors = [rng.exponential(size=sizes[0])] * len(sizes)
+    else:
+        factors = [rng.exponential(size=n) for n in sizes]
+    weights: list[ArrayLike] = [
+        snapshots.weight(k) * factor for k, factor in enumerate(factors)
+    ]
+    return Snapshots(
+        snapshots.times,
+        snapshots.clouds,
+        snapshots.velocities,
+        weights,
+        snapshots.masses,
+    )

@@ -1,0 +1,206 @@
+"""Several fits of the same snapshots, whose forecasts differ by what is not known."""
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import jax
+import numpy as np
+from jaxtyping import ArrayLike, Float, PRNGKeyArray
+
+from wflow.flows import LagrangianFlow, SumFlow
+
+from .bands import Band, Prediction, Statistic, predict, reweighted
+from .checkpoint import is_key
+from .fit import fit
+from .result import Fit, Start
+from .snapshots import Snapshots
+
+
+Flow = LagrangianFlow | SumFlow
+Resample = Literal["none", "points", "rows"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Ensemble:
+    """Fits that differ in their random key, perhaps in the weights of the points.
+
+    Attributes:
+        members: the fits, each with the snapshots that it was fitted to.
+        snapshots: the training snapshots, as given.
+    """
+
+    members: tuple[Fit, ...]
+    snapshots: Snapshots
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def forecast(
+        self,
+        times: Float[ArrayLike, " T"],
+        start: Start = "last_snapshot",
+        *,
+        substeps: int = 5,
+        followed: bool = False,
+    ) -> tuple[Snapshots, ...]:
+        """The forecast of every member; see ``Fit.forecast``.
+
+        Each starts at the cloud with its own weights: what n points say of the law that
+        they are drawn from. ``followed``: the forecast is of those very points, and
+        starts at the cloud as given.
+        """
+        members = self.members
+        if followed:
+            members = [
+                dataclasses.replace(member, snapshots=self.snapshots)
+                for member in members
+            ]
+        return tuple(
+            member.forecast(times, start, substeps=substeps) for member in members
+        )
+
+    def band(
+        self,
+        statistic: Statistic,
+        times: Float[ArrayLike, " T"],
+        level: float = 0.9,
+        *,
+        sizes: int | Sequence[int] | None = None,
+        start: Start = "last_snapshot",
+        substeps: int = 5,
+        followed: bool = False,
+    ) -> Band:
+        """The band of a statistic, a function of points ``(n, d)`` and weights.
+
+        Of the law itself, or with ``sizes`` of its samples of so many points. What all
+        members get wrong alike is not in it: see ``wflow.populations.backtest``.
+        """
+        found = self.predict(
+            {"": statistic},
+            times,
+            sizes=sizes,
+            start=start,
+            substeps=substeps,
+            followed=followed,
+        )
+        return found[""].band(level)
+
+    def predict(
+        self,
+        statistics: dict[str, Statistic],
+        times: Float[ArrayLike, " T"],
+        *,
+        sizes: int | Sequence[int] | None = None,
+        start: Start = "last_snapshot",
+        substeps: int = 5,
+        followed: bool = False,
+    ) -> dict[str, Prediction]:
+        """The same for several statistics by name, from which bands of any level come.
+
+        Raises:
+            ValueError: ``sizes`` with ``followed``: points that are followed are no new
+                sample.
+        """
+        if followed and sizes is not None:
+            raise ValueError("predict: points that are followed are no new sample.")
+        clouds = self.forecast(times, start, substeps=substeps, followed=followed)
+        return predict(clouds, statistics, sizes)
+
+    def save(self, folder: str | os.PathLike) -> None:
+        """Write every member into ``folder``, as ``Fit.save`` does."""
+        _clear(Path(folder))
+        for m, member in enumerate(self.members):
+            member.save(_path(folder, m))
+        whole = dataclasses.replace(
+            self.members[0],
+            snapshots=self.snapshots,
+            velocities=(None,) * len(self.snapshots),
+            history={},
+        )
+        whole.save(Path(folder) / "snapshots.eqx")
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike, flow: Flow) -> Self:
+        """The ensemble that ``save`` wrote; ``flow`` is any of the same structure.
+
+        Raises:
+            ValueError: no members there, or of a flow of another structure.
+        """
+        paths = _paths(Path(folder))
+        if len(paths) < 2:
+            raise ValueError(f"{folder} holds no ensemble.")
+        members = tuple(Fit.load(path, flow) for path in paths)
+        return cls(members, Fit.load(Path(folder) / "snapshots.eqx", flow).snapshots)
+
+
+def fit_ensemble(
+    make_flow: Callable[[PRNGKeyArray], Flow],
+    snapshots: Snapshots,
+    *,
+    members: int = 8,
+    key: PRNGKeyArray,
+    resample: Resample = "points",
+    checkpoint_dir: str | os.PathLike | None = None,
+    done: Callable[[int, Fit], Any] | None = None,
+    **options: Any,
+) -> Ensemble:
+    """Fit the same snapshots several times; one compiled program serves all members.
+
+    Args:
+        make_flow: the law of motion with fresh parameters, from a key; what it makes
+            differs in arrays alone.
+        snapshots: training snapshots.
+        members: number of fits, two at least.
+        key: random key.
+        resample: ``"points"``: each member weighs the points of every snapshot anew, by
+            ``reweighted``, as if the population were sampled again; ``"rows"``: row i
+            of every snapshot is the same point, and points are weighed; ``"none"``: the
+            members differ in their random key alone.
+        checkpoint_dir: each member has a folder in it.
+        done: called with the number of a member and its fit when it is made.
+        options: those of ``fit``.
+
+    Raises:
+        ValueError: fewer than two members, an unknown ``resample``, or as ``fit``.
+    """
+    if members < 2:
+        raise ValueError(f"fit_ensemble: expected members >= 2, found {members}.")
+    if resample not in ("none", "points", "rows"):
+        raise ValueError(
+            "fit_ensemble: expected resample 'none', 'points' or 'rows', found "
+            f"{resample!r}."
+        )
+    if not is_key(key):
+        key = jax.random.wrap_key_data(key)
+    fits = []
+    for m in range(members):
+        flow_key, fit_key, data_key = jax.random.split(jax.random.fold_in(key, m), 3)
+        own = snapshots
+        if resample != "none":
+            rng = np.random.default_rng(np.asarray(jax.random.key_data(data_key)))
+            own = reweighted(snapshots, rng, rows=resample == "rows")
+        folder = checkpoint_dir and Path(checkpoint_dir) / f"member-{m}"
+        member = fit(
+            make_flow(flow_key), own, key=fit_key, checkpoint_dir=folder, **options
+        )
+        if done is not None:
+            done(m, member)
+        fits.append(member)
+    return Ensemble(tuple(fits), snapshots)
+
+
+def _path(folder: str | os.PathLike, m: int) -> Path:
+    return Path(folder) / f"member-{m:03d}.eqx"
+
+
+def _paths(folder: Path) -> list[Path]:
+    return sorted(folder.glob("member-*.eqx"))
+
+
+def _clear(folder: Path) -> None:
+    """Remove the members of a larger ensemble that was saved there before."""
+    for path in _paths(folder):
+        path.unlink()

@@ -1,0 +1,116 @@
+"""Statistics of a population over time, with the bands of their forecasts."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from .style import MODEL, OBSERVED, figure, tidy
+
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Rows in all; coordinates beyond are left out.
+_MOST = 4
+
+
+class BandCurve(NamedTuple):
+    """One statistic, observed before and after the forecast begins, and its bands.
+
+    Attributes:
+        past_times: of the training snapshots.
+        past: the statistic there.
+        times: of the forecasts.
+        observed: the statistic there.
+        centre: forecast.
+        bands: for every level the lower and the upper ends.
+    """
+
+    past_times: Float[np.ndarray, " K"]
+    past: Float[np.ndarray, " K"]
+    times: Float[np.ndarray, " T"]
+    observed: Float[np.ndarray, " T"]
+    centre: Float[np.ndarray, " T"]
+    bands: Sequence[tuple[Float[np.ndarray, " T"], Float[np.ndarray, " T"]]]
+
+
+def plot_bands(
+    curves: Mapping[str, Mapping[str, BandCurve]],
+    *,
+    levels: Sequence[float] = (0.5, 0.9),
+    time_label: str = "time",
+) -> "Figure":
+    """What was seen, what was forecast, and how surely, a row for each coordinate.
+
+    Args:
+        curves: for each coordinate, by its name, curves by the name of the statistic;
+            the first four coordinates are drawn.
+        levels: of the bands of each curve, the narrowest first.
+        time_label: name of the time, with unit.
+    """
+    shown = list(curves.items())[:_MOST]
+    columns = max(len(row) for _, row in shown)
+    drawn = figure(2.1 * columns + 0.6, 2.1 * len(shown) + 0.7)
+    panels = drawn.subplots(len(shown), columns, squeeze=False, sharex=True)
+    for row, (label, statistics) in zip(panels, shown, strict=True):
+        row[0].set_ylabel(label, fontsize=8)
+        for axes, (name, curve) in zip(row, statistics.items(), strict=False):
+            _panel(axes, curve, levels)
+            axes.set_title(name, fontsize=8)
+        for axes in row[len(statistics) :]:
+            axes.set_visible(False)
+    for axes in panels[-1]:
+        axes.set_xlabel(time_label, fontsize=8)
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    drawn.legend(
+        handles, labels, loc="outside lower center", ncols=len(labels), frameon=False
+    )
+    return drawn
+
+
+def _panel(axes: "Axes", curve: BandCurve, levels: Sequence[float]) -> None:
+    axes.plot(
+        curve.past_times,
+        curve.past,
+        color=OBSERVED,
+        marker="o",
+        markersize=3,
+        linewidth=1,
+        label="training",
+    )
+    # From the last thing seen to the first forecast.
+    times = np.concatenate([curve.past_times[-1:], curve.times])
+    start = curve.past[-1:]
+    widest_first = reversed(list(zip(levels, curve.bands, strict=True)))
+    for i, (level, (low, high)) in enumerate(widest_first):
+        axes.fill_between(
+            times,
+            np.concatenate([start, low]),
+            np.concatenate([start, high]),
+            color=MODEL,
+            alpha=0.18 + 0.17 * i,
+            linewidth=0,
+            label=f"{level:.0%} band",
+        )
+    axes.plot(
+        times,
+        np.concatenate([start, curve.centre]),
+        color=MODEL,
+        linewidth=1.5,
+        label="model",
+    )
+    axes.plot(
+        curve.times,
+        curve.observed,
+        color=OBSERVED,
+        marker="o",
+        markersize=4.5,
+        markerfacecolor="white",
+        linestyle="none",
+        label="held out",
+    )
+    axes.tick_params(labelsize=7)
+    tidy(axes)

@@ -1,0 +1,136 @@
+"""What all members of an ensemble get wrong alike, measured in the past."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float
+from scipy.optimize import minimize_scalar
+
+from wflow.learning import Ensemble, Part, Prediction, Snapshots
+
+from .coverage import observations
+from .summaries import AbstractSummary, units
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelError:
+    r"""An error of the model with standard deviation $b h \sigma$ at lead h.
+
+    $\sigma$ is the unit of a statistic, the pooled standard deviation of its
+    coordinate.
+
+    Attributes:
+        rate: b, per unit of time.
+        degrees: how many numbers tell b.
+    """
+
+    rate: float
+    degrees: float
+
+    def added(
+        self,
+        predictions: Mapping[str, Prediction],
+        origin: float,
+        unit: Float[np.ndarray, " S"],
+    ) -> dict[str, Prediction]:
+        """``predictions`` made at time ``origin``, with the part ``"model"``."""
+        return {
+            name: prediction.with_part(
+                "model",
+                Part(
+                    (self.rate * (prediction.times - origin) * scale) ** 2,
+                    self.degrees,
+                ),
+            )
+            for (name, prediction), scale in zip(predictions.items(), unit, strict=True)
+        }
+
+
+def backtest(
+    fitter: Callable[[Snapshots], Ensemble],
+    snapshots: Snapshots,
+    origins: Sequence[int],
+    statistics: Mapping[str, AbstractSummary],
+    *,
+    longest: int | None = None,
+    substeps: int = 5,
+    followed: bool = False,
+) -> ModelError:
+    r"""How far forecasts made in the past went astray beyond their bands.
+
+    For each origin k an ensemble of the first k snapshots alone forecasts the others.
+    With e the error of a statistic, V the variance that the ensemble gives it (members
+    and sampling), h the lead and $\sigma$ the unit, b is the maximum of the likelihood
+    of $e \sim N(0, V + b^2 h^2 \sigma^2)$ over all statistics and leads; zero where the
+    bands were wide enough.
+
+    Assumed: one b for all statistics; that the model errs in the future as it did in
+    the past, at a rate, so that the error grows like the lead; and that it errs as much
+    when fitted to all snapshots as to the first k. Degrees are counted as the number of
+    clouds that were forecast, since the statistics of one cloud err together.
+
+    Args:
+        fitter: makes the ensemble of some snapshots.
+        snapshots: the training snapshots; the held-out ones have no place here.
+        origins: numbers of first snapshots to forecast from, each at least two.
+        statistics: by name.
+        longest: the most snapshots that an origin forecasts; None is all the others.
+        substeps: steps of the forecasts in one step of training.
+        followed: see ``Ensemble.forecast``.
+
+    Raises:
+        ValueError: no origin, or one with fewer than two snapshots or none to forecast.
+    """
+    count = len(snapshots)
+    if not origins or not all(2 <= k < count for k in origins):
+        raise ValueError(
+            f"backtest: expected origins from 2 to {count - 1}, found {list(origins)}."
+        )
+    errors, variances, scales = [], [], []
+    clouds = 0
+    for k in origins:
+        train = snapshots.take(range(k))
+        last = count if longest is None else min(count, k + longest)
+        truth = snapshots.take(range(k, last))
+        unit = units(statistics, train)
+        predictions = fitter(train).predict(
+            dict(statistics),
+            truth.times,
+            sizes=None if followed else truth.sizes,
+            substeps=substeps,
+            followed=followed,
+        )
+        lead = truth.times - train.times[-1]
+        observed = observations(statistics, truth)
+        for prediction, values, scale in zip(
+            predictions.values(), observed, unit, strict=True
+        ):
+            errors.append(values - prediction.centre)
+            variances.append(prediction.deviation**2)
+            scales.append(lead * scale)
+        clouds += len(truth)
+    rate = error_rate(
+        np.concatenate(errors), np.concatenate(variances), np.concatenate(scales)
+    )
+    return ModelError(rate, clouds)
+
+
+def error_rate(
+    errors: Float[np.ndarray, " m"],
+    variances: Float[np.ndarray, " m"],
+    scales: Float[np.ndarray, " m"],
+) -> float:
+    r"""The most likely $b \ge 0$ of $e_i \sim N(0, V_i + b^2 s_i^2)$."""
+    # A band of no width at all is that of a statistic that is known.
+    floor = 1e-12 * np.mean(scales**2)
+
+    def cost(b: float) -> float:
+        total = variances + b**2 * scales**2 + floor
+        return float(np.sum(np.log(total) + errors**2 / total))
+
+    top = 2 * float(np.max(np.abs(errors) / scales))
+    if top == 0:
+        return 0.0
+    found = minimize_scalar(cost, bounds=(0, top), method="bounded")
+    return float(found.x) if cost(float(found.x)) < cost(0.0) else 0.0

@@ -1,0 +1,84 @@
+"""Which of several models: by a snapshot that none of them was trained on."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from wflow.learning import Fit, Report, Snapshots
+from wflow.learning.result import Start
+
+from .protocols import interpolation_split
+
+
+# Makes a fit of training snapshots; the second argument is the ``dt0`` for it.
+Candidate = Callable[[Snapshots, float], Fit]
+
+
+class Selection(NamedTuple):
+    r"""Exact $W_1$ of every candidate to the snapshot held out, and of baselines.
+
+    Attributes:
+        winner: name of the candidate with the lowest score.
+        scores: of the candidates by name.
+        baselines: scores of what needs no model, by name; the winner may lose to them.
+        fits: of the candidates, to the other snapshots.
+        time: of the snapshot held out.
+    """
+
+    winner: str
+    scores: dict[str, float]
+    baselines: dict[str, float]
+    fits: dict[str, Fit]
+    time: float
+
+    @property
+    def verdict(self) -> str:
+        """The winner, and the best of what needs no model, in a sentence."""
+        own = self.scores[self.winner]
+        chosen = f"Chosen: {self.winner}, W1 {own:.4g} at time {self.time:g}"
+        if not self.baselines:
+            return f"{chosen}."
+        best = min(self.baselines, key=self.baselines.__getitem__)
+        beats = "beats" if own < self.baselines[best] else "loses to"
+        return f"{chosen}; it {beats} {best} ({self.baselines[best]:.4g})."
+
+
+def select_model(
+    candidates: Mapping[str, Candidate],
+    snapshots: Snapshots,
+    *,
+    held_out: int = -1,
+    start: Start = "last_snapshot",
+    substeps: int = 5,
+) -> Selection:
+    """Fit every candidate without one of the snapshots, and see who reaches it.
+
+    Give training snapshots only: what a model is tested on should not choose it. The
+    scores of one snapshot have its sampling noise in them, see ``noise_floor``:
+    differences below it say nothing.
+
+    Args:
+        candidates: by name, such as
+            ``lambda train, gap: fit(flow, train, dt0=gap, steps=400, key=key)``.
+        snapshots: the training snapshots.
+        held_out: index of the one that decides, not the first; -1 is the last.
+        start: predictions begin at the snapshot before it, or at the first one.
+        substeps: steps of a prediction in one step of training.
+
+    Raises:
+        ValueError: no candidate, or an index out of range.
+    """
+    if not candidates:
+        raise ValueError("select_model: expected at least one candidate, found none.")
+    count = len(snapshots)
+    index = held_out + count if held_out < 0 else held_out
+    split = interpolation_split(snapshots, [index])
+    fits = {name: make(split.train, split.gap) for name, make in candidates.items()}
+    reports: dict[str, Report] = {
+        name: fitted.report(split.test, start=start, substeps=substeps)
+        for name, fitted in fits.items()
+    }
+    scores = {name: report.model for name, report in reports.items()}
+    baselines = dict(next(iter(reports.values())).means)
+    del baselines["model"]
+    winner = min(scores, key=scores.__getitem__)
+    return Selection(winner, scores, baselines, fits, float(snapshots.times[index]))

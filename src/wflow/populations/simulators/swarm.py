@@ -1,0 +1,112 @@
+"""Interacting particles in a known potential, damped and perhaps shaken."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import ArrayLike, Float, PRNGKeyArray
+
+from wflow.energies import (
+    AbstractEnergy,
+    GaussianProfile,
+    Interaction,
+    Polynomial,
+    Potential,
+    Radial,
+)
+from wflow.flows import LagrangianFlow, LangevinFlow
+from wflow.learning import Snapshots
+from wflow.measures import Particles, Phase
+from wflow.solve import solve
+
+
+def swarm(
+    key: PRNGKeyArray,
+    *,
+    n: int = 200,
+    snapshots: int = 11,
+    interval: float = 0.4,
+    step: float = 0.05,
+    energy: AbstractEnergy | None = None,
+    friction: float = 0.5,
+    temperature: float = 0.0,
+    mean: Float[ArrayLike, " d"] = (1.5, 0.0),
+    spread: float = 0.6,
+    paired: bool = False,
+) -> Snapshots:
+    r"""Samples of $dx = v\,dt,\ dv = (f - \gamma v)\,dt + \sqrt{2\gamma\tau}\,dW$.
+
+    $f = -\nabla\frac{\delta F}{\delta\mu}$ of the population itself: each particle
+    feels the others with mass 1/n. Positions start at $N(m, s^2 I)$, velocities at
+    $N(0, \tau I)$: the population as a whole is at rest, each particle moves as warm
+    as the bath. Without temperature it is Newton's law with friction.
+
+    Args:
+        key: random key.
+        n: particles in every snapshot.
+        snapshots: their number, the first at time zero.
+        interval: time between snapshots.
+        step: largest time step of the leapfrog.
+        energy: F; default $|x|^2/4$ and a repulsion $e^{-r^2/(2 \cdot 0.5^2)}$.
+        friction: $\gamma$.
+        temperature: $\tau$.
+        mean: m, whose length is the dimension.
+        spread: s.
+        paired: row i is the same particle at all times. Otherwise every snapshot comes
+            from a population of its own.
+
+    Returns:
+        Snapshots with the velocities of the particles.
+
+    Raises:
+        ValueError: a number out of range.
+
+    Reference: Pavliotis, Stochastic Processes and Applications (2014), (6.1).
+    """
+    if n < 2 or snapshots < 2:
+        raise ValueError(
+            f"swarm: expected n >= 2 and snapshots >= 2, found {n} and {snapshots}."
+        )
+    if not (interval > 0 and step > 0 and spread > 0):
+        raise ValueError(
+            "swarm: expected interval, step and spread > 0, found "
+            f"{interval}, {step} and {spread}."
+        )
+    if friction < 0 or temperature < 0:
+        raise ValueError(
+            "swarm: expected friction and temperature >= 0, found "
+            f"{friction} and {temperature}."
+        )
+    centre = jnp.asarray(mean, jnp.result_type(float))
+    if energy is None:
+        c = [0.25 * (sum(p) == 2 == max(p)) for p in Polynomial(len(centre), 2).powers]
+        repulsion = Interaction(Radial(GaussianProfile(1.0, 0.5)))
+        energy = Potential(Polynomial(len(centre), 2, c)) + repulsion
+    flow = (
+        LangevinFlow(energy, temperature=temperature, friction=friction)
+        if temperature
+        else LagrangianFlow(energy, friction=friction)
+    )
+    times = interval * np.arange(snapshots)
+
+    def population(key: PRNGKeyArray) -> tuple[np.ndarray, np.ndarray]:
+        place, speed, noise = jax.random.split(key, 3)
+        x = centre + spread * jax.random.normal(place, (n, len(centre)))
+        v = jnp.sqrt(temperature) * jax.random.normal(speed, x.shape)
+        start = Phase(Particles.from_samples(x), v)
+        moved = solve(
+            flow, start, 0.0, times[-1], times=times[1:], dt0=step, key=noise
+        ).measures
+        return (
+            np.concatenate([x[None], moved.measure.x]),
+            np.concatenate([v[None], moved.velocity]),
+        )
+
+    if paired:
+        x, v = population(key)
+    else:
+        # Each snapshot takes its own time of its own population.
+        found = [population(k) for k in jax.random.split(key, snapshots)]
+        x, v = (
+            np.stack([each[i][k] for k, each in enumerate(found)]) for i in range(2)
+        )
+    return Snapshots(times, list(x), list(v))
