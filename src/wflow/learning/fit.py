@@ -51,7 +51,7 @@ def fit(
     horizon: AbstractHorizon | None = None,
     optimizer: Optimizer | None = None,
     velocity: AbstractInitialVelocity | None = None,
-    starts: Literal["first", "any"] = "first",
+    starts: Literal["first", "any"] = "any",
     batch: int | None = None,
     padding: int | None = None,
     ema: float = 0.99,
@@ -99,8 +99,8 @@ def fit(
         velocity: where start velocities come from: ``Given()`` (default), ``Zero()``,
             ``Learned(start)``, ``Displacement()``, ``SmoothedDisplacement()``,
             ``SmoothPath()``, ``Corrected(start)`` or ``DICE()``.
-        starts: rollouts begin at the ``"first"`` snapshot, or at a random one of
-            ``"any"`` but the last that has velocities.
+        starts: rollouts begin at a random one of ``"any"`` snapshots but the last that
+            have velocities, or at the ``"first"``.
         batch: points of the start and of each target in a step, at random; None is all.
         padding: rows that every cloud is padded to, at least the largest's: fits that
             differ in their data alone then share one compiled program.

@@ -23,7 +23,7 @@ class AdamW:
     Reference: Loshchilov and Hutter, ICLR 2019.
     """
 
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     scalar_learning_rate: float = 1e-2
     weight_decay: float = 1e-3
     schedule: Literal["constant", "cosine"] = "constant"

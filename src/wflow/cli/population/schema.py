@@ -361,7 +361,7 @@ class Loss(Strict):
 class Optimizer(Strict):
     """AdamW, with another learning rate for scalars such as the friction."""
 
-    learning_rate: Positive = 1e-3
+    learning_rate: Positive = 3e-3
     scalar_learning_rate: NonNegative = 1e-2
     weight_decay: NonNegative = 1e-3
     schedule: Literal["constant", "cosine"] = "cosine"
@@ -375,7 +375,7 @@ class Fit(Strict):
     steps: Count = 400
     batch: Count | None = None
     horizon: Horizon = RandomHorizon(kind="random")
-    starts: Literal["first", "any"] = "first"
+    starts: Literal["first", "any"] = "any"
     loss: Loss = Loss()
     growth_penalty: NonNegative = 0.0
     velocity_scale: Positive | None = None
