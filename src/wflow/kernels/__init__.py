@@ -2,7 +2,11 @@
 
 from .bandwidth import median_bandwidth, silverman_bandwidth
 from .base import AbstractKernel
-from .embeddings import mixture_double_integral, mixture_embedding
+from .embeddings import (
+    log_mixture_embedding,
+    mixture_double_integral,
+    mixture_embedding,
+)
 from .radial import (
     EnergyDistance,
     Gaussian,
@@ -25,6 +29,7 @@ __all__ = [
     "gradient_matvec",
     "gram",
     "log_matvec",
+    "log_mixture_embedding",
     "matvec",
     "median_bandwidth",
     "mixture_double_integral",

@@ -10,11 +10,15 @@ from jaxtyping import Array, Float
 class AbstractKernel(eqx.Module):
     r"""$k(x, y) = \varphi(|z|^2)$ with $z = (x - y) / h$: radial in scaled coordinates.
 
-    ``bandwidth`` h is a length, scalar or one per coordinate ``(d,)``. A kernel is
-    nothing but its ``profile``, whose derivatives must be finite at 0.
+    ``bandwidth`` h is a length, scalar or one per coordinate ``(d,)``; or an invertible
+    matrix ``(d, d)`` with $z = h^{-1}(x - y)$, such as the Cholesky factor of a
+    covariance. A kernel is nothing but its ``profile``, whose derivatives must be
+    finite at 0.
     """
 
-    bandwidth: eqx.AbstractVar[Float[Array, ""] | Float[Array, " d"]]
+    bandwidth: eqx.AbstractVar[
+        Float[Array, ""] | Float[Array, " d"] | Float[Array, "d d"]
+    ]
 
     @abc.abstractmethod
     def profile(self, r2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -24,5 +28,33 @@ class AbstractKernel(eqx.Module):
         self, x: Float[Array, " d"], y: Float[Array, " d"]
     ) -> Float[Array, ""]:
         """The kernel at two points."""
+        return self.profile(jnp.sum(self.whiten(x - y) ** 2))
+
+    def whiten(
+        self, x: Float[Array, "*n d"], *, adjoint: bool = False
+    ) -> Float[Array, "*n d"]:
+        r"""$h^{-1}x$ of every row: into the kernel's coordinates.
+
+        With ``adjoint=True`` $h^{-\top}x$: gradients in the kernel's coordinates to
+        gradients in space.
+        """
         h = jnp.asarray(self.bandwidth, x.dtype)
-        return self.profile(jnp.sum(((x - y) / h) ** 2))
+        if h.ndim < 2:
+            return x / h
+        return jnp.linalg.solve(h.T if adjoint else h, x.T).T
+
+    def colour(
+        self, z: Float[Array, "*n d"], *, adjoint: bool = False
+    ) -> Float[Array, "*n d"]:
+        r"""$h z$ of every row, with ``adjoint=True`` $h^\top z$: undoes ``whiten``."""
+        h = jnp.asarray(self.bandwidth, z.dtype)
+        if h.ndim < 2:
+            return z * h
+        return z @ (h if adjoint else h.T)
+
+    def log_volume(self, dim: int) -> Float[Array, ""]:
+        r"""$\log|\det h|$ in ``dim`` dimensions."""
+        h = jnp.asarray(self.bandwidth)
+        if h.ndim < 2:
+            return jnp.sum(jnp.log(jnp.broadcast_to(h, (dim,))))
+        return jnp.linalg.slogdet(h)[1]

@@ -9,16 +9,16 @@ from wflow.measures import GaussianMixture
 from .radial import Gaussian
 
 
-def _smoothed(
+def _log_smoothed(
     kernel: Gaussian, difference: Float[Array, " d"], cov: Float[Array, "d d"]
 ) -> Float[Array, ""]:
-    r"""$E\,k(\Delta + Z)$, $Z \sim N(0, S)$: one Gaussian integral."""
-    dtype = difference.dtype
-    h2 = jnp.broadcast_to(jnp.asarray(kernel.bandwidth, dtype) ** 2, difference.shape)
-    factor = jnp.linalg.cholesky(jnp.diag(h2) + cov)
+    r"""$\log E\,k(\Delta + Z)$, $Z \sim N(0, S)$: one Gaussian integral."""
+    d, dtype = difference.shape[0], difference.dtype
+    h2 = kernel.colour(kernel.colour(jnp.eye(d, dtype=dtype), adjoint=True))
+    factor = jnp.linalg.cholesky(h2 + cov)
     z = jax.scipy.linalg.solve_triangular(factor, difference, lower=True)
-    log_ratio = jnp.sum(jnp.log(h2)) / 2 - jnp.sum(jnp.log(jnp.diagonal(factor)))
-    return jnp.exp(log_ratio - z @ z / 2)
+    log_ratio = kernel.log_volume(d) - jnp.sum(jnp.log(jnp.diagonal(factor)))
+    return log_ratio.astype(dtype) - z @ z / 2
 
 
 def _weights(mixture: GaussianMixture) -> Array:
@@ -31,21 +31,34 @@ def mixture_embedding(
     r"""$\int k(x_i, y)\,d\nu(y)$, the kernel mean embedding of a mixture.
 
     $= \sum_c a_c \sqrt{|H| / |H + S_c|}\, e^{-\frac12 |x_i - m_c|^2_{(H + S_c)^{-1}}}$
-    with $H = \mathrm{diag}(h^2)$; weights are normalised.
+    with $H = h h^\top$; weights are normalised.
 
     Args:
-        kernel: the Gaussian kernel, bandwidth scalar or ``(d,)``.
+        kernel: the Gaussian kernel.
         mixture: the mixture, ``k`` components.
         x: points, ``(n, d)``.
 
     Returns:
         The embedding at the points, ``(n,)``.
     """
+    return _weights(mixture) @ jnp.exp(_log_components(kernel, mixture, x))
 
+
+def log_mixture_embedding(
+    kernel: Gaussian, mixture: GaussianMixture, x: Float[Array, "n d"]
+) -> Float[Array, " n"]:
+    """Logarithm of ``mixture_embedding``, however far the points."""
+    logs = _log_components(kernel, mixture, x)
+    return jax.nn.logsumexp(logs, axis=0, b=_weights(mixture)[:, None])
+
+
+def _log_components(
+    kernel: Gaussian, mixture: GaussianMixture, x: Float[Array, "n d"]
+) -> Float[Array, "k n"]:
     def component(mean: Array, cov: Array) -> Array:
-        return jax.vmap(lambda point: _smoothed(kernel, point - mean, cov))(x)
+        return jax.vmap(lambda point: _log_smoothed(kernel, point - mean, cov))(x)
 
-    return _weights(mixture) @ jax.vmap(component)(mixture.means, mixture.covs)
+    return jax.vmap(component)(mixture.means, mixture.covs)
 
 
 def mixture_double_integral(
@@ -58,7 +71,7 @@ def mixture_double_integral(
     """
 
     def pair(m: Array, s: Array, n: Array, t: Array) -> Array:
-        return _smoothed(kernel, m - n, s + t)
+        return jnp.exp(_log_smoothed(kernel, m - n, s + t))
 
     values = jax.vmap(jax.vmap(pair, (None, None, 0, 0)), (0, 0, None, None))(
         first.means, first.covs, second.means, second.covs

@@ -1,4 +1,4 @@
-"""The radial kernels."""
+"""The radial kernels; their ``bandwidth`` h is that of ``AbstractKernel``."""
 
 import equinox as eqx
 import jax
@@ -47,22 +47,22 @@ def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
 
 
 class Gaussian(AbstractKernel):
-    r"""$k = \exp(-r^2 / (2 h^2))$; ``bandwidth`` h, scalar or ``(d,)``."""
+    r"""$k = \exp(-r^2 / (2 h^2))$; ``bandwidth`` h."""
 
-    bandwidth: Float[Array, ""] | Float[Array, " d"] = eqx.field(converter=inexact)
+    bandwidth: Float[Array, "..."] = eqx.field(converter=inexact)
 
     def profile(self, r2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         return jnp.exp(-r2 / 2)
 
 
 class InverseMultiquadric(AbstractKernel):
-    r"""$k = (1 + r^2 / h^2)^{-s}$; ``bandwidth`` h, scalar or ``(d,)``, ``exponent`` s.
+    r"""$k = (1 + r^2 / h^2)^{-s}$; ``bandwidth`` h, ``exponent`` s.
 
     Reference: Gorham, Mackey, ICML 2017, theorem 8 (0 < s < 1 controls convergence of
     the kernel Stein discrepancy).
     """
 
-    bandwidth: Float[Array, ""] | Float[Array, " d"] = eqx.field(converter=inexact)
+    bandwidth: Float[Array, "..."] = eqx.field(converter=inexact)
     exponent: Float[Array, ""] = eqx.field(converter=inexact, default=0.5)
 
     def profile(self, r2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -70,24 +70,24 @@ class InverseMultiquadric(AbstractKernel):
 
 
 class Laplace(AbstractKernel):
-    r"""$k = e^{-r / h}$; ``bandwidth`` h, scalar or ``(d,)``.
+    r"""$k = e^{-r / h}$; ``bandwidth`` h.
 
     Not differentiable at r = 0, where its gradient is taken as zero.
     """
 
-    bandwidth: Float[Array, ""] | Float[Array, " d"] = eqx.field(converter=inexact)
+    bandwidth: Float[Array, "..."] = eqx.field(converter=inexact)
 
     def profile(self, r2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         return _exp_root(r2)
 
 
 class Matern32(AbstractKernel):
-    r"""$k = (1 + \sqrt3 r/h)\,e^{-\sqrt3 r/h}$; ``bandwidth`` h, scalar or ``(d,)``.
+    r"""$k = (1 + \sqrt3 r/h)\,e^{-\sqrt3 r/h}$; ``bandwidth`` h.
 
     Reference: Rasmussen, Williams, Gaussian Processes (2006), equation (4.17).
     """
 
-    bandwidth: Float[Array, ""] | Float[Array, " d"] = eqx.field(converter=inexact)
+    bandwidth: Float[Array, "..."] = eqx.field(converter=inexact)
 
     def profile(self, r2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         return _matern32(3 * r2)
@@ -99,7 +99,7 @@ class Matern52(AbstractKernel):
     Reference: Rasmussen, Williams, Gaussian Processes (2006), equation (4.17).
     """
 
-    bandwidth: Float[Array, ""] | Float[Array, " d"] = eqx.field(converter=inexact)
+    bandwidth: Float[Array, "..."] = eqx.field(converter=inexact)
 
     def profile(self, r2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         return _matern52(5 * r2)
@@ -116,9 +116,7 @@ class EnergyDistance(AbstractKernel):
     (2013), section 3.
     """
 
-    bandwidth: Float[Array, ""] | Float[Array, " d"] = eqx.field(
-        converter=inexact, default=1.0
-    )
+    bandwidth: Float[Array, "..."] = eqx.field(converter=inexact, default=1.0)
 
     def profile(self, r2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         return -_root(r2)

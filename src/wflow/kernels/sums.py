@@ -47,10 +47,9 @@ def _pair(kernel: AbstractKernel, x: Array, y: Array | None) -> _Pair:
             "expected clouds x (n, d) and y (m, d) of one dimension d, found "
             f"{x.shape} and {y.shape}."
         )
-    h = jnp.asarray(kernel.bandwidth, x.dtype)
     # Distances do not depend on the centre, so neither do derivatives.
     centre = jax.lax.stop_gradient(jnp.mean(y, axis=0))
-    return _Pair((x - centre) / h, (y - centre) / h, same)
+    return _Pair(kernel.whiten(x - centre), kernel.whiten(y - centre), same)
 
 
 def _block_size(n: int, m: int, block: int | None, pairs: int, dense: int) -> int:
@@ -166,7 +165,7 @@ def gradient_matvec(
         return jnp.sum(slope, 1)[:, None] * pair.x - slope @ columns[0]
 
     total = _reduce_blocks(term, pair.columns(), b, block)
-    return 2 * total / jnp.asarray(kernel.bandwidth, x.dtype)
+    return 2 * kernel.whiten(total, adjoint=True)
 
 
 def log_matvec(

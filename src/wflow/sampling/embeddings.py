@@ -1,0 +1,205 @@
+r"""Kernel mean embeddings of a target: $\log v_0$ and the mean shift.
+
+$v_0(y) = \int k(x, y)\,p(x)\,dx$ for the Gaussian kernel with bandwidth h and an
+unnormalised density p; the mean shift $m(y) = \frac{\int x\,k(x, y)\,p(x)\,dx}{v_0(y)}
+- y$ equals $h h^\top\nabla\log v_0(y)$.
+
+References: Belhadji, Sharp, Marzouk, arXiv:2605.14142, and its public code (the four
+estimators); Belhadji, Sharp, Marzouk, arXiv:2502.10600 (mean shift).
+"""
+
+import abc
+from collections.abc import Callable
+from typing import Self
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from wflow.kernels import Gaussian as GaussianKernel
+from wflow.kernels import log_matvec, log_mixture_embedding
+from wflow.measures import Gaussian, GaussianMixture, Particles, inexact
+from wflow.parameters import Learnable
+
+from .rules import AbstractRule, GaussHermite
+
+
+LogDensity = Callable[[Float[Array, " d"]], Float[Array, ""]]
+
+
+class AbstractEmbedding(eqx.Module):
+    """What a target looks like through a Gaussian kernel."""
+
+    @abc.abstractmethod
+    def __call__(
+        self, kernel: GaussianKernel, y: Float[Array, "n d"]
+    ) -> tuple[Float[Array, " n"], Float[Array, "n d"]]:
+        r"""$\log v_0$ at the points, and the mean shifts."""
+
+    def redrawn(self, key: PRNGKeyArray) -> Self:
+        """The same embedding with other quadrature nodes, where they are random."""
+        del key
+        return self
+
+
+def _steepest(
+    kernel: GaussianKernel, log_v0: Callable[[Array], Array], y: Float[Array, "n d"]
+) -> tuple[Float[Array, " n"], Float[Array, "n d"]]:
+    r"""$\log v_0$ and $h h^\top\nabla\log v_0$, for rows that do not interact."""
+    value, pull_back = jax.vjp(log_v0, y)
+    (gradient,) = pull_back(jnp.ones_like(value))
+    return value, _raised(kernel, gradient)
+
+
+def _raised(kernel: GaussianKernel, gradient: Float[Array, "n d"]) -> Array:
+    return kernel.colour(kernel.colour(gradient, adjoint=True))
+
+
+def _log_integral(kernel: GaussianKernel, y: Float[Array, "n d"]) -> Array:
+    r"""$\log\int k(x, y)\,dx$, in the dtype of y."""
+    d = y.shape[1]
+    log_integral = kernel.log_volume(d) + d * jnp.log(2 * jnp.pi) / 2
+    return log_integral.astype(y.dtype)
+
+
+class ExactEmbedding(AbstractEmbedding):
+    """In closed form: the target is a Gaussian, a Gaussian mixture or Particles.
+
+    Particles of any mass are a finite sum: quantisation of data.
+    """
+
+    target: Gaussian | GaussianMixture | Particles
+
+    def __call__(
+        self, kernel: GaussianKernel, y: Float[Array, "n d"]
+    ) -> tuple[Float[Array, " n"], Float[Array, "n d"]]:
+        match self.target:
+            case Particles():
+                x, w = self.target.x, self.target.w
+                return _steepest(kernel, lambda y: log_matvec(kernel, y, x, w), y)
+            case Gaussian():
+                one = jnp.ones(1, self.target.mean.dtype)
+                mixture = GaussianMixture(
+                    self.target.mean[None], self.target.cov[None], one
+                )
+            case _:
+                mixture = self.target
+        return _steepest(kernel, lambda y: log_mixture_embedding(kernel, mixture, y), y)
+
+
+def _check_gamma(owner: object, gamma: Array) -> None:
+    if isinstance(gamma, Tracer | Learnable | jax.ShapeDtypeStruct):
+        return
+    if not ((np.asarray(gamma) >= 0) & (np.asarray(gamma) <= 1)).all():
+        raise ValueError(
+            f"{type(owner).__name__}: expected gamma in [0, 1], found {gamma}."
+        )
+
+
+class _Sampled(AbstractEmbedding):
+    r"""$v_0(y) = (2\pi)^{d/2}\,|h|\,E\,p(y + h z)$ by a rule that all points share."""
+
+    log_density: eqx.AbstractVar[LogDensity]
+    rule: eqx.AbstractVar[AbstractRule]
+
+    def redrawn(self, key: PRNGKeyArray) -> Self:
+        return eqx.tree_at(lambda e: e.rule, self, self.rule.redrawn(key))
+
+    def _nodes(self, kernel: GaussianKernel, y: Array) -> tuple[Array, Array, Array]:
+        """Offsets h z, log-weights, and the logarithm of the kernel's integral."""
+        z, b = self.rule.nodes(y.shape[1])
+        z, log_b = jnp.asarray(z, y.dtype), jnp.log(jnp.asarray(b, y.dtype))
+        return kernel.colour(z), log_b, _log_integral(kernel, y)
+
+    @staticmethod
+    def _average(logs: Float[Array, "n q"]) -> tuple[Array, Array]:
+        """Log-sum-exp and softmax of rows; rows that see no target have shares 0."""
+        total = jax.nn.logsumexp(logs, axis=1)
+        seen = jnp.isfinite(total)[:, None]
+        safe = jnp.where(seen, logs, 0)
+        return total, jnp.where(seen, jax.nn.softmax(safe, axis=1), 0)
+
+
+class GradientFreeEmbedding(_Sampled):
+    r"""$m(y) = \sum_q s_q\,h z_q$ with $s_q \propto b_q\,p(y + h z_q)$: densities only.
+
+    One rule serves all points and steps. Nodes that differ between points or steps put
+    noise into $v_0$, which the inverse kernel matrix amplifies.
+    """
+
+    log_density: LogDensity
+    rule: AbstractRule = GaussHermite(3)
+
+    def __call__(
+        self, kernel: GaussianKernel, y: Float[Array, "n d"]
+    ) -> tuple[Float[Array, " n"], Float[Array, "n d"]]:
+        offsets, log_b, log_integral = self._nodes(kernel, y)
+        points = y[:, None] + offsets
+        logs = jax.vmap(jax.vmap(self.log_density))(points).astype(y.dtype)
+        total, shares = self._average(log_b + logs)
+        return total + log_integral, shares @ offsets
+
+
+class GradientInformedEmbedding(_Sampled):
+    r"""$m(y) = \sum_q s_q [(1 - \gamma)\,h z_q
+    + \gamma\,h h^\top\nabla\log p(y + h z_q)]$.
+
+    Both parts have the same mean under exact quadrature, so ``gamma`` in [0, 1] is a
+    control variate; at 1 (the default) the mean shift is the gradient of the
+    quadrature's own $v_0$, and the flow descends its energy exactly.
+
+    Raises:
+        ValueError: gamma outside [0, 1].
+    """
+
+    log_density: LogDensity
+    rule: AbstractRule = GaussHermite(3)
+    gamma: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+
+    def __check_init__(self) -> None:
+        _check_gamma(self, self.gamma)
+
+    def __call__(
+        self, kernel: GaussianKernel, y: Float[Array, "n d"]
+    ) -> tuple[Float[Array, " n"], Float[Array, "n d"]]:
+        offsets, log_b, log_integral = self._nodes(kernel, y)
+        points = y[:, None] + offsets
+        logs, scores = jax.vmap(jax.vmap(jax.value_and_grad(self.log_density)))(points)
+        total, shares = self._average(log_b + logs.astype(y.dtype))
+        gamma = jnp.asarray(self.gamma, y.dtype)
+        # A node outside the support has share 0, and a score that may be nan.
+        scores = jnp.where(shares[..., None] > 0, scores, 0).astype(y.dtype)
+        informed = _raised(kernel, jnp.einsum("nq,nqd->nd", shares, scores))
+        shift = (1 - gamma) * (shares @ offsets) + gamma * informed
+        return total + log_integral, shift
+
+
+class FredholmEmbedding(AbstractEmbedding):
+    r"""$v_0 := p \int k$ and $m := \gamma\,h h^\top\nabla\log p$: one gradient a point.
+
+    The density itself is taken for the embedding, so that the nodes solve
+    $\int k(x, y)\,\mu(dx) = p(y)\int k$ and quantise the *deconvolved* target: for a
+    Gaussian the one with covariance $S - h h^\top$ in place of S. No such target exists
+    where h exceeds the target's own width.
+
+    Raises:
+        ValueError: gamma outside [0, 1].
+    """
+
+    log_density: LogDensity
+    gamma: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+
+    def __check_init__(self) -> None:
+        _check_gamma(self, self.gamma)
+
+    def __call__(
+        self, kernel: GaussianKernel, y: Float[Array, "n d"]
+    ) -> tuple[Float[Array, " n"], Float[Array, "n d"]]:
+        logs, scores = jax.vmap(jax.value_and_grad(self.log_density))(y)
+        logs, scores = logs.astype(y.dtype), scores.astype(y.dtype)
+        scores = jnp.where(jnp.isfinite(logs)[:, None], scores, 0)
+        shift = jnp.asarray(self.gamma, y.dtype) * _raised(kernel, scores)
+        return logs + _log_integral(kernel, y), shift

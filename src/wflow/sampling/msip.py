@@ -1,0 +1,308 @@
+"""Mean-shift interacting particles: as a flow, a damped iteration, a fixed point."""
+
+import warnings
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optimistix as optx
+from jax.core import Tracer
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
+
+from wflow.flows import AbstractContinuousFlow
+from wflow.kernels import Gaussian as GaussianKernel
+from wflow.measures import Particles, inexact
+from wflow.parameters import Learnable, unwrap
+
+from .embeddings import AbstractEmbedding
+from .quadrature import Quadrature, quadrature_of
+from .reduced import (
+    KernelSystem,
+    MeanShiftGeometry,
+    ReducedDiscrepancy,
+    nodes_of,
+)
+
+
+# In float32 a smaller ridge drowns in the rounding of the kernel matrix.
+_RIDGE_FLOAT32 = 1e-6
+
+
+class MSIP(AbstractContinuousFlow):
+    r"""$\dot Y = T(Y) - Y$ with $T(Y)_i = \frac{\sum_j (K^{-1})_{ij} v_0(y_j)
+    (y_j + m(y_j))}{\sum_j (K^{-1})_{ij} v_0(y_j)}$ on Particles.
+
+    The gradient flow of ``energy`` (a ``ReducedDiscrepancy``) in ``geometry`` (a
+    ``MeanShiftGeometry``), in a form that does not underflow; exactly so where the
+    embedding's mean shift is a gradient: exact, or gradient-informed or Fredholm with
+    gamma = 1. The particles' weights stand still and do not count: ``quadrature`` gives
+    the optimal ones. A constant in the log-density changes no motion.
+
+    Explicit Euler with step h, ``solve(..., solver=diffrax.Euler(), dt0=h)``, is the
+    damped iteration. Wide kernels make the flow stiff: ``diffrax.Kvaerno5()``.
+
+    Args:
+        embedding: of the target, such as ``GradientFreeEmbedding(log_density)``.
+        kernel: ``kernels.Gaussian``; a matrix for a bandwidth makes it anisotropic.
+        ridge: added to the diagonal of the kernel matrix; 0 is the pseudo-inverse.
+        log_normaliser: scales the recorded energy, so that it does not overflow where
+            log-densities are far from 0 (``Quadrature.log_evidence`` is an estimate).
+
+    Raises:
+        TypeError: the kernel is not ``kernels.Gaussian``.
+        ValueError: a bandwidth that is not positive, or a negative ridge.
+
+    Reference: Belhadji, Sharp, Marzouk, arXiv:2605.14142.
+    """
+
+    system: KernelSystem
+    log_normaliser: Float[Array, ""]
+
+    def __init__(
+        self,
+        embedding: AbstractEmbedding,
+        kernel: GaussianKernel,
+        ridge: ArrayLike | Learnable = 1e-8,
+        log_normaliser: ArrayLike = 0.0,
+    ):
+        """Make the flow to the target of an embedding."""
+        self.system = KernelSystem(embedding, kernel, ridge)
+        self.log_normaliser = inexact(log_normaliser)
+
+    @property
+    def energy(self) -> ReducedDiscrepancy:
+        """The energy that the flow lowers."""
+        return ReducedDiscrepancy(self.system, self.log_normaliser)
+
+    @property
+    def geometry(self) -> MeanShiftGeometry:
+        """The metric in which the flow is its gradient flow."""
+        return MeanShiftGeometry(self.system, self.log_normaliser)
+
+    def separable(self, mu: Any) -> bool:
+        del mu
+        return False
+
+    def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
+        del t
+        y = nodes_of(self, mu)
+        return self.system.displacement(y), jnp.zeros_like(mu.logw)
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        return self.energy.value(mu, t)
+
+    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        velocity, _ = self.velocity(mu, t)
+        return -jnp.sum(self.energy.differential(mu, t).x * velocity)
+
+    def residual(self, mu: Particles) -> Float[Array, ""]:
+        r"""$\max_i |T(Y)_i - y_i|$, zero at rest."""
+        return _largest(self.velocity(mu)[0])
+
+    def quadrature(self, mu: Particles) -> Quadrature:
+        """The particles with their optimal weights; see ``optimal_quadrature``."""
+        return quadrature_of(self.system, mu)
+
+    def check(self, mu: Particles) -> None:
+        """Refuse a start that cannot move as it should. Nothing is done under ``jit``.
+
+        Raises:
+            ValueError: a particle or its embedding is not finite (the first is named),
+                no particle sees the target, or particles coincide without a ridge.
+
+        Warns:
+            UserWarning: particles coincide, or the ridge is too small for float32.
+        """
+        y = nodes_of(self, mu)
+        system = unwrap(self.system)
+        if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((y, system.ridge))):
+            return
+        log_v0, shift = _embed(system, y)
+        if isinstance(log_v0, Tracer):
+            return
+        log_v0, finite = np.asarray(log_v0), np.isfinite(np.asarray(y)).all(axis=1)
+        if not finite.all():
+            raise ValueError(f"MSIP: particle {np.argmin(finite)} is not finite.")
+        if np.isneginf(log_v0).all():
+            raise ValueError(
+                "MSIP: no particle sees the target: its log-density is -inf around "
+                "every one."
+            )
+        finite = np.isfinite(log_v0) & np.isfinite(np.asarray(shift)).all(axis=1)
+        if not finite.all():
+            i = int(np.argmin(finite))
+            raise ValueError(
+                "MSIP: the log-density or its gradient is not finite around particle "
+                f"{i} at {np.asarray(y)[i].tolist()}."
+            )
+        if len(np.unique(np.asarray(y), axis=0)) < len(y):
+            if system.pseudo_inverse:
+                raise ValueError(
+                    "MSIP: particles coincide and the ridge is 0; move them apart, or "
+                    "give a ridge."
+                )
+            warnings.warn(
+                "MSIP: particles coincide; they will move as one.", stacklevel=3
+            )
+        if y.dtype == jnp.float32 and 0 < float(system.ridge) < _RIDGE_FLOAT32:
+            warnings.warn(
+                f"MSIP: ridge {float(system.ridge):.1g} is below the rounding of a "
+                "float32 kernel matrix; take 1e-4 or float64.",
+                stacklevel=3,
+            )
+
+
+@eqx.filter_jit
+def _embed(system: KernelSystem, y: Array) -> tuple[Array, Array]:
+    return system.embedding(system.kernel, y)
+
+
+def _largest(displacement: Float[Array, "n d"]) -> Float[Array, ""]:
+    return jnp.sqrt(jnp.max(jnp.sum(displacement**2, axis=1)))
+
+
+class MeanShiftRun(eqx.Module):
+    """Where a damped iteration ended, and how it went.
+
+    ``energy`` and ``residual`` are those before every step and at the end,
+    ``(steps + 1,)``.
+    """
+
+    flow: MSIP
+    particles: Particles
+    energy: Float[Array, " steps+1"]
+    residual: Float[Array, " steps+1"]
+
+    def quadrature(self) -> Quadrature:
+        """The particles with their optimal weights."""
+        return self.flow.quadrature(self.particles)
+
+
+def _particles(initial: Any) -> Particles:
+    if isinstance(initial, Particles):
+        return initial
+    x = jnp.asarray(initial)
+    if x.ndim != 2 or x.shape[0] < 1 or not jnp.issubdtype(x.dtype, jnp.floating):
+        raise ValueError(
+            "expected initial particles of shape (n, d), n >= 1, of floating dtype, "
+            f"found shape {x.shape} of {x.dtype}."
+        )
+    return Particles.from_samples(x)
+
+
+def damped_iteration(
+    flow: MSIP,
+    initial: Particles | Float[Array, "n d"],
+    *,
+    damping: ArrayLike = 0.1,
+    steps: int = 500,
+    tol: ArrayLike = 0.0,
+    box: tuple[ArrayLike, ArrayLike] | None = None,
+    key: PRNGKeyArray | None = None,
+) -> MeanShiftRun:
+    r"""$Y \leftarrow (1 - \eta)\,Y + \eta\,T(Y)$ with ``damping`` $\eta$.
+
+    Wide kernels need $\eta \le 2/n$ or so; 1 diverges for three particles already.
+    Differentiable in the flow and in ``initial``.
+
+    Args:
+        flow: the mean-shift flow.
+        initial: particles, or their positions ``(n, d)``.
+        damping: the step.
+        steps: their number.
+        tol: particles stay where the residual has fallen to it.
+        box: lowest and highest values, numbers or ``(d,)``: particles are clamped to
+            it after every step. Where that acts the energy may rise.
+        key: redraws the nodes of a random rule at every step, which needs a ridge of
+            about 1e-2; by default all steps share them.
+
+    Raises:
+        ValueError: ``damping <= 0``, ``steps < 1``, positions that are not floating
+            ``(n, d)``, or a start that ``MSIP.check`` refuses.
+
+    Reference: Belhadji, Sharp, Marzouk, arXiv:2605.14142.
+    """
+    if not isinstance(damping, Tracer) and not float(damping) > 0:
+        raise ValueError(f"damped_iteration: expected damping > 0, found {damping}.")
+    if steps < 1:
+        raise ValueError(f"damped_iteration: expected steps >= 1, found {steps}.")
+    mu = _particles(initial)
+    flow.check(mu)
+    flow = _cast(unwrap(flow), mu.dtype)
+    damping, tol = jnp.asarray(damping, mu.dtype), jnp.asarray(tol, mu.dtype)
+    if box is not None:
+        lowest, highest = (jnp.asarray(side, mu.dtype) for side in box)
+        box = lowest, highest
+    y, energy, residual = _iterate(flow, mu, damping, tol, box, key, steps)
+    return MeanShiftRun(flow, mu.with_state((y, mu.logw)), energy, residual)
+
+
+@eqx.filter_jit
+def _iterate(
+    flow: MSIP,
+    mu: Particles,
+    damping: Array,
+    tol: Array,
+    box: tuple[Array, Array] | None,
+    key: PRNGKeyArray | None,
+    steps: int,
+) -> tuple[Array, Array, Array]:
+    def step(y: Array, k: Array) -> tuple[Array, tuple[Array, Array]]:
+        system = flow.system
+        if key is not None:
+            embedding = system.embedding.redrawn(jax.random.fold_in(key, k))
+            system = eqx.tree_at(lambda s: s.embedding, system, embedding)
+        displacement = system.displacement(y)
+        energy = ReducedDiscrepancy(system, flow.log_normaliser)
+        # Not for differentiation: the root of a residual of 0 has no slope.
+        residual = _largest(jax.lax.stop_gradient(displacement))
+        new = y + damping * displacement
+        if box is not None:
+            new = jnp.clip(new, *box)
+        record = energy.value(mu.with_state((y, mu.logw))), residual
+        return jnp.where((residual > tol) & (k < steps), new, y), record
+
+    y, (energy, residual) = jax.lax.scan(step, mu.x, jnp.arange(steps + 1))
+    return y, energy, residual
+
+
+def _cast(flow: Any, dtype: Any) -> Any:
+    return jax.tree.map(
+        lambda leaf: leaf.astype(dtype) if eqx.is_inexact_array(leaf) else leaf, flow
+    )
+
+
+def stationary(
+    flow: MSIP,
+    initial: Particles | Float[Array, "n d"],
+    *,
+    rtol: float = 1e-8,
+    atol: float = 1e-10,
+    max_steps: int = 256,
+) -> Particles:
+    r"""Particles at rest, $T(Y) = Y$, by a Newton-type root search from ``initial``.
+
+    Start close by, after some steps of ``damped_iteration``: the slow directions that
+    are left to it are no obstacle here. Differentiable in the flow, by the implicit
+    function theorem. Newton's matrix is dense, ``(n d, n d)``.
+
+    Raises:
+        RuntimeError: the search did not converge.
+    """
+    mu = _particles(initial)
+    flow.check(mu)
+    flow = _cast(unwrap(flow), mu.dtype)
+    return mu.with_state((_root(flow, mu.x, rtol, atol, max_steps), mu.logw))
+
+
+@eqx.filter_jit
+def _root(flow: MSIP, y: Array, rtol: float, atol: float, max_steps: int) -> Array:
+    return optx.root_find(
+        lambda y, flow: flow.system.displacement(y),
+        optx.Dogleg(rtol=rtol, atol=atol),
+        y,
+        args=flow,
+        max_steps=max_steps,
+    ).value

@@ -1,0 +1,64 @@
+"""Stability of two flows, and what a draw from one costs in privacy."""
+
+from .accountant import (
+    Certificate,
+    PrivacyAccountant,
+    UnboundedPrivacyWarning,
+    UncertifiedReleaseError,
+)
+from .bounds import (
+    drift_term,
+    duhamel_bound,
+    gradient_bound,
+    kl_bound,
+    source_bound,
+    warm_start_bound,
+)
+from .conversions import (
+    delta_from_kl,
+    delta_from_pure,
+    delta_from_renyi,
+    divergence_budget,
+    epsilon_from_kl,
+    epsilon_from_pure,
+    epsilon_from_renyi,
+    gaussian_renyi,
+    kl_from_pure,
+    renyi_from_pure,
+)
+from .mechanism import ExponentialMechanism, PrivateDraw, privatise
+from .ratio import grid_kl, log_ratio, oscillation, potential_source
+from .stability import Stability, stability
+
+
+__all__ = [
+    "Certificate",
+    "ExponentialMechanism",
+    "PrivacyAccountant",
+    "PrivateDraw",
+    "Stability",
+    "UnboundedPrivacyWarning",
+    "UncertifiedReleaseError",
+    "delta_from_kl",
+    "delta_from_pure",
+    "delta_from_renyi",
+    "divergence_budget",
+    "drift_term",
+    "duhamel_bound",
+    "epsilon_from_kl",
+    "epsilon_from_pure",
+    "epsilon_from_renyi",
+    "gaussian_renyi",
+    "gradient_bound",
+    "grid_kl",
+    "kl_bound",
+    "kl_from_pure",
+    "log_ratio",
+    "oscillation",
+    "potential_source",
+    "privatise",
+    "renyi_from_pure",
+    "source_bound",
+    "stability",
+    "warm_start_bound",
+]

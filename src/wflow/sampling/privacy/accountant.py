@@ -1,0 +1,476 @@
+"""What a run of the flow costs in privacy, as a function of its length."""
+
+import dataclasses
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+from scipy.optimize import brentq
+
+from wflow.measures import Gaussian, Grid, Particles, UnsupportedMeasureError
+
+from .bounds import (
+    drift_term,
+    gradient_bound,
+    kl_bound,
+    source_bound,
+    warm_start_bound,
+)
+from .conversions import (
+    at_least,
+    count,
+    delta_from_kl,
+    delta_from_pure,
+    divergence_budget,
+    epsilon_from_kl,
+    epsilon_from_pure,
+    kl_from_pure,
+    renyi_from_pure,
+)
+from .ratio import gradient_norm, oscillation
+
+
+# Times at which the guarantee is looked at before a root is polished, in units of the
+# longest of the relaxation times.
+_TIMES = np.geomspace(1e-9, 1e4, 800)
+
+MEAN_FIELD = (
+    "The guarantee is for the law of the exact flow. Step size, density estimate and "
+    "the finite number of particles are outside it, and particles of one run are not "
+    "independent draws: release one."
+)
+GRID = "The guarantee is for the law on this grid, up to the tolerance of the solver."
+
+
+class UnboundedPrivacyWarning(UserWarning):
+    """A guarantee is infinite because a quantity that it needs is."""
+
+
+class UncertifiedReleaseError(ValueError):
+    """A release that the certificate does not cover was asked for."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Certificate:
+    r"""The guarantee $(\epsilon, \delta)$ of one release.
+
+    Attributes:
+        epsilon: the level.
+        delta: probability that the level is exceeded; 0 is pure differential privacy.
+        t: length of the run.
+        draws: independent draws that are released.
+        bound: the bound that gave the level.
+        unbounded: quantities that are infinite and left bounds without a value.
+        scope: what the guarantee is for.
+    """
+
+    epsilon: float
+    delta: float
+    t: float
+    draws: int
+    bound: str
+    unbounded: tuple[str, ...]
+    scope: str
+
+    def __str__(self) -> str:
+        level = f"epsilon = {self.epsilon:.6g}, delta = {self.delta:.3g}"
+        infinite = f" Infinite: {', '.join(self.unbounded)}." if self.unbounded else ""
+        return (
+            f"{level} by {self.bound}, run to t = {self.t:g}, {self.draws} draw(s)."
+            f"{infinite} {self.scope}"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class PrivacyAccountant:
+    r"""Privacy of one draw from the flow of KL to $e^{-V}$, run to a time t.
+
+    $\delta = V - V'$ for two neighbouring data sets, $h_0 = \log(\rho_0/\pi)$ and
+    $h'_0$ at the common start. Each quantity holds for every pair of neighbours; what
+    is not known is +inf, and bounds that need it then give nothing. None of them may
+    be read off the one data set at hand: a guarantee that depends on the data tells of
+    it.
+
+    Attributes:
+        osc_delta: $\mathrm{osc}(\delta) = \sup\delta - \inf\delta$.
+        grad_delta: $\sup|\nabla\delta|$.
+        osc_h0: $\mathrm{osc}(h_0)$ and $\mathrm{osc}(h'_0)$; one number is both.
+        grad_h0: $\sup|\nabla h'_0|$.
+        hess_lower: lower bound of the Hessian of V', of either sign.
+        osc_source: $\mathrm{osc}(\alpha(\Delta\delta - \nabla V'\cdot\nabla\delta)
+            - \beta\delta)$, on a domain without walls. Needless at alpha = 0.
+        log_sobolev: log-Sobolev constant of $\rho'_s$ at all s, where one is known.
+        alpha: transport.
+        beta: reaction.
+
+    Raises:
+        ValueError: a negative quantity or strength, nan, or both strengths zero.
+    """
+
+    osc_delta: float = math.inf
+    grad_delta: float = math.inf
+    osc_h0: float | tuple[float, float] = math.inf
+    grad_h0: float = math.inf
+    hess_lower: float = -math.inf
+    osc_source: float = math.inf
+    log_sobolev: float | None = None
+    alpha: float = 1.0
+    beta: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("osc_delta", "grad_delta", "grad_h0", "osc_source"):
+            self._set(name, self._checked(name, getattr(self, name)))
+        pair = self.osc_h0 if isinstance(self.osc_h0, Sequence) else (self.osc_h0,) * 2
+        if len(pair) != 2:
+            raise ValueError(
+                "PrivacyAccountant: expected osc_h0, one number or two, found "
+                f"{self.osc_h0}."
+            )
+        self._set("osc_h0", tuple(self._checked("osc_h0", value) for value in pair))
+        for name in ("alpha", "beta"):
+            value = self._checked(name, getattr(self, name))
+            if math.isinf(value):
+                raise ValueError(f"PrivacyAccountant: expected a finite {name}.")
+            self._set(name, value)
+        if self.alpha == 0 and self.beta == 0:
+            raise ValueError("PrivacyAccountant: alpha and beta are both zero.")
+        lower = float(self.hess_lower)
+        if math.isnan(lower) or lower == math.inf:
+            raise ValueError(
+                f"PrivacyAccountant: expected hess_lower, a number or -inf, found "
+                f"{lower}."
+            )
+        self._set("hess_lower", lower)
+        if self.log_sobolev is not None:
+            constant = self._checked("log_sobolev", self.log_sobolev)
+            self._set("log_sobolev", constant)
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    @staticmethod
+    def _checked(name: str, value: float) -> float:
+        return at_least("PrivacyAccountant", name, value, 0)
+
+    @classmethod
+    def on_grid(
+        cls,
+        initial: Grid,
+        log_density: Callable[[Array], Array],
+        neighbour: Callable[[Array], Array],
+        *,
+        alpha: float = 1.0,
+        beta: float = 1.0,
+    ) -> Self:
+        """The quantities of one pair of neighbours, from a start on a grid.
+
+        Suprema are over cell centres, with derivatives of the log-densities by autodiff
+        and of the start by differences. Walls leave ``osc_source`` infinite.
+
+        Raises:
+            ValueError: a log-density that is nan or +inf in a cell.
+        """
+        x = initial.centres.reshape(-1, initial.dim)
+        v, w = (
+            _potential(name, function, x)
+            for name, function in (
+                ("log_density", log_density),
+                ("neighbour", neighbour),
+            )
+        )
+        slope, generator, lowest = _derivatives(log_density, neighbour, x)
+        delta = jnp.where(jnp.isinf(v) & jnp.isinf(w), jnp.inf, v - w)
+        logs = jnp.log(initial.density.reshape(-1) / initial.mass)
+        walls = "no-flux" in initial.boundary
+        source = oscillation(alpha * generator - beta * delta)
+        return cls(
+            osc_delta=_bounded(oscillation(delta)),
+            grad_delta=_bounded(jnp.max(jnp.linalg.norm(slope, axis=1))),
+            osc_h0=(_bounded(oscillation(logs + v)), _bounded(oscillation(logs + w))),
+            grad_h0=_bounded(
+                gradient_norm((logs + w).reshape(initial.density.shape), initial)
+            ),
+            hess_lower=-_bounded(-lowest),
+            osc_source=math.inf if walls else _bounded(source),
+            alpha=alpha,
+            beta=beta,
+        )
+
+    @classmethod
+    def worst(cls, accountants: Sequence["PrivacyAccountant"]) -> Self:
+        """The quantities that hold for all of several pairs of neighbours.
+
+        Raises:
+            ValueError: no accountants, or of different strengths.
+        """
+        strengths = {(one.alpha, one.beta) for one in accountants}
+        if len(strengths) != 1:
+            raise ValueError(
+                "PrivacyAccountant.worst: expected accountants of one alpha and beta, "
+                f"found {sorted(strengths)}."
+            )
+        constants = [one.log_sobolev for one in accountants]
+        pairs = zip(*(one.osc_h0 for one in accountants), strict=True)
+        return cls(
+            **{
+                name: max(getattr(one, name) for one in accountants)
+                for name in ("osc_delta", "grad_delta", "grad_h0", "osc_source")
+            },
+            osc_h0=tuple(max(pair) for pair in pairs),
+            hess_lower=min(one.hess_lower for one in accountants),
+            log_sobolev=None if None in constants else min(constants),
+            alpha=accountants[0].alpha,
+            beta=accountants[0].beta,
+        )
+
+    @property
+    def unbounded(self) -> tuple[str, ...]:
+        """Names of the quantities that are infinite or not given, and do act."""
+        named = {
+            "osc_delta": self.osc_delta,
+            "grad_delta": self.grad_delta if self.alpha else 0.0,
+            "osc_h0": max(self.osc_h0),
+            "grad_h0": self.grad_h0 if self.alpha else 0.0,
+            "hess_lower": self.hess_lower if self.alpha else 0.0,
+            "osc_source": self.osc_source if self.alpha else 0.0,
+        }
+        return tuple(name for name, value in named.items() if math.isinf(value))
+
+    def bounds(self, t: float) -> dict[str, float]:
+        r"""Every bound on $\mathrm{osc}(r_t)$, itself a bound on $\sup|r_t|$.
+
+        B1 the source, B2 the warm start, B3 the gradients; see ``bounds.py``.
+        """
+        t = self._time(t)
+        if t == 0:
+            return dict.fromkeys(("B1", "B2", "B3"), 0.0)
+        source = self.osc_source if self.alpha else self.beta * self.osc_delta
+        drift = drift_term(
+            t, self.alpha, self.beta, self.grad_delta, self.grad_h0, self.hess_lower
+        )
+        return {
+            "B1": source_bound(t, self.beta, source, drift),
+            "B2": warm_start_bound(t, self.beta, self.osc_delta, self.osc_h0),
+            "B3": gradient_bound(t, self.beta, self.osc_delta, drift),
+        }
+
+    def kl_bounds(self, t: float) -> dict[str, float]:
+        r"""Every bound on $\mathrm{KL}(\rho_t\|\rho'_t)$, in both directions.
+
+        B4 and (with a log-Sobolev constant) B5, and what pure privacy implies.
+        """
+        t = self._time(t)
+        arguments = (t, self.alpha, self.beta, self.osc_delta, self.grad_delta)
+        found = {"B4": kl_bound(*arguments, max(self.osc_h0))}
+        if self.log_sobolev is not None:
+            found["B5"] = kl_bound(*arguments, max(self.osc_h0), self.log_sobolev)
+        return {**found, "pure": kl_from_pure(self._pure(t))}
+
+    def pure(self, t: float, *, draws: int = 1) -> float:
+        r"""$\epsilon$ of pure privacy for ``draws`` independent runs, +inf if unknown.
+
+        Warns:
+            UnboundedPrivacyWarning: it is infinite; the warning names the quantities.
+        """
+        return self._told("pure", count("pure", draws) * self._pure(self._time(t)))
+
+    def renyi(self, t: float, order: float, *, draws: int = 1) -> float:
+        r"""Renyi divergence of order a > 1, from the pure guarantee; warns as pure."""
+        value = renyi_from_pure(self._pure(self._time(t)), order)
+        return self._told("renyi", count("renyi", draws) * value)
+
+    def kl(self, t: float, *, draws: int = 1) -> float:
+        """Bound on KL, the least of ``kl_bounds``; warns as pure."""
+        return self._told("kl", count("kl", draws) * self._kl(self._time(t)))
+
+    def delta(self, t: float, epsilon: float, *, draws: int = 1) -> float:
+        r"""The least $\delta$ at ``epsilon``: from KL, or from the pure guarantee."""
+        pure, kl = self._pure(self._time(t)), self._kl(t)
+        return min(
+            delta_from_pure(pure, epsilon, draws=draws),
+            delta_from_kl(draws * kl, epsilon),
+        )
+
+    def approximate(self, t: float, delta: float, *, draws: int = 1) -> float:
+        r"""The least $\epsilon$ at ``delta``; warns as pure."""
+        return self._told("approximate", self._approximate(t, delta, draws)[0])
+
+    def certificate(
+        self,
+        t: float,
+        *,
+        delta: float = 0.0,
+        draws: int = 1,
+        measure: object = None,
+    ) -> Certificate:
+        """The guarantee of releasing ``draws`` draws from the law at ``t``.
+
+        ``measure``: what the draws come from; None is the exact law.
+
+        Raises:
+            UncertifiedReleaseError: several particles of one run.
+            UnsupportedMeasureError: a measure that is not of this flow.
+        """
+        draws = count("certificate", draws)
+        match measure:
+            case Particles():
+                if draws > 1:
+                    raise UncertifiedReleaseError(
+                        f"certificate: {draws} of {measure.n} particles of one run "
+                        "interact and are not independent draws. Release one, or run "
+                        "once for each."
+                    )
+                scope = MEAN_FIELD
+            case Grid():
+                scope = GRID
+            case Gaussian() | None:
+                scope = MEAN_FIELD
+            case _:
+                raise UnsupportedMeasureError(
+                    self, measure, "Particles, Grid and Gaussian"
+                )
+        epsilon, bound = self._approximate(t, delta, draws)
+        return Certificate(
+            epsilon, float(delta), float(t), draws, bound, self.unbounded, scope
+        )
+
+    def time_for(
+        self,
+        epsilon: float,
+        delta: float = 0.0,
+        *,
+        draws: int = 1,
+        late: bool = False,
+    ) -> float:
+        r"""The longest run that is $(\epsilon, \delta)$ private at all times up to it.
+
+        +inf where every run is. Early stopping buys privacy with accuracy; but a long
+        run forgets its start and tends to the privacy of the targets, so with
+        ``late=True`` it is the time from which on every run is private, +inf where
+        none is known.
+        """
+        epsilon = at_least("time_for", "epsilon", epsilon, 0)
+        draws = count("time_for", draws)
+        if delta == 1:
+            return 0.0 if late else math.inf
+        pure_budget = _pure_budget(epsilon, delta, draws)
+        kl_budget = divergence_budget(epsilon, delta) / draws
+
+        def gap(t: float) -> float:
+            """Positive where the guarantee fails; continuous, bounded."""
+            gaps = (self._pure(t) - pure_budget, self._kl(t) - kl_budget)
+            return float(np.clip(min(gaps), -1.0, 1.0))
+
+        rates = [rate for rate in (self.alpha, self.beta) if rate > 0]
+        times = _TIMES / min(rates)
+        fails = np.array([gap(t) > 0 for t in times])
+        if not fails.any():
+            return 0.0 if late else math.inf
+        if late:
+            last = int(np.flatnonzero(fails)[-1])
+            if last == len(times) - 1:
+                return math.inf
+            return _crossing(gap, times[last], times[last + 1], late)
+        first = int(np.flatnonzero(fails)[0])
+        return _crossing(gap, times[first - 1] if first else 0.0, times[first], late)
+
+    def _approximate(self, t: float, delta: float, draws: int) -> tuple[float, str]:
+        """The least epsilon and the bound that gave it."""
+        t, draws = self._time(t), count("approximate", draws)
+        bounds = self.bounds(t)
+        name = min(bounds, key=bounds.__getitem__)
+        pure = epsilon_from_pure(bounds[name], delta, draws=draws)
+        kls = self.kl_bounds(t)
+        kls.pop("pure")  # loses against the pure guarantee itself
+        route = min(kls, key=kls.__getitem__)
+        converted = epsilon_from_kl(draws * kls[route], delta)
+        return (converted, route) if converted < pure else (pure, name)
+
+    def _pure(self, t: float) -> float:
+        return min(self.bounds(t).values())
+
+    def _kl(self, t: float) -> float:
+        return min(self.kl_bounds(t).values())
+
+    @staticmethod
+    def _time(t: float) -> float:
+        t = at_least("PrivacyAccountant", "t", t, 0)
+        if math.isinf(t):
+            raise ValueError("PrivacyAccountant: expected a finite t, found inf.")
+        return t
+
+    def _told(self, name: str, value: float) -> float:
+        if math.isinf(value):
+            warnings.warn(
+                f"PrivacyAccountant.{name}: no finite guarantee; infinite or not "
+                f"given: {', '.join(self.unbounded) or 'none (overflow)'}.",
+                UnboundedPrivacyWarning,
+                stacklevel=3,
+            )
+        return value
+
+
+@eqx.filter_jit
+def _derivatives(
+    log_density: Callable[[Array], Array], neighbour: Callable[[Array], Array], x: Array
+) -> tuple[Array, Array, Array]:
+    """Gradient of delta, its image under the generator, least curvature of V'."""
+    difference = lambda y: neighbour(y) - log_density(y)
+    slope = jax.vmap(jax.grad(difference))(x)
+    curve = jax.vmap(jax.hessian(difference))(x)
+    pull = jax.vmap(jax.grad(neighbour))(x)  # minus the gradient of V'
+    generator = jnp.trace(curve, axis1=1, axis2=2) + jnp.sum(pull * slope, axis=1)
+    hessian = -jax.vmap(jax.hessian(neighbour))(x)
+    return slope, generator, jnp.min(jnp.linalg.eigvalsh(hessian))
+
+
+def _potential(name: str, log_density: Callable[[Array], Array], x: Array) -> Array:
+    v = -jax.vmap(log_density)(x)
+    bad = jnp.isnan(v) | (v == -jnp.inf)
+    if bool(bad.any()):
+        at = x[int(jnp.argmax(bad))].tolist()
+        raise ValueError(
+            f"PrivacyAccountant.on_grid: expected {name} below +inf and not nan, found "
+            f"{-float(v[int(jnp.argmax(bad))])} at {at}."
+        )
+    return v
+
+
+def _bounded(value: Array) -> float:
+    """A supremum; what autodiff or a difference could not say is infinite."""
+    found = float(value)
+    return math.inf if math.isnan(found) else found
+
+
+def _pure_budget(epsilon: float, delta: float, draws: int) -> float:
+    """The largest pure level of one draw that guarantees (epsilon, delta)."""
+    if delta == 0:
+        return epsilon / draws
+    excess = lambda pure: delta_from_pure(pure, epsilon, draws=draws) - delta
+    high = epsilon + 1.0
+    while excess(high) < 0:
+        high *= 2
+        if high > 700:
+            return high
+    # A hair less than the root: the guarantee is never overstated.
+    root: Any = brentq(excess, epsilon / draws, high, xtol=1e-12)
+    return root * (1 - 1e-9)
+
+
+def _crossing(
+    gap: Callable[[float], float], low: float, high: float, late: bool
+) -> float:
+    """The sign change between two times, on the side where the guarantee holds."""
+    root: Any = brentq(gap, low, high, xtol=1e-14 * high, rtol=1e-12)
+    step = 1e-12 * high
+    for _ in range(60):
+        if gap(max(root, 0.0)) <= 0:
+            break
+        root, step = root + (step if late else -step), 2 * step
+    return min(max(root, low), high)

@@ -1,0 +1,117 @@
+"""The exponential mechanism, and one private draw from a flow that tends to it."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+from jax.core import Tracer
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from wflow.energies import KLDivergence
+from wflow.flows import GradientFlow
+from wflow.geometries import HellingerKantorovich
+from wflow.measures import Grid, Particles, UnsupportedMeasureError, inexact
+from wflow.solve import solve
+
+from .accountant import Certificate, PrivacyAccountant, UncertifiedReleaseError
+
+
+# Of a grid solve: explicit steps are as short as the square of the cells.
+MAX_STEPS = 200_000
+
+
+class ExponentialMechanism(eqx.Module):
+    r"""$\log\pi(\theta) = -\epsilon_0\,\ell(\theta)/(2\Delta)$, up to a constant.
+
+    ``loss`` $\ell(\theta)$ of one data set changes by at most the ``sensitivity``
+    $\Delta$ when one datum does: one draw is pure $\epsilon_0$ private. A log-density
+    for every flow and sampler.
+
+    Raises:
+        ValueError: a sensitivity or an epsilon that is not positive and finite.
+
+    Reference: McSherry, Talwar, FOCS 2007, definition 2.
+    """
+
+    loss: Callable[[Array], Array]
+    sensitivity: Float[Array, ""] = eqx.field(converter=inexact)
+    epsilon: Float[Array, ""] = eqx.field(converter=inexact)
+
+    def __check_init__(self) -> None:
+        for name in ("sensitivity", "epsilon"):
+            value = getattr(self, name)
+            if isinstance(value, Tracer):
+                continue
+            if not 0 < float(value) < math.inf:
+                raise ValueError(
+                    f"ExponentialMechanism: expected {name} > 0 and finite, found "
+                    f"{value}."
+                )
+
+    def __call__(self, x: Float[Array, " d"]) -> Float[Array, ""]:
+        return -self.epsilon * self.loss(x) / (2 * self.sensitivity)
+
+    @property
+    def osc_delta(self) -> float:
+        r"""Bound on $\mathrm{osc}(\delta)$ over neighbours: $\epsilon_0$."""
+        return float(self.epsilon)
+
+
+class PrivateDraw(NamedTuple):
+    """A released point and what its release costs."""
+
+    x: Float[Array, " d"]
+    certificate: Certificate
+
+
+def privatise(
+    log_density: Callable[[Array], Array],
+    initial: Grid,
+    accountant: PrivacyAccountant,
+    *,
+    epsilon: float,
+    longest: float,
+    key: PRNGKeyArray,
+    delta: float = 0.0,
+) -> PrivateDraw:
+    r"""One point from the flow towards ``log_density``, $(\epsilon, \delta)$ private.
+
+    The run is as long as ``accountant`` allows, at most ``longest``: to the end where
+    the guarantee holds there, else up to the time to which it holds. The length comes
+    from the accountant alone, never from the data. The law at that time is not
+    released: only the point is private.
+
+    Raises:
+        UncertifiedReleaseError: ``initial`` is Particles.
+        ValueError: ``longest`` is not positive and finite.
+    """
+    if isinstance(initial, Particles):
+        raise UncertifiedReleaseError(
+            "privatise: the certificate is for the law of the exact flow, not for "
+            f"{initial.n} interacting particles. Start from a Grid."
+        )
+    if not isinstance(initial, Grid):
+        raise UnsupportedMeasureError(PrivateDraw, initial, "Grid")
+    if not 0 < longest < math.inf:
+        raise ValueError(
+            f"privatise: expected longest > 0 and finite, found {longest}."
+        )
+    t = longest
+    if not accountant.time_for(epsilon, delta, late=True) <= longest:
+        t = min(longest, accountant.time_for(epsilon, delta))
+    law = initial
+    if t > 0:
+        flow = kl_flow(log_density, accountant.alpha, accountant.beta)
+        law = solve(flow, initial, 0.0, t, max_steps=MAX_STEPS)[-1]
+    law = law.with_state(jnp.maximum(law.density, 0.0))
+    certificate = accountant.certificate(t, delta=delta, measure=law)
+    return PrivateDraw(law.sample(key, 1)[0], certificate)
+
+
+def kl_flow(
+    log_density: Callable[[Array], Array], alpha: float, beta: float
+) -> GradientFlow:
+    """The flow of KL that the accountant is about."""
+    return GradientFlow(KLDivergence(log_density), HellingerKantorovich(alpha, beta))

@@ -1,0 +1,87 @@
+"""The log-ratio of two densities on one grid, and what is read off it."""
+
+import jax.numpy as jnp
+from jax.core import Tracer
+from jaxtyping import Array, Float
+
+from wflow.measures import Grid
+
+
+def log_ratio(mu: Grid, nu: Grid) -> Float[Array, "*cells"]:
+    r"""$r = \log(\rho/\rho')$ of the normalised densities: the privacy loss.
+
+    Infinite where one of them vanishes alone, zero where both do.
+
+    Raises:
+        TypeError: a measure that is not a Grid.
+        ValueError: the grids are not the same.
+    """
+    for name, measure in (("mu", mu), ("nu", nu)):
+        if not isinstance(measure, Grid):
+            raise TypeError(
+                f"log_ratio: expected {name} to be a Grid, found "
+                f"{type(measure).__name__}: only a density has a log-ratio."
+            )
+    mine, other = _domain(mu), _domain(nu)
+    if mine != other:
+        raise ValueError(
+            "log_ratio: expected mu and nu on the same domain, found "
+            f"{mine} and {other}."
+        )
+    a, b = mu.density / mu.mass, nu.density / nu.mass
+    neither = (a == 0) & (b == 0)
+    return jnp.where(neither, 0.0, jnp.log(a) - jnp.log(jnp.where(neither, 1.0, b)))
+
+
+def oscillation(f: Float[Array, "..."]) -> Float[Array, ""]:
+    r"""$\mathrm{osc}(f) = \sup f - \inf f$, at least sup of $|r|$ for a log-ratio r."""
+    return jnp.max(f) - jnp.min(f)
+
+
+def grid_kl(mu: Grid, nu: Grid) -> Float[Array, ""]:
+    r"""$\mathrm{KL}(\rho\|\rho')$ of the normalised densities."""
+    r = log_ratio(mu, nu)
+    p = mu.density / mu.mass
+    return jnp.sum(jnp.where(p > 0, p * r, 0.0)) * mu.cell_volume
+
+
+def potential_source(
+    delta: Float[Array, "*cells"], nu: Grid, alpha: float, beta: float
+) -> Float[Array, "*cells"]:
+    r"""$f = \alpha(\Delta\delta + \nabla\log\rho'\cdot\nabla\delta) - \beta\delta$.
+
+    What drives the log-ratio apart, by differences across the faces of the cells.
+    """
+    change = jnp.zeros_like(delta)
+    logs = jnp.log(nu.density)
+    for axis in range(nu.dim):
+        slope = nu.face_gradient(delta, axis)
+        change = change + nu.divergence(slope, axis)
+        products = slope * nu.face_gradient(logs, axis)
+        if nu.boundary[axis] == "periodic":
+            change = change + (products + jnp.roll(products, 1, axis)) / 2
+        else:
+            widths = [(0, 0)] * nu.dim
+            widths[axis] = (1, 1)
+            padded = jnp.pad(products, widths)
+            n = delta.shape[axis]
+            before = jnp.take(padded, jnp.arange(n), axis)
+            behind = jnp.take(padded, jnp.arange(1, n + 1), axis)
+            change = change + (before + behind) / 2
+    return alpha * change - beta * delta
+
+
+def gradient_norm(f: Float[Array, "*cells"], grid: Grid) -> Float[Array, ""]:
+    r"""$\sup|\nabla f|$ by difference quotients, the largest along every axis."""
+    slopes = [
+        jnp.max(jnp.abs(grid.face_gradient(f, axis)), initial=0.0)
+        for axis in range(grid.dim)
+    ]
+    return jnp.sqrt(sum(slope**2 for slope in slopes))
+
+
+def _domain(grid: Grid) -> tuple:
+    sides = (grid.lower, grid.upper)
+    if any(isinstance(side, Tracer) for side in sides):
+        return grid.density.shape, grid.boundary
+    return grid.density.shape, grid.boundary, *(tuple(s.tolist()) for s in sides)

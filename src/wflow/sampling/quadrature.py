@@ -1,0 +1,148 @@
+"""Nodes with signed weights: what they integrate, and how well."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.core import Tracer
+from jaxtyping import Array, ArrayLike, Float
+
+from wflow.energies import MMD, KernelSteinDiscrepancy
+from wflow.kernels import AbstractKernel
+from wflow.kernels import Gaussian as GaussianKernel
+from wflow.measures import Gaussian, GaussianMixture, Particles
+
+from .embeddings import AbstractEmbedding
+from .reduced import KernelSystem, nodes_of
+
+
+# Weights beyond this, or a sum that cancels to below it, are warned of.
+_LARGE = 100.0
+
+
+class Quadrature(eqx.Module):
+    r"""$\sum_i w_i\,\delta_{y_i}$ with $\sum_i w_i = 1$; weights may be negative.
+
+    ``condition`` is that of the kernel matrix, ridge included, and ``log_evidence`` is
+    $\log\sum_i\omega_i$, an estimate of the logarithm of the target's normaliser (nan
+    where the sum is negative).
+    """
+
+    nodes: Float[Array, "n d"]
+    weights: Float[Array, " n"]
+    condition: Float[Array, ""]
+    log_evidence: Float[Array, ""]
+
+    def expect(self, function: Callable[[Array], Array]) -> Array:
+        r"""$\sum_i w_i f(y_i)$ for a function of one point."""
+        return jnp.tensordot(self.weights, jax.vmap(function)(self.nodes), axes=1)
+
+    @property
+    def mean(self) -> Float[Array, " d"]:
+        """Mean of the target."""
+        return self.weights @ self.nodes
+
+    @property
+    def cov(self) -> Float[Array, "d d"]:
+        """Covariance of the target; weights of both signs may make it indefinite."""
+        centred = self.nodes - self.mean
+        return (self.weights[:, None] * centred).T @ centred
+
+    @property
+    def ess(self) -> Float[Array, ""]:
+        r"""$1/\sum_i w_i^2$, the number of equal weights that vary as much."""
+        return 1 / jnp.sum(self.weights**2)
+
+    @property
+    def max_abs_weight(self) -> Float[Array, ""]:
+        """The largest weight, whatever its sign."""
+        return jnp.max(jnp.abs(self.weights))
+
+    def _measure(self) -> Particles:
+        # Weights of any sign are a perturbation of weights of zero.
+        nothing = jnp.full_like(self.weights, -jnp.inf)
+        return Particles(self.nodes, nothing, self.weights)
+
+    def mmd2(
+        self,
+        target: Particles | Gaussian | GaussianMixture | Float[Array, "m d"],
+        kernel: AbstractKernel | ArrayLike,
+    ) -> Float[Array, ""]:
+        """Squared discrepancy from a target: a law, or samples ``(m, d)`` of it.
+
+        ``kernel`` is a kernel or the bandwidth of a Gaussian one.
+        """
+        if not isinstance(target, Particles | Gaussian | GaussianMixture):
+            target = Particles.from_samples(target)
+        return 2 * MMD(_kernel(kernel), target).value(self._measure())
+
+    def ksd(
+        self,
+        log_density: Callable[[Array], Array],
+        kernel: AbstractKernel | ArrayLike = 1.0,
+    ) -> Float[Array, ""]:
+        """Kernel Stein discrepancy: how far off, without a reference.
+
+        ``kernel`` is a kernel (twice differentiable) or the bandwidth of a Gaussian.
+        """
+        energy = KernelSteinDiscrepancy(_kernel(kernel), log_density)
+        return jnp.sqrt(jnp.maximum(2 * energy.value(self._measure()), 0))
+
+
+def _kernel(kernel: AbstractKernel | ArrayLike) -> AbstractKernel:
+    return kernel if isinstance(kernel, AbstractKernel) else GaussianKernel(kernel)
+
+
+def optimal_quadrature(
+    nodes: Particles | Float[ArrayLike, "n d"],
+    embedding: AbstractEmbedding,
+    kernel: GaussianKernel,
+    ridge: ArrayLike = 1e-8,
+) -> Quadrature:
+    r"""The weights $K^{-1}v_0$ of any nodes, normalised: of any sampler's draws.
+
+    Warns:
+        UserWarning: weights beyond 100 in size or a sum that cancels: the kernel is too
+            wide for the nodes. (Not under ``jit``.)
+
+    Raises:
+        ValueError: a bandwidth that is not positive, or a negative ridge.
+
+    Reference: Belhadji, Sharp, Marzouk, arXiv:2502.10600.
+    """
+    system = KernelSystem(embedding, kernel, ridge)
+    mu = nodes if isinstance(nodes, Particles) else Particles.from_samples(nodes)
+    return quadrature_of(system, mu)
+
+
+def quadrature_of(system: KernelSystem, mu: Any) -> Quadrature:
+    """The nodes ``mu`` with the optimal weights of a kernel system."""
+    y = nodes_of(system, mu)
+    quadrature, cancelled = _assemble(system, y)
+    known = not isinstance(cancelled, Tracer)
+    if known and not (cancelled > 1 / _LARGE and quadrature.max_abs_weight <= _LARGE):
+        warnings.warn(
+            f"the largest weight is {float(quadrature.max_abs_weight):.3g}, and the "
+            f"sum of weights is {float(cancelled):.3g} of the sum of their sizes: the "
+            "kernel is too wide for these nodes (condition number "
+            f"{float(quadrature.condition):.3g}). Take a shorter bandwidth, a larger "
+            "ridge or other nodes.",
+            stacklevel=3,
+        )
+    return quadrature
+
+
+@eqx.filter_jit
+def _assemble(system: KernelSystem, y: Array) -> tuple[Quadrature, Array]:
+    omega, top = system.omega(y)
+    total = jnp.sum(omega)
+    cancelled = total / jnp.sum(jnp.abs(omega))
+    spectrum = jnp.linalg.eigvalsh(system.matrix(y))
+    condition = spectrum[-1] / jnp.maximum(
+        spectrum[0], jnp.finfo(y.dtype).eps * spectrum[-1]
+    )
+    quadrature = Quadrature(y, omega / total, condition, top + jnp.log(total))
+    return quadrature, cancelled

@@ -1,0 +1,166 @@
+"""The discrepancy of nodes whose weights are at their optimum, and its metric."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, ArrayLike, Float, PyTree
+
+from wflow.energies import AbstractEnergy
+from wflow.geometries import AbstractGeometry
+from wflow.kernels import Gaussian as GaussianKernel
+from wflow.kernels import gram
+from wflow.measures import Particles, UnsupportedMeasureError, inexact
+from wflow.parameters import Learnable
+
+from .embeddings import AbstractEmbedding
+
+
+def nodes_of(owner: object, mu: Any) -> Float[Array, "n d"]:
+    """Positions of particles; their weights are not used."""
+    if not isinstance(mu, Particles):
+        raise UnsupportedMeasureError(owner, mu, "Particles")
+    return mu.x
+
+
+def _is_known(value: Any) -> bool:
+    return not isinstance(value, Tracer | Learnable | jax.ShapeDtypeStruct)
+
+
+class KernelSystem(eqx.Module):
+    r"""$(K + \lambda I)\,\omega = v_0$: the optimal weights of nodes, not normalised.
+
+    They minimise the squared discrepancy of $\sum_i \omega_i\delta_{y_i}$ from the
+    target plus $\lambda|\omega|^2$. A ridge $\lambda$ that is given as 0 means the
+    pseudo-inverse.
+
+    Raises:
+        TypeError: the kernel is not ``kernels.Gaussian``.
+        ValueError: a bandwidth that is not positive (as a matrix: not invertible), or a
+            negative ridge.
+    """
+
+    embedding: AbstractEmbedding
+    kernel: GaussianKernel
+    ridge: Float[Array, ""]
+    pseudo_inverse: bool = eqx.field(static=True)
+
+    def __init__(
+        self,
+        embedding: AbstractEmbedding,
+        kernel: GaussianKernel,
+        ridge: ArrayLike | Learnable = 1e-8,
+    ):
+        """Make the system of an embedding."""
+        if not isinstance(kernel, GaussianKernel):
+            raise TypeError(
+                f"the kernel must be kernels.Gaussian, found {type(kernel).__name__}."
+            )
+        h = kernel.bandwidth
+        if _is_known(h):
+            # By numpy: known numbers stay known while a caller is being traced.
+            h = np.asarray(h)
+            valid = np.linalg.det(h) != 0 if h.ndim == 2 else (h > 0).all()
+            if not (valid and np.isfinite(h).all()):
+                raise ValueError(f"expected a kernel bandwidth > 0, found {h}.")
+        if _is_known(ridge) and not (np.asarray(ridge) >= 0).all():
+            raise ValueError(f"expected ridge >= 0, found {ridge}.")
+        self.embedding = embedding
+        self.kernel = kernel
+        self.ridge = inexact(ridge)
+        self.pseudo_inverse = _is_known(ridge) and bool(np.all(np.asarray(ridge) == 0))
+
+    def matrix(self, y: Float[Array, "n d"]) -> Float[Array, "n n"]:
+        r"""$K + \lambda I$."""
+        ridge = jnp.asarray(self.ridge, y.dtype)
+        return gram(self.kernel, y) + ridge * jnp.eye(len(y), dtype=y.dtype)
+
+    def solve(self, matrix: Float[Array, "n n"], b: Float[Array, "n ..."]) -> Array:
+        r"""$(K + \lambda I)^{-1} b$."""
+        if self.pseudo_inverse:
+            return jnp.linalg.pinv(matrix, hermitian=True) @ b
+        return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(matrix), b)
+
+    def omega(
+        self, y: Float[Array, "n d"]
+    ) -> tuple[Float[Array, " n"], Float[Array, ""]]:
+        r"""$e^{-c}\,\omega$ and the constant c that keeps it from overflow."""
+        log_v0, _ = self.embedding(self.kernel, y)
+        top = jax.lax.stop_gradient(jnp.max(log_v0))
+        return self.solve(self.matrix(y), jnp.exp(log_v0 - top)), top
+
+    def displacement(self, y: Float[Array, "n d"]) -> Float[Array, "n d"]:
+        r"""$T(y) - y$ with $T(y)_i = \frac{\sum_j (K^{-1})_{ij} v_0(y_j)(y_j + m(y_j))}
+        {\sum_j (K^{-1})_{ij} v_0(y_j)}$, the ridge in K.
+
+        Each row is a signed log-sum-exp of its own: particles far from all mass move
+        as they should, where a common shift would give 0/0.
+        """
+        log_v0, shift = self.embedding(self.kernel, y)
+        inverse = self.solve(self.matrix(y), jnp.eye(len(y), dtype=y.dtype))
+        there = inverse != 0
+        logs = jnp.log(jnp.abs(jnp.where(there, inverse, 1))) + log_v0
+        logs = jnp.where(there, logs, -jnp.inf)
+        top = jax.lax.stop_gradient(jnp.max(logs, axis=1, keepdims=True))
+        # Differentiable where an entry is 0 or its particle sees nothing.
+        there = there & jnp.isfinite(log_v0)
+        a = jnp.sign(inverse) * jnp.where(
+            there, jnp.exp(jnp.where(there, logs - top, 0)), 0
+        )
+        # About the mean: far from the origin little cancels.
+        centre = jnp.mean(y, axis=0)
+        target = y - centre + shift
+        return a @ target / jnp.sum(a, axis=1)[:, None] - (y - centre)
+
+
+class ReducedDiscrepancy(AbstractEnergy):
+    r"""$E(Y) = -\frac{1}{2Z^2}\,v_0(Y)^\top (K + \lambda I)^{-1} v_0(Y)$.
+
+    Half the squared discrepancy to the target of the optimally weighted nodes, less its
+    constant $\frac12\iint k\,d\pi\,d\pi$: the particles' own weights do not count.
+    ``log_normaliser`` is $\log Z$; another number scales the energy and nothing else.
+
+    Reference: Belhadji, Sharp, Marzouk, arXiv:2605.14142.
+    """
+
+    system: KernelSystem
+    log_normaliser: Float[Array, ""] = eqx.field(converter=inexact, default=0.0)
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        del t
+        y = nodes_of(self, mu)
+        log_v0, _ = self.system.embedding(self.system.kernel, y)
+        top = jax.lax.stop_gradient(jnp.max(log_v0))
+        v0 = jnp.exp(log_v0 - top)
+        square = v0 @ self.system.solve(self.system.matrix(y), v0)
+        log_z = jnp.asarray(self.log_normaliser, y.dtype)
+        return -square * jnp.exp(2 * (top - log_z)) / 2
+
+
+class MeanShiftGeometry(AbstractGeometry):
+    r"""$\dot Y = -(W (K + \lambda I) W)^{-1}\,dE\,h h^\top$, $W =
+    \mathrm{diag}(\omega)/Z$.
+
+    The metric of the particles' positions in which the mean-shift flow is the gradient
+    flow of ``ReducedDiscrepancy``; with one length h it is $W K W / h^2$.
+    """
+
+    system: KernelSystem
+    log_normaliser: Float[Array, ""] = eqx.field(converter=inexact, default=0.0)
+
+    def _raise(self, mu: Any, differential: Any) -> Float[Array, "n d"]:
+        y, system = nodes_of(self, mu), self.system
+        omega, top = system.omega(y)
+        omega = omega * jnp.exp(top - jnp.asarray(self.log_normaliser, y.dtype))
+        covectors = self.explicit(differential).x / omega[:, None]
+        rows = system.solve(system.matrix(y), covectors) / omega[:, None]
+        return system.kernel.colour(system.kernel.colour(rows, adjoint=True))
+
+    def velocity(self, mu: Any, differential: Any) -> PyTree[Array]:
+        return -self._raise(mu, differential), jnp.zeros_like(mu.logw)
+
+    def dissipation(self, mu: Any, differential: Any) -> Float[Array, ""]:
+        return jnp.sum(differential.x * self._raise(mu, differential))
