@@ -82,6 +82,7 @@ def test_mean_shift_is_the_gradient_flow_of_its_energy(embedding, bandwidth):
     assert rate > 0
 
 
+@pytest.mark.slow
 def test_energy_falls_along_the_iteration_and_the_flow():
     flow = MSIP(EXACT.system.embedding, Kernel(0.5))
     start = Particles.from_samples(APART)
@@ -258,6 +259,7 @@ def test_jit_vmap_and_gradients():
     np.testing.assert_allclose(ends[1][0], difference, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_gradient_of_a_fixed_point_is_implicit():
     def node(sigma):
         flow = MSIP(ExactEmbedding(NORMAL), Kernel(sigma), 1e-12)
