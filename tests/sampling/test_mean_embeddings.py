@@ -24,6 +24,7 @@ POINTS = jnp.asarray(rng.normal(size=(5, 2)))
 NORMAL = Gaussian(np.array([0.3, -0.5]), np.array([[0.8, 0.3], [0.3, 0.6]]))
 
 
+@pytest.mark.slow
 def test_mixture_embedding_against_monte_carlo():
     roots = 0.6 * rng.normal(size=(3, 2, 2)) + 0.5 * np.eye(2)
     target = GaussianMixture(

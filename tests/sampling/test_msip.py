@@ -139,6 +139,7 @@ def test_two_nodes_of_the_fredholm_equation(gamma, expected):
     np.testing.assert_allclose(run.particles.x, line(-expected, expected), atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sigma", "node", "weights"),
     [
