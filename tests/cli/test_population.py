@@ -175,6 +175,7 @@ def test_a_training_that_fails_keeps_its_history(tmp_path, monkeypatch):
     assert len((tmp_path / "run" / "history.csv").read_text().splitlines()) == 3
 
 
+@pytest.mark.slow
 def test_interpolation_of_a_file(tmp_path):
     """A cloud on a circle at constant speed, with its velocities; every second out."""
     rng = np.random.default_rng(0)

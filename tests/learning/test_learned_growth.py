@@ -109,6 +109,7 @@ def still_clusters(dtype):
     return Snapshots(times, clouds, None, weights, masses)
 
 
+@pytest.mark.slow
 def test_recovers_where_growth_is():
     data = still_clusters(np.float32)
     energy = MLPPotential(2, width=4, depth=1, key=jax.random.key(0))
@@ -150,6 +151,7 @@ def make(growing, steps=8, **options):
     )
 
 
+@pytest.mark.slow
 def test_saved_and_resumed_to_the_bit(growing, tmp_path):
     class Stop(Exception):
         pass

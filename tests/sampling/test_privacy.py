@@ -291,6 +291,7 @@ def test_exponential_mechanism():
     assert mechanism.osc_delta == pytest.approx(0.7)
 
 
+@pytest.mark.slow
 def test_quantities_of_a_pair_on_a_grid():
     accountant = PrivacyAccountant.on_grid(circle(256), target, neighbour)
     x = np.linspace(0, 2 * math.pi, 20001)
@@ -322,6 +323,7 @@ def test_private_draw():
 # Two flows on a circle.
 
 
+@pytest.mark.slow
 def test_two_flows_on_a_circle():
     # Reference: a spectral solution with 128 modes. A grid of 128 cells is within 4e-4.
     found = stability(target, neighbour, circle(128), [0.05, 0.1, 0.2, 0.5, 1, 2, 4])
