@@ -87,6 +87,20 @@ def test_float32(cloud):
         np.testing.assert_allclose(v, u, atol=1e-3)
 
 
+def test_paths_without_any_noise(cloud):
+    # Nothing moves; and a straight line so long that its likelihood asks for no noise.
+    still = Snapshots(TIMES, [cloud] * len(TIMES))
+    for v in SmoothPath()(still, KEY):
+        np.testing.assert_allclose(v, 0, atol=1e-6)
+    times = np.arange(40.0)
+    places = np.stack([times, -times], axis=1)[:, None] + np.zeros((1, 2, 1))
+    length, noise = SmoothPath().fitted(times, [places] * 3)
+    assert 0 < noise < 0.1
+    assert np.isfinite(length)
+    with pytest.raises(ValueError, match="at least two snapshots"):
+        SmoothPath()(still.take([0]), KEY)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -158,14 +158,16 @@ def test_gaussian_renyi():
     assert gaussian_renyi(wide, narrow, 5) == math.inf
 
 
-def test_against_dp_accounting():
-    # The peer converts Renyi by a closed formula, which the sharp one improves on.
-    rdp = pytest.importorskip("dp_accounting.rdp.rdp_privacy_accountant")
-    for order, divergence, epsilon in ((2.0, 0.1, 0.3), (8.0, 0.4, 0.5)):
-        peer = rdp.compute_delta([order], [divergence], epsilon)[0]
-        assert delta_from_renyi(divergence, epsilon, order) <= peer * (1 + 1e-9)
-        peer = rdp.compute_epsilon([order], [divergence], 1e-3)[0]
-        assert epsilon_from_renyi(divergence, 1e-3, order) <= peer * (1 + 1e-9)
+def test_never_above_the_closed_conversion():
+    # Canonne, Kamath, Steinke (2020), proposition 12, which dp-accounting computes.
+    for order, divergence in ((2.0, 0.1), (8.0, 0.4)):
+        rate = divergence + math.log1p(-1 / order)
+        for delta in (1e-3, 1e-6):
+            closed = rate - math.log(delta * order) / (order - 1)
+            assert epsilon_from_renyi(divergence, delta, order) < closed
+        for epsilon in (0.3, 0.5):
+            closed = math.exp((order - 1) * (rate - epsilon)) / order
+            assert delta_from_renyi(divergence, epsilon, order) < closed
 
 
 # Bounds and accountant.

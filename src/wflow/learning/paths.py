@@ -16,6 +16,8 @@ from .velocity_fields import shares, smoothed
 
 
 _SHARES = np.linspace(0, 1, 5)
+# Of variances: rounding of smooth covariances.
+_FLOOR = 1e-12
 
 
 class SmoothPath(AbstractInitialVelocity):
@@ -113,7 +115,8 @@ class SmoothPath(AbstractInitialVelocity):
 
         def cost(logs: np.ndarray) -> float:
             process = _process(times, *np.exp(logs))
-            scale = np.trace(process.residual @ second) / count
+            # Floored for populations that do not move at all.
+            scale = np.trace(process.residual @ second) / count + _FLOOR
             likelihood = count * np.log(scale) + d * process.logdet
             return likelihood + np.sum((logs - prior) ** 2)
 
@@ -166,7 +169,7 @@ class _Process(NamedTuple):
 
 def _process(times: np.ndarray, length: float, noise: float) -> _Process:
     covariance, slopes = _matern(times, length)
-    factor = cho_factor(covariance + noise * np.eye(len(times)))
+    factor = cho_factor(covariance + (noise + _FLOOR) * np.eye(len(times)))
     inverse = cho_solve(factor, np.eye(len(times)))
     ones = inverse.sum(axis=1)
     logdet = 2 * np.log(np.diag(factor[0])).sum() + np.log(ones.sum())
