@@ -50,6 +50,14 @@ class AbstractEnergy(eqx.Module):
         del mu
         return None
 
+    def bound(self, mu: Any) -> "AbstractEnergy":
+        """The energy with what is held fixed in ``differential`` taken from ``mu``.
+
+        Fixed in the first variation only: derivatives of a whole solve go through it.
+        """
+        del mu
+        return self
+
     def differential(self, mu: AbstractMeasure, t: ArrayLike = 0.0) -> Any:
         """The differential at ``mu``, in the coordinates of its type.
 
@@ -59,7 +67,8 @@ class AbstractEnergy(eqx.Module):
         """
         if isinstance(mu, Phase):
             mu = mu.measure
-        differential: Any = mu.differential(lambda nu: self.explicit(nu, t))[1]
+        bound = self.bound(mu)
+        differential: Any = mu.differential(lambda nu: bound.explicit(nu, t))[1]
         entropy = self.implicit_entropy(mu)
         if entropy is None:
             return differential
@@ -73,6 +82,7 @@ class AbstractEnergy(eqx.Module):
         On a learned energy this is the landscape that a particle at y feels.
         """
         n = mu.n
+        bound = self.bound(mu)
 
         def with_mass(mass: Array) -> Array:
             nu = Particles(
@@ -80,7 +90,7 @@ class AbstractEnergy(eqx.Module):
                 jnp.concatenate([mu.logw, jnp.full_like(mass, -jnp.inf)]),
                 jnp.concatenate([jnp.zeros(n, mass.dtype), mass]),
             )
-            return self.explicit(nu, t)
+            return bound.explicit(nu, t)
 
         return jax.grad(with_mass)(jnp.zeros(points.shape[0], mu.dtype))
 
@@ -118,6 +128,9 @@ class Sum(AbstractEnergy):
     def separable(self) -> bool:
         return all(part.separable for part in self.parts)
 
+    def bound(self, mu: Any) -> "Sum":
+        return Sum(tuple(part.bound(mu) for part in self.parts))
+
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         return sum(part.value(mu, t) for part in self.parts)
 
@@ -139,6 +152,9 @@ class Scaled(AbstractEnergy):
     @property
     def separable(self) -> bool:
         return self.energy.separable
+
+    def bound(self, mu: Any) -> "Scaled":
+        return Scaled(self.factor, self.energy.bound(mu))
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         return self.factor * self.energy.value(mu, t)

@@ -9,12 +9,23 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from wflow.kernels import Gaussian as GaussianKernel
-from wflow.kernels import gradient_matvec, log_matvec, matvec, silverman_bandwidth
+from wflow.kernels import (
+    gradient_matvec,
+    log_matvec,
+    matvec,
+    silverman_bandwidth,
+    silverman_matrix,
+)
 from wflow.measures import Particles, inexact
 
 
 class AbstractParticleDensity(eqx.Module):
     """How particles are given a density."""
+
+    def bound(self, mu: Particles) -> "AbstractParticleDensity":
+        """With what a first variation at ``mu`` holds fixed taken from ``mu``."""
+        del mu
+        return self
 
     @abc.abstractmethod
     def entropy(self, mu: Particles) -> Float[Array, ""]:
@@ -26,13 +37,14 @@ class AbstractParticleDensity(eqx.Module):
 
 
 class KDE(AbstractParticleDensity):
-    r"""$\hat\rho(x) = \sum_j w_j N(x; x_j, \mathrm{diag}\,h^2)$, self term included.
+    r"""$\hat\rho(x) = \sum_j w_j N(x; x_j, h h^\top)$, self term included.
 
-    ``bandwidth``: scalar or ``(d,)``; None is Silverman's rule with the effective
-    sample size, held fixed in differentiation. ``form="blob"`` differentiates the
-    smoothed functional exactly; ``form="plug_in"`` stops the dependence of $\hat\rho$
-    on the other particles, so that the velocity is minus the score of $\hat\rho$, as
-    samplers use it.
+    ``bandwidth`` h: a length, ``(d,)`` for one length per axis, or ``(d, d)``; None is
+    Silverman's rule with the effective sample size, held fixed in first variations:
+    per axis, or with ``correlated=True`` a multiple of the particles' covariance.
+    ``form="blob"`` differentiates the smoothed functional exactly; ``form="plug_in"``
+    holds $\hat\rho$ fixed in first variations, so that the velocity is minus its
+    score, as samplers use it.
 
     References: Carrillo, Craig, Patacchini, Calc. Var. 58 (2019), equation (5) (blob).
     """
@@ -41,6 +53,9 @@ class KDE(AbstractParticleDensity):
         converter=lambda h: None if h is None else inexact(h), default=None
     )
     form: Literal["blob", "plug_in"] = eqx.field(static=True, default="blob")
+    correlated: bool = eqx.field(static=True, default=False)
+    # The particles that a first variation holds fixed.
+    _fixed: Particles | None = None
 
     def __check_init__(self) -> None:
         if self.form not in ("blob", "plug_in"):
@@ -48,15 +63,29 @@ class KDE(AbstractParticleDensity):
                 f"KDE: expected form 'blob' or 'plug_in', found {self.form!r}."
             )
 
+    def _bandwidth(self, mu: Particles) -> Array:
+        if self.bandwidth is not None:
+            return jnp.asarray(self.bandwidth, mu.dtype)
+        if self.correlated:
+            return silverman_matrix(mu.x, mu.logw)
+        return silverman_bandwidth(mu.x, mu.logw)
+
+    def bound(self, mu: Particles) -> "KDE":
+        if self._fixed is not None:
+            return self
+        fixed = mu if self.form == "plug_in" else None
+        return KDE(self._bandwidth(mu), self.form, self.correlated, fixed)
+
     def _kernel(self, mu: Particles) -> tuple[GaussianKernel, Array]:
-        h = self.bandwidth
-        if h is None:
-            h = jax.lax.stop_gradient(silverman_bandwidth(mu.x, mu.logw))
-        h = jnp.broadcast_to(jnp.asarray(h, mu.dtype), (mu.dim,))
-        log_normaliser = jnp.sum(jnp.log(h)) + mu.dim * jnp.log(2 * jnp.pi) / 2
-        return GaussianKernel(h), log_normaliser
+        h = self._bandwidth(mu)
+        if self.bandwidth is None:
+            h = jax.lax.stop_gradient(h)
+        kernel = GaussianKernel(h)
+        return kernel, kernel.log_volume(mu.dim) + mu.dim * jnp.log(2 * jnp.pi) / 2
 
     def _cloud(self, mu: Particles) -> tuple[Array, Array]:
+        if self._fixed is not None:
+            return self._fixed.x, self._fixed.w
         cloud = (mu.x, mu.w)
         return cloud if self.form == "blob" else jax.lax.stop_gradient(cloud)
 

@@ -21,6 +21,14 @@ from .density import AbstractParticleDensity, gaussian_entropy
 from .potential import Potential
 
 
+def _bound(
+    density: AbstractParticleDensity | None, mu: Any
+) -> AbstractParticleDensity | None:
+    if density is None or not isinstance(mu, Particles):
+        return density
+    return density.bound(mu)
+
+
 class Entropy(AbstractEnergy):
     r"""$F(\mu) = \tau \int \rho\log\rho\,dx$, the negative Boltzmann entropy.
 
@@ -34,6 +42,9 @@ class Entropy(AbstractEnergy):
     @property
     def separable(self) -> bool:
         return self.density is None
+
+    def bound(self, mu: Any) -> "Entropy":
+        return Entropy(self.temperature, _bound(self.density, mu))
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         del t
@@ -87,6 +98,9 @@ class FisherInformation(AbstractEnergy):
     hbar: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
     density: AbstractParticleDensity | None = None
 
+    def bound(self, mu: Any) -> "FisherInformation":
+        return FisherInformation(self.hbar, _bound(self.density, mu))
+
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         del t
         match mu:
@@ -120,6 +134,9 @@ class KLDivergence(AbstractEnergy):
     def _parts(self) -> AbstractEnergy:
         potential = Potential(self.log_density)
         return Entropy(density=self.density) - potential
+
+    def bound(self, mu: Any) -> "KLDivergence":
+        return KLDivergence(self.log_density, _bound(self.density, mu))
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         return self._parts().value(mu, t)

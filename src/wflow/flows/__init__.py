@@ -5,7 +5,9 @@ from .base import (
     AbstractFlow,
     AbstractJumpFlow,
     SplitFlow,
+    Strength,
     SumFlow,
+    strength_at,
 )
 from .birth_death import BirthDeathFlow
 from .gradient import GradientFlow
@@ -13,6 +15,8 @@ from .growth import GrowthFlow, NeuralRate, split_growth
 from .kinetic import ForceScaling, KineticTerm, force_factor, particle_force
 from .lagrangian import LagrangianFlow
 from .langevin import LangevinFlow
+from .metropolis import MetropolisLangevinFlow
+from .noise_injection import NoiseInjectionFlow
 from .resetting import (
     AbstractMemorylessLaw,
     AgedFlow,
@@ -20,6 +24,8 @@ from .resetting import (
     PoissonMomentFlow,
     ResettingFlow,
 )
+from .reweighting import ReweightingFlow
+from .transition_mixture import TransitionMixtureFlow
 
 
 __all__ = [
@@ -36,12 +42,18 @@ __all__ = [
     "KineticTerm",
     "LagrangianFlow",
     "LangevinFlow",
+    "MetropolisLangevinFlow",
     "NeuralRate",
+    "NoiseInjectionFlow",
     "PoissonMomentFlow",
     "ResettingFlow",
+    "ReweightingFlow",
     "SplitFlow",
+    "Strength",
     "SumFlow",
+    "TransitionMixtureFlow",
     "force_factor",
     "particle_force",
     "split_growth",
+    "strength_at",
 ]

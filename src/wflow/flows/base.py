@@ -1,6 +1,7 @@
 """The contract of a flow: a law of motion made of energies and geometries."""
 
 import abc
+from collections.abc import Callable
 from typing import Any
 
 import diffrax
@@ -8,7 +9,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import lineax as lx
+from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
+
+from wflow.measures import inexact
+from wflow.parameters import Learnable
 
 
 class AbstractFlow(eqx.Module):
@@ -50,10 +55,20 @@ class AbstractContinuousFlow(AbstractFlow):
     def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         """Minus the rate of change of ``value`` along the noiseless flow."""
 
-    def noise(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array] | None:
-        """Noise amplitude of every entry of ``mu.state`` (in dW), or None."""
+    def noise(
+        self, mu: Any, t: ArrayLike = 0.0
+    ) -> PyTree[Array] | lx.AbstractLinearOperator | None:
+        """Noise amplitude of every entry of ``mu.state`` (in dW), or None.
+
+        Where the noise of one entry moves others: a lineax operator on the state.
+        """
         del mu, t
         return None
+
+    @property
+    def additive(self) -> bool:
+        """Whether the noise amplitude is the same at every state (Ito else)."""
+        return True
 
     def terms(
         self, mu: Any, path: diffrax.AbstractBrownianPath | None = None
@@ -63,10 +78,7 @@ class AbstractContinuousFlow(AbstractFlow):
         if path is None:
             return drift
         diffusion = diffrax.ControlTerm(
-            lambda t, y, args: lx.DiagonalLinearOperator(
-                self.noise(mu.with_state(y), t)
-            ),
-            path,
+            lambda t, y, args: as_operator(self.noise(mu.with_state(y), t)), path
         )
         return diffrax.MultiTerm(drift, diffusion)
 
@@ -74,9 +86,52 @@ class AbstractContinuousFlow(AbstractFlow):
 class AbstractJumpFlow(AbstractFlow):
     """A law that changes a measure by jumps."""
 
+    @property
+    def random(self) -> bool:
+        """Whether a jump needs its key."""
+        return True
+
     @abc.abstractmethod
     def jump(self, mu: Any, t: ArrayLike, dt: ArrayLike, key: PRNGKeyArray) -> Any:
         """``mu`` after the jumps of the interval ``[t, t + dt]``."""
+
+
+def as_operator(noise: Any) -> lx.AbstractLinearOperator:
+    """Noise amplitudes, or an operator already, as a lineax operator."""
+    if isinstance(noise, lx.AbstractLinearOperator):
+        return noise
+    return lx.DiagonalLinearOperator(noise)
+
+
+# A strength that is constant in time, or a schedule (of optax, for instance).
+Strength = Array | Callable[[ArrayLike], ArrayLike]
+
+
+def as_strength(value: Any) -> Any:
+    """The converter of fields that hold a ``Strength``."""
+    return value if callable(value) else inexact(value)
+
+
+def strength_at(strength: Any, t: ArrayLike, dtype: Any) -> Float[Array, ""]:
+    """The strength at a time."""
+    value = strength(t) if callable(strength) else strength
+    return jnp.asarray(value, dtype)
+
+
+def check_strength(owner: object, name: str, strength: Any) -> None:
+    """Refuse a negative constant strength.
+
+    Raises:
+        ValueError: it is negative or nan.
+    """
+    if callable(strength) or isinstance(
+        strength, Tracer | Learnable | jax.ShapeDtypeStruct
+    ):
+        return
+    if eqx.is_array(strength) and not bool(jnp.all(strength >= 0)):
+        raise ValueError(
+            f"{type(owner).__name__}: expected {name} >= 0, found {strength}."
+        )
 
 
 def scale(factor: ArrayLike, state: PyTree[Array]) -> PyTree[Array]:
@@ -100,11 +155,24 @@ class SumFlow(AbstractContinuousFlow):
             lambda *rates: sum(rates), *(part.velocity(mu, t) for part in self.parts)
         )
 
-    def noise(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array] | None:
+    @property
+    def additive(self) -> bool:
+        return all(part.additive for part in self.parts)
+
+    def noise(
+        self, mu: Any, t: ArrayLike = 0.0
+    ) -> PyTree[Array] | lx.AbstractLinearOperator | None:
         noises = [part.noise(mu, t) for part in self.parts]
         noises = [noise for noise in noises if noise is not None]
         if not noises:
             return None
+        if len(noises) == 1:
+            return noises[0]
+        if any(isinstance(noise, lx.AbstractLinearOperator) for noise in noises):
+            raise TypeError(
+                "SumFlow: noises of which one moves several entries at once do not "
+                "add; keep one noisy part."
+            )
         return jax.tree.map(lambda *std: jnp.sqrt(sum(s**2 for s in std)), *noises)
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
@@ -118,9 +186,10 @@ class SumFlow(AbstractContinuousFlow):
 
 
 class SplitFlow(AbstractFlow):
-    """A flow with jumps beside continuous motion, solved by Strang splitting.
+    """A flow with jumps beside continuous motion, solved by splitting.
 
-    Substeps a, b, c of one step: a/2 b/2 c b/2 a/2, of order 2 where every one is.
+    Substeps a, b, c of one step: a/2 b/2 c b/2 a/2 by Strang, of order 2 where every
+    one is, or a b c by Lie, of order 1.
     """
 
     parts: tuple[AbstractFlow, ...]

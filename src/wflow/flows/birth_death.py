@@ -5,17 +5,22 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, PRNGKeyArray
 
 from wflow.energies import AbstractEnergy
 from wflow.measures import (
     ImplicitEntropyError,
     Particles,
     UnsupportedMeasureError,
-    inexact,
 )
 
-from .base import AbstractJumpFlow
+from .base import (
+    AbstractJumpFlow,
+    Strength,
+    as_strength,
+    check_strength,
+    strength_at,
+)
 
 
 class BirthDeathFlow(AbstractJumpFlow):
@@ -28,13 +33,20 @@ class BirthDeathFlow(AbstractJumpFlow):
     follows the Fisher-Rao flow of F at rate $\beta$. Jumps carry no gradient.
 
     The energy needs a first variation at particles, hence a density for an entropy:
-    ``KLDivergence(log_density, density=KDE(form="plug_in"))``.
+    ``KLDivergence(log_density, density=KDE(form="plug_in"))``. ``rate`` $\beta$ is a
+    number or a schedule, a function of time.
+
+    Raises:
+        ValueError: a negative rate, or fewer than two particles.
 
     Reference: Lu, Lu, Nolen, arXiv:1905.09863, algorithm 1.
     """
 
     energy: AbstractEnergy
-    rate: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    rate: Strength = eqx.field(converter=as_strength, default=1.0)
+
+    def __check_init__(self) -> None:
+        check_strength(self, "rate", self.rate)
 
     def separable(self, mu: Any) -> bool:
         del mu
@@ -45,12 +57,15 @@ class BirthDeathFlow(AbstractJumpFlow):
     ) -> Particles:
         if not isinstance(mu, Particles):
             raise UnsupportedMeasureError(self, mu, "Particles")
+        if mu.n < 2:
+            raise ValueError("BirthDeathFlow: expected at least 2 particles, found 1.")
         if self.energy.implicit_entropy(mu) is not None:
             raise ImplicitEntropyError(self)
         first_variation = self.energy.differential(mu, t).w
         excess = first_variation - jnp.mean(first_variation)
+        rate = strength_at(self.rate, t, mu.dtype)
         active_key, order_key, other_key = jax.random.split(key, 3)
-        probability = -jnp.expm1(-self.rate * dt * jnp.abs(excess))
+        probability = -jnp.expm1(-rate * dt * jnp.abs(excess))
         active = jax.random.uniform(active_key, (mu.n,), mu.dtype) < probability
         order = jax.random.permutation(order_key, mu.n)
         # Another particle, uniformly: a shift by 1 .. n - 1 slots.

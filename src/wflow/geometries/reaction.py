@@ -5,6 +5,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
@@ -105,12 +106,14 @@ class HellingerKantorovich(AbstractGeometry):
         self.reaction = FisherRao(conserve_mass)
         if any(isinstance(s, Tracer | Learnable) for s in (alpha, beta)):
             return
-        if not (jnp.all(self.alpha >= 0) and jnp.all(self.beta >= 0)):
+        # By numpy: known numbers stay known while a caller is being traced.
+        strengths = np.asarray(self.alpha), np.asarray(self.beta)
+        if not all((strength >= 0).all() for strength in strengths):
             raise ValueError(
                 "HellingerKantorovich: expected alpha >= 0 and beta >= 0, found "
                 f"alpha={alpha}, beta={beta}."
             )
-        if jnp.any((self.alpha == 0) & (self.beta == 0)):
+        if ((strengths[0] == 0) & (strengths[1] == 0)).any():
             raise ValueError("HellingerKantorovich: alpha and beta are both zero.")
 
     def _checked(self, mu: Any, differential: Any) -> Any:

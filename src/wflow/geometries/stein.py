@@ -1,5 +1,6 @@
 """The kernel-averaged Wasserstein geometry."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -16,22 +17,30 @@ class Stein(AbstractGeometry):
 
     An implicit entropy with coefficient $\tau$ is integrated by parts,
     $+\tau\int\nabla_y k(x_i, y)\,d\mu(y)$: with ``KLDivergence`` this is Stein
-    variational gradient descent. The kernel must be translation invariant.
+    variational gradient descent. The kernel must be translation invariant; a rule that
+    makes one from the positions ``(n, d)``, such as ``MedianGaussian()``, is asked at
+    every step.
 
     Reference: Liu, NeurIPS 2017, equation (5); Duncan, Nuesken, Szpruch,
     arXiv:1912.00894.
     """
 
-    kernel: AbstractKernel
+    kernel: AbstractKernel | Callable[[Float[Array, "n d"]], AbstractKernel]
+
+    def _kernel(self, mu: Particles) -> AbstractKernel:
+        if isinstance(self.kernel, AbstractKernel):
+            return self.kernel
+        return self.kernel(mu.x)
 
     def velocity(self, mu: Any, differential: Any) -> PyTree[Array]:
         if not isinstance(mu, Particles):
             raise UnsupportedMeasureError(self, mu, "Particles")
-        velocity = -matvec(self.kernel, mu.x, mu.x, differential.x)
+        kernel = self._kernel(mu)
+        velocity = -matvec(kernel, mu.x, mu.x, differential.x)
         if differential.entropy is not None:
             # grad_y k = -grad_x k for a translation-invariant kernel.
             velocity = velocity - differential.entropy * gradient_matvec(
-                self.kernel, mu.x, mu.x, mu.w
+                kernel, mu.x, mu.x, mu.w
             )
         return velocity, jnp.zeros_like(mu.logw)
 
@@ -39,4 +48,4 @@ class Stein(AbstractGeometry):
         if not isinstance(mu, Particles):
             raise UnsupportedMeasureError(self, mu, "Particles")
         dx = self.explicit(differential).x
-        return jnp.sum(dx * matvec(self.kernel, mu.x, mu.x, dx))
+        return jnp.sum(dx * matvec(self._kernel(mu), mu.x, mu.x, dx))

@@ -1,6 +1,11 @@
 """Floor 1: kernels, bandwidth rules and sums over pairs of points."""
 
-from .bandwidth import median_bandwidth, silverman_bandwidth
+from .bandwidth import (
+    MedianGaussian,
+    median_bandwidth,
+    silverman_bandwidth,
+    silverman_matrix,
+)
 from .base import AbstractKernel
 from .embeddings import (
     log_mixture_embedding,
@@ -26,6 +31,7 @@ __all__ = [
     "Laplace",
     "Matern32",
     "Matern52",
+    "MedianGaussian",
     "gradient_matvec",
     "gram",
     "log_matvec",
@@ -36,4 +42,5 @@ __all__ = [
     "mixture_embedding",
     "pair_sum",
     "silverman_bandwidth",
+    "silverman_matrix",
 ]

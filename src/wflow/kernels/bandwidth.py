@@ -3,10 +3,13 @@
 import math
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.nn import logsumexp
 from jaxtyping import Array, Float
+
+from .radial import Gaussian
 
 
 def _check_cloud(x: Array, rule: str) -> None:
@@ -77,16 +80,70 @@ def silverman_bandwidth(
 
     Reference: Silverman, Density Estimation (1986), equation (4.14) and table 4.1.
     """
-    _check_cloud(x, "silverman_bandwidth")
-    n, d = x.shape
-    logw = jnp.zeros(n, x.dtype) if logw is None else logw - logsumexp(logw)
-    w = jnp.exp(logw)
-    w = w / jnp.sum(w)
-    var = w @ (x - w @ x) ** 2
+    factor, cov = _silverman(x, logw, "silverman_bandwidth")
+    var = jnp.diagonal(cov)
     var = eqx.error_if(
         var,
         ~jnp.all(var > 0),
         "silverman_bandwidth: the points coincide in some coordinate.",
     )
+    return factor * jnp.sqrt(var)
+
+
+def silverman_matrix(
+    x: Float[Array, "n d"], logw: Float[Array, " n"] | None = None
+) -> Float[Array, "d d"]:
+    r"""$h h^\top = c_d^2\,\mathrm{ESS}^{-2/(d+4)}\,C$, $c_d = (4/(d+2))^{1/(d+4)}$.
+
+    C is the weighted covariance, and h its lower Cholesky factor: a kernel along the
+    directions in which the points lie.
+
+    Args:
+        x: points, ``(n, d)``.
+        logw: log-weights, ``(n,)``, not necessarily normalised; None is uniform.
+
+    Returns:
+        A bandwidth matrix, ``(d, d)``, of lengths.
+
+    Raises:
+        ValueError: fewer than two points.
+        RuntimeError: the points of positive weight lie in a plane.
+
+    Reference: Silverman, Density Estimation (1986), section 4.2.1 and table 4.1.
+    """
+    factor, cov = _silverman(x, logw, "silverman_matrix")
+    root = jnp.linalg.cholesky(cov)
+    root = eqx.error_if(
+        root,
+        ~jnp.all(jnp.isfinite(root)),
+        "silverman_matrix: the points of positive weight lie in a plane.",
+    )
+    return factor * root
+
+
+def _silverman(x: Array, logw: Array | None, rule: str) -> tuple[Array, Array]:
+    """The rule's factor, and the weighted covariance."""
+    _check_cloud(x, rule)
+    n, d = x.shape
+    logw = jnp.zeros(n, x.dtype) if logw is None else logw - logsumexp(logw)
+    w = jnp.exp(logw)
+    w = w / jnp.sum(w)
+    centred = x - w @ x
+    cov = (w[:, None] * centred).T @ centred
     ess = 1 / jnp.sum(w**2)
-    return (4 / (d + 2)) ** (1 / (d + 4)) * ess ** (-1 / (d + 4)) * jnp.sqrt(var)
+    factor = (4 / (d + 2)) ** (1 / (d + 4)) * ess ** (-1 / (d + 4))
+    return factor, cov
+
+
+class MedianGaussian(eqx.Module):
+    """The Gaussian kernel with ``median_bandwidth`` of the points it is given.
+
+    The bandwidth is not differentiated.
+    """
+
+    max_points: int = eqx.field(static=True, default=256)
+
+    def __call__(self, x: Float[Array, "n d"]) -> Gaussian:
+        """The kernel for the points ``x``."""
+        bandwidth = median_bandwidth(jax.lax.stop_gradient(x), self.max_points)
+        return Gaussian(bandwidth)

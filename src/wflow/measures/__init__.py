@@ -12,6 +12,7 @@ from .grid import Grid, logarithmic_mean
 from .particles import Particles, ParticlesDifferential
 from .phase import AffineVelocity, Phase
 from .point import Point
+from .resampling import resampled, systematic_ancestors
 from .special import mean_decay
 
 
@@ -32,4 +33,6 @@ __all__ = [
     "inexact",
     "logarithmic_mean",
     "mean_decay",
+    "resampled",
+    "systematic_ancestors",
 ]

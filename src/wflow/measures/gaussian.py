@@ -1,5 +1,6 @@
 """Gaussian measures and Gaussian mixtures."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple, Self
 
@@ -17,6 +18,7 @@ from .particles import Particles
 # Gauss-Hermite nodes per axis up to this dimension, degree-5 cubature above.
 _NODES = 8
 _TENSOR_DIM = 4
+_HALF_LOG_2PI = math.log(2 * math.pi) / 2
 
 
 class GaussianDifferential(NamedTuple):
@@ -154,9 +156,13 @@ class GaussianMixture(AbstractDensity):
             )
 
     def log_density(self, x: Float[Array, " d"]) -> Float[Array, ""]:
-        logs = jax.vmap(jax.scipy.stats.multivariate_normal.logpdf, (None, 0, 0))(
-            x, self.means, self.covs
-        )
+        # Inverses that all points share: solves would be batched one by one.
+        roots = jnp.linalg.cholesky(self.covs)
+        eye = jnp.broadcast_to(jnp.eye(roots.shape[-1], dtype=roots.dtype), roots.shape)
+        inverse = jax.scipy.linalg.solve_triangular(roots, eye, lower=True)
+        z = jnp.einsum("kij,kj->ki", inverse, x - self.means)
+        log_scale = jnp.sum(jnp.log(jnp.diagonal(inverse, axis1=1, axis2=2)), axis=1)
+        logs = log_scale - jnp.sum(z**2, axis=1) / 2 - z.shape[1] * _HALF_LOG_2PI
         return jax.nn.logsumexp(logs, b=self.weights / self.weights.sum())
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n d"]:
@@ -166,6 +172,13 @@ class GaussianMixture(AbstractDensity):
         return self.means[c] + jnp.einsum(
             "nij,nj->ni", jnp.linalg.cholesky(self.covs)[c], z
         )
+
+    def convolved(self, bandwidth: Float[ArrayLike, ""]) -> Self:
+        r"""The mixture convolved with $N(0, h^2 I)$: what a kernel estimate sees."""
+        blur = jnp.asarray(bandwidth, self.covs.dtype) ** 2 * jnp.eye(
+            self.means.shape[1], dtype=self.covs.dtype
+        )
+        return type(self)(self.means, self.covs + blur, self.weights)
 
     @property
     def mean(self) -> Float[Array, " d"]:

@@ -61,7 +61,8 @@ class Particles(AbstractMeasure):
         """Particles at samples; uniform weights 1/n unless ``weights`` (kept as given).
 
         Raises:
-            ValueError: ``x`` is not ``(n, d)``, or weights are not ``(n,)`` and >= 0.
+            ValueError: ``x`` is not ``(n, d)``, or weights are not ``(n,)``, finite and
+                >= 0.
         """
         x = inexact(x)
         if x.ndim != 2 or x.shape[0] == 0:
@@ -76,9 +77,12 @@ class Particles(AbstractMeasure):
                 f"from_samples: expected weights of shape ({x.shape[0]},), found "
                 f"{weights.shape}."
             )
-        if not isinstance(weights, Tracer) and not bool(jnp.all(weights >= 0)):
+        if not isinstance(weights, Tracer) and not bool(
+            jnp.all((weights >= 0) & jnp.isfinite(weights))
+        ):
             raise ValueError(
-                "from_samples: expected weights >= 0, found negative ones or nan."
+                "from_samples: expected weights >= 0 and finite, found negative ones, "
+                "inf or nan."
             )
         # A subnormal weight counts as zero: compiled code flushes it to that, and the
         # derivative of its logarithm overflows.

@@ -1,5 +1,6 @@
 """Floor 6: sampling and quadrature of densities known up to a constant."""
 
+from .discrepancy import EmbeddedDiscrepancy
 from .embeddings import (
     AbstractEmbedding,
     ExactEmbedding,
@@ -7,29 +8,85 @@ from .embeddings import (
     GradientFreeEmbedding,
     GradientInformedEmbedding,
 )
+from .ensemble import (
+    ALDIFlow,
+    ConsensusFlow,
+    GaussianInverseProblem,
+    GradientFreeALDIFlow,
+)
+from .gaussian import gaussian_shk
+from .laplace import LaplaceWarning, laplace
+from .methods import (
+    ALDI,
+    CBS,
+    MALA,
+    NUTS,
+    SHK,
+    SMCWFR,
+    SVGD,
+    ULA,
+    WFRMMD,
+    AbstractFlowMethod,
+    AbstractMethod,
+    MeanShift,
+    MMDFlow,
+    Run,
+)
+from .modes import Mode, find_modes
 from .msip import MSIP, MeanShiftRun, damped_iteration, stationary
 from .quadrature import Quadrature, optimal_quadrature
 from .reduced import KernelSystem, MeanShiftGeometry, ReducedDiscrepancy
 from .rules import AbstractRule, GaussHermite, MonteCarlo, RadialSpherical
+from .sample import sample
+from .samples import Samples, SignedWeightsError
+from .target import Target
 
 
 __all__ = [
-    "MSIP",
+    "ALDI",
+    "ALDIFlow",
     "AbstractEmbedding",
+    "AbstractFlowMethod",
+    "AbstractMethod",
     "AbstractRule",
+    "CBS",
+    "ConsensusFlow",
+    "EmbeddedDiscrepancy",
     "ExactEmbedding",
     "FredholmEmbedding",
     "GaussHermite",
+    "GaussianInverseProblem",
+    "GradientFreeALDIFlow",
     "GradientFreeEmbedding",
     "GradientInformedEmbedding",
     "KernelSystem",
+    "LaplaceWarning",
+    "MALA",
+    "MMDFlow",
+    "MSIP",
+    "MeanShift",
     "MeanShiftGeometry",
     "MeanShiftRun",
+    "Mode",
     "MonteCarlo",
+    "NUTS",
     "Quadrature",
     "RadialSpherical",
     "ReducedDiscrepancy",
+    "Run",
+    "SHK",
+    "SMCWFR",
+    "SVGD",
+    "Samples",
+    "SignedWeightsError",
+    "Target",
+    "ULA",
+    "WFRMMD",
     "damped_iteration",
+    "find_modes",
+    "gaussian_shk",
+    "laplace",
     "optimal_quadrature",
+    "sample",
     "stationary",
 ]

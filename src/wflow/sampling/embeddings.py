@@ -39,6 +39,10 @@ class AbstractEmbedding(eqx.Module):
     ) -> tuple[Float[Array, " n"], Float[Array, "n d"]]:
         r"""$\log v_0$ at the points, and the mean shifts."""
 
+    @abc.abstractmethod
+    def cost(self, dim: int) -> int:
+        """Evaluations of the log-density, or its gradient, for each point."""
+
     def redrawn(self, key: PRNGKeyArray) -> Self:
         """The same embedding with other quadrature nodes, where they are random."""
         del key
@@ -73,6 +77,10 @@ class ExactEmbedding(AbstractEmbedding):
 
     target: Gaussian | GaussianMixture | Particles
 
+    def cost(self, dim: int) -> int:
+        del dim
+        return 0
+
     def __call__(
         self, kernel: GaussianKernel, y: Float[Array, "n d"]
     ) -> tuple[Float[Array, " n"], Float[Array, "n d"]]:
@@ -104,6 +112,9 @@ class _Sampled(AbstractEmbedding):
 
     log_density: eqx.AbstractVar[LogDensity]
     rule: eqx.AbstractVar[AbstractRule]
+
+    def cost(self, dim: int) -> int:
+        return self.rule.nodes(dim)[1].size
 
     def redrawn(self, key: PRNGKeyArray) -> Self:
         return eqx.tree_at(lambda e: e.rule, self, self.rule.redrawn(key))
@@ -191,6 +202,10 @@ class FredholmEmbedding(AbstractEmbedding):
 
     log_density: LogDensity
     gamma: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+
+    def cost(self, dim: int) -> int:
+        del dim
+        return 1
 
     def __check_init__(self) -> None:
         _check_gamma(self, self.gamma)

@@ -107,6 +107,24 @@ def strang_step(
     return step
 
 
+def lie_step(
+    continuous: AbstractContinuousFlow | None,
+    jumps: tuple[AbstractJumpFlow, ...],
+    method: Method,
+) -> Callable[[Any, Array, Array, PRNGKeyArray], Any]:
+    """One step of the splitting: continuous, then each jump, whole."""
+
+    def step(mu: Any, t: Array, h: Array, key: PRNGKeyArray) -> Any:
+        keys = iter(jax.random.split(key, len(jumps) + 1))
+        if continuous is not None:
+            mu = advance(continuous, mu, t, h, method, next(keys))
+        for jump in jumps:
+            mu = jump.jump(mu, t, h, next(keys))
+        return mu
+
+    return step
+
+
 def aged_step(
     flow: ResettingFlow, method: Method, num_steps: int | None
 ) -> Callable[[Any, Array, Array, PRNGKeyArray], Any]:

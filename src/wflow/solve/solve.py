@@ -1,7 +1,7 @@
 """The one entry to the solvers."""
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import diffrax
 import equinox as eqx
@@ -24,7 +24,7 @@ from wflow.parameters import unwrap
 from .integrate import Integrated, Method, integrate, step_times
 from .leapfrog import DampedLeapfrog
 from .results import RESULTS, SolveError
-from .segments import aged_step, scan_segments, split, strang_step
+from .segments import aged_step, lie_step, scan_segments, split, strang_step
 from .solution import Solution
 
 
@@ -46,6 +46,7 @@ def solve(
     stepsize_controller: diffrax.AbstractStepSizeController | None = None,
     adjoint: diffrax.AbstractAdjoint | None = None,
     key: PRNGKeyArray | None = None,
+    splitting: Literal["strang", "lie"] = "strang",
     max_steps: int = 4096,
     throw: bool = True,
     progress: bool | diffrax.AbstractProgressMeter = False,
@@ -57,6 +58,7 @@ def solve(
     ================================================== =================================
     second-order flows of particles                    damped leapfrog, fixed steps
     flows with noise                                   Heun, fixed steps (weak order 2)
+    flows with noise that depends on the state         Euler, fixed steps (Ito)
     flows with jumps                                   Strang splitting, fixed steps
     resetting of particles that move as if alone       exact ages, one solve an interval
     all others                                         Tsit5, adaptive
@@ -80,14 +82,17 @@ def solve(
         adjoint: ``RecursiveCheckpointAdjoint()`` (default), ``DirectAdjoint()`` or
             ``ForwardMode()``.
         key: random key, needed by noise and jumps.
+        splitting: of flows with jumps: "strang" has order 2, "lie" order 1 with half
+            the substeps.
         max_steps: of an adaptive solve.
         throw: raise where the solve does not reach ``t1``; else read ``result``.
         progress: True for a bar, or any Diffrax meter.
 
     Raises:
         ValueError: times out of order or range, a missing key, an adjoint that is wrong
-            on contracting flows (``BacksolveAdjoint``), or fixed steps whose number is
-            not known outside ``jit``.
+            on contracting flows (``BacksolveAdjoint``), a solver for Stratonovich
+            noise where it depends on the state, an unknown splitting, or fixed steps
+            whose number is not known outside ``jit``.
         SolveError: the solve ended early; the sentence says when.
     """
     if not isinstance(mu0, AbstractMeasure):
@@ -99,6 +104,10 @@ def solve(
             "solve: BacksolveAdjoint is refused: on contracting flows its backward "
             "solve loses the early trajectory and the gradient is silently wrong. Use "
             "RecursiveCheckpointAdjoint, DirectAdjoint or ForwardMode."
+        )
+    if splitting not in ("strang", "lie"):
+        raise ValueError(
+            f"solve: expected splitting 'strang' or 'lie', found {splitting!r}."
         )
     dtype = mu0.dtype
     flow = _cast(unwrap(flow), dtype)
@@ -113,11 +122,14 @@ def solve(
         flow, mu0, solver, dt0, stepsize_controller, adjoint, max_steps
     )
     continuous, jumps = split(flow)
-    random = bool(jumps) or (
+    random = any(jump.random for jump in jumps) or (
         continuous is not None and continuous.noise(mu0, start) is not None
     )
     if random and key is None:
         raise ValueError(f"solve: {type(flow).__name__} is random; it needs a key.")
+    if jumps and key is None:
+        # Folded and split along the way, and used by no one.
+        key = jax.random.key(0)
     if jumps and (knots is None or knots[0] > knots[-1]):
         raise ValueError("solve: flows with jumps need t0 < t1, known outside jit.")
     counts = _step_counts(knots, dt0) if fixed else None
@@ -125,7 +137,17 @@ def solve(
     if progress is True:
         progress = diffrax.TqdmProgressMeter()
     done = _solve(
-        flow, mu0, start, end, save, first, counts, method, key, progress or None
+        flow,
+        mu0,
+        start,
+        end,
+        save,
+        first,
+        counts,
+        method,
+        splitting,
+        key,
+        progress or None,
     )
     measures = _stack(mu0, done.states)
     result = done.result
@@ -146,6 +168,7 @@ def _solve(
     dt0: Any,
     counts: tuple[int, ...] | None,
     method: Method,
+    splitting: str,
     key: Any,
     progress: Any,
 ) -> Integrated:
@@ -161,7 +184,8 @@ def _solve(
         step = aged_step(flow, method, None if counts is None else substeps)
         substeps = 1
     else:
-        step = strang_step(*split(flow), method)
+        one_step = strang_step if splitting == "strang" else lie_step
+        step = one_step(*split(flow), method)
     if counts is None:
         counts = (1,) * (len(knots) - 1)
     kept, ends = _intervals(knots, counts)
@@ -200,11 +224,19 @@ def _method(
         and continuous is not None
         and isinstance(split_growth(continuous)[0], LagrangianFlow | LangevinFlow)
     )
+    ito = continuous is not None and noisy and not continuous.additive
     if solver is None:
         if kinetic and controller is None:
             solver = DampedLeapfrog()
         else:
-            solver = diffrax.Heun() if noisy else diffrax.Tsit5()
+            noise_solver = diffrax.Euler() if ito else diffrax.Heun()
+            solver = noise_solver if noisy else diffrax.Tsit5()
+    if ito and isinstance(solver, diffrax.AbstractStratonovichSolver):
+        raise ValueError(
+            f"solve: the noise of {type(continuous).__name__} depends on the state and "
+            f"is Ito's; {type(solver).__name__} solves Stratonovich equations. Take "
+            "diffrax.Euler()."
+        )
     if isinstance(solver, DampedLeapfrog) and not kinetic:
         raise TypeError(
             "solve: DampedLeapfrog is for second-order flows of particles "

@@ -8,6 +8,7 @@ from .exact import (
     w2,
     w2_squared,
 )
+from .hellinger import hk_distance, hk_squared, shk_distance
 from .sinkhorn import SinkhornResult, median_blur, sinkhorn_divergence
 
 
@@ -15,8 +16,11 @@ __all__ = [
     "SinkhornResult",
     "barycentric_map",
     "displacement_interpolation",
+    "hk_distance",
+    "hk_squared",
     "median_blur",
     "optimal_plan",
+    "shk_distance",
     "sinkhorn_divergence",
     "w1",
     "w2",

@@ -26,9 +26,15 @@ from .conversions import (
     kl_from_pure,
     renyi_from_pure,
 )
-from .mechanism import ExponentialMechanism, PrivateDraw, privatise
+from .mechanism import ExponentialMechanism, PrivateDraw, kl_flow, privatise
 from .ratio import grid_kl, log_ratio, oscillation, potential_source
 from .stability import Stability, stability
+from .utility import (
+    gaussian_utility,
+    quadratic_utility_bound,
+    utility_bound,
+    warm_start_kl,
+)
 
 
 __all__ = [
@@ -49,16 +55,21 @@ __all__ = [
     "epsilon_from_pure",
     "epsilon_from_renyi",
     "gaussian_renyi",
+    "gaussian_utility",
     "gradient_bound",
     "grid_kl",
     "kl_bound",
+    "kl_flow",
     "kl_from_pure",
     "log_ratio",
     "oscillation",
     "potential_source",
     "privatise",
+    "quadratic_utility_bound",
     "renyi_from_pure",
     "source_bound",
     "stability",
+    "utility_bound",
     "warm_start_bound",
+    "warm_start_kl",
 ]

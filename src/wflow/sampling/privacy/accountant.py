@@ -33,7 +33,7 @@ from .conversions import (
     kl_from_pure,
     renyi_from_pure,
 )
-from .ratio import gradient_norm, oscillation
+from .ratio import gradient_norm, oscillation, refined, refined_points
 
 
 # Times at which the guarantee is looked at before a root is polished, in units of the
@@ -167,16 +167,19 @@ class PrivacyAccountant:
         *,
         alpha: float = 1.0,
         beta: float = 1.0,
+        refine: int = 1,
     ) -> Self:
         """The quantities of one pair of neighbours, from a start on a grid.
 
         Suprema are over cell centres, with derivatives of the log-densities by autodiff
-        and of the start by differences. Walls leave ``osc_source`` infinite.
+        and of the start by differences. Walls leave ``osc_source`` infinite. ``refine``
+        takes so many points for each cell of a periodic axis, the start's logarithm
+        by trigonometric interpolation: for a smooth start.
 
         Raises:
             ValueError: a log-density that is nan or +inf in a cell.
         """
-        x = initial.centres.reshape(-1, initial.dim)
+        x = refined_points(initial, refine)
         v, w = (
             _potential(name, function, x)
             for name, function in (
@@ -186,16 +189,17 @@ class PrivacyAccountant:
         )
         slope, generator, lowest = _derivatives(log_density, neighbour, x)
         delta = jnp.where(jnp.isinf(v) & jnp.isinf(w), jnp.inf, v - w)
-        logs = jnp.log(initial.density.reshape(-1) / initial.mass)
+        start = jnp.log(initial.density / initial.mass)
+        logs = refined(start, initial, refine).reshape(-1)
+        cells = initial.centres.reshape(-1, initial.dim)
+        own = start - jax.vmap(neighbour)(cells).reshape(start.shape)
         walls = "no-flux" in initial.boundary
         source = oscillation(alpha * generator - beta * delta)
         return cls(
             osc_delta=_bounded(oscillation(delta)),
             grad_delta=_bounded(jnp.max(jnp.linalg.norm(slope, axis=1))),
             osc_h0=(_bounded(oscillation(logs + v)), _bounded(oscillation(logs + w))),
-            grad_h0=_bounded(
-                gradient_norm((logs + w).reshape(initial.density.shape), initial)
-            ),
+            grad_h0=_bounded(gradient_norm(own, initial)),
             hess_lower=-_bounded(-lowest),
             osc_source=math.inf if walls else _bounded(source),
             alpha=alpha,

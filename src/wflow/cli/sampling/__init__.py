@@ -1,0 +1,1 @@
+"""Configs, terms and figures of the sampling tasks."""

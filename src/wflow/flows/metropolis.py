@@ -1,0 +1,71 @@
+"""Langevin steps that leave the target exactly invariant."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+
+from wflow.measures import Particles, UnsupportedMeasureError
+
+from .base import (
+    AbstractJumpFlow,
+    Strength,
+    as_strength,
+    check_strength,
+    strength_at,
+)
+
+
+class MetropolisLangevinFlow(AbstractJumpFlow):
+    r"""$x' = x + s\nabla\log\pi(x) + \sqrt{2s}\,\xi$ with $s = \alpha h$, accepted with
+    probability $\min(1, \frac{\pi(x')\,q(x|x')}{\pi(x)\,q(x'|x)})$.
+
+    Every particle is a chain of its own (MALA); weights do not move. A step evaluates
+    the log-density and its gradient twice for each particle. No gradient flows through
+    the decision to accept.
+
+    Raises:
+        ValueError: a negative ``alpha``.
+
+    Reference: Roberts, Tweedie, Bernoulli 2 (1996), section 1.4.
+    """
+
+    log_density: Callable[[Array], Array]
+    alpha: Strength = eqx.field(converter=as_strength, default=1.0)
+
+    def __check_init__(self) -> None:
+        check_strength(self, "alpha", self.alpha)
+
+    def separable(self, mu: Any) -> bool:
+        del mu
+        return True
+
+    def propose(
+        self, x: Float[Array, "n d"], step: ArrayLike, key: PRNGKeyArray
+    ) -> tuple[Float[Array, "n d"], Float[Array, " n"]]:
+        """Proposals, and the logarithm of the probability to accept each."""
+        evaluate = jax.vmap(jax.value_and_grad(self.log_density))
+        here, score = evaluate(x)
+        noise = jnp.sqrt(2 * step) * jax.random.normal(key, x.shape, x.dtype)
+        new = x + step * score + noise
+        there, new_score = evaluate(new)
+        back = x - new - step * new_score
+        gain = there - here + jnp.sum(noise**2 - back**2, axis=1) / (4 * step)
+        # Outside the support, or where the target is not finite, nothing is accepted.
+        return new, jnp.where(jnp.isfinite(gain), jnp.minimum(gain, 0), -jnp.inf)
+
+    def jump(
+        self, mu: Any, t: ArrayLike, dt: ArrayLike, key: PRNGKeyArray
+    ) -> Particles:
+        if not isinstance(mu, Particles):
+            raise UnsupportedMeasureError(self, mu, "Particles")
+        proposal_key, key = jax.random.split(key)
+        step = strength_at(self.alpha, t, mu.dtype) * dt
+        new, log_probability = self.propose(mu.x, step, proposal_key)
+        u = jax.random.uniform(key, (mu.n,), mu.dtype, jnp.finfo(mu.dtype).tiny)
+        accepted = jnp.log(u) < log_probability
+        x = jnp.where(accepted[:, None], jnp.where(accepted[:, None], new, 0), mu.x)
+        return mu.with_state((x, mu.logw))

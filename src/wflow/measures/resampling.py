@@ -1,0 +1,34 @@
+"""Equal weights from unequal ones."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Bool, Int, PRNGKeyArray
+
+from .particles import Particles
+
+
+def systematic_ancestors(key: PRNGKeyArray, mu: Particles) -> Int[Array, " n"]:
+    r"""Particle i is chosen $\lfloor n w_i \rfloor$ or $\lceil n w_i \rceil$ times.
+
+    One uniform number serves all n draws, which are in order and each right in law.
+
+    Reference: Douc, Cappe, Moulines, ISPA 2005, section 2.4.
+    """
+    levels = jnp.cumsum(mu.normalised().w)
+    u = jax.random.uniform(key, (), mu.dtype)
+    ticks = (jnp.arange(mu.n, dtype=mu.dtype) + u) / mu.n
+    # The last level is 1 but for rounding.
+    return jnp.searchsorted(levels / levels[-1], ticks, side="right").clip(0, mu.n - 1)
+
+
+def resampled(
+    key: PRNGKeyArray, mu: Particles, when: Bool[ArrayLike, ""] = True
+) -> Particles:
+    """The same mass in equal weights, by systematic resampling; ``mu`` if not ``when``.
+
+    Which particles are chosen carries no gradient.
+    """
+    chosen = systematic_ancestors(key, jax.lax.stop_gradient(mu))
+    equal = jnp.full_like(mu.logw, mu.log_mass - jnp.log(mu.n))
+    state = jnp.where(when, mu.x[chosen], mu.x), jnp.where(when, equal, mu.logw)
+    return mu.with_state(state)

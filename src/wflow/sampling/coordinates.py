@@ -1,0 +1,162 @@
+"""Points whose entries have supports, as vectors of R^d, and back."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Self
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.core import Tracer
+from jaxtyping import Array, Float, PyTree
+
+from wflow.measures import inexact
+
+from .extras import bayes
+
+
+# As users write them, and as NumPyro calls them.
+SUPPORTS = {
+    "real": "real",
+    "positive": "positive",
+    "unit_interval": "unit_interval",
+    "simplex": "simplex",
+    "ordered": "ordered_vector",
+}
+
+
+class Coordinates(eqx.Module):
+    r"""A bijection of $\mathbb R^d$ with the points of a pytree, leaf by leaf.
+
+    Attributes:
+        bijections: of the leaves, of NumPyro; None is the identity.
+        shapes: of the leaves' coordinates.
+        structure: of the pytree.
+        names: of the leaves, such as ``theta`` or ``prior.scale``; ``x`` of an array.
+    """
+
+    bijections: tuple[Any, ...]
+    shapes: tuple[tuple[int, ...], ...] = eqx.field(static=True)
+    structure: Any = eqx.field(static=True)
+    names: tuple[str, ...] = eqx.field(static=True)
+
+    @classmethod
+    def of(cls, example: PyTree, supports: PyTree | None = None) -> Self:
+        """Coordinates of points like ``example``; see ``Target.of``."""
+        paths, structure = jax.tree_util.tree_flatten_with_path(example)
+        leaves = [inexact(leaf) for _, leaf in paths]
+        if not leaves or not all(leaf.size for leaf in leaves):
+            raise ValueError("Target.of: expected an example that holds numbers.")
+        names = tuple(
+            jax.tree_util.keystr(path, simple=True, separator=".") or "x"
+            for path, _ in paths
+        )
+        wanted = _per_leaf(supports, example)
+        bijections = tuple(map(_bijection, names, wanted, leaves))
+        inner = map(_inverse, names, bijections, leaves)
+        shapes = tuple(jnp.shape(leaf) for leaf in inner)
+        return cls(bijections, shapes, structure, names)
+
+    @property
+    def dim(self) -> int:
+        """The dimension d."""
+        return sum(map(math.prod, self.shapes))
+
+    def leaves(
+        self, x: Float[Array, " d"]
+    ) -> tuple[list[Float[Array, "..."]], Float[Array, ""]]:
+        r"""The leaves at ``x`` and $\log|\det|$ of the derivative of x to them."""
+        if x.shape != (self.dim,):
+            raise ValueError(
+                f"Target: expected coordinates ({self.dim},), found {x.shape}."
+            )
+        found, log_det, start = [], jnp.zeros((), x.dtype), 0
+        for bijection, shape in zip(self.bijections, self.shapes, strict=True):
+            stop = start + math.prod(shape)
+            inner = x[start:stop].reshape(shape)
+            outer = inner
+            if bijection is not None:
+                outer = bijection(inner)
+                log_det += jnp.sum(bijection.log_abs_det_jacobian(inner, outer))
+            found.append(outer.astype(x.dtype))
+            start = stop
+        return found, log_det.astype(x.dtype)
+
+    def parameters(self, x: Float[Array, " d"]) -> dict[str, Array]:
+        """Leaves by name."""
+        return dict(zip(self.names, self.leaves(x)[0], strict=True))
+
+    def __call__(self, point: PyTree) -> Float[Array, " d"]:
+        """Coordinates of a point.
+
+        Raises:
+            ValueError: it is not like the example, or has no coordinates.
+        """
+        if jax.tree.structure(point) != self.structure:
+            raise ValueError(
+                f"Target: expected a point of the structure {self.structure}, found "
+                f"{jax.tree.structure(point)}."
+            )
+        leaves = [inexact(leaf) for leaf in jax.tree.leaves(point)]
+        inner = list(map(_inverse, self.names, self.bijections, leaves))
+        found = tuple(jnp.shape(leaf) for leaf in inner)
+        if found != self.shapes:
+            raise ValueError(
+                f"Target: expected a point whose leaves {', '.join(self.names)} have "
+                f"coordinates of shapes {self.shapes}, found {found}."
+            )
+        return jnp.concatenate([jnp.ravel(leaf) for leaf in inner])
+
+
+def _per_leaf(supports: PyTree | None, example: PyTree) -> list[str]:
+    """A support for each leaf."""
+    if supports is None:
+        supports = "real"
+    if isinstance(supports, Mapping) and isinstance(example, Mapping):
+        if unknown := supports.keys() - example.keys():
+            raise ValueError(
+                f"Target.of: expected supports of {', '.join(map(str, example))}, "
+                f"found {', '.join(sorted(map(str, unknown)))}."
+            )
+        supports = {name: supports.get(name, "real") for name in example}
+    try:
+        return jax.tree.leaves(jax.tree.broadcast(supports, example))
+    except ValueError:
+        raise ValueError(
+            "Target.of: expected supports, one name or a pytree of names like the "
+            f"example, found {supports}."
+        ) from None
+
+
+def _bijection(name: str, support: Any, leaf: Array) -> Any:
+    """From the leaf's coordinates to its support; None is the identity."""
+    if support not in SUPPORTS:
+        raise ValueError(
+            f"Target.of: expected the support of {name} to be one of "
+            f"{', '.join(SUPPORTS)}, found {support!r}."
+        )
+    if support == "real":
+        return None
+    distributions = bayes("numpyro.distributions", "Target.of: a support")
+    constraint = getattr(distributions.constraints, SUPPORTS[support])
+    inside = leaf.ndim >= constraint.event_dim
+    if inside and not isinstance(leaf, Tracer):
+        inside = bool(jnp.all(constraint(leaf)))
+    if not inside:
+        raise ValueError(
+            f"Target.of: expected the example's {name} within its support {support}, "
+            f"found {leaf}."
+        )
+    return distributions.biject_to(constraint)
+
+
+def _inverse(name: str, bijection: Any, leaf: Array) -> Array:
+    """Coordinates of a leaf."""
+    if bijection is None:
+        return leaf
+    found = bijection.inv(leaf)
+    if not isinstance(found, Tracer) and not bool(jnp.all(jnp.isfinite(found))):
+        raise ValueError(
+            f"Target: expected {name} in the interior of its support, found {leaf}."
+        )
+    return found

@@ -1,0 +1,39 @@
+"""The discrepancy to a target that is known by its mean embedding."""
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float
+
+from wflow.energies import AbstractEnergy
+from wflow.kernels import Gaussian as GaussianKernel
+from wflow.kernels import matvec
+from wflow.measures import Particles, UnsupportedMeasureError, inexact
+
+from .embeddings import AbstractEmbedding
+
+
+class EmbeddedDiscrepancy(AbstractEnergy):
+    r"""$F(\mu) = \frac12\iint k\,d\mu\,d\mu - \frac1Z\int v_0\,d\mu$.
+
+    Half the squared discrepancy to the target of an embedding, less its constant
+    $\frac12\iint k\,d\pi\,d\pi$. Unlike the mean-shift flow it needs the target's
+    ``log_normaliser`` $\log Z$ (0 for a normalised density).
+
+    Reference: Belhadji, Sharp, Marzouk, arXiv:2502.10600.
+    """
+
+    embedding: AbstractEmbedding
+    kernel: GaussianKernel
+    log_normaliser: Float[Array, ""] = eqx.field(converter=inexact, default=0.0)
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        del t
+        if not isinstance(mu, Particles):
+            raise UnsupportedMeasureError(self, mu, "Particles")
+        x, w = mu.atoms
+        log_v0, _ = self.embedding(self.kernel, x)
+        log_z = jnp.asarray(self.log_normaliser, mu.dtype)
+        within = w @ matvec(self.kernel, x, x, w)
+        return within / 2 - w @ jnp.exp(log_v0 - log_z)

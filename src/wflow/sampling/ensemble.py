@@ -1,0 +1,228 @@
+"""Diffusions that take their preconditioner from the ensemble itself."""
+
+import abc
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import lineax as lx
+from jaxtyping import Array, ArrayLike, Float, PyTree
+
+from wflow.flows import AbstractContinuousFlow
+from wflow.measures import Gaussian, Particles, UnsupportedMeasureError, inexact
+
+
+class GaussianInverseProblem(eqx.Module):
+    r"""$\log\pi(x) = -\frac12|\Gamma^{-1/2}(y - G(x))|^2 + \log N(x; m_0, S_0)$.
+
+    A log-density with its parts, for samplers that need no gradient of ``forward`` G.
+
+    Args:
+        forward: parameters ``(d,)`` to predictions ``(k,)``.
+        data: y, ``(k,)``.
+        noise_std: of the data, a number or ``(k,)``: $\Gamma$ is diagonal.
+        prior: $N(m_0, S_0)$.
+
+    Raises:
+        ValueError: a standard deviation that is not positive or fits no datum, data
+            that is not ``(k,)``, or a forward map with other predictions.
+        TypeError: the prior is not Gaussian.
+    """
+
+    forward: Callable[[Float[Array, " d"]], Float[Array, " k"]]
+    data: Float[Array, " k"] = eqx.field(converter=inexact)
+    noise_std: Float[Array, "..."] = eqx.field(converter=inexact)
+    prior: Gaussian
+
+    def __check_init__(self) -> None:
+        if jnp.ndim(self.data) != 1:
+            raise ValueError(
+                "GaussianInverseProblem: expected data of shape (k,), found "
+                f"{jnp.shape(self.data)}."
+            )
+        if not isinstance(self.prior, Gaussian):
+            raise TypeError(
+                "GaussianInverseProblem: expected a Gaussian prior, found "
+                f"{type(self.prior).__name__}."
+            )
+        std = self.noise_std
+        if jnp.shape(std) not in ((), jnp.shape(self.data)):
+            raise ValueError(
+                "GaussianInverseProblem: expected noise_std a number or of shape "
+                f"{jnp.shape(self.data)}, found {jnp.shape(std)}."
+            )
+        if not isinstance(std, jax.core.Tracer) and not bool(jnp.all(std > 0)):
+            raise ValueError(
+                f"GaussianInverseProblem: expected noise_std > 0, found {std}."
+            )
+
+    def predict(self, x: Float[Array, " d"]) -> Float[Array, " k"]:
+        """$G(x)$, refused where it is not shaped like the data."""
+        predicted = jnp.asarray(self.forward(x))
+        if predicted.shape != self.data.shape:
+            raise ValueError(
+                "GaussianInverseProblem: expected predictions of shape "
+                f"{self.data.shape}, found {predicted.shape}."
+            )
+        return predicted
+
+    def __call__(self, x: Float[Array, " d"]) -> Float[Array, ""]:
+        misfit = (self.data - self.predict(x)) / self.noise_std
+        return -jnp.sum(misfit**2) / 2 + self.prior.log_density(x)
+
+
+class AbstractEnsembleFlow(AbstractContinuousFlow):
+    r"""$dx_i = a_i\,dt + B\,dW_i$, Ito, with $B B^\top$ = ``spread`` of the whole."""
+
+    @abc.abstractmethod
+    def drift(self, mu: Particles) -> Float[Array, "n d"]:
+        """The drift of every particle."""
+
+    @abc.abstractmethod
+    def spread(self, mu: Particles) -> Float[Array, "d d"]:
+        """Covariance per time of the noise that every particle feels."""
+
+    @property
+    def additive(self) -> bool:
+        return False
+
+    def separable(self, mu: Any) -> bool:
+        del mu
+        return False
+
+    def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
+        del t
+        if not isinstance(mu, Particles):
+            raise UnsupportedMeasureError(self, mu, "Particles")
+        return self.drift(mu), jnp.zeros_like(mu.logw)
+
+    def noise(self, mu: Any, t: ArrayLike = 0.0) -> lx.AbstractLinearOperator:
+        del t
+        if not isinstance(mu, Particles):
+            raise UnsupportedMeasureError(self, mu, "Particles")
+        # By eigenvectors: an ensemble smaller than the space spans less than it.
+        values, vectors = jnp.linalg.eigh(self.spread(mu))
+        root = vectors * jnp.sqrt(jnp.maximum(values, 0))
+        return lx.FunctionLinearOperator(
+            lambda dw: (dw[0] @ root.T, jnp.zeros_like(dw[1])),
+            jax.eval_shape(lambda: mu.state),
+        )
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        raise TypeError(
+            f"{type(self).__name__} has no energy at particles; evaluate the one you "
+            "mean with Solution.evaluate."
+        )
+
+    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        return self.value(mu, t)
+
+
+def _correction(mu: Particles) -> Float[Array, "n d"]:
+    r"""$\nabla_{x_i}\cdot C$ of the ensemble's covariance C."""
+    w = mu.w / mu.mass
+    return (mu.dim + 1) * w[:, None] * (mu.x - mu.mean)
+
+
+class ALDIFlow(AbstractEnsembleFlow):
+    r"""$dx_i = C\,\nabla\log\pi(x_i)\,dt + (d + 1)\,w_i\,(x_i - \bar x)\,dt
+    + \sqrt{2C}\,dW_i$ with the ensemble's covariance C, and $w_i = 1/n$.
+
+    Affine invariant Langevin dynamics: every linear change of coordinates leaves it as
+    it is. The middle term makes the product of targets stationary, whatever the
+    weights; take $n > d + 1$.
+
+    Reference: Garbuno-Inigo, Nuesken, Reich, SIAM J. Appl. Dyn. Syst. 19 (2020),
+    equation (2.9).
+    """
+
+    log_density: Callable[[Array], Array]
+
+    def drift(self, mu: Particles) -> Float[Array, "n d"]:
+        score = jax.vmap(jax.grad(self.log_density))(mu.x)
+        return score @ mu.cov + _correction(mu)
+
+    def spread(self, mu: Particles) -> Float[Array, "d d"]:
+        return 2 * mu.cov
+
+
+class GradientFreeALDIFlow(AbstractEnsembleFlow):
+    r"""ALDI with $C\,\nabla\log\pi(x) \approx C_{xG}\Gamma^{-1}(y - G(x))
+    - C S_0^{-1}(x - m_0)$, no gradient of G.
+
+    $C_{xG}$ is the ensemble's covariance of parameters and predictions: exact for
+    linear G.
+
+    Raises:
+        TypeError: the problem is not a ``GaussianInverseProblem``.
+
+    Reference: Garbuno-Inigo, Nuesken, Reich, SIAM J. Appl. Dyn. Syst. 19 (2020),
+    equation (4.4).
+    """
+
+    problem: GaussianInverseProblem
+
+    def __check_init__(self) -> None:
+        if not isinstance(self.problem, GaussianInverseProblem):
+            raise TypeError(
+                "GradientFreeALDIFlow: expected a GaussianInverseProblem, which knows "
+                f"its forward model and data, found {type(self.problem).__name__}."
+            )
+
+    def drift(self, mu: Particles) -> Float[Array, "n d"]:
+        problem = self.problem
+        predicted = jax.vmap(problem.predict)(mu.x)
+        centred = mu.x - mu.mean
+        w = mu.w / mu.mass
+        across = (w[:, None] * centred).T @ (predicted - w @ predicted)
+        pull = (problem.data - predicted) / problem.noise_std**2 @ across.T
+        prior = problem.prior
+        back = jnp.linalg.solve(prior.cov, (mu.x - prior.mean).T).T @ mu.cov
+        return pull - back + _correction(mu)
+
+    def spread(self, mu: Particles) -> Float[Array, "d d"]:
+        return 2 * mu.cov
+
+
+class ConsensusFlow(AbstractEnsembleFlow):
+    r"""$dx_i = -(x_i - m_b)\,dt + \sqrt{2(1+b)\,C_b}\,dW_i$, with mean and covariance
+    under the weights $\propto \pi(x_i)^b$.
+
+    Consensus-based sampling: densities only. Exact for Gaussian targets in the limit of
+    many particles; else it samples about one mode.
+
+    Args:
+        log_density: of the target, at one point.
+        inverse_temperature: b > 0.
+
+    Raises:
+        ValueError: an inverse temperature that is not positive.
+
+    Reference: Carrillo, Hoffmann, Stuart, Vaes, Studies in Applied Mathematics 148
+    (2022), equation (1.5), sampling mode.
+    """
+
+    log_density: Callable[[Array], Array]
+    inverse_temperature: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+
+    def __check_init__(self) -> None:
+        b = self.inverse_temperature
+        known = eqx.is_array(b) and not isinstance(b, jax.core.Tracer)
+        if known and not bool(jnp.all(b > 0)):
+            raise ValueError(
+                f"ConsensusFlow: expected inverse_temperature > 0, found {b}."
+            )
+
+    def _consensus(self, mu: Particles) -> Particles:
+        logs = jax.vmap(self.log_density)(mu.x)
+        logw = mu.logw + jnp.asarray(self.inverse_temperature, mu.dtype) * logs
+        return mu.with_state((mu.x, logw)).normalised()
+
+    def drift(self, mu: Particles) -> Float[Array, "n d"]:
+        return self._consensus(mu).mean - mu.x
+
+    def spread(self, mu: Particles) -> Float[Array, "d d"]:
+        b = jnp.asarray(self.inverse_temperature, mu.dtype)
+        return 2 * (1 + b) * self._consensus(mu).cov

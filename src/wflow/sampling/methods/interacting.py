@@ -1,0 +1,93 @@
+"""Particles that repel each other, and ensembles that precondition themselves."""
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from wflow.energies import KLDivergence
+from wflow.flows import AbstractFlow, GradientFlow
+from wflow.geometries import Stein
+from wflow.kernels import AbstractKernel, MedianGaussian
+from wflow.measures import Particles, inexact
+from wflow.sampling.ensemble import (
+    ALDIFlow,
+    ConsensusFlow,
+    GradientFreeALDIFlow,
+)
+
+from .base import AbstractFlowMethod, LogDensity
+
+
+class SVGD(AbstractFlowMethod):
+    r"""$\dot x_i = \sum_j w_j [k(x_j, x_i)\nabla\log\pi(x_j) + \nabla_1 k(x_j, x_i)]$.
+
+    ``kernel`` is one, or a rule that makes one of the positions at every step.
+
+    Raises:
+        ValueError: a step or number of steps that is not positive.
+
+    Reference: Liu, Wang, NeurIPS 2016, equation (8).
+    """
+
+    step: float = eqx.field(static=True, default=0.05)
+    steps: int = eqx.field(static=True, default=1000)
+    kernel: AbstractKernel | MedianGaussian = eqx.field(default_factory=MedianGaussian)
+
+    def cost(self, log_density: LogDensity, dim: int) -> int:
+        del log_density, dim
+        return 1
+
+    def flow(self, log_density: LogDensity, initial: Particles) -> AbstractFlow:
+        del initial
+        return GradientFlow(KLDivergence(log_density), Stein(self.kernel))
+
+
+class ALDI(AbstractFlowMethod):
+    """Langevin dynamics preconditioned by the ensemble's covariance, Euler-Maruyama.
+
+    With ``gradient_free`` the log-density must be a ``GaussianInverseProblem``, whose
+    forward model is evaluated in place of gradients. Take more than d + 1 particles.
+
+    Raises:
+        ValueError: a step or number of steps that is not positive.
+        TypeError: gradient-free, and the target is not a ``GaussianInverseProblem``.
+
+    Reference: Garbuno-Inigo, Nuesken, Reich, SIAM J. Appl. Dyn. Syst. 19 (2020).
+    """
+
+    step: float = eqx.field(static=True, default=0.05)
+    steps: int = eqx.field(static=True, default=1000)
+    gradient_free: bool = eqx.field(static=True, default=False)
+
+    def cost(self, log_density: LogDensity, dim: int) -> int:
+        del log_density, dim
+        return 1
+
+    def flow(self, log_density: LogDensity, initial: Particles) -> AbstractFlow:
+        del initial
+        if self.gradient_free:
+            return GradientFreeALDIFlow(log_density)
+        return ALDIFlow(log_density)
+
+
+class CBS(AbstractFlowMethod):
+    """Consensus-based sampling: densities only, exact for Gaussian targets.
+
+    A target of several modes is seen as the Gaussian around the one that wins.
+
+    Raises:
+        ValueError: a step, number of steps or inverse temperature that is not positive.
+
+    Reference: Carrillo, Hoffmann, Stuart, Vaes, Stud. Appl. Math. 148 (2022).
+    """
+
+    step: float = eqx.field(static=True, default=0.05)
+    steps: int = eqx.field(static=True, default=1000)
+    inverse_temperature: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+
+    def cost(self, log_density: LogDensity, dim: int) -> int:
+        del log_density, dim
+        return 1
+
+    def flow(self, log_density: LogDensity, initial: Particles) -> AbstractFlow:
+        del initial
+        return ConsensusFlow(log_density, self.inverse_temperature)

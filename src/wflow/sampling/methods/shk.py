@@ -1,0 +1,255 @@
+"""Spherical Hellinger-Kantorovich flows of the Kullback-Leibler divergence."""
+
+from typing import Literal
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from wflow.energies import KDE, AbstractParticleDensity, KLDivergence
+from wflow.flows import (
+    AbstractFlow,
+    BirthDeathFlow,
+    GradientFlow,
+    LangevinFlow,
+    MetropolisLangevinFlow,
+    ReweightingFlow,
+    TransitionMixtureFlow,
+)
+from wflow.geometries import Wasserstein
+from wflow.measures import Particles, inexact, resampled
+
+from .base import AbstractFlowMethod, LogDensity, Run, check_positive, march
+from .langevin import mean_acceptance
+
+
+Transport = Literal["metropolis", "langevin", "probability_flow", "none"]
+Reaction = Literal["resampled", "weights", "jumps", "none"]
+
+# Particles of which this share has a jump's exponent above the limit: too long a step.
+_LONG_JUMP, _LONG_SHARE = 5.0, 0.5
+
+
+class SHK(AbstractFlowMethod):
+    r"""$\partial_t\rho = \alpha\nabla\cdot(\rho\nabla\log\frac\rho\pi)
+    - \beta\rho\,(\log\frac\rho\pi - \text{mean})$ on weighted particles.
+
+    The reaction carries mass between modes that the transport would not cross; its
+    density is an estimate, whose smoothing bends the target. So the last share
+    ``settle`` of the steps is transport alone: masses of modes stay as the reaction
+    left them, and within each mode the particles relax to the target itself.
+
+    Args:
+        step: h, in the time of the flow. Langevin steps are stable up to about twice
+            the smallest variance of the target (over ``alpha``).
+        steps: their number.
+        alpha: strength of the transport; 0 is the Fisher-Rao flow, which moves no
+            particle.
+        beta: strength of the reaction; 0 is the transport alone.
+        transport: "metropolis" (Langevin steps that leave the target invariant),
+            "langevin" (Euler-Maruyama), "probability_flow" (no noise: minus the score
+            of the density estimate), or "none".
+        reaction: "resampled" (exact weights, systematic resampling where the effective
+            sample size falls below ``resample_below``), "weights" (never resampled),
+            "jumps" (births and deaths), or "none".
+        density: of the particles, for the reaction and the probability flow.
+        smoothed: the logarithm of the target as the density estimate would see it,
+            $K_h * \pi$: removes the bias of a kernel estimate where it is known (that
+            of a Gaussian mixture is one).
+        settle: share of the steps without reaction at the end.
+        resample_below: share of the number of particles.
+
+    Raises:
+        ValueError: a step, strength or share out of range, both strengths zero, or an
+            unknown transport or reaction.
+
+    References: Lu, Lu, Nolen, arXiv:1905.09863; Lu, Slepcev, Wang, Nonlinearity 36
+    (2023). ``smoothed`` after Pampel, Holbach, Hartung, Valsson, Phys. Rev. E 107
+    (2023); ``settle`` is this library's.
+    """
+
+    step: float = eqx.field(static=True, default=0.05)
+    steps: int = eqx.field(static=True, default=1000)
+    alpha: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    beta: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    transport: Transport = eqx.field(static=True, default="metropolis")
+    reaction: Reaction = eqx.field(static=True, default="resampled")
+    density: AbstractParticleDensity = eqx.field(
+        default_factory=lambda: KDE(form="plug_in")
+    )
+    smoothed: LogDensity | None = None
+    settle: float = eqx.field(static=True, default=0.5)
+    resample_below: float = eqx.field(static=True, default=0.5)
+
+    def __check_init__(self) -> None:
+        check_strengths(self, self.alpha, self.beta)
+        for name, value, known in (
+            ("transport", self.transport, Transport.__args__),
+            ("reaction", self.reaction, Reaction.__args__),
+        ):
+            if value not in known:
+                raise ValueError(
+                    f"SHK: expected {name} to be one of {', '.join(known)}, found "
+                    f"{value!r}."
+                )
+        if not 0 <= self.settle <= 1:
+            raise ValueError(f"SHK: expected settle in [0, 1], found {self.settle}.")
+
+    @property
+    def moves(self) -> bool:
+        """Whether there is transport."""
+        return self.transport != "none" and bool(self.alpha > 0)
+
+    @property
+    def reacts(self) -> bool:
+        """Whether there is a reaction."""
+        return self.reaction != "none" and bool(self.beta > 0)
+
+    @property
+    def solver(self) -> diffrax.AbstractSolver:
+        return diffrax.Euler() if self.transport == "langevin" else diffrax.Heun()
+
+    def cost(self, log_density: LogDensity, dim: int) -> int:
+        del log_density, dim
+        costs = {"metropolis": 2, "langevin": 1, "probability_flow": 2, "none": 0}
+        return costs[self.transport] * self.moves + self.reacts
+
+    def _divergence(self, log_density: LogDensity) -> KLDivergence:
+        return KLDivergence(self.smoothed or log_density, self.density)
+
+    def _transport(self, log_density: LogDensity) -> AbstractFlow | None:
+        if not self.moves:
+            return None
+        if self.transport == "metropolis":
+            return MetropolisLangevinFlow(log_density, self.alpha)
+        if self.transport == "langevin":
+            return LangevinFlow(self.alpha * KLDivergence(log_density))
+        return GradientFlow(self.alpha * self._divergence(log_density), Wasserstein())
+
+    def _reaction(self, log_density: LogDensity) -> AbstractFlow | None:
+        if not self.reacts:
+            return None
+        energy = self._divergence(log_density)
+        if self.reaction == "jumps":
+            return BirthDeathFlow(energy, self.beta)
+        share = self.resample_below if self.reaction == "resampled" else None
+        return ReweightingFlow(energy, self.beta, share)
+
+    def flow(self, log_density: LogDensity, initial: Particles) -> AbstractFlow:
+        del initial
+        parts = (self._transport(log_density), self._reaction(log_density))
+        first, *rest = (part for part in parts if part is not None)
+        return first + rest[0] if rest else first
+
+    def run(
+        self,
+        log_density: LogDensity,
+        initial: Particles,
+        key: PRNGKeyArray,
+        saves: int,
+    ) -> Run:
+        settled = round(self.settle * self.steps) if self.moves and self.reacts else 0
+        turn = self.steps - settled
+        phases = [(self.flow(log_density, initial), (0, turn))] if turn else []
+        if settled:
+            phases.append((self._transport(log_density), (turn, self.steps)))
+        found, mu = [], initial
+        for k, (flow, steps) in enumerate(phases):
+            own, resampling = jax.random.split(jax.random.fold_in(key, k))
+            share = max(1, saves * (steps[1] - steps[0]) // self.steps)
+            solution = march(flow, mu, self.step, steps, share, own, self.solver)
+            found.append(solution)
+            mu = solution[-1]
+            if self.reaction == "resampled" and k + 1 < len(phases):
+                # From here on particles move apart: equal weights lose nothing.
+                mu = resampled(resampling, mu)
+        measures = jax.tree.map(
+            lambda *leaves: jnp.concatenate(leaves), *(s.measures for s in found)
+        )
+        times = jnp.concatenate([s.times for s in found])
+        return self.record(measures, times, log_density, initial)
+
+    def warnings(self, log_density: LogDensity, run: Run) -> list[str]:
+        if not self.reacts:
+            return []
+        found = []
+        if self.reaction == "jumps" and bool(
+            _long_jumps(self._divergence(log_density), run, self.beta * self.step)
+        ):
+            found.append(
+                f"SHK: the step is too long for jumps: beta times {self.step:g} times "
+                f"the excess is above {_LONG_JUMP:g} for more than half of the "
+                "particles."
+            )
+        return found
+
+    def finish(self, run: Run, log_density: LogDensity) -> Run:
+        if not (self.moves and self.transport == "metropolis"):
+            return run
+        rate = mean_acceptance(run.particles, log_density, self.alpha * self.step)
+        return eqx.tree_at(
+            lambda r: r.acceptance, run, rate, is_leaf=lambda leaf: leaf is None
+        )
+
+
+@eqx.filter_jit
+def _long_jumps(energy: KLDivergence, run: Run, rate: Array) -> Array:
+    """Whether most particles jumped as surely as not at the first saved time."""
+    first = jax.tree.map(lambda leaf: leaf[0], run.measures)
+    excess = energy.differential(first).w
+    excess = excess - first.normalised().w @ excess
+    long = rate * jnp.abs(excess) > _LONG_JUMP
+    return jnp.mean(long) > _LONG_SHARE
+
+
+class SMCWFR(AbstractFlowMethod):
+    r"""SHK with the law of its own Langevin step for the density: no bandwidth.
+
+    The mixture of transition kernels has bandwidth $\sqrt{2\alpha h}$, so that a short
+    ``step`` needs many particles.
+
+    Raises:
+        ValueError: a step, strength or share out of range.
+
+    Reference: Crucinio, Pathiraja, arXiv:2506.05905, algorithm 1.
+    """
+
+    step: float = eqx.field(static=True, default=0.05)
+    steps: int = eqx.field(static=True, default=1000)
+    alpha: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    beta: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    resample_below: float = eqx.field(static=True, default=0.5)
+
+    def __check_init__(self) -> None:
+        check_strengths(self, self.alpha, self.beta)
+        check_positive(self, alpha=self.alpha)
+
+    def cost(self, log_density: LogDensity, dim: int) -> int:
+        del log_density, dim
+        return 2
+
+    def flow(self, log_density: LogDensity, initial: Particles) -> AbstractFlow:
+        del initial
+        return TransitionMixtureFlow(
+            log_density, self.alpha, self.beta, self.resample_below
+        )
+
+
+def check_strengths(
+    owner: object, alpha: Float[Array, ""], beta: Float[Array, ""]
+) -> None:
+    """Refuse strengths below zero, and no strength at all.
+
+    Raises:
+        ValueError: one is negative or not finite, or both are zero.
+    """
+    for name, value in (("alpha", alpha), ("beta", beta)):
+        if not (value >= 0 and jnp.isfinite(value)):
+            raise ValueError(
+                f"{type(owner).__name__}: expected {name} >= 0 and finite, found "
+                f"{value}."
+            )
+    if alpha == 0 and beta == 0:
+        raise ValueError(f"{type(owner).__name__}: alpha and beta are both zero.")

@@ -1,0 +1,191 @@
+"""What is sampled: a log-density on all of R^d, and how to read its points."""
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+from wflow.measures import Gaussian, UnsupportedMeasureError, inexact
+
+from .coordinates import Coordinates
+from .models import numpyro_model
+
+
+class Target(eqx.Module):
+    r"""$\log\pi$ on $\mathbb R^d$, up to a constant, with the parameters behind it.
+
+    Args:
+        log_density: of unconstrained coordinates ``(d,)``, the log-Jacobian of
+            ``constrain`` included.
+        constrain: coordinates ``(d,)`` to a dictionary of parameters; by default one
+            parameter, ``x``, the coordinates themselves.
+        names: of the parameters to read, in their order.
+        unconstrain: a point as its user writes it to coordinates ``(d,)``.
+
+    Raises:
+        ValueError: no names, or one twice.
+    """
+
+    log_density: Callable[[Float[Array, " d"]], Float[Array, ""]]
+    constrain: Callable[[Float[Array, " d"]], dict[str, Array]]
+    names: tuple[str, ...] = eqx.field(static=True)
+    unconstrain: Callable[[Any], Float[Array, " d"]]
+
+    def __init__(
+        self,
+        log_density: Callable[[Array], Array],
+        constrain: Callable[[Array], dict[str, Array]] | None = None,
+        names: tuple[str, ...] = ("x",),
+        unconstrain: Callable[[Any], Array] | None = None,
+    ):
+        self.log_density = log_density
+        self.constrain = _alone if constrain is None else constrain
+        self.names = tuple(names)
+        self.unconstrain = inexact if unconstrain is None else unconstrain
+
+    def __check_init__(self) -> None:
+        if not self.names or len(set(self.names)) < len(self.names):
+            raise ValueError(
+                f"Target: expected names, each once, found {list(self.names)}."
+            )
+
+    def __call__(self, x: Float[Array, " d"]) -> Float[Array, ""]:
+        return self.log_density(x)
+
+    def scalars(self, x: Float[Array, " d"]) -> Float[Array, " p"]:
+        """All parameters at ``x``, one number after the other."""
+        found = self.constrain(x)
+        return jnp.concatenate([jnp.ravel(found[name]) for name in self.names])
+
+    def labels(self, x: Float[Array, " d"]) -> list[str]:
+        """Names of ``scalars``: ``theta[1]``, ``theta[2]``, ``mu``."""
+        found = jax.eval_shape(self.constrain, x)
+        return [
+            f"{name}[{','.join(str(i + 1) for i in index)}]" if index else name
+            for name in self.names
+            for index in np.ndindex(*found[name].shape)
+        ]
+
+    def reading(self, *names: str) -> Self:
+        """The same target, of which ``names`` are read, in this order."""
+        return type(self)(self.log_density, self.constrain, names, self.unconstrain)
+
+    def whitened(self, law: Gaussian) -> Self:
+        r"""The same target in coordinates z with $x = m + L z$, $L L^\top = S$.
+
+        ``law`` is $N(m, S)$; where it is near the target, z is nearly standard normal.
+        The normaliser is the same: $\log|\det L|$ is added.
+        """
+        if not isinstance(law, Gaussian):
+            raise UnsupportedMeasureError(self, law, "Gaussian")
+        affine = _Affine(law.mean, jnp.linalg.cholesky(law.cov))
+        return type(self)(
+            _Pulled(self.log_density, affine),
+            _Read(self.constrain, affine),
+            self.names,
+            _Written(self.unconstrain, affine),
+        )
+
+    @classmethod
+    def of(
+        cls,
+        log_density: Callable[[Any], Array],
+        example: PyTree,
+        supports: PyTree | None = None,
+    ) -> Self:
+        """The target of a density of an array, or of any pytree of arrays.
+
+        Args:
+            log_density: of one point, with respect to its own (constrained) values.
+            example: a point: ``(d,)`` or a pytree; its values matter only in that they
+                lie in the supports.
+            supports: one name for all, or a pytree of names like ``example`` (of a
+                dictionary, only those that are not real): real, positive,
+                unit_interval, simplex, ordered.
+
+        Raises:
+            ValueError: an unknown support, a point outside the interior of its
+                support, an example without numbers, a density that is no scalar.
+            ModuleNotFoundError: supports need the extra ``bayes``.
+        """
+        coordinates = Coordinates.of(example, supports)
+        density = _Density(log_density, coordinates)
+        x = jax.ShapeDtypeStruct((coordinates.dim,), jnp.result_type(float))
+        if (shape := jnp.shape(jax.eval_shape(density, x))) != ():
+            raise ValueError(
+                f"Target.of: expected a log_density of shape (), found {shape}."
+            )
+        return cls(density, coordinates.parameters, coordinates.names, coordinates)
+
+    @classmethod
+    def from_numpyro(
+        cls, model: Callable[..., Any], *args: Any, key: PRNGKeyArray, **kwargs: Any
+    ) -> Self:
+        """The posterior of a NumPyro model, by its own potential energy.
+
+        Latent and deterministic sites are its parameters. ``unconstrain`` takes a
+        dictionary of the latent ones.
+
+        Args:
+            model: the model.
+            args: its arguments, the data.
+            key: for the values that its sites are first tried at.
+            kwargs: its keyword arguments.
+
+        Raises:
+            ValueError: the model has no latent site, or one that is discrete.
+            ModuleNotFoundError: the extra ``bayes`` is missing.
+        """
+        return cls(*numpyro_model(model, args, kwargs, key))
+
+
+def _alone(x: Array) -> dict[str, Array]:
+    return {"x": x}
+
+
+class _Density(eqx.Module):
+    log_density: Callable[[Any], Array]
+    coordinates: Coordinates
+
+    def __call__(self, x: Array) -> Array:
+        leaves, log_det = self.coordinates.leaves(x)
+        point = self.coordinates.structure.unflatten(leaves)
+        return self.log_density(point).astype(x.dtype) + log_det
+
+
+class _Affine(eqx.Module):
+    mean: Float[Array, " d"]
+    root: Float[Array, "d d"]
+
+    def __call__(self, z: Array) -> Array:
+        return self.mean.astype(z.dtype) + self.root.astype(z.dtype) @ z
+
+
+class _Pulled(eqx.Module):
+    log_density: Callable[[Array], Array]
+    affine: _Affine
+
+    def __call__(self, z: Array) -> Array:
+        log_det = jnp.sum(jnp.log(jnp.diagonal(self.affine.root)))
+        return (self.log_density(self.affine(z)) + log_det).astype(z.dtype)
+
+
+class _Read(eqx.Module):
+    constrain: Callable[[Array], dict[str, Array]]
+    affine: _Affine
+
+    def __call__(self, z: Array) -> dict[str, Array]:
+        return self.constrain(self.affine(z))
+
+
+class _Written(eqx.Module):
+    unconstrain: Callable[[Any], Array]
+    affine: _Affine
+
+    def __call__(self, point: Any) -> Array:
+        x = self.unconstrain(point) - self.affine.mean
+        return jax.scipy.linalg.solve_triangular(self.affine.root, x, lower=True)
