@@ -13,6 +13,7 @@ PAGES = [
     pytest.param("README.md", marks=pytest.mark.slow),
     pytest.param("docs/getting-started.md", marks=pytest.mark.slow),
     pytest.param("docs/learning.md", marks=pytest.mark.slow),
+    pytest.param("docs/sampling.md", marks=pytest.mark.slow),
 ]
 
 

@@ -4,7 +4,6 @@ import abc
 from typing import Literal
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -77,17 +76,12 @@ class KDE(AbstractParticleDensity):
         return KDE(self._bandwidth(mu), self.form, self.correlated, fixed)
 
     def _kernel(self, mu: Particles) -> tuple[GaussianKernel, Array]:
-        h = self._bandwidth(mu)
-        if self.bandwidth is None:
-            h = jax.lax.stop_gradient(h)
-        kernel = GaussianKernel(h)
+        kernel = GaussianKernel(self._bandwidth(mu))
         return kernel, kernel.log_volume(mu.dim) + mu.dim * jnp.log(2 * jnp.pi) / 2
 
     def _cloud(self, mu: Particles) -> tuple[Array, Array]:
-        if self._fixed is not None:
-            return self._fixed.x, self._fixed.w
-        cloud = (mu.x, mu.w)
-        return cloud if self.form == "blob" else jax.lax.stop_gradient(cloud)
+        cloud = mu if self._fixed is None else self._fixed
+        return cloud.x, cloud.w
 
     def log_density(self, mu: Particles) -> Float[Array, " n"]:
         r"""$\log\hat\rho$ at the particles."""

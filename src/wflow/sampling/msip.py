@@ -49,16 +49,20 @@ class MSIP(AbstractContinuousFlow):
         ridge: added to the diagonal of the kernel matrix; 0 is the pseudo-inverse.
         log_normaliser: scales the recorded energy, so that it does not overflow where
             log-densities are far from 0 (``Quadrature.log_evidence`` is an estimate).
+        max_shift: a longer $T(Y)_i - y_i$ is shortened to it. A node whose weight
+            passes through zero would else leap far away.
 
     Raises:
         TypeError: the kernel is not ``kernels.Gaussian``.
-        ValueError: a bandwidth that is not positive, or a negative ridge.
+        ValueError: a bandwidth or ``max_shift`` that is not positive, or a negative
+            ridge.
 
     Reference: Belhadji, Sharp, Marzouk, arXiv:2605.14142.
     """
 
     system: KernelSystem
     log_normaliser: Float[Array, ""]
+    max_shift: Float[Array, ""] | None
 
     def __init__(
         self,
@@ -66,10 +70,18 @@ class MSIP(AbstractContinuousFlow):
         kernel: GaussianKernel,
         ridge: ArrayLike | Learnable = 1e-8,
         log_normaliser: ArrayLike = 0.0,
+        max_shift: ArrayLike | None = None,
     ):
         """Make the flow to the target of an embedding."""
         self.system = KernelSystem(embedding, kernel, ridge)
         self.log_normaliser = inexact(log_normaliser)
+        self.max_shift = None if max_shift is None else inexact(max_shift)
+
+    def __check_init__(self) -> None:
+        longest = self.max_shift
+        known = eqx.is_array(longest) and not isinstance(longest, Tracer)
+        if known and not float(longest) > 0:
+            raise ValueError(f"MSIP: expected max_shift > 0, found {longest}.")
 
     @property
     def energy(self) -> ReducedDiscrepancy:
@@ -88,7 +100,20 @@ class MSIP(AbstractContinuousFlow):
     def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
         del t
         y = nodes_of(self, mu)
-        return self.system.displacement(y), jnp.zeros_like(mu.logw)
+        return self.displacement(y), jnp.zeros_like(mu.logw)
+
+    def displacement(self, y: Float[Array, "n d"]) -> Float[Array, "n d"]:
+        """The mean shifts $T(Y) - Y$, none longer than ``max_shift``."""
+        shift = self.system.displacement(y)
+        if self.max_shift is None:
+            return shift
+        longest = jnp.asarray(self.max_shift, y.dtype)
+        squares = jnp.sum(shift**2, axis=1, keepdims=True)
+        # The root only where it is taken: at rest it has no slope.
+        long = squares > longest**2
+        return shift * jnp.where(
+            long, longest / jnp.sqrt(jnp.where(long, squares, 1)), 1
+        )
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         return self.energy.value(mu, t)
@@ -250,18 +275,17 @@ def _iterate(
     steps: int,
 ) -> tuple[Array, Array, Array]:
     def step(y: Array, k: Array) -> tuple[Array, tuple[Array, Array]]:
-        system = flow.system
+        own = flow
         if key is not None:
-            embedding = system.embedding.redrawn(jax.random.fold_in(key, k))
-            system = eqx.tree_at(lambda s: s.embedding, system, embedding)
-        displacement = system.displacement(y)
-        energy = ReducedDiscrepancy(system, flow.log_normaliser)
+            embedding = flow.system.embedding.redrawn(jax.random.fold_in(key, k))
+            own = eqx.tree_at(lambda f: f.system.embedding, flow, embedding)
+        displacement = own.displacement(y)
         # Not for differentiation: the root of a residual of 0 has no slope.
         residual = _largest(jax.lax.stop_gradient(displacement))
         new = y + damping * displacement
         if box is not None:
             new = jnp.clip(new, *box)
-        record = energy.value(mu.with_state((y, mu.logw))), residual
+        record = own.value(mu.with_state((y, mu.logw))), residual
         return jnp.where((residual > tol) & (k < steps), new, y), record
 
     y, (energy, residual) = jax.lax.scan(step, mu.x, jnp.arange(steps + 1))

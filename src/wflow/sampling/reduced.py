@@ -84,6 +84,22 @@ class KernelSystem(eqx.Module):
             return jnp.linalg.pinv(matrix, hermitian=True) @ b
         return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(matrix), b)
 
+    def inverse(self, matrix: Float[Array, "n n"]) -> Float[Array, "n n"]:
+        r"""$(K + \lambda I)^{-1}$."""
+        n = len(matrix)
+        eye = jnp.eye(n, dtype=matrix.dtype)
+        if self.pseudo_inverse:
+            return self.solve(matrix, eye)
+        # A few columns at a time: for more the linear algebra below starts threads,
+        # which on few cores wait for each other far longer than they work.
+        root = jnp.linalg.cholesky(matrix)
+        half = jax.lax.map(
+            lambda b: jax.scipy.linalg.solve_triangular(root, b, lower=True),
+            eye,
+            batch_size=max(1000 // n, 16),
+        )
+        return half @ half.T
+
     def omega(
         self, y: Float[Array, "n d"]
     ) -> tuple[Float[Array, " n"], Float[Array, ""]]:
@@ -100,7 +116,7 @@ class KernelSystem(eqx.Module):
         as they should, where a common shift would give 0/0.
         """
         log_v0, shift = self.embedding(self.kernel, y)
-        inverse = self.solve(self.matrix(y), jnp.eye(len(y), dtype=y.dtype))
+        inverse = self.inverse(self.matrix(y))
         there = inverse != 0
         logs = jnp.log(jnp.abs(jnp.where(there, inverse, 1))) + log_v0
         logs = jnp.where(there, logs, -jnp.inf)

@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from wflow.measures import Particles
@@ -32,6 +33,8 @@ def sample(
 ) -> Samples:
     """Weighted particles of a density that is known up to a factor.
 
+    Under ``jit``, ``vmap`` and ``grad`` nothing is checked and nothing is warned of.
+
     Args:
         log_density: its logarithm at one point: an array ``(d,)`` or a pytree of
             arrays; or a ``Target`` (``Target.from_numpyro`` makes one of a model).
@@ -45,8 +48,9 @@ def sample(
         saves: times at which the population is recorded, at most.
 
     Raises:
-        ValueError: a start that is not ``(n, d)`` or not of floating dtype, or at which
-            the log-density is not finite (the first particle is named).
+        ValueError: a start that is not ``(n, d)`` or not of floating dtype, whose
+            weights sum to 0, or at which the log-density is not finite (the first
+            particle is named).
         SolveError: the particles went to infinity; the sentence says when.
 
     Warns:
@@ -74,6 +78,8 @@ def sample(
         quadrature=quadrature,
         acceptance=run.acceptance,
     )
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(run)):
+        return samples
     for sentence in method.warnings(target.log_density, run):
         warnings.warn(sentence, stacklevel=2)
     if not samples.signed and samples.ess < _FEW * end.n:
@@ -131,6 +137,13 @@ def _check_floating(leaves: list[Any]) -> None:
 
 
 def _check_start(target: Target, start: Particles) -> None:
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((target, start))):
+        return
+    if not 0 < float(start.mass) < np.inf:
+        raise ValueError(
+            "sample: expected initial weights of positive and finite sum, found "
+            f"{float(start.mass)}."
+        )
     logs = np.asarray(_log_densities(target, start.x))
     finite = np.isfinite(logs) & np.isfinite(np.asarray(start.x)).all(axis=1)
     if not finite.all():

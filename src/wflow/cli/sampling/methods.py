@@ -226,16 +226,26 @@ class _Embedded(_Steps):
 
 
 class MeanShiftConfig(_Embedded):
-    """Mean-shift interacting particles."""
+    """Mean-shift interacting particles.
+
+    Attributes:
+        max_shift: longest step of a particle, before damping.
+    """
 
     kind: Literal["msip"]
+    max_shift: Positive | None = None
 
     def build(self, mixture: "GaussianMixture | None" = None) -> "AbstractMethod":
         """The method."""
         from wflow.sampling import MeanShift
 
         return MeanShift(
-            self.step, self.steps, self.bandwidth, self.embed(mixture), self.ridge
+            self.step,
+            self.steps,
+            self.bandwidth,
+            self.embed(mixture),
+            self.ridge,
+            self.max_shift,
         )
 
 

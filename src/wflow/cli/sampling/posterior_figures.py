@@ -7,22 +7,27 @@ import numpy as np
 
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+# Ends of the axes; what lies beyond is drawn hollow at the end.
+_MEANS = (-1.5, 1.5)
+_RATIOS = (0.25, 4.0)
 
-def plot_intervals(
+
+def plot_moments(
     labels: Sequence[str],
-    intervals: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    moments: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     *,
     models: Sequence[str],
     title: str,
 ) -> "Figure":
-    """One row for each number: mean and one standard deviation to either side.
+    """A row for each number: errors of the means, and beside them ratios of the sds.
 
     Args:
         labels: of the rows.
-        intervals: for each method means and standard deviations, (value - reference
-            mean) / reference sd and ratio to it.
+        moments: for each method (mean - reference mean) / reference sd, and sd /
+            reference sd.
         models: methods to draw in the colour of models.
         title: of the figure.
     """
@@ -30,29 +35,61 @@ def plot_intervals(
 
     from wflow.plotting.style import MODEL, figure, tidy
 
-    n, k = len(labels), len(intervals)
-    drawn = figure(6.8, 1.2 + 0.12 * n * (k + 1.5))
-    axes = drawn.subplots()
-    axes.axvspan(-1, 1, color="0.94", zorder=0)
-    axes.axvline(0, color="0.6", linewidth=0.8, zorder=0)
-    shades = colormaps["viridis"](np.linspace(0.1, 0.85, max(k, 2)))
-    for i, (name, (means, sds)) in enumerate(intervals.items()):
-        axes.errorbar(
-            np.asarray(means),
-            np.arange(n) + (i - (k - 1) / 2) / (k + 1.5),
-            xerr=np.asarray(sds),
-            fmt="o",
-            markersize=3,
-            linewidth=1.2,
-            color=MODEL if name in models else shades[i],
-            label=name,
-        )
-    axes.set_yticks(range(n), labels)
-    axes.invert_yaxis()
-    # A method that is far off leaves the picture.
-    axes.set_xlim(-4, 4)
-    axes.set_xlabel("(value - reference mean) / reference standard deviation")
-    axes.set_title(title)
-    axes.legend(frameon=False, fontsize="small", loc="upper left", ncols=2)
-    tidy(axes)
+    n, k = len(labels), len(moments)
+    drawn = figure(8.2, max(1.6 + 0.34 * n, 3.4))
+    left, right = drawn.subplots(1, 2, sharey=True)
+    shades = colormaps["turbo"](np.linspace(0.05, 0.95, max(k, 2)))
+    for i, (name, (means, sds)) in enumerate(moments.items()):
+        rows = np.arange(n) + 0.7 * (i - (k - 1) / 2) / k
+        own = name in models
+        colour = MODEL if own else shades[i]
+        size = 26 if own else 14
+        _dots(left, np.asarray(means), rows, _MEANS, colour, size, name)
+        _dots(right, np.asarray(sds), rows, _RATIOS, colour, size, name)
+    for axes, neutral in ((left, 0), (right, 1)):
+        axes.axvline(neutral, color="0.5", linewidth=0.8, zorder=0)
+        for row in range(1, n, 2):
+            axes.axhspan(row - 0.5, row + 0.5, color="0.96", zorder=-1)
+        tidy(axes)
+        axes.grid(False, axis="y")
+    left.set_yticks(range(n), labels)
+    left.set_ylim(n - 0.5, -0.5)
+    left.set_xlim(*_MEANS)
+    left.set_xlabel("error of the mean / reference sd")
+    right.set_xscale("log", base=2)
+    right.set_xlim(*_RATIOS)
+    right.set_xticks([0.25, 0.5, 1, 2, 4], ["1/4", "1/2", "1", "2", "4"])
+    right.set_xlabel("sd / reference sd")
+    drawn.suptitle(title)
+    drawn.legend(
+        *left.get_legend_handles_labels(),
+        frameon=False,
+        fontsize="small",
+        loc="outside right upper",
+    )
     return drawn
+
+
+def _dots(
+    axes: "Axes",
+    values: np.ndarray,
+    rows: np.ndarray,
+    limits: tuple[float, float],
+    colour: object,
+    size: float,
+    label: str,
+) -> None:
+    """Dots; those out of the picture hollow at its edge, nan left out."""
+    inside = (values > limits[0]) & (values < limits[1])
+    axes.scatter(values[inside], rows[inside], size, color=colour, zorder=3)
+    out = ~inside & ~np.isnan(values)
+    axes.scatter(
+        np.clip(values[out], *limits),
+        rows[out],
+        size,
+        facecolors="none",
+        edgecolors=[colour],
+        clip_on=False,
+        zorder=3,
+    )
+    axes.scatter([], [], size, color=colour, label=label)

@@ -13,7 +13,7 @@ import numpy as np
 from wflow.cli.errors import CommandError
 from wflow.cli.report import Outcome, ScoreTable
 from wflow.cli.rundir import RunDirectory
-from wflow.cli.sampling.posterior_figures import plot_intervals
+from wflow.cli.sampling.posterior_figures import plot_moments
 from wflow.cli.sampling.posterior_schema import TRIVIAL, PosteriorConfig
 from wflow.cli.task import AbstractTask
 
@@ -71,17 +71,17 @@ class SamplingPosterior(AbstractTask[PosteriorConfig]):
         with directory.bands.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         labels = list(dict.fromkeys(row["parameter"] for row in rows))
-        intervals = {
+        found = {
             method: (
                 [float(row["mean"]) for row in rows if row["method"] == method],
                 [float(row["sd"]) for row in rows if row["method"] == method],
             )
             for method in dict.fromkeys(row["method"] for row in rows)
         }
-        drawn = plot_intervals(
-            labels, intervals, models=(config.default,), title=config.title
+        drawn = plot_moments(
+            labels, found, models=(config.default,), title=config.title
         )
-        return [directory.write_figure("intervals", drawn)]
+        return [directory.write_figure("moments", drawn)]
 
 
 def _load(config: PosteriorConfig, source: str) -> "Posterior":

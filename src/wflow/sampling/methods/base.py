@@ -7,6 +7,7 @@ import diffrax
 import equinox as eqx
 import jax
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from wflow.energies import KDE, AbstractEnergy, KLDivergence
@@ -190,7 +191,7 @@ def check_positive(owner: object, **values: float) -> None:
         ValueError: one is not.
     """
     for name, value in values.items():
-        if not value > 0 or not np.isfinite(value):
+        if not isinstance(value, Tracer) and not 0 < float(value) < np.inf:
             raise ValueError(
                 f"{type(owner).__name__}: expected {name} > 0, found {value}."
             )

@@ -46,6 +46,7 @@ class MeanShift(_Embedded):
         embedding: makes the embedding of a log-density, such as ``FredholmEmbedding``
             (a gradient each particle and step) or ``GradientFreeEmbedding``.
         ridge: added to the diagonal of the kernel matrix.
+        max_shift: as in ``MSIP``.
 
     Raises:
         ValueError: a number out of range, or a start that ``MSIP.check`` refuses.
@@ -58,6 +59,7 @@ class MeanShift(_Embedded):
     bandwidth: Float[Array, "..."] = eqx.field(converter=inexact, default=1.0)
     embedding: Embed = eqx.field(static=True, default=FredholmEmbedding)
     ridge: float = eqx.field(static=True, default=1e-8)
+    max_shift: float | None = eqx.field(static=True, default=None)
 
     def flow(self, log_density: LogDensity, initial: Particles) -> MSIP:
         flow = self._flow(log_density, 0.0)
@@ -66,7 +68,13 @@ class MeanShift(_Embedded):
 
     def _flow(self, log_density: LogDensity, log_normaliser: ArrayLike) -> MSIP:
         kernel = GaussianKernel(self.bandwidth)
-        return MSIP(self.embedding(log_density), kernel, self.ridge, log_normaliser)
+        return MSIP(
+            self.embedding(log_density),
+            kernel,
+            self.ridge,
+            log_normaliser,
+            self.max_shift,
+        )
 
     def energy(self, log_density: LogDensity, initial: Particles) -> AbstractEnergy:
         # Scaled by the largest embedding at the start, so that it does not overflow.

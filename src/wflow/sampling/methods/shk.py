@@ -6,6 +6,7 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from wflow.energies import KDE, AbstractParticleDensity, KLDivergence
@@ -100,12 +101,12 @@ class SHK(AbstractFlowMethod):
     @property
     def moves(self) -> bool:
         """Whether there is transport."""
-        return self.transport != "none" and bool(self.alpha > 0)
+        return self.transport != "none" and not _is_zero(self.alpha)
 
     @property
     def reacts(self) -> bool:
         """Whether there is a reaction."""
-        return self.reaction != "none" and bool(self.beta > 0)
+        return self.reaction != "none" and not _is_zero(self.beta)
 
     @property
     def solver(self) -> diffrax.AbstractSolver:
@@ -246,10 +247,15 @@ def check_strengths(
         ValueError: one is negative or not finite, or both are zero.
     """
     for name, value in (("alpha", alpha), ("beta", beta)):
-        if not (value >= 0 and jnp.isfinite(value)):
+        if not isinstance(value, Tracer) and not 0 <= float(value) < jnp.inf:
             raise ValueError(
                 f"{type(owner).__name__}: expected {name} >= 0 and finite, found "
                 f"{value}."
             )
-    if alpha == 0 and beta == 0:
+    if _is_zero(alpha) and _is_zero(beta):
         raise ValueError(f"{type(owner).__name__}: alpha and beta are both zero.")
+
+
+def _is_zero(strength: Float[Array, ""]) -> bool:
+    """Whether a strength is known to be zero."""
+    return not isinstance(strength, Tracer) and float(strength) == 0

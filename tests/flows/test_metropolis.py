@@ -1,0 +1,140 @@
+"""Metropolis-adjusted Langevin steps: the target stays exactly as it is."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from wflow import solve
+from wflow.energies import KLDivergence
+from wflow.flows import LangevinFlow, MetropolisLangevinFlow
+from wflow.measures import Gaussian, GaussianMixture, Particles, UnsupportedMeasureError
+
+
+KEY = jax.random.key(0)
+N = 4000
+TARGET = Gaussian([0.5, -1.0], [[1.0, 0.6], [0.6, 0.8]])
+MIXTURE = GaussianMixture(
+    [[-1.5, 0.0], [1.0, 1.0]],
+    [[[0.3, 0.0], [0.0, 0.5]], [[0.6, 0.2], [0.2, 0.4]]],
+    [0.3, 0.7],
+)
+
+
+@eqx.filter_jit
+def run(flow, x, key, h, steps=40):
+    def step(mu, key):
+        return flow.jump(mu, 0.0, h, key), None
+
+    start = Particles.from_samples(x)
+    return jax.lax.scan(step, start, jax.random.split(key, steps))[0]
+
+
+@pytest.mark.parametrize("target", [TARGET, MIXTURE])
+def test_exact_draws_stay_exact(target):
+    # A step so long that the unadjusted one doubles variances or diverges.
+    x = target.sample(KEY, N)
+    mu = run(MetropolisLangevinFlow(target.log_density), x, KEY, 0.8)
+    assert float(jnp.mean(jnp.any(mu.x != x, axis=1))) > 0.9
+    cov = np.asarray(target.cov)
+    bound = 5 / N**0.5
+    np.testing.assert_allclose(mu.mean, target.mean, atol=bound * cov.max() ** 0.5)
+    # Of a product of two coordinates: kurtosis at most three.
+    np.testing.assert_allclose(mu.cov, cov, atol=bound * 2**0.5 * cov.max())
+    unadjusted = LangevinFlow(KLDivergence(TARGET.log_density))
+    biased = solve(
+        unadjusted, Particles.from_samples(x), 0.0, 4.0, dt0=0.4, key=KEY, throw=False
+    )[-1]
+    assert not np.allclose(biased.cov, cov, atol=bound * 2**0.5 * cov.max())
+
+
+def test_detailed_balance():
+    # pi(x) q(x, y) a(x, y) is symmetric, for the accepted move and back.
+    flow, step = MetropolisLangevinFlow(MIXTURE.log_density), 0.3
+    x = MIXTURE.sample(KEY, 50)
+    y, forward = eqx.filter_jit(flow.propose)(x, step, KEY)
+    score = eqx.filter_jit(jax.vmap(jax.grad(MIXTURE.log_density)))
+
+    def log_q(a, b):
+        return -jnp.sum((b - a - step * score(a)) ** 2, axis=1) / (4 * step)
+
+    log_pi = eqx.filter_jit(jax.vmap(MIXTURE.log_density))
+    gain = log_pi(y) - log_pi(x) + log_q(y, x) - log_q(x, y)
+    np.testing.assert_allclose(forward, jnp.minimum(gain, 0), atol=1e-10)
+
+
+def test_short_steps_are_accepted():
+    # The rejected share falls like the 3/2 power of the step.
+    flow = MetropolisLangevinFlow(MIXTURE.log_density)
+    x = MIXTURE.sample(KEY, N)
+    rejected = [
+        float(jnp.mean(-jnp.expm1(flow.propose(x, h, KEY)[1]))) for h in (0.04, 0.01)
+    ]
+    assert rejected[1] < rejected[0] < 0.1
+    assert np.log(rejected[0] / rejected[1]) / np.log(4) == pytest.approx(1.5, abs=0.2)
+
+
+def test_nothing_leaves_the_support():
+    # A half-plane, with a density that is infinite in slope at nothing: exponential.
+    def log_density(x):
+        inside = x[0] > 0
+        return jnp.where(inside, -jnp.where(inside, x[0], 0), -jnp.inf) - x[1] ** 2 / 2
+
+    x = jax.random.normal(KEY, (N, 2)).at[:, 0].set(jax.random.exponential(KEY, (N,)))
+    mu = run(MetropolisLangevinFlow(log_density), x, KEY, 0.5)
+    assert jnp.all(mu.x[:, 0] > 0)
+    # Exponential of mean and variance one: five standard errors, kurtosis nine.
+    assert abs(float(mu.mean[0]) - 1) < 5 / N**0.5
+    assert abs(float(mu.cov[0, 0]) - 1) < 5 * 8**0.5 / N**0.5
+    # Nor is nan accepted, neither as a density nor as a gradient.
+    holed = MetropolisLangevinFlow(
+        lambda x: jnp.where(jnp.abs(x[0]) > 1, jnp.nan, -jnp.sum(x**2))
+    )
+    still = run(holed, jnp.clip(x, -0.9, 0.9), KEY, 0.5)
+    assert jnp.all(jnp.abs(still.x[:, 0]) <= 1)
+
+
+def test_weights_do_not_move():
+    w = jnp.linspace(0.5, 2.0, N)
+    mu = Particles.from_samples(TARGET.sample(KEY, N), w)
+    flow = MetropolisLangevinFlow(TARGET.log_density, lambda t: 0.5 + t)
+    moved = solve(flow, mu, 0.0, 0.4, dt0=0.2, key=KEY)[-1]
+    np.testing.assert_array_equal(moved.logw, mu.logw)
+    assert flow.separable(mu)
+
+
+def test_alpha_is_a_length_of_step():
+    x = TARGET.sample(KEY, N)
+    slow = run(MetropolisLangevinFlow(TARGET.log_density, 0.5), x, KEY, 0.8)
+    fast = run(MetropolisLangevinFlow(TARGET.log_density, 1.0), x, KEY, 0.4)
+    np.testing.assert_allclose(slow.x, fast.x, rtol=1e-9, atol=1e-9)
+    still = run(MetropolisLangevinFlow(TARGET.log_density, 0.0), x, KEY, 0.8)
+    np.testing.assert_array_equal(still.x, x)
+
+
+@pytest.mark.slow
+def test_float32_vmap_and_gradient():
+    x = TARGET.sample(KEY, 64).astype(jnp.float32)
+    target = jax.tree.map(lambda a: a.astype(jnp.float32), TARGET)
+    flow = MetropolisLangevinFlow(target.log_density)
+    mu = run(flow, x, KEY, jnp.float32(0.2), 5)
+    assert mu.x.dtype == mu.logw.dtype == jnp.float32
+    keys = jax.random.split(KEY, 3)
+    many = jax.vmap(lambda key: run(flow, x, key, jnp.float32(0.2), 5).x)(keys)
+    np.testing.assert_allclose(
+        many[1], run(flow, x, keys[1], jnp.float32(0.2), 5).x, rtol=1e-4, atol=1e-4
+    )
+    # Of accepted moves, the decision held fixed.
+    slope = jax.grad(lambda h: jnp.sum(run(flow, x, KEY, h, 5).x))(jnp.float32(0.2))
+    assert jnp.isfinite(slope)
+
+
+def test_bad_input_is_named():
+    with pytest.raises(ValueError, match="alpha >= 0, found -1"):
+        MetropolisLangevinFlow(TARGET.log_density, -1.0)
+    flow = MetropolisLangevinFlow(TARGET.log_density)
+    with pytest.raises(UnsupportedMeasureError, match="Gaussian"):
+        flow.jump(TARGET, 0.0, 0.1, KEY)
+    with pytest.raises(ValueError, match="needs a key"):
+        solve(flow, Particles.from_samples(np.zeros((2, 2))), 0.0, 1.0, dt0=0.5)
