@@ -9,6 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import lineax as lx
+import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
 
@@ -128,7 +129,7 @@ def check_strength(owner: object, name: str, strength: Any) -> None:
         strength, Tracer | Learnable | jax.ShapeDtypeStruct
     ):
         return
-    if eqx.is_array(strength) and not bool(jnp.all(strength >= 0)):
+    if eqx.is_array(strength) and not (np.asarray(strength) >= 0).all():
         raise ValueError(
             f"{type(owner).__name__}: expected {name} >= 0, found {strength}."
         )

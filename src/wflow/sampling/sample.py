@@ -137,14 +137,16 @@ def _check_floating(leaves: list[Any]) -> None:
 
 
 def _check_start(target: Target, start: Particles) -> None:
-    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((target, start))):
+    found = _log_densities(target, start.x)
+    # The density may hold traced arrays where no one sees them.
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((found, start))):
         return
     if not 0 < float(start.mass) < np.inf:
         raise ValueError(
             "sample: expected initial weights of positive and finite sum, found "
             f"{float(start.mass)}."
         )
-    logs = np.asarray(_log_densities(target, start.x))
+    logs = np.asarray(found)
     finite = np.isfinite(logs) & np.isfinite(np.asarray(start.x)).all(axis=1)
     if not finite.all():
         i = int(np.argmin(finite))
