@@ -14,7 +14,7 @@ Count = Annotated[int, Field(ge=1)]
 # Names of rows; they end up in the names of metrics.
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 
-TRIVIAL = ("initial", "laplace", "reference")
+TRIVIAL = ("initial", "normal", "reference")
 
 
 class ReferenceFile(Strict):
@@ -25,26 +25,55 @@ class ReferenceFile(Strict):
         model: which posterior of posteriordb the config is for.
     """
 
+    kind: Literal["file"]
     path: str | None = None
     model: str
+
+
+class EllipticProblem(Strict):
+    """Log-conductivity of a plate from noisy heights of a membrane over it.
+
+    Data are made from a conductivity drawn from the prior, and reference draws by a
+    long run of NUTS.
+
+    Attributes:
+        cells: unknowns a side; their prior is normal, coordinates are in its units.
+        mesh: elements a side.
+        points: observations a side.
+        source: on the right-hand side of the equation.
+        noise_std: of the observations.
+        prior_std: of the log-conductivity.
+        data_seed: of the truth and the noise.
+        draws: for the reference, by four chains.
+    """
+
+    kind: Literal["elliptic"]
+    cells: Count = 4
+    mesh: Annotated[int, Field(ge=2)] = 16
+    points: Count = 5
+    source: float = 10.0
+    noise_std: Positive = 0.05
+    prior_std: Positive = 2.0
+    data_seed: Annotated[int, Field(ge=0)] = 0
+    draws: Annotated[int, Field(ge=100)] = 4000
 
 
 class PosteriorConfig(TaskConfig):
     """Moments of a posterior by several methods, beside those of reference draws.
 
     Attributes:
-        data: where the posterior is.
+        data: where the posterior is, or how it is made.
         particles: of every method.
         repeats: runs of every method, from starts of their own; medians are reported.
-        spread: particles start from the Laplace approximation, its standard deviations
-            times this.
+        spread: particles start from the Laplace approximation (of a problem with a
+            prior: from that), its standard deviations times this.
         default: the method whose scores have no suffix.
-        methods: by name. All run in coordinates in which the Laplace approximation is
-            standard normal.
+        methods: by name. All run in coordinates in which the Laplace approximation, or
+            the prior, is standard normal.
     """
 
     task: Literal["sampling_posterior"]
-    data: ReferenceFile
+    data: Annotated[ReferenceFile | EllipticProblem, Field(discriminator="kind")]
     particles: Annotated[int, Field(ge=2)] = 100
     repeats: Count = 9
     spread: Positive = 2.0

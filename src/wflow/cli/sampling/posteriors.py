@@ -11,6 +11,8 @@ from jaxtyping import Float
 
 from wflow.cli.config import closest
 
+from .posterior_schema import EllipticProblem
+
 
 if TYPE_CHECKING:
     from jax import Array
@@ -102,6 +104,35 @@ def load_posterior(path: str | Path) -> Posterior:
             path, f"names: expected {', '.join(wanted)}, found {', '.join(names)}."
         )
     return Posterior(target, names, draws.reshape(-1, len(names)))
+
+
+def elliptic_posterior(problem: EllipticProblem) -> Posterior:
+    """The posterior of a plate's log-conductivity, with draws by a long run of NUTS.
+
+    Its log-density is a ``GaussianInverseProblem`` in the units of the prior.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    from wflow.measures import Gaussian
+    from wflow.sampling import NUTS, GaussianInverseProblem, Target, sample
+    from wflow.sampling.elliptic import EllipticModel
+
+    inner = np.arange(1, problem.points + 1) / (problem.points + 1)
+    points = np.stack(np.meshgrid(inner, inner, indexing="ij"), -1).reshape(-1, 2)
+    plate = EllipticModel(problem.cells, problem.mesh, points, problem.source)
+    forward = lambda z: plate(problem.prior_std * z)
+    truth_key, noise_key, key = jax.random.split(jax.random.key(problem.data_seed), 3)
+    exact = forward(jax.random.normal(truth_key, (plate.dim,)))
+    noise = problem.noise_std * jax.random.normal(noise_key, exact.shape)
+    prior = Gaussian(jnp.zeros(plate.dim), jnp.eye(plate.dim))
+    density = GaussianInverseProblem(forward, exact + noise, problem.noise_std, prior)
+    target = Target(density, lambda z: {"a": problem.prior_std * z}, ("a",))
+    starts = jnp.zeros((problem.draws, plate.dim))
+    method = NUTS(warmup=500, thin=4)
+    long = sample(target, starts, method=method, key=key, saves=1)
+    values = np.asarray(jax.vmap(target.scalars)(long.particles))
+    return Posterior(target, tuple(target.labels(starts[0])), values)
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:

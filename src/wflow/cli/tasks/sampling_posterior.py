@@ -14,7 +14,12 @@ from wflow.cli.errors import CommandError
 from wflow.cli.report import Outcome, ScoreTable
 from wflow.cli.rundir import RunDirectory
 from wflow.cli.sampling.posterior_figures import plot_moments
-from wflow.cli.sampling.posterior_schema import TRIVIAL, PosteriorConfig
+from wflow.cli.sampling.posterior_schema import (
+    TRIVIAL,
+    EllipticProblem,
+    PosteriorConfig,
+    ReferenceFile,
+)
 from wflow.cli.task import AbstractTask
 
 
@@ -22,7 +27,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from wflow.cli.sampling.posteriors import Posterior
-    from wflow.measures import Gaussian
     from wflow.sampling import Target
 
 
@@ -35,7 +39,7 @@ class SamplingPosterior(AbstractTask[PosteriorConfig]):
     def with_data(self, config: dict[str, Any], path: Path) -> dict[str, Any]:
         data = config.get("data")
         data = data if isinstance(data, dict) else {}
-        return {**config, "data": {**data, "path": str(path.resolve())}}
+        return {**config, "data": {**data, "kind": "file", "path": str(path.resolve())}}
 
     def check(self, config: PosteriorConfig, source: str) -> None:
         _load(config, source)
@@ -84,9 +88,12 @@ class SamplingPosterior(AbstractTask[PosteriorConfig]):
         return [directory.write_figure("moments", drawn)]
 
 
-def _load(config: PosteriorConfig, source: str) -> "Posterior":
+def _load(config: PosteriorConfig, source: str) -> "Posterior | None":
+    """The posterior in the file of the config, if it is to be in one."""
     from wflow.cli.sampling.posteriors import PosteriorFileError, load_posterior
 
+    if not isinstance(config.data, ReferenceFile):
+        return None
     path, model = config.data.path, config.data.model
     if path is None:
         raise CommandError(
@@ -161,16 +168,25 @@ class _Study:
     read: Callable[[Any], Any]
 
     @classmethod
-    def of(cls, config: PosteriorConfig, posterior: "Posterior") -> "_Study":
-        """With the Laplace approximation from the origin as the unit of length."""
+    def of(cls, config: PosteriorConfig, found: "Posterior | None") -> "_Study":
+        """With the Laplace approximation from the origin as the unit of length.
+
+        A problem that is made comes in the units of its prior.
+        """
         import jax
         import jax.numpy as jnp
 
+        from wflow.cli.sampling.posteriors import elliptic_posterior
         from wflow.sampling import laplace
 
-        law: Gaussian = laplace(posterior.target, jnp.zeros(len(posterior.names)))
-        target = posterior.target.whitened(law)
-        return cls(config, posterior, target, jax.jit(jax.vmap(target.scalars)))
+        if isinstance(config.data, EllipticProblem):
+            found = elliptic_posterior(config.data)
+            target = found.target
+        else:
+            assert found is not None  # the file has been checked
+            law = laplace(found.target, jnp.zeros(len(found.names)))
+            target = found.target.whitened(law)
+        return cls(config, found, target, jax.jit(jax.vmap(target.scalars)))
 
     def start(self, k: int, spread: float) -> Any:
         """Particles of the k-th run, and its key."""
@@ -190,7 +206,7 @@ class _Study:
         return (mean - reference.mean) / reference.std, sd / reference.std
 
     def trivial(self, name: str) -> _Row:
-        """The start, draws of the Laplace approximation, or reference draws."""
+        """The start, standard normal coordinates, or reference draws."""
         found = []
         n = self.config.particles
         for k in range(self.config.repeats):
