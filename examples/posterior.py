@@ -1,11 +1,14 @@
 """A posterior with a positive parameter, by reaction and transport.
 
-Counts y_i ~ Poisson(rate), rate ~ Gamma(a, 1): the posterior is Gamma(a + sum y, 1 + n).
+Counts y_i ~ Poisson(rate) with rate ~ Gamma(a, 1): the posterior is
+Gamma(a + sum y, 1 + n).
 """
 
 import jax
 import jax.numpy as jnp
+import matplotlib.pyplot as plt
 import numpy as np
+from scipy.stats import gamma
 
 from wflow.sampling import SHK, sample
 
@@ -20,8 +23,9 @@ def log_density(p):
     return (A - 1 + jnp.sum(COUNTS)) * jnp.log(rate) - (1 + len(COUNTS)) * rate
 
 
-def main():
-    """Print moments beside the exact ones."""
+def main(path="posterior.png"):
+    """Sample, check against the closed form, draw."""
+    jax.config.update("jax_enable_x64", True)
     # Anywhere wide: exponentials of normal draws, all positive.
     start = {"rate": jnp.exp(jax.random.normal(jax.random.key(0), (N,)))}
     samples = sample(
@@ -34,12 +38,24 @@ def main():
     shape, rate = A + float(jnp.sum(COUNTS)), 1.0 + len(COUNTS)
     mean, std = float(samples.mean["rate"]), float(samples.std["rate"])
     exact_mean, exact_std = shape / rate, np.sqrt(shape) / rate
-    print(f"mean {mean:.3f} (exactly {exact_mean:.3f})")
-    print(f"std  {std:.3f} (exactly {exact_std:.3f})")
-    print(f"effective sample size {float(samples.ess):.0f} of {N}")
     # Four standard errors of independent draws.
     assert abs(mean - exact_mean) < 4 * exact_std / np.sqrt(N)
     assert abs(std - exact_std) < 4 * exact_std / np.sqrt(2 * N)
+    figure, axes = plt.subplots(figsize=(5, 3), layout="constrained")
+    rates = np.linspace(1, 7, 200)
+    axes.hist(
+        samples.parameters["rate"],
+        bins=30,
+        weights=samples.weights,
+        density=True,
+        alpha=0.4,
+        label=f"{N} particles",
+    )
+    exact = gamma.pdf(rates, shape, scale=1 / rate)
+    axes.plot(rates, exact, color="black", label="closed form")
+    axes.set(xlabel="rate", ylabel="density", title="Posterior of a Poisson rate")
+    axes.legend()
+    figure.savefig(path, dpi=150)
 
 
 if __name__ == "__main__":

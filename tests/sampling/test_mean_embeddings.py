@@ -56,7 +56,7 @@ def test_all_agree_under_exact_quadrature(bandwidth):
         found, moved = embedding(kernel, POINTS)
         # The whole value, constant included, not only differences.
         np.testing.assert_allclose(found, log_v0, atol=1e-8)
-        np.testing.assert_allclose(moved, shift, atol=1e-7)
+        np.testing.assert_allclose(moved, shift, atol=1e-8)
 
 
 def test_embedding_of_data_is_a_finite_sum():
