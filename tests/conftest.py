@@ -1,5 +1,6 @@
 """Set-up of JAX for all tests: float64, and compiled programs kept between runs."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -15,7 +16,22 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import jax  # after the environment that it reads when imported
+import pytest
 
 
 # Not in the environment: a process that a test starts decides on its own precision.
 jax.config.update("jax_enable_x64", True)
+
+
+# Every compiled program holds a few maps of memory, and Linux gives a process 65530.
+MANY_MAPS = 30_000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_programs():
+    """Drop the programs of earlier modules before there are too many."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > MANY_MAPS:
+        jax.clear_caches()
+        gc.collect()

@@ -86,6 +86,7 @@ def test_task(tmp_path):
     assert drawn.exit_code == 0, drawn.output
 
 
+@pytest.mark.slow
 def test_reaction_alone_is_certified_below_the_mechanism(tmp_path):
     found, output = run(tmp_path, "alpha=0.0")
     exact = 1 - math.exp(-1)

@@ -173,6 +173,7 @@ def test_weights_on_few_particles_are_told():
         sample(normal, x, method=method, key=KEY)
 
 
+@pytest.mark.slow
 def test_long_jumps_are_told():
     x = np.linspace(-60.0, 60.0, 40)[:, None]
     method = SHK(step=1.0, steps=2, beta=2.0, alpha=1e-3, reaction="jumps", settle=0.0)

@@ -83,7 +83,13 @@ def moments(samples):
     return mean, (samples.weights[:, None] * centred).T @ centred
 
 
-@pytest.mark.parametrize("name", DRAWS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in ("shk", "mala") else pytest.param(name, marks=pytest.mark.slow)
+        for name in DRAWS
+    ],
+)
 def test_draws_have_the_moments_of_the_target(name):
     samples = sample(LAW.log_density, START, method=DRAWS[name], key=KEY, saves=4)
     mean, cov = moments(samples)
@@ -98,7 +104,13 @@ def test_draws_have_the_moments_of_the_target(name):
     assert np.isfinite(samples.energy).all()
 
 
-@pytest.mark.parametrize("name", NODES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name == "msip" else pytest.param(name, marks=pytest.mark.slow)
+        for name in NODES
+    ],
+)
 def test_nodes_have_the_moments_of_the_target(name):
     method, of_mean, of_cov = NODES[name]
     samples = sample(LAW.log_density, START[:50], method=method, key=KEY, saves=4)
@@ -109,6 +121,7 @@ def test_nodes_have_the_moments_of_the_target(name):
     assert name == "msip" or samples.energy[-1] <= samples.energy[0]
 
 
+@pytest.mark.slow
 def test_consensus_finds_the_target_with_densities_alone():
     # Its noise makes spread that the ensemble's own size limits: bias of order 1 / n.
     method = CBS(step=0.05, steps=200)
@@ -123,6 +136,7 @@ MIXTURE = GaussianMixture(
 )
 
 
+@pytest.mark.slow
 def test_masses_of_modes_come_right_from_a_start_in_one():
     # A tenth of the particles starts in the mode that has 0.7 of the mass.
     near = jax.random.normal(jax.random.key(4), (N, 2)) * 0.7
@@ -142,6 +156,7 @@ def test_masses_of_modes_come_right_from_a_start_in_one():
     assert alone.modes()[0].weight > 0.8
 
 
+@pytest.mark.slow
 def test_modes_are_maxima_and_weights_add_up():
     x = 4 * jax.random.normal(jax.random.key(2), (64, 2))
     weights = jnp.arange(1.0, 65) / 2080
@@ -207,6 +222,7 @@ def test_arviz_has_draws_of_equal_weight():
     np.testing.assert_allclose(times, N * tilted.weights, atol=1)
 
 
+@pytest.mark.slow
 def test_ksd_falls_as_particles_come_to_rest():
     short, long = (
         sample(LAW.log_density, START[:50], method=SVGD(0.2, n), key=KEY, saves=1)
@@ -216,6 +232,7 @@ def test_ksd_falls_as_particles_come_to_rest():
     assert float(long.ksd()) >= 0
 
 
+@pytest.mark.slow
 def test_one_compiled_function_and_its_derivative():
     # Probability flow and exact weights: nothing is drawn, all is differentiable.
     method = SHK(
@@ -243,6 +260,7 @@ def test_one_compiled_function_and_its_derivative():
     np.testing.assert_allclose(both[0], value, rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["shk", "svgd", "msip"])
 def test_single_precision_stays_single(name):
     method = DRAWS.get(name) or NODES[name][0]

@@ -54,6 +54,7 @@ def slope(h):
     return np.fft.irfft(modes, CELLS)
 
 
+@pytest.mark.slow
 def test_dissipation(solution):
     # d KL / dt = -E |grad h|^2 - Var h, by a central difference of step 0.05 in time
     # and a spectral derivative in space; within two per cent.

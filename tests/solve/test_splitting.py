@@ -70,6 +70,7 @@ def test_lie_is_of_order_one():
     np.testing.assert_allclose([mu.mean[0], mu.cov[0, 0]], [m, c], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_strang_is_of_order_two():
     exact = gaussian_shk(START, TARGET, 1.0)
     errors = [abs(float(solved(n, "strang").mean[0] - exact.mean[0])) for n in (10, 20)]
@@ -157,6 +158,7 @@ def moved(flow, x):
     return np.asarray(mu.x), np.asarray(mu.logw)
 
 
+@pytest.mark.slow
 def test_symmetries_of_particles():
     x, logw = moved(deterministic(PLANE), X)
     assert np.ptp(logw) > 0.1
@@ -177,6 +179,7 @@ def test_symmetries_of_particles():
 
 
 @pytest.mark.parametrize("jump", ["weights", "births", "metropolis"])
+@pytest.mark.slow
 def test_a_constant_in_the_potential_changes_no_draw(jump):
     def end(constant):
         target = Shifted(PLANE, jnp.asarray(constant))
