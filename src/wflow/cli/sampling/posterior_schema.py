@@ -14,7 +14,7 @@ Count = Annotated[int, Field(ge=1)]
 # Names of rows; they end up in the names of metrics.
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 
-TRIVIAL = ("initial", "normal", "reference")
+TRIVIAL = ("initial", "laplace", "reference")
 
 
 class ReferenceFile(Strict):
@@ -37,7 +37,7 @@ class EllipticProblem(Strict):
     long run of NUTS.
 
     Attributes:
-        cells: unknowns a side; their prior is normal, coordinates are in its units.
+        cells: unknowns a side.
         mesh: elements a side.
         points: observations a side.
         source: on the right-hand side of the equation.
@@ -65,11 +65,11 @@ class PosteriorConfig(TaskConfig):
         data: where the posterior is, or how it is made.
         particles: of every method.
         repeats: runs of every method, from starts of their own; medians are reported.
-        spread: particles start from the Laplace approximation (of a problem with a
-            prior: from that), its standard deviations times this.
+        spread: particles start from the Laplace approximation, its standard deviations
+            times this.
         default: the method whose scores have no suffix.
-        methods: by name. All run in coordinates in which the Laplace approximation, or
-            the prior, is standard normal.
+        methods: by name. All run in coordinates in which the Laplace approximation is
+            standard normal.
     """
 
     task: Literal["sampling_posterior"]

@@ -109,26 +109,43 @@ def load_posterior(path: str | Path) -> Posterior:
 def elliptic_posterior(problem: EllipticProblem) -> Posterior:
     """The posterior of a plate's log-conductivity, with draws by a long run of NUTS.
 
-    Its log-density is a ``GaussianInverseProblem`` in the units of the prior.
+    Its log-density is a ``GaussianInverseProblem`` in coordinates in which the Laplace
+    approximation is standard normal.
     """
     import jax
     import jax.numpy as jnp
 
     from wflow.measures import Gaussian
-    from wflow.sampling import NUTS, GaussianInverseProblem, Target, sample
+    from wflow.sampling import (
+        NUTS,
+        GaussianInverseProblem,
+        Target,
+        laplace,
+        sample,
+    )
     from wflow.sampling.elliptic import EllipticModel
 
     inner = np.arange(1, problem.points + 1) / (problem.points + 1)
     points = np.stack(np.meshgrid(inner, inner, indexing="ij"), -1).reshape(-1, 2)
     plate = EllipticModel(problem.cells, problem.mesh, points, problem.source)
-    forward = lambda z: plate(problem.prior_std * z)
+    d, std = plate.dim, problem.prior_std
     truth_key, noise_key, key = jax.random.split(jax.random.key(problem.data_seed), 3)
-    exact = forward(jax.random.normal(truth_key, (plate.dim,)))
-    noise = problem.noise_std * jax.random.normal(noise_key, exact.shape)
-    prior = Gaussian(jnp.zeros(plate.dim), jnp.eye(plate.dim))
-    density = GaussianInverseProblem(forward, exact + noise, problem.noise_std, prior)
-    target = Target(density, lambda z: {"a": problem.prior_std * z}, ("a",))
-    starts = jnp.zeros((problem.draws, plate.dim))
+    exact = plate(std * jax.random.normal(truth_key, (d,)))
+    data = exact + problem.noise_std * jax.random.normal(noise_key, exact.shape)
+    prior = Gaussian(jnp.zeros(d), std**2 * jnp.eye(d))
+    law = laplace(
+        GaussianInverseProblem(plate, data, problem.noise_std, prior), jnp.zeros(d)
+    )
+    root = jnp.linalg.cholesky(law.cov)
+    inverse = jnp.linalg.inv(root)
+    read = lambda z: law.mean + root @ z
+    # The same problem in the coordinates z: forward model and prior move along.
+    moved = Gaussian(inverse @ (prior.mean - law.mean), std**2 * (inverse @ inverse.T))
+    density = GaussianInverseProblem(
+        lambda z: plate(read(z)), data, problem.noise_std, moved
+    )
+    target = Target(density, lambda z: {"a": read(z)}, ("a",))
+    starts = jnp.zeros((problem.draws, d))
     method = NUTS(warmup=500, thin=4)
     long = sample(target, starts, method=method, key=key, saves=1)
     values = np.asarray(jax.vmap(target.scalars)(long.particles))

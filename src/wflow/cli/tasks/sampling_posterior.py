@@ -169,10 +169,7 @@ class _Study:
 
     @classmethod
     def of(cls, config: PosteriorConfig, found: "Posterior | None") -> "_Study":
-        """With the Laplace approximation from the origin as the unit of length.
-
-        A problem that is made comes in the units of its prior.
-        """
+        """With the Laplace approximation from the origin as the unit of length."""
         import jax
         import jax.numpy as jnp
 
@@ -206,7 +203,7 @@ class _Study:
         return (mean - reference.mean) / reference.std, sd / reference.std
 
     def trivial(self, name: str) -> _Row:
-        """The start, standard normal coordinates, or reference draws."""
+        """The start, draws of the Laplace approximation, or reference draws."""
         found = []
         n = self.config.particles
         for k in range(self.config.repeats):
