@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]
 ORDER = (
     *("parameters", "measures", "kernels", "transport", "metrics", "energies"),
     *("geometries", "flows", "solve", "learning", "populations", "sampling"),
-    *("regression", "networks", "filtering", "io", "plotting", "cli"),
+    *("sampling.privacy", "regression", "networks", "filtering"),
+    *("io", "plotting", "cli"),
 )
 
 
@@ -46,9 +47,15 @@ class Formulas(Extension):
 def _rooms() -> list[tuple[str, str]]:
     """Name of every room and the first line of its docstring."""
     found = {}
-    for path in (ROOT / "src" / "wflow").glob("*/__init__.py"):
+    source = ROOT / "src" / "wflow"
+    # A part of a room with names of its own has a page of its own.
+    for path in (
+        *source.glob("*/__init__.py"),
+        source / "sampling/privacy/__init__.py",
+    ):
         docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
-        found[path.parent.name] = docstring.partition("\n")[0]
+        name = ".".join(path.parent.relative_to(source).parts)
+        found[name] = docstring.partition("\n")[0]
     known = [name for name in ORDER if name in found]
     return [(name, found[name]) for name in known + sorted(found.keys() - set(ORDER))]
 

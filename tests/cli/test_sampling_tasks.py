@@ -91,6 +91,24 @@ def test_posterior_of_a_line(run, tmp_path):
     assert (out / "figures" / "moments.png").is_file()
 
 
+@pytest.mark.slow
+def test_conductivity_of_a_small_plate(run):
+    data = {"kind": "elliptic", "cells": 2, "mesh": 4, "points": 3, "draws": 400}
+    methods = {"mala": {"kind": "mala", "step": 0.2, "steps": 100}}
+    free = {"kind": "aldi_gradient_free", "step": 0.05, "steps": 100}
+    changes = {
+        "data": data,
+        "default": "mala",
+        "methods": {**methods, "free": free},
+        "particles": 100,
+    }
+    metrics, _ = run("elliptic_inverse", changes)
+    # Chains agree with NUTS within some standard errors of a hundred draws.
+    assert metrics["worst_mean_error_sd"] < 0.6
+    assert 0.5 < metrics["sd_ratio_min"] < metrics["sd_ratio_max"] < 1.6
+    assert metrics["failed_runs_free"] == 0
+
+
 def test_a_posterior_needs_its_file():
     result = CliRunner().invoke(app, ["run", str(CONFIGS / "posterior_kidiq.yaml")])
     assert result.exit_code == 2

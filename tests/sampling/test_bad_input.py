@@ -62,6 +62,10 @@ def private(**changes):
             ),
             "at least 2 particles, found 1",
         ),
+        (
+            lambda: SHK(transport="none", reaction="none"),
+            "a transport or a reaction, found neither",
+        ),
         (lambda: SHK(alpha=-1.0), "alpha >= 0 and finite, found -1"),
         (lambda: SHK(beta=math.nan), "beta >= 0 and finite, found nan"),
         (lambda: SHK(alpha=0.0, beta=0.0), "both zero"),

@@ -1,6 +1,7 @@
 """Floor 6: sampling and quadrature of densities known up to a constant."""
 
 from .discrepancy import EmbeddedDiscrepancy
+from .elliptic import EllipticModel
 from .embeddings import (
     AbstractEmbedding,
     ExactEmbedding,
@@ -34,6 +35,7 @@ from .methods import (
 )
 from .modes import Mode, find_modes
 from .msip import MSIP, MeanShiftRun, damped_iteration, stationary
+from .problems import Joker
 from .quadrature import Quadrature, optimal_quadrature
 from .reduced import KernelSystem, MeanShiftGeometry, ReducedDiscrepancy
 from .rules import AbstractRule, GaussHermite, MonteCarlo, RadialSpherical
@@ -52,6 +54,7 @@ __all__ = [
     "CBS",
     "ConsensusFlow",
     "EmbeddedDiscrepancy",
+    "EllipticModel",
     "ExactEmbedding",
     "FredholmEmbedding",
     "GaussHermite",
@@ -59,6 +62,7 @@ __all__ = [
     "GradientFreeALDIFlow",
     "GradientFreeEmbedding",
     "GradientInformedEmbedding",
+    "Joker",
     "KernelSystem",
     "LaplaceWarning",
     "MALA",

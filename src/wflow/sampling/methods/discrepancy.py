@@ -1,5 +1,6 @@
 """Flows of the discrepancy to the target's mean embedding."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -84,9 +85,7 @@ class MeanShift(_Embedded):
 
     def finish(self, run: Run, log_density: LogDensity) -> Run:
         quadrature = self._flow(log_density, 0.0).quadrature(run.particles)
-        return eqx.tree_at(
-            lambda r: r.quadrature, run, quadrature, is_leaf=lambda leaf: leaf is None
-        )
+        return dataclasses.replace(run, quadrature=quadrature)
 
 
 class MMDFlow(_Embedded):

@@ -1,5 +1,7 @@
 """Independent chains: unadjusted and adjusted Langevin steps."""
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -59,9 +61,7 @@ class MALA(AbstractFlowMethod):
 
     def finish(self, run: Run, log_density: LogDensity) -> Run:
         rate = mean_acceptance(run.particles, log_density, self.step)
-        return eqx.tree_at(
-            lambda r: r.acceptance, run, rate, is_leaf=lambda leaf: leaf is None
-        )
+        return dataclasses.replace(run, acceptance=rate)
 
 
 @eqx.filter_jit

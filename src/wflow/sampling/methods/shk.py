@@ -1,5 +1,6 @@
 """Spherical Hellinger-Kantorovich flows of the Kullback-Leibler divergence."""
 
+import dataclasses
 from typing import Literal
 
 import diffrax
@@ -63,8 +64,8 @@ class SHK(AbstractFlowMethod):
         resample_below: share of the number of particles.
 
     Raises:
-        ValueError: a step, strength or share out of range, both strengths zero, or an
-            unknown transport or reaction.
+        ValueError: a step, strength or share out of range, neither transport nor
+            reaction, or an unknown one.
 
     References: Lu, Lu, Nolen, arXiv:1905.09863; Lu, Slepcev, Wang, Nonlinearity 36
     (2023). ``smoothed`` after Pampel, Holbach, Hartung, Valsson, Phys. Rev. E 107
@@ -95,6 +96,12 @@ class SHK(AbstractFlowMethod):
                     f"SHK: expected {name} to be one of {', '.join(known)}, found "
                     f"{value!r}."
                 )
+        if not (self.moves or self.reacts):
+            raise ValueError(
+                "SHK: expected a transport or a reaction, found neither: transport "
+                f"{self.transport!r} with alpha {self.alpha}, reaction "
+                f"{self.reaction!r} with beta {self.beta}."
+            )
         if not 0 <= self.settle <= 1:
             raise ValueError(f"SHK: expected settle in [0, 1], found {self.settle}.")
 
@@ -190,9 +197,7 @@ class SHK(AbstractFlowMethod):
         if not (self.moves and self.transport == "metropolis"):
             return run
         rate = mean_acceptance(run.particles, log_density, self.alpha * self.step)
-        return eqx.tree_at(
-            lambda r: r.acceptance, run, rate, is_leaf=lambda leaf: leaf is None
-        )
+        return dataclasses.replace(run, acceptance=rate)
 
 
 @eqx.filter_jit
