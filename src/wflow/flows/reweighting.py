@@ -39,7 +39,7 @@ class ReweightingFlow(AbstractJumpFlow):
     ``LangevinFlow(KLDivergence(log_density)) + ReweightingFlow(kl)``. Its weights are
     differentiable; resampling carries no gradient.
 
-    Args:
+    Attributes:
         energy: the Kullback-Leibler divergence, with a density for Particles.
         rate: $\beta$, a number or a schedule (a function of time).
         resample_below: resample Particles systematically where the effective sample

@@ -32,7 +32,7 @@ class TransitionMixtureFlow(AbstractJumpFlow):
     of bandwidth $\sqrt{2\alpha h}$ that needs no choice. Weights are differentiable,
     resampling is not.
 
-    Args:
+    Attributes:
         log_density: of the target, at one point.
         alpha: strength of the transport, a number or a schedule; not zero.
         beta: strength of the reaction, likewise.

@@ -19,7 +19,7 @@ class GaussianInverseProblem(eqx.Module):
 
     A log-density with its parts, for samplers that need no gradient of ``forward`` G.
 
-    Args:
+    Attributes:
         forward: parameters ``(d,)`` to predictions ``(k,)``.
         data: y, ``(k,)``.
         noise_std: of the data, a number or ``(k,)``: $\Gamma$ is diagonal.
@@ -193,7 +193,7 @@ class ConsensusFlow(AbstractEnsembleFlow):
     Consensus-based sampling: densities only. Exact for Gaussian targets in the limit of
     many particles; else it samples about one mode.
 
-    Args:
+    Attributes:
         log_density: of the target, at one point.
         inverse_temperature: b > 0.
 

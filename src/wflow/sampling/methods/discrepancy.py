@@ -40,7 +40,7 @@ class MeanShift(_Embedded):
     r"""Mean-shift interacting particles, $Y \leftarrow (1 - h)\,Y + h\,T(Y)$, and the
     optimal signed weights of the nodes: a quadrature.
 
-    Args:
+    Attributes:
         step: h, the damping; wide kernels need 2/n or so.
         steps: their number.
         bandwidth: of the Gaussian kernel, a number, ``(d,)`` or ``(d, d)``.

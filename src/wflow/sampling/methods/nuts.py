@@ -23,7 +23,7 @@ class NUTS(AbstractMethod):
 
     Chains start at the first particles. Only the end is recorded.
 
-    Args:
+    Attributes:
         warmup: steps in which step size and mass matrix are adapted.
         thin: steps for each draw that is kept.
         chains: independent chains; the draws are shared out among them.

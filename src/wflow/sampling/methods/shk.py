@@ -43,7 +43,7 @@ class SHK(AbstractFlowMethod):
     ``settle`` of the steps is transport alone: masses of modes stay as the reaction
     left them, and within each mode the particles relax to the target itself.
 
-    Args:
+    Attributes:
         step: h, in the time of the flow. Langevin steps are stable up to about twice
             the smallest variance of the target (over ``alpha``).
         steps: their number.
