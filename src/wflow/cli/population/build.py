@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from wflow.cli.errors import CommandError
 
-from . import schema, terms
+from . import model_schema, schema, terms, training_schema
 
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def build_energy(
-    part: schema.Energy, dim: int, key: "PRNGKeyArray"
+    part: model_schema.Energy, dim: int, key: "PRNGKeyArray"
 ) -> "AbstractEnergy":
     """The energy on R^dim with fresh parameters."""
     import jax
@@ -33,17 +33,17 @@ def build_energy(
 
     options = part.model_dump(exclude={"kind"})
     match part:
-        case schema.Attention():
+        case model_schema.Attention():
             return AttentionPotential(dim, **options, key=key)
-        case schema.MLP():
+        case model_schema.MLP():
             return MLPPotential(dim, **options, key=key)
-        case schema.Pair():
+        case model_schema.Pair():
             return PairPotential(**options, key=key)
-        case schema.Entropy():
+        case model_schema.Entropy():
             tau = Learnable(part.temperature) if part.learn else part.temperature
             kernel = part.density == "kernel"
             return Entropy(tau, KDE(part.bandwidth) if kernel else GaussianClosure())
-        case schema.Sum():
+        case model_schema.Sum():
             pass
         case _:
             return build_term(part, dim)
@@ -137,32 +137,32 @@ def build_flow(
     return flow + GrowthFlow(NeuralRate(dim, **options, key=jax.random.fold_in(key, 1)))
 
 
-def build_velocity(part: schema.Velocity) -> "AbstractInitialVelocity":
+def build_velocity(part: training_schema.Velocity) -> "AbstractInitialVelocity":
     """The rule for the velocities that rollouts start with."""
     from wflow import learning
 
     match part:
-        case schema.Given():
+        case training_schema.Given():
             return learning.Given()
-        case schema.Zero():
+        case training_schema.Zero():
             return learning.Zero()
-        case schema.DICE():
+        case training_schema.DICE():
             return learning.DICE(part.steps, part.width, part.batch)
-        case schema.Displacement():
+        case training_schema.Displacement():
             return learning.Displacement()
-        case schema.SmoothedDisplacement():
+        case training_schema.SmoothedDisplacement():
             return learning.SmoothedDisplacement(part.bandwidth)
-        case schema.SmoothPath():
+        case training_schema.SmoothPath():
             return learning.SmoothPath(part.bandwidth, part.length, part.noise)
-        case schema.Learned():
+        case training_schema.Learned():
             return learning.Learned(build_velocity(part.start))
-        case schema.Corrected():
+        case training_schema.Corrected():
             return learning.Corrected(
                 build_velocity(part.start), part.width, part.depth
             )
 
 
-def fit_options(part: schema.Fit, growth: bool = False) -> dict[str, Any]:
+def fit_options(part: training_schema.Fit, growth: bool = False) -> dict[str, Any]:
     """The keyword arguments of ``wflow.learning.fit``, for a flow with ``growth``."""
     from wflow import learning
 
@@ -173,11 +173,11 @@ def fit_options(part: schema.Fit, growth: bool = False) -> dict[str, Any]:
         loss = learning.MassAndShape(loss, part.loss.mass)
 
     match part.horizon:
-        case schema.RandomHorizon():
+        case training_schema.RandomHorizon():
             horizon = learning.RandomHorizon(part.horizon.ramp)
-        case schema.FullHorizon():
+        case training_schema.FullHorizon():
             horizon = learning.FullHorizon(part.horizon.ramp)
-        case schema.FixedHorizon():
+        case training_schema.FixedHorizon():
             horizon = learning.FixedHorizon(part.horizon.length)
     plain = part.model_dump(exclude={"horizon", "loss", "optimizer"})
     return {

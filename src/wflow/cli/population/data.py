@@ -9,7 +9,7 @@ import numpy as np
 
 from wflow.cli.errors import CommandError
 
-from . import schema
+from . import data_schema, schema
 
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ class Dataset:
 
     snapshots: "Snapshots"
     layout: "Layout"
-    clock: schema.Clock
-    axes: schema.Axes
+    clock: data_schema.Clock
+    axes: data_schema.Axes
 
     def units(self, train: "Snapshots", standardise: bool, precision: str) -> Units:
         """Units in which the training snapshots are standard, if so wished."""
@@ -103,7 +103,7 @@ def with_data(config: dict[str, Any], path: Path) -> dict[str, Any]:
         data = {"standardise": True, **data}
     if data.get("kind") == "simulator":
         # Nothing that says how to simulate goes with a file.
-        kept = schema.FileData.model_fields
+        kept = data_schema.FileData.model_fields
         data = {key: value for key, value in data.items() if key in kept}
     return {**config, "data": {**data, "kind": "file", "path": str(path.resolve())}}
 
@@ -123,10 +123,10 @@ def load(config: schema.PopulationConfig, source: str) -> Dataset:
     from wflow.io.npz import NPZ
 
     data = config.data
-    if isinstance(data, schema.GapminderData):
+    if isinstance(data, data_schema.GapminderData):
         snapshots, layout = read_gapminder(config.seed if data.shuffle else None)
         return Dataset(snapshots, layout, data.time, data.axes)
-    if not isinstance(data, schema.FileData):
+    if not isinstance(data, data_schema.FileData):
         snapshots = simulated(data, config.seed)
         if data.masses is not None:
             snapshots = with_masses(snapshots, data.masses)
@@ -157,7 +157,7 @@ def load(config: schema.PopulationConfig, source: str) -> Dataset:
     return Dataset(snapshots, layout, data.time, data.axes)
 
 
-def simulated(data: schema.Simulator, seed: int) -> "Snapshots":
+def simulated(data: data_schema.Simulator, seed: int) -> "Snapshots":
     """The population that ``data`` names, drawn with ``seed``."""
     import jax
 
@@ -166,7 +166,7 @@ def simulated(data: schema.Simulator, seed: int) -> "Snapshots":
     # Another key than those of the training, which are split from the seed's.
     key = jax.random.fold_in(jax.random.key(seed), _DATA_STREAM)
     options = data.model_dump(
-        exclude={"name", "particles", "terms", *schema.FileData.model_fields}
+        exclude={"name", "particles", "terms", *data_schema.FileData.model_fields}
     )
     if (energy := true_energy(data)) is not None:
         options["energy"] = energy
@@ -174,9 +174,9 @@ def simulated(data: schema.Simulator, seed: int) -> "Snapshots":
     return simulate(key, n=data.particles, **options)
 
 
-def true_energy(data: schema.Data) -> "AbstractEnergy | None":
+def true_energy(data: data_schema.Data) -> "AbstractEnergy | None":
     """The energy that drives simulated particles, where ``data`` names one."""
-    if not isinstance(data, schema.SwarmData) or data.terms is None:
+    if not isinstance(data, data_schema.SwarmData) or data.terms is None:
         return None
     from wflow.energies import Sum
     from wflow.parameters import unwrap

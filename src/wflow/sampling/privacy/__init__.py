@@ -1,11 +1,6 @@
 """Stability of two flows, and what a draw from one costs in privacy."""
 
-from .accountant import (
-    Certificate,
-    PrivacyAccountant,
-    UnboundedPrivacyWarning,
-    UncertifiedReleaseError,
-)
+from .accountant import PrivacyAccountant
 from .bounds import (
     drift_term,
     duhamel_bound,
@@ -13,6 +8,11 @@ from .bounds import (
     kl_bound,
     source_bound,
     warm_start_bound,
+)
+from .certificate import (
+    Certificate,
+    UnboundedPrivacyWarning,
+    UncertifiedReleaseError,
 )
 from .conversions import (
     delta_from_kl,

@@ -22,6 +22,13 @@ from .bounds import (
     source_bound,
     warm_start_bound,
 )
+from .certificate import (
+    GRID,
+    MEAN_FIELD,
+    Certificate,
+    UnboundedPrivacyWarning,
+    UncertifiedReleaseError,
+)
 from .conversions import (
     at_least,
     count,
@@ -39,52 +46,6 @@ from .ratio import gradient_norm, oscillation, refined, refined_points
 # Times at which the guarantee is looked at before a root is polished, in units of the
 # longest of the relaxation times.
 _TIMES = np.geomspace(1e-9, 1e4, 800)
-
-MEAN_FIELD = (
-    "The guarantee is for the law of the exact flow. Step size, density estimate and "
-    "the finite number of particles are outside it, and particles of one run are not "
-    "independent draws: release one."
-)
-GRID = "The guarantee is for the law on this grid, up to the tolerance of the solver."
-
-
-class UnboundedPrivacyWarning(UserWarning):
-    """A guarantee is infinite because a quantity that it needs is."""
-
-
-class UncertifiedReleaseError(ValueError):
-    """A release that the certificate does not cover was asked for."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Certificate:
-    r"""The guarantee $(\epsilon, \delta)$ of one release.
-
-    Attributes:
-        epsilon: the level.
-        delta: probability that the level is exceeded; 0 is pure differential privacy.
-        t: length of the run.
-        draws: independent draws that are released.
-        bound: the bound that gave the level.
-        unbounded: quantities that are infinite and left bounds without a value.
-        scope: what the guarantee is for.
-    """
-
-    epsilon: float
-    delta: float
-    t: float
-    draws: int
-    bound: str
-    unbounded: tuple[str, ...]
-    scope: str
-
-    def __str__(self) -> str:
-        level = f"epsilon = {self.epsilon:.6g}, delta = {self.delta:.3g}"
-        infinite = f" Infinite: {', '.join(self.unbounded)}." if self.unbounded else ""
-        return (
-            f"{level} by {self.bound}, run to t = {self.t:g}, {self.draws} draw(s)."
-            f"{infinite} {self.scope}"
-        )
 
 
 @dataclasses.dataclass(frozen=True)

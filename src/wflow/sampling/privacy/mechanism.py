@@ -15,7 +15,8 @@ from wflow.geometries import HellingerKantorovich
 from wflow.measures import Grid, Particles, UnsupportedMeasureError, inexact
 from wflow.solve import solve
 
-from .accountant import Certificate, PrivacyAccountant, UncertifiedReleaseError
+from .accountant import PrivacyAccountant
+from .certificate import Certificate, UncertifiedReleaseError
 
 
 # Of a grid solve: explicit steps are as short as the square of the cells.
