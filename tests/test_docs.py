@@ -14,6 +14,7 @@ PAGES = [
     pytest.param("docs/getting-started.md", marks=pytest.mark.slow),
     pytest.param("docs/learning.md", marks=pytest.mark.slow),
     pytest.param("docs/sampling.md", marks=pytest.mark.slow),
+    pytest.param("docs/regression.md", marks=pytest.mark.slow),
 ]
 
 

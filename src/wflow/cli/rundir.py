@@ -180,13 +180,7 @@ class RunDirectory:
         """The columns of the history; none where there is no file."""
         if not self.history.is_file():
             return {}
-        with self.history.open(newline="", encoding="utf-8") as file:
-            header, *rows = csv.reader(file)
-        columns = zip(*rows, strict=True) if rows else ([] for _ in header)
-        return {
-            name: [float(value) for value in column]
-            for name, column in zip(header, columns, strict=True)
-        }
+        return read_columns(self.history)
 
     def write_figure(self, name: str, figure: "Figure") -> Path:
         """Save a figure as ``figures/<name>.png``."""
@@ -236,6 +230,17 @@ def write_columns(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
         writer.writerow(columns)
         writer.writerows(zip(*columns.values(), strict=True))
     os.replace(partial, path)
+
+
+def read_columns(path: Path) -> dict[str, list[float]]:
+    """The numbers of a .csv with a header."""
+    with path.open(newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    columns = zip(*rows, strict=True) if rows else ([] for _ in header)
+    return {
+        name: [float(value) for value in column]
+        for name, column in zip(header, columns, strict=True)
+    }
 
 
 def _replace(path: Path, text: str) -> None:

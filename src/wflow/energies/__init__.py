@@ -15,6 +15,7 @@ from .functions import (
 )
 from .neural import AttentionPotential, MLPPotential, PairPotential
 from .potential import Functional, Interaction, NetworkRisk, Potential
+from .supervised import Supervised, predictions
 
 
 __all__ = [
@@ -44,4 +45,6 @@ __all__ = [
     "Scaled",
     "SinkhornDivergence",
     "Sum",
+    "Supervised",
+    "predictions",
 ]

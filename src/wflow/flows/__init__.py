@@ -1,5 +1,6 @@
 """Floor 3: laws of motion."""
 
+from .arc_length import ArcLengthFlow
 from .base import (
     AbstractContinuousFlow,
     AbstractFlow,
@@ -7,6 +8,7 @@ from .base import (
     SplitFlow,
     Strength,
     SumFlow,
+    safe_sqrt,
     strength_at,
 )
 from .birth_death import BirthDeathFlow
@@ -17,12 +19,26 @@ from .lagrangian import LagrangianFlow
 from .langevin import LangevinFlow
 from .metropolis import MetropolisLangevinFlow
 from .noise_injection import NoiseInjectionFlow
-from .resetting import (
-    AbstractMemorylessLaw,
-    AgedFlow,
+from .renewal import (
+    AbstractRenewalLaw,
+    AbstractResetTimes,
+    Custom,
+    Deterministic,
     Exponential,
+    Gamma,
+    HyperExponential,
+    InverseGaussian,
+    KnownResets,
+    LogNormal,
+    Lomax,
+    Uniform,
+    Weibull,
+)
+from .resetting import (
+    AgedFlow,
     PoissonMomentFlow,
     ResettingFlow,
+    ScheduledResets,
 )
 from .reweighting import ReweightingFlow
 from .transition_mixture import TransitionMixtureFlow
@@ -32,28 +48,42 @@ __all__ = [
     "AbstractContinuousFlow",
     "AbstractFlow",
     "AbstractJumpFlow",
-    "AbstractMemorylessLaw",
+    "AbstractRenewalLaw",
+    "AbstractResetTimes",
     "AgedFlow",
+    "ArcLengthFlow",
     "BirthDeathFlow",
+    "Custom",
+    "Deterministic",
     "Exponential",
     "ForceScaling",
+    "Gamma",
     "GradientFlow",
     "GrowthFlow",
+    "HyperExponential",
+    "InverseGaussian",
     "KineticTerm",
+    "KnownResets",
     "LagrangianFlow",
     "LangevinFlow",
+    "LogNormal",
+    "Lomax",
     "MetropolisLangevinFlow",
     "NeuralRate",
     "NoiseInjectionFlow",
     "PoissonMomentFlow",
     "ResettingFlow",
     "ReweightingFlow",
+    "ScheduledResets",
     "SplitFlow",
     "Strength",
     "SumFlow",
     "TransitionMixtureFlow",
+    "Uniform",
+    "Weibull",
     "force_factor",
     "particle_force",
+    "safe_sqrt",
     "split_growth",
     "strength_at",
 ]

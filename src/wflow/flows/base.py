@@ -13,7 +13,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
 
-from wflow.measures import inexact
+from wflow.measures import Point, UnsupportedMeasureError, inexact
 from wflow.parameters import Learnable
 
 
@@ -68,8 +68,26 @@ class AbstractContinuousFlow(AbstractFlow):
 
     @property
     def additive(self) -> bool:
-        """Whether the noise amplitude is the same at every state (Ito else)."""
+        """Whether the noise amplitude is the same at every state."""
         return True
+
+    @property
+    def stratonovich(self) -> bool:
+        """Whether noise whose amplitude depends on the state is Stratonovich's, not
+        Ito's.
+        """
+        return False
+
+    def speed(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        r"""$|\dot\mu|$ of the noiseless motion; on a ``Point`` of any flow Euclidean.
+
+        Raises:
+            UnsupportedMeasureError: the flow knows no geometry to measure it in.
+        """
+        if not isinstance(mu, Point):
+            raise UnsupportedMeasureError(self, mu, "Point, where speed is concerned")
+        rates = jax.tree.leaves(self.velocity(mu, t))
+        return safe_sqrt(sum(jnp.sum(rate**2) for rate in rates))
 
     def terms(
         self, mu: Any, path: diffrax.AbstractBrownianPath | None = None
@@ -135,6 +153,12 @@ def check_strength(owner: object, name: str, strength: Any) -> None:
         )
 
 
+def safe_sqrt(square: Array) -> Array:
+    """A root whose derivative at zero is zero."""
+    positive = square > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, square, 1)), 0)
+
+
 def scale(factor: ArrayLike, state: PyTree[Array]) -> PyTree[Array]:
     """``factor * state``, leaf by leaf."""
     return jax.tree.map(lambda leaf: factor * leaf, state)
@@ -159,6 +183,13 @@ class SumFlow(AbstractContinuousFlow):
     @property
     def additive(self) -> bool:
         return all(part.additive for part in self.parts)
+
+    @property
+    def stratonovich(self) -> bool:
+        kinds = {part.stratonovich for part in self.parts if not part.additive}
+        if len(kinds) > 1:
+            raise TypeError("SumFlow: Ito's and Stratonovich's noise do not add.")
+        return kinds == {True}
 
     def noise(
         self, mu: Any, t: ArrayLike = 0.0

@@ -8,7 +8,7 @@ from wflow.energies import AbstractEnergy
 from wflow.geometries import AbstractGeometry, Euclidean, Riemannian, Wasserstein
 from wflow.measures import Point
 
-from .base import AbstractContinuousFlow
+from .base import AbstractContinuousFlow, safe_sqrt
 
 
 class GradientFlow(AbstractContinuousFlow):
@@ -31,6 +31,10 @@ class GradientFlow(AbstractContinuousFlow):
 
     def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
         return self.geometry.velocity(mu, self.energy.differential(mu, t))
+
+    def speed(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        r"""$|\dot\mu| = \sqrt{\langle dF, K dF\rangle}$, in the flow's geometry."""
+        return safe_sqrt(self.dissipation(mu, t))
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         return self.energy.value(mu, t)

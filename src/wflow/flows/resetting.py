@@ -1,11 +1,11 @@
 """Renewal resetting of a flow."""
 
-import abc
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import lineax as lx
 from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray, PyTree
 
 from wflow.measures import (
@@ -15,72 +15,35 @@ from wflow.measures import (
     UnsupportedMeasureError,
     inexact,
 )
-from wflow.parameters import Learnable
 
 from .base import AbstractContinuousFlow, AbstractJumpFlow
-
-
-class AbstractMemorylessLaw(eqx.Module):
-    """A law of the time between resets that does not depend on the age."""
-
-    @abc.abstractmethod
-    def age(
-        self, key: PRNGKeyArray, elapsed: ArrayLike, shape: tuple[int, ...]
-    ) -> tuple[Float[Array, "*shape"], Bool[Array, "*shape"]]:
-        """Time since the last reset, at most ``elapsed``, and whether there was one."""
-
-
-class Exponential(AbstractMemorylessLaw):
-    r"""$P(T > a) = e^{-ra}$: resets at the points of a Poisson process of rate r.
-
-    Draws carry no gradient in the rate.
-
-    Raises:
-        ValueError: a rate that is not positive.
-    """
-
-    rate: Float[Array, ""] = eqx.field(converter=inexact)
-
-    def __check_init__(self) -> None:
-        rate = self.rate
-        if isinstance(rate, jax.core.Tracer | Learnable | jax.ShapeDtypeStruct):
-            return
-        if eqx.is_array(rate) and not bool(jnp.all(rate > 0)):
-            raise ValueError(f"Exponential: expected rate > 0, found {rate}.")
-
-    def age(
-        self, key: PRNGKeyArray, elapsed: ArrayLike, shape: tuple[int, ...]
-    ) -> tuple[Float[Array, "*shape"], Bool[Array, "*shape"]]:
-        rate = jax.lax.stop_gradient(self.rate)
-        # Looking back from now, a Poisson process is one too.
-        back = jax.random.exponential(key, shape, rate.dtype) / rate
-        was_reset = back < elapsed
-        return jnp.where(was_reset, back, elapsed), was_reset
+from .renewal import AbstractResetTimes
 
 
 class ResettingFlow(AbstractJumpFlow):
     r"""``flow``, each particle put back to ``origin`` at renewal times of its own.
 
-    Where particles move as if alone (``flow.separable``), the solution at the saved
-    times is exact in law without simulating a jump: over an interval each particle's
-    last reset is drawn, and the flow runs from there for its age, all ages in one solve
-    on $s \in [0, 1]$ with velocity times age and noise times its root. Interacting
-    particles are reset between the steps of a Strang splitting.
+    Where particles move as if alone (``flow.separable``, and always on a Point), the
+    solution at the saved times is exact in law, jointly, without simulating a jump: the
+    last reset of each particle in each interval is drawn, and the flow runs from there
+    for its age, all ages in one solve on $s \in [0, 1]$ with velocity times age and
+    noise times its root. Interacting particles are reset between the steps of a Strang
+    splitting. ``flow`` must not depend on time; every clock starts at age zero.
 
     On Particles ``origin`` is a point ``(d,)``; on a Point it has the structure of its
     moving part. Positions are differentiated, ages are not.
 
-    Reference: Evans, Majumdar, PRL 106 (2011), equations (1), (2).
+    Reference: Evans, Majumdar, PRL 106 (2011), equations (1), (2), for Poisson resets.
     """
 
     flow: AbstractContinuousFlow
-    law: AbstractMemorylessLaw
+    law: AbstractResetTimes
     origin: PyTree[Array] = eqx.field(
         converter=lambda tree: jax.tree.map(inexact, tree)
     )
 
     def separable(self, mu: Any) -> bool:
-        return self.flow.separable(mu)
+        return isinstance(mu, Point) or self.flow.separable(mu)
 
     def shape(self, mu: Any) -> tuple[int, ...]:
         """One clock for every particle: ``(n,)``, or ``()`` for a Point."""
@@ -104,10 +67,63 @@ class ResettingFlow(AbstractJumpFlow):
             )
         )
 
+    def schedule(
+        self, mu: Any, ends: Float[Array, " K+1"], key: PRNGKeyArray
+    ) -> "ScheduledResets":
+        """The resets of all clocks between ``ends[0]`` and ``ends[-1]``, drawn."""
+        return ScheduledResets(
+            self, ends, self.law.last_resets(key, ends, self.shape(mu))
+        )
+
     def jump(self, mu: Any, t: ArrayLike, dt: ArrayLike, key: PRNGKeyArray) -> Any:
-        del t
-        _, was_reset = self.law.age(key, dt, self.shape(mu))
-        return self.reset(mu, was_reset)
+        """The resets of clocks that are of age zero at t."""
+        start = jnp.asarray(t, mu.dtype)
+        resets = self.schedule(mu, jnp.stack([start, start + dt]), key)
+        return resets.jump(mu, t, dt, key)
+
+
+class ScheduledResets(AbstractJumpFlow):
+    """The jumps of ``resetting`` with its clocks drawn.
+
+    ``last[k]`` is each clock's last reset in ``(ends[k], ends[k + 1]]``, or -inf.
+    """
+
+    resetting: ResettingFlow
+    ends: Float[Array, " K+1"]
+    last: Float[Array, "K ..."]
+
+    def separable(self, mu: Any) -> bool:
+        return self.resetting.separable(mu)
+
+    @property
+    def random(self) -> bool:
+        return False
+
+    def _interval(self, t: ArrayLike) -> Array:
+        return jnp.searchsorted(self.ends, t, side="right") - 1
+
+    def moved(
+        self, t: ArrayLike
+    ) -> tuple[Float[Array, "*shape"], Bool[Array, "*shape"]]:
+        """Of the interval around t: since when its end each particle has moved from
+        where it is or, where true, from the origin.
+        """
+        k = self._interval(t)
+        last, whole = self.last[k], self.ends[k + 1] - self.ends[k]
+        was_reset = last > -jnp.inf
+        return jnp.where(was_reset, self.ends[k + 1] - last, whole), was_reset
+
+    def jump(self, mu: Any, t: ArrayLike, dt: ArrayLike, key: PRNGKeyArray) -> Any:
+        """The resets of the intervals whose middle lies in ``(t, t + dt)``: at most 2.
+
+        (Rounding of t does not move it past a middle.)
+        """
+        del key
+        middles = (self.ends[:-1] + self.ends[1:]) / 2
+        k = jnp.searchsorted(middles, t, side="right")
+        first, second = self.last[k] > -jnp.inf, self.last[k + 1] > -jnp.inf
+        two = (k + 1 < middles.shape[0]) & (middles[k + 1] < t + dt)
+        return self.resetting.reset(mu, first | (second & two))
 
 
 class PoissonMomentFlow(AbstractContinuousFlow):
@@ -161,11 +177,18 @@ class AgedFlow(AbstractContinuousFlow):
         rates = self.flow.velocity(mu, t)
         return jax.tree.map(lambda rate: self._times(self.ages, rate), rates)
 
-    def noise(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array] | None:
+    def noise(
+        self, mu: Any, t: ArrayLike = 0.0
+    ) -> PyTree[Array] | lx.AbstractLinearOperator | None:
         noise = self.flow.noise(mu, t)
         if noise is None:
             return None
-        return jax.tree.map(lambda std: self._times(jnp.sqrt(self.ages), std), noise)
+        root = jnp.sqrt(self.ages)
+        if isinstance(noise, lx.AbstractLinearOperator):
+            ones = jax.tree.map(jnp.ones_like, mu.state)
+            scale = jax.tree.map(lambda one: self._times(root, one), ones)
+            return lx.DiagonalLinearOperator(scale) @ noise
+        return jax.tree.map(lambda std: self._times(root, std), noise)
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         return self.flow.value(mu, t)

@@ -3,7 +3,8 @@
 from .base import AbstractGeometry
 from .euclidean import Euclidean
 from .reaction import FisherRao, HellingerKantorovich
-from .riemannian import Riemannian
+from .riemannian import Riemannian, conjugate_gradients
+from .sphere import Sphere
 from .stein import Stein
 from .wasserstein import Wasserstein, per_mass
 
@@ -14,7 +15,9 @@ __all__ = [
     "FisherRao",
     "HellingerKantorovich",
     "Riemannian",
+    "Sphere",
     "Stein",
     "Wasserstein",
+    "conjugate_gradients",
     "per_mass",
 ]

@@ -13,7 +13,8 @@ from .particles import Particles, ParticlesDifferential
 from .phase import AffineVelocity, Phase
 from .point import Point
 from .resampling import resampled, systematic_ancestors
-from .special import mean_decay
+from .special import linear_decay, mean_decay, quadratic_decay
+from .travelled import Travelled
 
 
 __all__ = [
@@ -29,10 +30,13 @@ __all__ = [
     "ParticlesDifferential",
     "Phase",
     "Point",
+    "Travelled",
     "UnsupportedMeasureError",
     "inexact",
     "logarithmic_mean",
+    "linear_decay",
     "mean_decay",
+    "quadratic_decay",
     "resampled",
     "systematic_ancestors",
 ]

@@ -37,3 +37,15 @@ def linear_decay(u: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     safe = jnp.where(small, 1, u)
     grown = jnp.exp(jnp.minimum(-safe, jnp.log(jnp.finfo(u.dtype).max) - 8))
     return jnp.where(small, _alternating(u, 2, 16), (safe - 1 + grown) / safe**2)
+
+
+def quadratic_decay(u: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    r"""$\int_0^1 \frac{s^2}{2} e^{-u(1-s)}\,ds$, which is (1/2 - linear_decay(u))/u.
+
+    The next after ``mean_decay`` and ``linear_decay``, for $u \geq 0$.
+
+    Reference: Hochbruck, Ostermann, Acta Numerica 19 (2010), equation (2.10).
+    """
+    small = jnp.abs(u) < 0.5
+    safe = jnp.where(small, 1, u)
+    return jnp.where(small, _alternating(u, 3, 16), (0.5 - linear_decay(safe)) / safe)

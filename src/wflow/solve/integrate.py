@@ -1,11 +1,13 @@
 """One continuous solve by Diffrax, between jumps or as a whole."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import optimistix as optx
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
 
 from wflow.flows import AbstractContinuousFlow, KineticTerm
@@ -42,12 +44,20 @@ def step_times(
 
 
 class Integrated(NamedTuple):
-    """States at the saved times, how the solve ended, when, and in how many steps."""
+    """States at the saved times, how the solve ended, when, and in how many steps.
+
+    ``stopped`` says whether a stopping condition ended it; None where there was none.
+    """
 
     states: PyTree[Array]
     result: RESULTS
     time: Float[Array, ""]
     counts: dict[str, Array]
+    stopped: Bool[Array, ""] | None = None
+
+
+# A stopping condition: (flow, measure, time) to a number that falls through zero.
+Stop = Callable[[Any, Any, Any], Any]
 
 
 def integrate(
@@ -61,11 +71,14 @@ def integrate(
     method: Method,
     key: PRNGKeyArray | None,
     progress: diffrax.AbstractProgressMeter | None = None,
+    stop: Stop | None = None,
 ) -> Integrated:
     """Solve ``flow`` from ``mu`` on ``[t0, t1]``; nothing is raised.
 
-    ``steps`` are the fixed steps' times; None is the method's own controller.
+    ``steps`` are the fixed steps' times; None is the method's own controller. After
+    ``stop`` the saved states are the one where it stopped.
     """
+    direction = t1 - t0
     noisy = flow.noise(mu, t0) is not None
     if isinstance(method.solver, DampedLeapfrog):
         terms = KineticTerm(flow, mu, key=key if noisy else None)
@@ -85,8 +98,18 @@ def integrate(
                 levy_area=_levy_area(method.solver),
             ),
         )
-    event = None
-    if steps is not None:
+    already, event, saved_at = None, None, save
+    if stop is not None:
+        already, condition = _stopping(stop, flow, mu, t0)
+        # Bracketed by the step on which it fell through zero; scaled to start at one.
+        tol = float(jnp.finfo(mu.dtype).eps) ** 0.75
+        event = diffrax.Event(
+            condition, _Bisection(rtol=tol, atol=tol), direction=False
+        )
+        if steps is None:
+            t1 = jnp.where(already, t0, t1)
+            saved_at = jnp.where(already, t0, save)
+    elif steps is not None:
         # Diffrax itself calls a fixed-step solve successful whatever its state.
         event = diffrax.Event(lambda t, y, args, **kwargs: ~is_finite(y))
     solution = diffrax.diffeqsolve(
@@ -98,8 +121,9 @@ def integrate(
         mu.state,
         saveat=diffrax.SaveAt(
             subs=(
-                diffrax.SubSaveAt(ts=save),
+                diffrax.SubSaveAt(ts=saved_at),
                 diffrax.SubSaveAt(t1=True, fn=lambda t, y, args: t),
+                *([] if stop is None else [diffrax.SubSaveAt(t1=True)]),
             )
         ),
         stepsize_controller=(
@@ -112,14 +136,62 @@ def integrate(
         progress_meter=progress or diffrax.NoProgressMeter(),
     )
     saved: Any = solution.ys
-    states, reached = saved
+    states, reached, *last = saved
+    time = reached[-1]
     result = RESULTS.promote(solution.result)
-    result = RESULTS.where(
-        result == RESULTS.event_occurred, RESULTS.nonfinite_state, result
-    )
     names = ("num_steps", "num_accepted_steps", "num_rejected_steps")
     counts = {name: solution.stats[name] for name in names}
-    return Integrated(states, result, reached[-1], counts)
+    if stop is None:
+        result = RESULTS.where(
+            result == RESULTS.event_occurred, RESULTS.nonfinite_state, result
+        )
+        return Integrated(states, result, time, counts)
+    fired: Any = solution.event_mask
+    end = jax.tree.map(lambda row: row[-1], last[0])
+    finite = is_finite(end)
+    stopped = already | (fired & finite)
+    result = RESULTS.where(fired & ~finite, RESULTS.nonfinite_state, result)
+    result = RESULTS.where(stopped, RESULTS.successful, result)
+    end, time = select(already, (mu.state, t0), (end, time))
+    after = stopped & ((save - time) * jnp.sign(direction) >= 0)
+    states = jax.tree.map(
+        lambda row, rows: jnp.where(after.reshape(-1, *(1,) * row.ndim), row, rows),
+        end,
+        states,
+    )
+    return Integrated(states, result, time, counts, stopped)
+
+
+def _stopping(
+    stop: Stop, flow: Any, mu: Any, t0: Float[Array, ""]
+) -> tuple[Bool[Array, ""], Callable[..., Array]]:
+    """Whether a stopping condition holds at the start, and as one of Diffrax."""
+    start = jnp.asarray(stop(flow, mu, t0))
+    if start.shape != () or not jnp.issubdtype(start.dtype, jnp.floating):
+        raise ValueError(
+            "solve: expected stop to give one floating-point number, found "
+            f"{start.dtype} of shape {start.shape}."
+        )
+    already = start <= 0
+    size = jnp.where(already | ~jnp.isfinite(start), 1, start)
+    size = jax.lax.stop_gradient(size).astype(mu.dtype)
+
+    def condition(t: Any, y: Any, args: Any, **kwargs: Any) -> Array:
+        value = stop(flow, mu.with_state(y), t) / size
+        # Diffrax wants the default precision here, whatever that of the state is.
+        return jnp.where(is_finite(y), value, -1).astype(jnp.result_type(float))
+
+    return already, condition
+
+
+class _Bisection(optx.Bisection):
+    """Bisection of a falling function, whose argument keeps its own precision."""
+
+    flip: bool = True
+
+    def step(self, fn: Any, y: Array, *args: Any, **kwargs: Any) -> Any:
+        new, state, aux = super().step(fn, y, *args, **kwargs)
+        return new.astype(y.dtype), state, aux
 
 
 def _levy_area(solver: diffrax.AbstractSolver) -> Any:

@@ -14,11 +14,19 @@ from wflow.flows import (
     AbstractJumpFlow,
     AgedFlow,
     ResettingFlow,
+    ScheduledResets,
     SplitFlow,
     SumFlow,
 )
 
-from .integrate import Integrated, Method, advance, integrate, is_finite
+from .integrate import (
+    Integrated,
+    Method,
+    advance,
+    integrate,
+    is_finite,
+    step_times,
+)
 from .results import RESULTS
 
 
@@ -125,23 +133,46 @@ def lie_step(
     return step
 
 
+def with_clocks(
+    jumps: tuple[AbstractJumpFlow, ...],
+    mu: Any,
+    ends: Float[Array, " K+1"],
+    substeps: int,
+    key: PRNGKeyArray,
+) -> tuple[tuple[AbstractJumpFlow, ...], PRNGKeyArray]:
+    """The jumps with the clocks of all resets drawn, and the key of all the rest.
+
+    Clocks have a memory, so they are drawn at once; the jumps of a splitting come by
+    halves of substeps.
+    """
+    if not any(isinstance(jump, ResettingFlow) for jump in jumps):
+        return jumps, key
+    key, clocks = jax.random.split(key)
+    halves = step_times(ends, (2 * substeps,) * (ends.shape[0] - 1))
+    drawn = tuple(
+        jump.schedule(mu, halves, jax.random.fold_in(clocks, number))
+        if isinstance(jump, ResettingFlow)
+        else jump
+        for number, jump in enumerate(jumps)
+    )
+    return drawn, key
+
+
 def aged_step(
-    flow: ResettingFlow, method: Method, num_steps: int | None
+    resets: ScheduledResets, method: Method, num_steps: int | None
 ) -> Callable[[Any, Array, Array, PRNGKeyArray], Any]:
-    """Exact resetting of particles that move as if alone, over any interval."""
+    """Exact resetting of particles that move as if alone, over a scheduled interval."""
 
     def step(mu: Any, t: Array, h: Array, key: PRNGKeyArray) -> Any:
-        del t
-        age_key, noise_key = jax.random.split(key)
-        age, was_reset = flow.law.age(age_key, h, flow.shape(mu))
-        start = flow.reset(mu, was_reset)
-        aged = AgedFlow(flow.flow, age)
+        moved, was_reset = resets.moved(t + h / 2)
+        start = resets.resetting.reset(mu, was_reset)
+        aged = AgedFlow(resets.resetting.flow, moved)
         zero, one = jnp.zeros_like(h), jnp.ones_like(h)
         steps = None
         if num_steps is not None:
             steps = jnp.linspace(zero, one, num_steps + 1, dtype=h.dtype)
         states = integrate(
-            aged, start, zero, one, one[None], steps, None, method, noise_key
+            aged, start, zero, one, one[None], steps, None, method, key
         ).states
         return start.with_state(jax.tree.map(lambda leaf: leaf[0], states))
 

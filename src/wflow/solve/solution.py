@@ -5,7 +5,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, ArrayLike, Bool, Float
 
 from wflow.flows import AbstractFlow
 
@@ -18,7 +18,8 @@ class Solution(eqx.Module):
     ``measures`` is the measure with a leading axis of times on every array;
     ``solution[k]`` is one of them. ``result`` says how the solve ended and ``stats``
     how it went: the ``solver``, ``num_steps`` (accepted and rejected ones apart) and
-    ``time_reached``.
+    ``time_reached``. ``stopped`` says whether the condition ``stop`` of the solve was
+    met; the saved times after that are the time of stopping, the measures that of then.
     """
 
     times: Float[Array, " T"]
@@ -27,6 +28,7 @@ class Solution(eqx.Module):
     flow: AbstractFlow
     counts: dict[str, Array]
     solver: str = eqx.field(static=True)
+    stopped: Bool[Array, ""]
 
     @property
     def stats(self) -> dict[str, Any]:

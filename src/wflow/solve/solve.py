@@ -21,10 +21,17 @@ from wflow.flows import (
 from wflow.measures import AbstractMeasure, Particles, Phase
 from wflow.parameters import unwrap
 
-from .integrate import Integrated, Method, integrate, step_times
+from .integrate import Integrated, Method, Stop, integrate, step_times
 from .leapfrog import DampedLeapfrog
 from .results import RESULTS, SolveError
-from .segments import aged_step, lie_step, scan_segments, split, strang_step
+from .segments import (
+    aged_step,
+    lie_step,
+    scan_segments,
+    split,
+    strang_step,
+    with_clocks,
+)
 from .solution import Solution
 
 
@@ -47,6 +54,7 @@ def solve(
     adjoint: diffrax.AbstractAdjoint | None = None,
     key: PRNGKeyArray | None = None,
     splitting: Literal["strang", "lie"] = "strang",
+    stop: Stop | None = None,
     max_steps: int = 4096,
     throw: bool = True,
     progress: bool | diffrax.AbstractProgressMeter = False,
@@ -59,6 +67,7 @@ def solve(
     second-order flows of particles                    damped leapfrog, fixed steps
     flows with noise                                   Heun, fixed steps (weak order 2)
     flows with noise that depends on the state         Euler, fixed steps (Ito)
+    the same, declared Stratonovich's by the flow      Heun, fixed steps
     flows with jumps                                   Strang splitting, fixed steps
     resetting of particles that move as if alone       exact ages, one solve an interval
     all others                                         Tsit5, adaptive
@@ -67,6 +76,9 @@ def solve(
     Fixed steps have length at most ``dt0`` (default: a hundredth of the whole) and meet
     every saved time. Everything follows the dtype of ``mu0``. Differentiable in the
     flow's arrays, in ``mu0`` and, where the law is smooth, in the times.
+
+    A solve with ``stop`` ends where that number first falls through zero, found as a
+    root in time and differentiable through it; ``Solution.stopped`` says whether.
 
     Args:
         flow: the law of motion; ``Learnable`` parts are replaced by their values.
@@ -84,6 +96,8 @@ def solve(
         key: random key, needed by noise and jumps.
         splitting: of flows with jumps: "strang" has order 2, "lie" order 1 with half
             the substeps.
+        stop: function of (flow, measure, time) to the number that falls through zero;
+            for flows without jumps.
         max_steps: of an adaptive solve.
         throw: raise where the solve does not reach ``t1``; else read ``result``.
         progress: True for a bar, or any Diffrax meter.
@@ -91,8 +105,9 @@ def solve(
     Raises:
         ValueError: times out of order or range, a missing key, an adjoint that is wrong
             on contracting flows (``BacksolveAdjoint``), a solver for Stratonovich
-            noise where it depends on the state, an unknown splitting, or fixed steps
-            whose number is not known outside ``jit``.
+            noise where it depends on the state (or the other way round), an unknown
+            splitting, ``stop`` with jumps, or fixed steps whose number is not known
+            outside ``jit``.
         SolveError: the solve ended early; the sentence says when.
     """
     if not isinstance(mu0, AbstractMeasure):
@@ -122,6 +137,11 @@ def solve(
         flow, mu0, solver, dt0, stepsize_controller, adjoint, max_steps
     )
     continuous, jumps = split(flow)
+    if jumps and stop is not None:
+        raise ValueError(
+            f"solve: stop= is for flows without jumps, found {type(flow).__name__}."
+        )
+    stop = _cast(unwrap(stop), dtype)
     random = any(jump.random for jump in jumps) or (
         continuous is not None and continuous.noise(mu0, start) is not None
     )
@@ -148,6 +168,7 @@ def solve(
         splitting,
         key,
         progress or None,
+        stop,
     )
     measures = _stack(mu0, done.states)
     result = done.result
@@ -155,7 +176,10 @@ def solve(
     if throw:
         measures = _raise(measures, done, name, start, end)
     counts_and_time = {**done.counts, "time_reached": done.time}
-    return Solution(save, measures, result, flow, counts_and_time, name)
+    stopped = jnp.asarray(False) if done.stopped is None else done.stopped
+    after = stopped & ((save - done.time) * jnp.sign(end - start) >= 0)
+    save = jnp.where(after, done.time, save)
+    return Solution(save, measures, result, flow, counts_and_time, name, stopped)
 
 
 @eqx.filter_jit
@@ -171,6 +195,7 @@ def _solve(
     splitting: str,
     key: Any,
     progress: Any,
+    stop: Any,
 ) -> Integrated:
     knots = jnp.concatenate([start[None], save, end[None]])
     if isinstance(flow, AbstractContinuousFlow):
@@ -178,17 +203,21 @@ def _solve(
         if counts is not None:
             kept, ends = _intervals(knots, counts)
             steps = step_times(ends, tuple(counts[k] for k in kept))
-        return integrate(flow, mu, start, end, save, steps, dt0, method, key, progress)
+        return integrate(
+            flow, mu, start, end, save, steps, dt0, method, key, progress, stop
+        )
     substeps = 1 if counts is None else max(counts)
+    kept, ends = _intervals(knots, counts or (1,) * (len(knots) - 1))
     if isinstance(flow, ResettingFlow) and flow.separable(mu):
-        step = aged_step(flow, method, None if counts is None else substeps)
+        key, clocks = jax.random.split(key)
+        resets = flow.schedule(mu, ends, clocks)
+        step = aged_step(resets, method, None if counts is None else substeps)
         substeps = 1
     else:
+        continuous, jumps = split(flow)
+        jumps, key = with_clocks(jumps, mu, ends, substeps, key)
         one_step = strang_step if splitting == "strang" else lie_step
-        step = one_step(*split(flow), method)
-    if counts is None:
-        counts = (1,) * (len(knots) - 1)
-    kept, ends = _intervals(knots, counts)
+        step = one_step(continuous, jumps, method)
     done = scan_segments(step, mu, ends, substeps, key, progress)
     # Saved at t0: the start; and the last knot is t1, saved or not.
     last = np.searchsorted(kept, np.arange(len(save)), side="right")
@@ -224,7 +253,9 @@ def _method(
         and continuous is not None
         and isinstance(split_growth(continuous)[0], LagrangianFlow | LangevinFlow)
     )
-    ito = continuous is not None and noisy and not continuous.additive
+    multiplicative = continuous is not None and noisy and not continuous.additive
+    stratonovich = continuous is not None and multiplicative and continuous.stratonovich
+    ito = multiplicative and not stratonovich
     if solver is None:
         if kinetic and controller is None:
             solver = DampedLeapfrog()
@@ -236,6 +267,12 @@ def _method(
             f"solve: the noise of {type(continuous).__name__} depends on the state and "
             f"is Ito's; {type(solver).__name__} solves Stratonovich equations. Take "
             "diffrax.Euler()."
+        )
+    if stratonovich and isinstance(solver, diffrax.AbstractItoSolver):
+        raise ValueError(
+            f"solve: the noise of {type(continuous).__name__} depends on the state and "
+            f"is Stratonovich's; {type(solver).__name__} solves Ito equations. Take "
+            "diffrax.Heun()."
         )
     if isinstance(solver, DampedLeapfrog) and not kinetic:
         raise TypeError(

@@ -1,0 +1,1 @@
+"""Schemas, data and figures of the regression tasks."""

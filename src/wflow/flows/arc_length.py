@@ -1,0 +1,56 @@
+"""The length of the path, accumulated inside the solve."""
+
+from typing import Any
+
+from jaxtyping import Array, ArrayLike, Float, PyTree
+
+from wflow.measures import Travelled, UnsupportedMeasureError
+
+from .base import AbstractContinuousFlow
+
+
+class ArcLengthFlow(AbstractContinuousFlow):
+    r"""``flow`` on a ``Travelled`` measure: $\dot s = |\dot\mu|$ beside it.
+
+    The speed is the flow's own: for a gradient flow
+    $|\dot\mu| = \sqrt{\langle dF, K\,dF\rangle}$ in its geometry, so that twice the
+    action is the energy lost; on a Point else the Euclidean norm. Length does not
+    depend on how fast the path is run through.
+
+    Raises:
+        TypeError: the flow has noise, whose paths have no length.
+
+    Reference: Ambrosio, Gigli, Savare, Gradient Flows (2008), theorem 1.1.2.
+    """
+
+    flow: AbstractContinuousFlow
+
+    def separable(self, mu: Any) -> bool:
+        del mu
+        return False
+
+    def _inner(self, mu: Any) -> Any:
+        if not isinstance(mu, Travelled):
+            raise UnsupportedMeasureError(self, mu, "Travelled (see there)")
+        return mu.measure
+
+    def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
+        inner = self._inner(mu)
+        speed = self.flow.speed(inner, t)
+        return self.flow.velocity(inner, t), speed, speed**2 / 2
+
+    def noise(self, mu: Any, t: ArrayLike = 0.0) -> None:
+        if self.flow.noise(self._inner(mu), t) is not None:
+            raise TypeError(
+                f"ArcLengthFlow: {type(self.flow).__name__} has noise, and the paths "
+                "of noise have no length."
+            )
+
+    def speed(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        return self.flow.speed(self._inner(mu), t)
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        return self.flow.value(self._inner(mu), t)
+
+    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        return self.flow.dissipation(self._inner(mu), t)

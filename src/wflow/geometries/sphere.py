@@ -1,0 +1,65 @@
+"""The unit sphere of parameters."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, ArrayLike, Float, PyTree
+
+from wflow.measures import Point, UnsupportedMeasureError, inexact
+
+from .base import AbstractGeometry
+
+
+class Sphere(AbstractGeometry):
+    r"""$\dot u = -(I - \hat u\hat u^\top)\nabla F(u)$ on a ``Point``, $\hat u = u/|u|$.
+
+    Every array of the Point ``(d, ...)`` is a bundle of columns, each on its own
+    sphere. The direction is normalised in the field, so that motion is tangent and
+    norms are kept to the solver's tolerance; ``point`` makes a start of unit norm.
+
+    Raises:
+        ValueError: a column is zero, where its value is known.
+
+    Reference: Absil, Mahony, Sepulchre, Optimization Algorithms on Matrix Manifolds
+    (2008), equation (3.37).
+    """
+
+    def point(self, value: Float[ArrayLike, "d ..."]) -> Point:
+        """The point of the sphere in the direction of ``value``, column by column.
+
+        Raises:
+            ValueError: a column is zero or not finite, where its value is known.
+        """
+        return Point(_unit(inexact(value)))
+
+    def _tangent(self, mu: Any, differential: Any) -> PyTree[Array]:
+        if not isinstance(mu, Point):
+            raise UnsupportedMeasureError(self, mu, "Point")
+
+        def project(leaf: Array, covector: Array) -> Array:
+            unit = _unit(leaf)
+            return covector - unit * jnp.sum(unit * covector, axis=0)
+
+        return jax.tree.map(project, mu.state, differential)
+
+    def velocity(self, mu: Any, differential: Any) -> PyTree[Array]:
+        return jax.tree.map(jnp.negative, self._tangent(mu, differential))
+
+    def dissipation(self, mu: Any, differential: Any) -> Float[Array, ""]:
+        tangent = self._tangent(mu, differential)
+        return sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(tangent))
+
+
+def _unit(value: Array) -> Array:
+    norm = jnp.linalg.norm(value, axis=0)
+    if not isinstance(norm, Tracer):
+        found = np.asarray(norm)
+        if not (np.isfinite(found) & (found > 0)).all():
+            raise ValueError(
+                "Sphere: expected a value whose columns have a direction, found norms "
+                f"{found.tolist()}."
+            )
+    return value / norm

@@ -1,0 +1,42 @@
+"""A measure that knows how far it has come."""
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from .base import AbstractMeasure, inexact
+
+
+class Travelled(AbstractMeasure):
+    r"""A measure, the length $s = \int |\dot\mu|\,dt$ of its path and the action
+    $\frac12 \int |\dot\mu|^2\,dt$, both of which ``ArcLengthFlow`` accumulates.
+
+    $s^2 \le 2\,(t - t_0)\,$action, with equality at constant speed.
+    """
+
+    measure: Any
+    length: Float[Array, ""] = eqx.field(converter=inexact, default=0.0)
+    action: Float[Array, ""] = eqx.field(converter=inexact, default=0.0)
+
+    @property
+    def state(self) -> tuple[Any, Array, Array]:
+        dtype = self.measure.dtype
+        return (
+            self.measure.state,
+            self.length.astype(dtype),
+            self.action.astype(dtype),
+        )
+
+    def with_state(self, state: tuple[Any, Array, Array]) -> Self:
+        measure, length, action = state
+        return type(self)(self.measure.with_state(measure), length, action)
+
+    def integrate(self, function: Callable[[Any], Array]) -> Array:
+        return self.measure.integrate(function)
+
+    def differential(
+        self, functional: Callable[[Any], Float[Array, ""]]
+    ) -> tuple[Float[Array, ""], Any]:
+        return self.measure.differential(functional)

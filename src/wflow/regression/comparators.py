@@ -1,0 +1,55 @@
+"""Spectral filters that no renewal law has, to compare with."""
+
+from typing import Self
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float
+
+from wflow.flows.renewal.base import check_positive
+from wflow.measures import inexact
+
+
+class EarlyStopping(eqx.Module):
+    r"""$h(\mu) = 1 - e^{-\mu t}$: the gradient flow from the origin, stopped at t.
+
+    Its age is always t. A stationary age has a nonincreasing density, so this is the
+    filter of no renewal law; the nearest is ``Deterministic``.
+
+    Attributes:
+        time: t.
+
+    Raises:
+        ValueError: a time that is not positive.
+
+    Reference: Ali, Kolter, Tibshirani, AISTATS 2019 (arXiv:1810.10082), who bound its
+    risk by that of ridge at the penalty 1 / t.
+    """
+
+    time: Float[Array, ""] = eqx.field(converter=inexact)
+
+    def __check_init__(self) -> None:
+        check_positive(self, time=self.time)
+
+    def filter(self, mu: ArrayLike) -> Array:
+        return -jnp.expm1(-jnp.asarray(mu) * self.time)
+
+    def filter_ratio(self, mu: ArrayLike) -> Array:
+        mu = jnp.asarray(mu)
+        positive = mu > 0
+        safe = jnp.where(positive, mu, 1.0)
+        return jnp.where(positive, self.filter(safe) / safe, self.time)
+
+    def age_laplace(self, s: ArrayLike) -> Array:
+        return jnp.exp(-jnp.asarray(s) * self.time)
+
+    def with_mean(self, mean: ArrayLike) -> Self:
+        return type(self)(mean)
+
+
+def principal_components(
+    curvature: Float[Array, " p"], count: ArrayLike
+) -> Float[Array, " p"]:
+    """Shrinkage that keeps the ``count`` largest curvatures and drops the others."""
+    rank = jnp.argsort(jnp.argsort(-curvature))
+    return jnp.where((rank < count) & (curvature > 0), 1.0, 0.0)

@@ -1,0 +1,241 @@
+"""Resetting as scikit-learn estimators; importing this needs scikit-learn."""
+
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import ArrayLike, Float
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from wflow.flows import AbstractRenewalLaw, Exponential
+
+from .moments import stationary_moments
+from .spectral import Criterion, SpectralData, equivalent_penalty, tune
+
+
+# Relative size of curvatures that are rounding.
+_LOST = 1e-12
+
+
+class _Resetting(RegressorMixin, BaseEstimator):
+    """What both estimators share: everything but the choice of the law."""
+
+    fit_intercept: bool
+    diffusion: float
+
+    def _choose(self, data: SpectralData) -> AbstractRenewalLaw:
+        """The law of the time between resets."""
+        raise NotImplementedError
+
+    def fit(self, X: Float[ArrayLike, "n p"], y: Float[ArrayLike, " n"]) -> Self:
+        """Solve for the stationary mean; no process is simulated.
+
+        Raises:
+            ValueError: X or y of a wrong shape or not finite, or a parameter that is
+                refused.
+        """
+        X, y = map(
+            np.asarray, validate_data(self, X, y, y_numeric=True, dtype=np.float64)
+        )
+        if not isinstance(self.diffusion, Real) or not 0 <= self.diffusion < np.inf:
+            raise ValueError(
+                f"{type(self).__name__}: expected diffusion >= 0, found "
+                f"{self.diffusion!r}."
+            )
+        y = y.astype(np.float64)
+        centre = X.mean(0) if self.fit_intercept else np.zeros(X.shape[1])
+        level = float(y.mean()) if self.fit_intercept else 0.0
+        # The coefficients agree with others to more digits than float32 has.
+        with jax.enable_x64(True):
+            data = SpectralData.of(
+                X - centre, y - level, spent=1 if self.fit_intercept else 0
+            )
+            law = self._choose(data)
+            shrinkage = law.filter(data.curvature)
+            self.coef_ = np.asarray(data.coefficients(shrinkage))
+            self.filter_ = np.asarray(shrinkage)
+            self.penalty_ = np.asarray(
+                equivalent_penalty(law, data.curvature[data.curvature > 0])
+            )
+            self.rate_ = float(1 / law.mean)
+            self._displacement = np.asarray(data.displacement)
+        # Arrays of NumPy keep their width when they are pickled into another process.
+        self.law_ = jax.tree.map(np.asarray, law)
+        self.eigenvalues_ = np.asarray(data.curvature)
+        self.components_ = np.asarray(data.axes).T
+        self.dof_ = float(self.filter_.sum() + self.fit_intercept)
+        self.intercept_ = level - float(centre @ self.coef_)
+        self._centre = centre
+        return self
+
+    @property
+    def stationary_covariance_(self) -> Float[np.ndarray, "p p"]:
+        r"""Covariance of the coefficients of the stationary process.
+
+        With ``diffusion=0`` it is that of the timing of the resets alone; it does not
+        vanish, for only the mean is ridge.
+        """
+        check_is_fitted(self, "coef_")
+        mu, p = self.eigenvalues_, len(self.coef_)
+        # What the square of a singular value has lost in rounding does not move.
+        moves = mu > _LOST * np.max(mu, initial=0.0)
+        mu, axes = mu[moves], self.components_[moves].T
+        with jax.enable_x64(True):
+            moments = stationary_moments(
+                self.law_,
+                jnp.asarray((axes * mu) @ axes.T),
+                jnp.asarray(axes @ (mu * self._displacement[moves])),
+                jnp.zeros(p),
+                noise=self.diffusion * jnp.eye(p),
+            )
+            return np.asarray(moments.cov)
+
+    def predict(self, X: Float[ArrayLike, "n p"], return_std: bool = False) -> Any:
+        """The mean of the process, and with ``return_std`` its deviation too.
+
+        The deviation is that of the stationary process, not of y.
+        """
+        check_is_fitted(self, "coef_")
+        X = np.asarray(validate_data(self, X, reset=False, dtype=np.float64))
+        mean = X @ self.coef_ + self.intercept_
+        if not return_std:
+            return mean
+        away = X - self._centre
+        variance = np.einsum("ni,ij,nj->n", away, self.stationary_covariance_, away)
+        return mean, np.sqrt(np.maximum(variance, 0.0))
+
+
+class ResettingRidge(_Resetting):
+    r"""Least squares by a gradient flow that is reset to 0 at renewal times.
+
+    The coefficients are the stationary mean $U\,h(\mu)\odot U^T\theta_{LS}$, where
+    $\mu, U$ are the eigenvalues and axes of $X^TX$ and h is the filter of the law of
+    the time between resets. The exponential law gives ridge:
+    $\frac12|y - X\theta|^2 + \frac r2|\theta|^2$ is minimised for the ``rate`` r, so
+    ``rate`` is the ``alpha`` of ``sklearn.linear_model.Ridge``. The loss is a sum over
+    the n samples; against a mean of squares $|y - X\theta|^2/n + \lambda|\theta|^2$ it
+    is $r = n\lambda$.
+
+    X and y are centred first, and the intercept is not penalised.
+
+    Attributes:
+        law_: the law at the mean ``1 / rate``.
+        coef_: coefficients, (p,).
+        intercept_: the constant.
+        eigenvalues_: $\mu$, (k,) with k = min(n, p), descending.
+        components_: $U^T$, (k, p).
+        filter_: h at the eigenvalues, (k,).
+        penalty_: the ridge penalty that shrinks alike at each positive eigenvalue;
+            constant for the exponential law alone.
+        dof_: effective degrees of freedom, with that of the intercept.
+        rate_: resets per unit of time.
+
+    Raises:
+        ValueError: in ``fit``, a rate that is not positive or a law that is none.
+
+    Reference: Jolakoski, arXiv:2605.30059, for the exponential law; the filters of the
+    other laws are derived here from its statement on stationary ages.
+    """
+
+    def __init__(
+        self,
+        law: AbstractRenewalLaw | None = None,
+        rate: float = 1.0,
+        *,
+        fit_intercept: bool = True,
+        diffusion: float = 0.0,
+    ):
+        """Set parameters; nothing is computed.
+
+        Args:
+            law: shape of the law, rescaled to the mean ``1 / rate``; None is
+                ``Exponential``.
+            rate: resets per unit of time.
+            fit_intercept: whether there is a constant.
+            diffusion: variance per unit of time of the noise of each coefficient; it is
+                part of ``stationary_covariance_`` and leaves the coefficients.
+        """
+        self.law = law
+        self.rate = rate
+        self.fit_intercept = fit_intercept
+        self.diffusion = diffusion
+
+    def _choose(self, data: SpectralData) -> AbstractRenewalLaw:
+        del data
+        if not isinstance(self.rate, Real) or not 0 < self.rate < np.inf:
+            raise ValueError(
+                f"ResettingRidge: expected a positive rate, found {self.rate!r}."
+            )
+        law = Exponential(self.rate) if self.law is None else self.law
+        return _widened(self, law).with_mean(1 / self.rate)
+
+
+class ResettingRidgeCV(_Resetting):
+    r"""``ResettingRidge`` with the law and the rate of the least score.
+
+    For each law the mean time between resets is searched for with the derivative of the
+    score; nothing is fitted anew. ``tune`` has the criteria.
+
+    Attributes:
+        law_: the law that was chosen, at its best mean.
+        score_: its score.
+        coef_: coefficients, (p,).
+        intercept_: the constant.
+        eigenvalues_: eigenvalues of $X^TX$, (k,) with k = min(n, p), descending.
+        components_: their axes, (k, p).
+        filter_: the filter at the eigenvalues, (k,).
+        penalty_: the ridge penalty that shrinks alike at each positive eigenvalue.
+        dof_: effective degrees of freedom, with that of the intercept.
+        rate_: resets per unit of time.
+
+    Raises:
+        ValueError: in ``fit``, an entry of ``laws`` that is no law, an unknown
+            criterion, or a risk where nothing is left to estimate the noise from.
+    """
+
+    def __init__(
+        self,
+        laws: Sequence[AbstractRenewalLaw] | None = None,
+        *,
+        criterion: Criterion = "gcv",
+        noise: float | None = None,
+        fit_intercept: bool = True,
+        diffusion: float = 0.0,
+    ):
+        """Set parameters; nothing is computed.
+
+        Args:
+            laws: shapes to choose from; None is ``Exponential`` alone.
+            criterion: ``gcv``, or the unbiased ``risk`` of the mean or
+                ``process_risk`` of one draw.
+            fit_intercept: whether there is a constant.
+            noise: variance of the noise of y, for a risk; None estimates it from the
+                residual of least squares.
+            diffusion: as in ``ResettingRidge``.
+        """
+        self.laws = laws
+        self.criterion = criterion
+        self.noise = noise
+        self.fit_intercept = fit_intercept
+        self.diffusion = diffusion
+
+    def _choose(self, data: SpectralData) -> AbstractRenewalLaw:
+        laws = [Exponential(1.0)] if self.laws is None else self.laws
+        laws = [_widened(self, law) for law in laws]
+        chosen = tune(data, laws, self.criterion, noise=self.noise)
+        self.score_ = float(chosen.score)
+        return chosen.law
+
+
+def _widened(owner: object, law: Any) -> AbstractRenewalLaw:
+    """The law in float64, in which estimators compute."""
+    if not isinstance(law, AbstractRenewalLaw):
+        raise ValueError(
+            f"{type(owner).__name__}: expected a renewal law of wflow.flows, found "
+            f"{law!r}."
+        )
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), law)

@@ -1,0 +1,158 @@
+"""One trajectory from the reset point, averaged under any law of resets."""
+
+from collections.abc import Callable
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
+
+from wflow.flows import AbstractContinuousFlow, AbstractRenewalLaw
+from wflow.measures import AbstractMeasure
+from wflow.solve import solve
+
+
+# Degree of the interpolation on a panel [a, 2a]: e^{-a} to some eleven digits.
+_DEGREE = 16
+# Chebyshev's extreme points on [-1, 1], and from values there to coefficients.
+_NODES = -np.cos(np.pi * np.arange(_DEGREE + 1) / _DEGREE)
+_TO_SERIES = np.linalg.inv(np.polynomial.chebyshev.chebvander(_NODES, _DEGREE))
+_GAUSS = np.polynomial.legendre.leggauss(_DEGREE)
+# Ages that are looked up at once.
+_BATCH = 4096
+
+
+class AgeTrajectory(eqx.Module):
+    r"""A flow's motion away from its reset point, as a function of the age.
+
+    Far from the start a resetting flow is at $\theta(a)$ with a of density $S(a)/\tau$,
+    so every average is $\int\theta(a)\,S(a)/\tau\,da$, whatever the loss or kinetics:
+    one trajectory serves all laws, and no reset is simulated.
+
+    Attributes:
+        measure: where it starts; ``measure.with_state`` makes measures of states.
+        edges: ends of the panels of ages, from zero, doubling.
+        states: states at Chebyshev points of the panels, on a leading axis.
+    """
+
+    measure: Any
+    edges: Float[Array, " P+1"]
+    states: PyTree[Array]
+
+    @property
+    def horizon(self) -> Float[Array, ""]:
+        """The last age; where it ends, it stays."""
+        return self.edges[-1]
+
+    def at(self, ages: Float[ArrayLike, " n"]) -> PyTree[Array]:
+        """States at ``ages``, on a leading axis; at the horizon beyond it."""
+        ages = jnp.asarray(ages, self.edges.dtype)
+        matrix = jnp.asarray(_TO_SERIES, ages.dtype)
+
+        def one(age: Array) -> PyTree[Array]:
+            k = jnp.searchsorted(self.edges, age, side="right") - 1
+            k = jnp.clip(k, 0, self.edges.shape[0] - 2)
+            low, high = self.edges[k], self.edges[k + 1]
+            x = jnp.clip(2 * (age - low) / (high - low) - 1, -1, 1)
+            basis = [jnp.ones_like(x), x]
+            for _ in range(_DEGREE - 1):
+                basis.append(2 * x * basis[-1] - basis[-2])
+            weights = jnp.stack(basis) @ matrix
+
+            def mix(leaf: Array) -> Array:
+                piece = jax.lax.dynamic_slice_in_dim(leaf, k * _DEGREE, _DEGREE + 1)
+                return jnp.tensordot(weights.astype(leaf.dtype), piece, axes=1)
+
+            return jax.tree.map(mix, self.states)
+
+        return jax.lax.map(one, ages, batch_size=min(_BATCH, ages.shape[0]))
+
+    def average(
+        self,
+        law: AbstractRenewalLaw,
+        function: Callable[[Any], PyTree[Array]] | None = None,
+    ) -> PyTree[Array]:
+        r"""$\int f(\theta(a))\,S(a)/\tau\,da$, and $f(\theta)$ at the horizon for what
+        is left of the law; differentiable in the law.
+
+        ``function`` takes a measure, any loss for instance; None is the state itself.
+        """
+        kinks = jnp.clip(law.kinks.astype(self.edges.dtype), 0, self.horizon)
+        edges = jnp.sort(jnp.concatenate([self.edges, kinks]))
+        nodes, weights = (jnp.asarray(part, edges.dtype) for part in _GAUSS)
+        width = (edges[1:] - edges[:-1])[:, None]
+        ages = (edges[:-1, None] + width * (nodes + 1) / 2).ravel()
+        masses = (width * weights / 2).ravel() * law.age_density(ages)
+        ages = jnp.append(ages, self.horizon)
+        masses = jnp.append(masses, 1 - jnp.sum(masses))
+        values = self.at(ages)
+        if function is not None:
+            values = eqx.filter_vmap(
+                lambda state: function(self.measure.with_state(state))
+            )(values)
+        return jax.tree.map(lambda leaf: jnp.tensordot(masses, leaf, axes=1), values)
+
+    def sample(
+        self, law: AbstractRenewalLaw, key: PRNGKeyArray, n: int
+    ) -> PyTree[Array]:
+        """States of ``n`` independent draws far from the start, on a leading axis.
+
+        Differentiable in the law, whose ages are reparametrised.
+        """
+        return self.at(law.sample_age(key, (n,)))
+
+
+def age_trajectory(
+    flow: AbstractContinuousFlow,
+    origin: AbstractMeasure,
+    horizon: ArrayLike,
+    *,
+    panels: int = 24,
+    solver: diffrax.AbstractSolver | None = None,
+    stepsize_controller: diffrax.AbstractStepSizeController | None = None,
+    adjoint: diffrax.AbstractAdjoint | None = None,
+    max_steps: int = 4096,
+) -> AgeTrajectory:
+    """Solve ``flow`` from ``origin`` for ages up to ``horizon``, once for all laws.
+
+    Panels double in length, the first two of ``horizon`` $2^{1 - panels}$, which must
+    resolve the fastest motion; averages are as exact as the solve and take the motion
+    to have ended at the horizon. Energies may be anything, and flows of second order.
+
+    Raises:
+        ValueError: a flow with noise, whose trajectory is not one, a horizon that is
+            not positive, or too few panels.
+    """
+    if flow.noise(origin) is not None:
+        raise ValueError(
+            "age_trajectory: expected a flow without noise, found "
+            f"{type(flow).__name__}; solve a ResettingFlow instead."
+        )
+    if panels < 2:
+        raise ValueError(f"age_trajectory: expected panels >= 2, found {panels}.")
+    if not isinstance(horizon, jax.core.Tracer) and not 0 < float(horizon) < np.inf:
+        raise ValueError(
+            f"age_trajectory: expected a finite horizon > 0, found {horizon}."
+        )
+    end = jnp.asarray(horizon, origin.dtype)
+    shares = np.append(0.0, 2.0 ** np.arange(1 - panels, 1))
+    panel = (shares[:-1, None] + np.diff(shares)[:, None] * (_NODES + 1) / 2)[:, :-1]
+    ages = jnp.asarray(np.append(panel.ravel()[1:], 1.0), end.dtype) * end
+    later = solve(
+        flow,
+        origin,
+        0.0,
+        end,
+        times=ages,
+        solver=solver,
+        stepsize_controller=stepsize_controller,
+        adjoint=adjoint,
+        max_steps=max_steps,
+    ).measures.state
+    states = jax.tree.map(
+        lambda first, rest: jnp.concatenate([first[None], rest]), origin.state, later
+    )
+    return AgeTrajectory(origin, jnp.asarray(shares, end.dtype) * end, states)

@@ -1,0 +1,177 @@
+"""Bias, variance and risk of spectral filters, in the eigenbasis of the curvature."""
+
+from typing import Literal
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float
+
+from wflow.flows.renewal.base import known
+from wflow.measures import inexact
+
+from .search import Law, SpectralFilter, best_mean
+
+
+class SpectralProblem(eqx.Module):
+    r"""$y = X\theta^* + \varepsilon$, $\varepsilon\sim N(0, \sigma^2 I)$, in the
+    eigenbasis of $A = X^TX$.
+
+    Attributes:
+        curvature: eigenvalues $\mu_i\ge 0$ of A, (p,).
+        coefficients: $U^T(\theta^* - \theta_R)$, what is true as seen from the reset
+            point, (p,).
+        noise: the variance $\sigma^2$.
+
+    Raises:
+        ValueError: unequal or wrong shapes, a negative curvature or variance, or
+            numbers that are not finite.
+    """
+
+    curvature: Float[Array, " p"] = eqx.field(converter=inexact)
+    coefficients: Float[Array, " p"] = eqx.field(converter=inexact)
+    noise: Float[Array, ""] = eqx.field(converter=inexact)
+
+    def __check_init__(self) -> None:
+        if self.curvature.ndim != 1 or self.coefficients.shape != self.curvature.shape:
+            raise ValueError(
+                "SpectralProblem: expected curvature and coefficients of one shape "
+                f"(p,), found {self.curvature.shape} and {self.coefficients.shape}."
+            )
+        if self.noise.ndim:
+            raise ValueError(
+                f"SpectralProblem: expected one variance as noise, found the shape "
+                f"{self.noise.shape}."
+            )
+        for name in ("curvature", "coefficients", "noise"):
+            values = known(getattr(self, name))
+            if values is None:
+                continue
+            if not np.isfinite(values).all():
+                raise ValueError(f"SpectralProblem: expected a finite {name}.")
+            if name != "coefficients" and (values < 0).any():
+                raise ValueError(
+                    f"SpectralProblem: expected {name} >= 0, found {values.min():g}."
+                )
+
+
+def over_curvature(
+    numerator: Float[Array, " p"], curvature: Float[Array, " p"]
+) -> Float[Array, " p"]:
+    """The quotient, 0 in null directions: nothing moves there."""
+    null = curvature == 0
+    return jnp.where(null, 0.0, numerator / jnp.where(null, 1.0, curvature))
+
+
+def estimation_risk(
+    problem: SpectralProblem, shrinkage: Float[Array, " p"]
+) -> Float[Array, ""]:
+    r"""$E|\hat\theta - \theta^*|^2 = \sum_i (1-h_i)^2\theta_i^{*2} + \sigma^2
+    h_i^2/\mu_i$ for $\hat\theta = U\,h\odot U^T\theta_{LS}$.
+
+    Derived here. ``shrinkage`` is h at the curvatures of the problem, (p,).
+    """
+    bias = (1 - shrinkage) * problem.coefficients
+    variance = problem.noise * over_curvature(shrinkage**2, problem.curvature)
+    return jnp.sum(bias**2 + variance)
+
+
+def prediction_risk(
+    problem: SpectralProblem, shrinkage: Float[Array, " p"]
+) -> Float[Array, ""]:
+    r"""$E|X\hat\theta - X\theta^*|^2 = \sum_i \mu_i(1-h_i)^2\theta_i^{*2} +
+    \sigma^2h_i^2$: in-sample, not divided by n.
+    """
+    bias = (1 - shrinkage) * problem.coefficients
+    return jnp.sum(problem.curvature * bias**2 + problem.noise * shrinkage**2)
+
+
+def population_risk(
+    problem: SpectralProblem,
+    shrinkage: Float[Array, " p"],
+    covariance: Float[Array, "p p"],
+) -> Float[Array, ""]:
+    r"""$E|x^T(\hat\theta - \theta^*)|^2$ for a new x with second moment $\Sigma$:
+    $\beta^T\Sigma\beta + \sigma^2\sum_i\Sigma_{ii}h_i^2/\mu_i$,
+    $\beta = (1-h)\odot\theta^*$.
+
+    ``covariance`` is $U^T\Sigma U$, which need not be diagonal.
+    """
+    bias = (1 - shrinkage) * problem.coefficients
+    spread = over_curvature(shrinkage**2, problem.curvature)
+    variance = problem.noise * jnp.sum(jnp.diagonal(covariance) * spread)
+    return bias @ covariance @ bias + variance
+
+
+def process_risk(
+    problem: SpectralProblem,
+    law: SpectralFilter,
+    *,
+    diffusion: Float[ArrayLike, " p"] = 0.0,
+    prediction: bool = False,
+) -> Float[Array, ""]:
+    r"""Risk of one draw of the stationary reset process, averaged over its age:
+    $\sum_i\theta_i^{*2}\ell(2\mu_i) + \frac{\sigma^2}{\mu_i}(1 - 2\ell(\mu_i) +
+    \ell(2\mu_i)) + Q_{ii}\frac{h(2\mu_i)}{2\mu_i}$.
+
+    Derived here: the risk of the mean plus the trace of the stationary covariance. With
+    ``prediction`` each term is weighted by its curvature. ``diffusion`` is the diagonal
+    of $U^TQU$.
+    """
+    mu = problem.curvature
+    kept = law.age_laplace(2 * mu)
+    moved = 2 * law.filter(mu) - law.filter(2 * mu)
+    risk = problem.coefficients**2 * kept + problem.noise * over_curvature(moved, mu)
+    # No diffusion costs nothing, also where the mean age is infinite.
+    still = jnp.asarray(diffusion) == 0
+    spread = jnp.where(still, 0.0, law.filter_ratio(2 * mu))
+    risk = risk + diffusion * spread
+    return jnp.sum(mu * risk if prediction else risk)
+
+
+def wiener_filter(problem: SpectralProblem) -> Float[Array, " p"]:
+    r"""$h_i^* = \mu_i\theta_i^{*2}/(\mu_i\theta_i^{*2} + \sigma^2)$, the best linear
+    filter.
+
+    For equal $\theta_i^{*2} = s^2$ it is ridge with penalty $\sigma^2/s^2$, which no
+    renewal law can beat there.
+    """
+    power = problem.curvature * problem.coefficients**2
+    total = power + problem.noise
+    return jnp.where(total > 0, power / jnp.where(total > 0, total, 1.0), 0.0)
+
+
+Risk = Literal["estimation", "prediction", "process"]
+
+
+def _estimation(problem: SpectralProblem, law: SpectralFilter) -> Float[Array, ""]:
+    return estimation_risk(problem, law.filter(problem.curvature))
+
+
+def _prediction(problem: SpectralProblem, law: SpectralFilter) -> Float[Array, ""]:
+    return prediction_risk(problem, law.filter(problem.curvature))
+
+
+def _process(problem: SpectralProblem, law: SpectralFilter) -> Float[Array, ""]:
+    return process_risk(problem, law, prediction=True)
+
+
+_RISKS = {"estimation": _estimation, "prediction": _prediction, "process": _process}
+
+
+def optimal_mean(
+    problem: SpectralProblem, law: Law, risk: Risk = "prediction"
+) -> tuple[Law, Float[Array, ""]]:
+    r"""The shape of ``law`` at the mean (inverse rate) of least risk, and that risk.
+
+    ``risk`` is that of the mean, ``estimation`` or in-sample ``prediction``, or
+    ``process``, the in-sample risk of one draw. Differentiable in the problem.
+
+    Raises:
+        ValueError: an unknown risk.
+    """
+    if risk not in _RISKS:
+        raise ValueError(
+            f"optimal_mean: expected risk one of {', '.join(_RISKS)}, found {risk!r}."
+        )
+    return best_mean(eqx.Partial(_RISKS[risk], problem), law, problem.curvature)

@@ -1,0 +1,84 @@
+"""The mean time between resets at which a score is least."""
+
+from collections.abc import Callable
+from typing import Protocol, Self, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import lineax as lx
+import optimistix as optx
+from jaxtyping import Array, ArrayLike, Float
+
+
+# Means that are tried before the search: a score may have several minima.
+_POINTS = 65
+# How far the search goes beyond the inverse curvatures, and how wide it is at most.
+_BELOW, _ABOVE, _WIDEST = 1e-3, 1e4, 1e16
+
+
+class SpectralFilter(Protocol):
+    """What averages a gradient flow over its age: a renewal law, or a comparator."""
+
+    def filter(self, mu: ArrayLike) -> Array:
+        """The share h(mu) of the least-squares solution that is kept."""
+        ...
+
+    def filter_ratio(self, mu: ArrayLike) -> Array:
+        """The quotient h(mu) / mu, and the mean age at zero."""
+        ...
+
+    def age_laplace(self, s: ArrayLike) -> Array:
+        """Laplace transform of the age."""
+        ...
+
+    def with_mean(self, mean: ArrayLike) -> Self:
+        """The same shape on another scale."""
+        ...
+
+
+Law = TypeVar("Law", bound=SpectralFilter)
+
+
+@eqx.filter_jit
+def best_mean(
+    score: Callable[[Law], Float[Array, ""]], law: Law, curvature: Float[Array, " p"]
+) -> tuple[Law, Float[Array, ""]]:
+    r"""$\arg\min_\tau$ ``score(law.with_mean(tau))``, and the least score.
+
+    The best of a grid over the inverse of the positive ``curvature`` is improved in
+    $\log\tau$ by BFGS (Optimistix) with the derivative by autodiff. Differentiable in
+    what ``score`` (a pytree) and ``law`` hold, by the implicit function theorem. Where
+    the grid ends in its best value there is no interior minimum, and the end is
+    returned: no or full shrinkage was best.
+    """
+    positive = curvature > 0
+    largest = jnp.max(jnp.where(positive, curvature, 0.0))
+    # Without any curvature nothing moves, and every mean is as good.
+    largest = jax.lax.stop_gradient(jnp.where(largest > 0, largest, 1.0))
+    least = jnp.min(jnp.where(positive, curvature, largest))
+    least = jax.lax.stop_gradient(least)
+    low = jnp.log(_BELOW / largest)
+    high = jnp.log(_ABOVE / jnp.maximum(least, largest / _WIDEST))
+    grid = low + (high - low) * jnp.linspace(0, 1, _POINTS, dtype=curvature.dtype)
+
+    def of_log(s: Array) -> Float[Array, ""]:
+        # Flat beyond the grid, so that the search comes to rest there.
+        return score(law.with_mean(jnp.exp(jnp.clip(s, low, high))))
+
+    scores = jax.lax.stop_gradient(jax.lax.map(of_log, grid))
+    first = jnp.argmin(scores)
+    scale = jnp.maximum(jnp.abs(scores[first]), jnp.finfo(grid.dtype).tiny)
+    tolerance = float(jnp.finfo(grid.dtype).eps) ** 0.6
+    found = optx.minimise(
+        lambda s, args: of_log(s) / scale,
+        optx.BFGS(rtol=tolerance, atol=tolerance),
+        grid[first],
+        adjoint=optx.ImplicitAdjoint(lx.AutoLinearSolver(well_posed=False)),
+        max_steps=100,
+        throw=False,
+    ).value
+    inside = (first > 0) & (first < _POINTS - 1)
+    s = jnp.where(inside, jnp.clip(found, low, high), grid[first])
+    best = law.with_mean(jnp.exp(s))
+    return best, score(best)

@@ -1,0 +1,144 @@
+"""The scikit-learn estimators against scikit-learn's own."""
+
+import pickle
+
+import jax
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_estimator
+
+from wflow.flows import Exponential, Gamma, HyperExponential
+from wflow.regression.estimators import ResettingRidge, ResettingRidgeCV
+from wflow.regression.moments import stationary_moments
+
+
+N, P = 40, 5
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(N, P)) + 3.0
+Y = X @ [2.0, -1.0, 0.5, 0.0, 1.0] + 4.0 + RNG.normal(size=N)
+
+
+def test_exponential_times_are_ridge():
+    """To 1e-10, with the rate as alpha: the loss is a sum, and the constant is free."""
+    for rate in (1e-3, 1.0, 1e3):
+        for fit_intercept in (True, False):
+            ours = ResettingRidge(rate=rate, fit_intercept=fit_intercept).fit(X, Y)
+            theirs = Ridge(rate, fit_intercept=fit_intercept, solver="svd").fit(X, Y)
+            np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-10)
+            assert ours.intercept_ == pytest.approx(theirs.intercept_, abs=1e-10)
+            np.testing.assert_allclose(ours.predict(X), theirs.predict(X), atol=1e-9)
+            np.testing.assert_allclose(ours.penalty_, rate, rtol=1e-10)
+    mean_squares = Ridge(alpha=N * 0.1).fit(X, Y)
+    ours = ResettingRidge(rate=N * 0.1).fit(X, Y)
+    np.testing.assert_allclose(ours.coef_, mean_squares.coef_, atol=1e-10)
+
+
+def test_more_columns_than_rows_and_less_precision():
+    """x64 is on inside only, whatever the process has."""
+    wide, y = RNG.normal(size=(6, 15)), RNG.normal(size=6)
+    theirs = Ridge(alpha=0.3, solver="svd").fit(wide, y)
+    with jax.enable_x64(False):
+        ours = ResettingRidge(rate=0.3).fit(wide, y)
+        assert not jax.config.jax_enable_x64
+        covariance = ours.stationary_covariance_
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-10)
+    assert covariance.dtype == np.float64
+    assert covariance.shape == (15, 15)
+    # Nothing moves outside the span of the rows.
+    assert np.linalg.matrix_rank(covariance, tol=1e-9) <= 5
+
+
+def test_filter_and_covariance():
+    law = Gamma(5.0, 2.0)
+    ours = ResettingRidge(law, rate=2.0, diffusion=0.7).fit(X, Y)
+    assert ours.law_.mean == pytest.approx(0.5)
+    assert ours.law_.shape == 2
+    centred = X - X.mean(0)
+    mu = np.linalg.eigvalsh(centred.T @ centred)[::-1]
+    np.testing.assert_allclose(ours.eigenvalues_, mu, rtol=1e-10)
+    np.testing.assert_allclose(ours.filter_, law.with_mean(0.5).filter(mu), rtol=1e-9)
+    assert ours.dof_ == pytest.approx(1 + ours.filter_.sum())
+    exact = stationary_moments(
+        law.with_mean(0.5),
+        centred.T @ centred,
+        centred.T @ (Y - Y.mean()),
+        np.zeros(P),
+        noise=0.7 * np.eye(P),
+    )
+    np.testing.assert_allclose(ours.coef_, exact.mean, rtol=1e-9)
+    np.testing.assert_allclose(ours.stationary_covariance_, exact.cov, atol=1e-12)
+    mean, std = ours.predict(X[:3], return_std=True)
+    away = centred[:3]
+    spread = np.sqrt(np.diag(away @ np.asarray(exact.cov) @ away.T))
+    np.testing.assert_allclose(std, spread, rtol=1e-8)
+    np.testing.assert_allclose(mean, ours.predict(X[:3]))
+
+
+@pytest.mark.slow
+def test_cross_validation_chooses_the_least_score():
+    laws = [Exponential(1.0), HyperExponential([0.9, 0.1], [1.8, 0.2])]
+    single = [ResettingRidgeCV([law]).fit(X, Y) for law in laws]
+    both = ResettingRidgeCV(laws).fit(X, Y)
+    assert both.score_ == min(one.score_ for one in single)
+    assert both.rate_ == pytest.approx(float(1 / both.law_.mean))
+    # The score is that of the smoother with the constant in it.
+    centred = X - X.mean(0)
+    ridge = single[0]
+    inverse = np.linalg.inv(centred.T @ centred + ridge.rate_ * np.eye(P))
+    trace = 1 + np.trace(centred @ inverse @ centred.T)
+    rest = np.sum((Y - ridge.predict(X)) ** 2)
+    assert ridge.score_ == pytest.approx(N * rest / (N - trace) ** 2, rel=1e-9)
+    risk = ResettingRidgeCV([laws[0]], criterion="risk", noise=1.0).fit(X, Y)
+    again = ResettingRidge(laws[0], rate=risk.rate_).fit(X, Y)
+    np.testing.assert_allclose(risk.coef_, again.coef_, rtol=1e-10)
+
+
+def test_inside_scikit_learn():
+    """In a pipeline, in a grid over laws, and through pickle."""
+    pipe = make_pipeline(StandardScaler(), ResettingRidge())
+    grid = {
+        "resettingridge__law": [None, Gamma(1.0, 2.0)],
+        "resettingridge__rate": [0.1, 10.0],
+    }
+    search = GridSearchCV(pipe, grid, cv=2).fit(X, Y)
+    copy = pickle.loads(pickle.dumps(search.best_estimator_))
+    np.testing.assert_array_equal(copy.predict(X), search.predict(X))
+    first, second = copy[-1], search.best_estimator_[-1]
+    np.testing.assert_array_equal(
+        first.stationary_covariance_, second.stationary_covariance_
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("estimator", [ResettingRidge(), ResettingRidgeCV()])
+@pytest.mark.filterwarnings("ignore:Skipping check")
+def test_scikit_learns_own_checks(estimator):
+    results = check_estimator(estimator, on_fail="raise")
+    skipped = {r["check_name"] for r in results if r["status"] == "skipped"}
+    assert skipped <= {"check_array_api_input"}
+
+
+def test_refused():
+    for rate in (0.0, -1.0, np.nan, np.inf, "fast", None):
+        with pytest.raises(ValueError, match="positive rate"):
+            ResettingRidge(rate=rate).fit(X, Y)
+    with pytest.raises(ValueError, match="expected a renewal law"):
+        ResettingRidge(law="gamma").fit(X, Y)
+    with pytest.raises(ValueError, match="expected a renewal law"):
+        ResettingRidgeCV([Exponential(1.0), 2.0]).fit(X, Y)
+    with pytest.raises(ValueError, match="diffusion >= 0"):
+        ResettingRidge(diffusion=-1.0).fit(X, Y)
+    with pytest.raises(ValueError, match="at least one law"):
+        ResettingRidgeCV([]).fit(X, Y)
+    with pytest.raises(ValueError, match="criterion"):
+        ResettingRidgeCV(criterion="loo").fit(X, Y)
+    with pytest.raises(ValueError, match="no residual"):
+        ResettingRidgeCV(criterion="risk").fit(X[:4], Y[:4])
+    with pytest.raises(ValueError, match="NaN"):
+        ResettingRidge().fit(np.where(np.arange(P) == 2, np.nan, X), Y)
+    with pytest.raises(ValueError, match="infinity"):
+        ResettingRidge().fit(X, np.where(np.arange(N) == 2, np.inf, Y))
