@@ -71,9 +71,7 @@ def test_a_condition_that_is_not_met_or_met_at_the_start():
     np.testing.assert_array_equal(at_once.measures.value, np.full((4, 2), 2.0))
 
 
-@pytest.mark.slow
-def test_the_stop_is_differentiable_and_goes_under_vmap():
-    # d log(2 / level) = -1/level.
+def test_the_stop_goes_under_vmap():
     def when(level):
         return stopped(2.0, level).stats["time_reached"]
 
@@ -81,9 +79,18 @@ def test_the_stop_is_differentiable_and_goes_under_vmap():
     times = jax.vmap(when)(levels)
     expected = np.log(2 / np.array([0.5, 1.0, 1.5, 2.0]))
     np.testing.assert_allclose(times, expected, atol=1e-9)
+
+
+@pytest.mark.slow
+def test_the_stop_is_differentiable():
+    # d log(2 / level) = -1/level.
+    def when(level):
+        return stopped(2.0, level).stats["time_reached"]
+
     np.testing.assert_allclose(jax.grad(when)(1.0), -1.0, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_float32_stays_float32():
     sol = stopped(2.0, jnp.array(1.0), jnp.float32)
     assert sol.measures.value.dtype == jnp.float32
@@ -100,6 +107,7 @@ def test_fixed_steps_stop_between_steps():
     np.testing.assert_array_equal(at_once.times, [0.0])
 
 
+@pytest.mark.slow
 def test_arc_length_in_the_geometry_of_the_flow():
     # A Gaussian carried by -x: W2 speed of N(m, s^2) is sqrt(|m|^2 + s^2), decaying as
     # e^{-t}. And twice the action is the energy lost.

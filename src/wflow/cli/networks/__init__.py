@@ -1,0 +1,1 @@
+"""Configs, problems and figures of the tasks on networks."""

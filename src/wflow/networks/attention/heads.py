@@ -1,0 +1,174 @@
+"""Attention heads with a rank-one interaction of keys and queries."""
+
+import abc
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+
+from wflow.measures import inexact
+
+from .checks import check_finite, check_heads, check_positive
+
+
+# Weights of a head that are held at once; a prompt of 4096 tokens has as many.
+_BLOCK = 1 << 24
+
+
+class AbstractHead(eqx.Module):
+    r"""A map of prompts $H : \mathbb R^{L\times d} \to \mathbb R^{L\times d}$.
+
+    Attributes:
+        mu: ``(d,)``, or ``(d, k)`` for the sum of k heads.
+        beta: inverse temperature.
+
+    Raises:
+        ValueError: beta <= 0, or a mu of another shape or not finite.
+    """
+
+    mu: eqx.AbstractVar[Float[Array, "d ..."]]
+    beta: eqx.AbstractVar[Float[Array, ""]]
+
+    def __check_init__(self) -> None:
+        name = type(self).__name__
+        if jnp.ndim(self.mu) not in (1, 2):
+            raise ValueError(
+                f"{name}: expected mu of shape (d,) or (d, k), found "
+                f"{jnp.shape(self.mu)}."
+            )
+        check_positive(name, "beta", self.beta)
+        check_finite(name, "mu", self.mu)
+
+    @abc.abstractmethod
+    def __call__(
+        self,
+        tokens: Float[Array, "n d"],
+        queries: Float[Array, "m d"] | None = None,
+    ) -> Float[Array, "m d"]:
+        """The output at every token, or at ``queries`` that are no tokens.
+
+        Raises:
+            ValueError: tokens of another shape than ``(L, d)``, or too few.
+        """
+
+
+def _scores(
+    head: AbstractHead, tokens: Array, queries: Array | None
+) -> tuple[Float[Array, "m k"], Float[Array, "n k"]]:
+    r"""$\langle\mu, x\rangle$ of queries and of tokens, a column for every head."""
+    d = head.mu.shape[0]
+    if tokens.ndim != 2 or tokens.shape[1] != d or not len(tokens):
+        raise ValueError(
+            f"{type(head).__name__}: expected tokens (L, {d}), found shape "
+            f"{tokens.shape}."
+        )
+    mu = head.mu.reshape(d, -1)
+    keys = tokens @ mu
+    return (keys if queries is None else queries @ mu), keys
+
+
+class SoftmaxAttention(AbstractHead):
+    r"""$H(X)_q = \sum_k p_{qk} X_k$, $p_{q\cdot} = \mathrm{softmax}_k
+    (\beta\langle\mu, X_q\rangle\langle\mu, X_k\rangle)$, over all tokens, q included.
+
+    Queries are taken in blocks where a prompt has more than 4096 tokens.
+
+    Attributes:
+        mu: ``(d,)``, or ``(d, k)`` for the sum of k heads.
+        beta: inverse temperature.
+
+    Reference: Maulen-Soto, Boyer, arXiv:2605.18315; the head as in Maulen-Soto, Marion,
+    Boyer, arXiv:2505.13112, reconstructed.
+    """
+
+    mu: Float[Array, "d ..."] = eqx.field(converter=inexact)
+    beta: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+
+    def __call__(
+        self,
+        tokens: Float[Array, "n d"],
+        queries: Float[Array, "m d"] | None = None,
+    ) -> Float[Array, "m d"]:
+        scores, keys = _scores(self, tokens, queries)
+
+        def at(score: Float[Array, " k"]) -> Float[Array, " d"]:
+            # jax.nn.softmax takes off the largest logit before the exponential.
+            weights = jax.nn.softmax(self.beta * score * keys, axis=0)
+            return jnp.sum(weights, axis=1) @ tokens
+
+        block = max(1, _BLOCK // len(tokens))
+        if len(scores) <= block:
+            return jax.vmap(at)(scores)
+        return jax.lax.map(jax.checkpoint(at), scores, batch_size=block)
+
+
+class LinearAttention(AbstractHead):
+    r"""$H(X)_q = \frac{\beta}{L}\sum_k \langle\mu, X_q\rangle\langle\mu, X_k\rangle
+    X_k = \beta\,\langle\mu, X_q\rangle\,S\mu$ with $S = X^\top X/L$.
+
+    Without ``self_token`` the sum is over the other tokens, with weight 1/(L - 1).
+    With mu the identity it is a step of the power iteration, $\beta S X_q$.
+
+    Attributes:
+        mu: ``(d,)``, or ``(d, k)`` for the sum of k heads.
+        beta: inverse temperature.
+        self_token: whether a token attends to itself.
+
+    Reference: Maulen-Soto, Boyer, arXiv:2605.18315; the head as in Maulen-Soto, Marion,
+    Boyer, arXiv:2505.13112, reconstructed.
+    """
+
+    mu: Float[Array, "d ..."] = eqx.field(converter=inexact)
+    beta: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    self_token: bool = eqx.field(static=True, default=True)
+
+    def __call__(
+        self,
+        tokens: Float[Array, "n d"],
+        queries: Float[Array, "m d"] | None = None,
+    ) -> Float[Array, "m d"]:
+        scores, keys = _scores(self, tokens, queries)
+        summed = scores @ (keys.T @ tokens)
+        if self.self_token or queries is not None:
+            return self.beta / len(tokens) * summed
+        if len(tokens) < 2:
+            raise ValueError(
+                "LinearAttention: expected at least 2 tokens where self_token=False, "
+                f"found {len(tokens)}."
+            )
+        own = jnp.sum(scores**2, axis=1, keepdims=True) * tokens
+        return self.beta / (len(tokens) - 1) * (summed - own)
+
+
+def initial_mu(
+    key: PRNGKeyArray, d: int, heads: int | None = None, *, scale: ArrayLike = 0.3
+) -> Float[Array, "d ..."]:
+    r"""``scale`` times a draw of $N(0, I/d)$: ``(d,)``, or ``(d, heads)``.
+
+    Raises:
+        ValueError: d < 1, heads < 1 or heads > d.
+    """
+    if d < 1:
+        raise ValueError(f"initial_mu: expected d >= 1, found {d}.")
+    check_heads("initial_mu", heads, d)
+    shape = (d,) if heads is None else (d, heads)
+    return scale * jax.random.normal(key, shape) / np.sqrt(d)
+
+
+def power_layers(
+    tokens: Float[Array, "n d"], x: Float[Array, " d"], layers: int
+) -> Float[Array, " d"]:
+    r"""``layers`` untrained linear heads, $x \leftarrow Sx$, each normalised to RMS 1.
+
+    Power iteration on a prompt's own second moment: what attention without training
+    knows of a spike that changes from prompt to prompt.
+    """
+    head = LinearAttention(jnp.eye(tokens.shape[1], dtype=tokens.dtype))
+
+    def layer(x: Array, _: None) -> tuple[Array, None]:
+        x = head(tokens, x[None])[0]
+        return x / jnp.sqrt(jnp.mean(x**2)), None
+
+    return jax.lax.scan(layer, x, length=layers)[0]

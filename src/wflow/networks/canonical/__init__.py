@@ -1,0 +1,34 @@
+"""Canonical regularisation: penalties that do not move along output fibres."""
+
+from .arc import ArcRidge, LambdaPath, Selected, lambda_path
+from .exponential import CogeodesicFlow, Logarithm, exponential, logarithm
+from .geodesic import Geodesic, GeodesicRidge, OutputCurve, geodesic
+from .gibbs import GibbsProcess, HorizontalLangevinFlow
+from .lift import LiftFlow
+from .metric import NTKMetric, PullBack, displacement
+from .optax_form import arc_ridge
+from .ridge import Ridge
+
+
+__all__ = [
+    "ArcRidge",
+    "CogeodesicFlow",
+    "Geodesic",
+    "GeodesicRidge",
+    "GibbsProcess",
+    "HorizontalLangevinFlow",
+    "LambdaPath",
+    "LiftFlow",
+    "Logarithm",
+    "NTKMetric",
+    "OutputCurve",
+    "PullBack",
+    "Ridge",
+    "Selected",
+    "arc_ridge",
+    "displacement",
+    "exponential",
+    "geodesic",
+    "lambda_path",
+    "logarithm",
+]

@@ -1,0 +1,43 @@
+"""Curves of outputs, lifted to the parameters."""
+
+from collections.abc import Callable
+from typing import Any
+
+from jaxtyping import Array, ArrayLike, Float, PyTree
+
+from wflow.flows import AbstractContinuousFlow, safe_sqrt
+from wflow.measures import Point, UnsupportedMeasureError
+
+from .metric import NTKMetric
+
+
+class LiftFlow(AbstractContinuousFlow):
+    r"""$\dot\theta = G^{-1}J^T K^{-1} v(\theta, t)$: outputs that move with v.
+
+    The horizontal lift: of all parameter velocities that move the outputs so it is the
+    shortest, of speed $\sqrt{v^T K^{-1} v}$.
+
+    Attributes:
+        metric: whose lift it is.
+        rate: v, a function of the measure and the time, ``(n,)``.
+    """
+
+    metric: NTKMetric
+    rate: Callable[[Point, ArrayLike], Float[Array, " n"]]
+
+    def separable(self, mu: Any) -> bool:
+        return isinstance(mu, Point)
+
+    def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
+        if not isinstance(mu, Point):
+            raise UnsupportedMeasureError(self, mu, "Point")
+        return self.metric.lift(mu, self.rate(mu, t))
+
+    def speed(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        return safe_sqrt(self.metric.norm_squared(mu, self.rate(mu, t)))
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        raise TypeError("LiftFlow: it lowers no energy; use Solution.evaluate.")
+
+    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        return self.value(mu, t)

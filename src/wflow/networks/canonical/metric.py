@@ -1,0 +1,231 @@
+"""The geometry that a network lends to its outputs."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import lineax as lx
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, Float, PyTree
+
+from wflow.energies import predictions
+from wflow.flows import safe_sqrt
+from wflow.geometries import AbstractGeometry, Euclidean, conjugate_gradients
+from wflow.measures import Point, UnsupportedMeasureError, inexact
+
+
+# Up to so many outputs the kernel is formed and factorised; above, conjugate gradients.
+_DENSE = 500
+
+
+class Linearised(NamedTuple):
+    """Outputs ``(n,)`` of a model, and products with their Jacobian J."""
+
+    outputs: Float[Array, " n"]
+    push: Callable[[PyTree[Array]], Float[Array, " n"]]
+    pull: Callable[[Float[Array, " n"]], PyTree[Array]]
+
+
+def linearise(owner: object, mu: Point, x: Float[Array, "n ..."]) -> Linearised:
+    """Outputs at the inputs x in one vector, with $v -> Jv$ and $c -> J^Tc$.
+
+    Raises:
+        UnsupportedMeasureError: ``owner`` was given a measure that is no Point.
+    """
+    if not isinstance(mu, Point):
+        raise UnsupportedMeasureError(owner, mu, "Point")
+
+    def outputs(state: PyTree[Array]) -> Array:
+        return predictions(mu.with_state(state).value, x).ravel()
+
+    value, push = jax.linearize(outputs, mu.state)
+    transposed = jax.linear_transpose(push, mu.state)
+    return Linearised(value, push, lambda c: transposed(c)[0])
+
+
+class NTKMetric(eqx.Module):
+    r"""$g_\theta(v, v) = v^T K(\theta)^{-1} v$ on the outputs, $K = J G^{-1} J^T$.
+
+    The squared length of the shortest parameter velocity that moves the outputs
+    $F(\theta) = (f_\theta(x_i))_i$ by v; G is the geometry of the parameters. Vectors
+    of parameters split into horizontal ones, in the range of $G^{-1}J^T$, and vertical
+    ones, in the kernel of J, which leave the outputs as they are. J is never formed;
+    K is, up to 500 outputs, and else solved with by conjugate gradients.
+
+    Attributes:
+        x: inputs ``(n, ...)``; all entries of all outputs count as one vector.
+        geometry: of the parameters.
+        rcond: None demands an invertible K; a number takes the pseudo-inverse, which
+            drops eigenvalues below ``rcond`` times the largest.
+
+    Raises:
+        ValueError: K is singular and ``rcond`` is None (inside ``jit``: nan).
+
+    Reference: Jacot, Gabriel, Hongler, NeurIPS 2018, section 4 (the kernel); Whittle et
+    al., arXiv:2605.18180 (the metric; read from the abstract only).
+    """
+
+    x: Float[Array, "n ..."] = eqx.field(converter=inexact)
+    geometry: AbstractGeometry = Euclidean()
+    rcond: float | None = eqx.field(static=True, default=None)
+
+    def outputs(self, mu: Point) -> Float[Array, " n"]:
+        r"""$F(\theta)$, all entries in one vector."""
+        return predictions(mu.value, self.x).ravel()
+
+    def push(self, mu: Point, rates: PyTree[Array]) -> Float[Array, " n"]:
+        """$J v$: how fast the outputs move."""
+        return linearise(self, mu, self.x).push(rates)
+
+    def pull(self, mu: Point, covector: Float[Array, " n"]) -> PyTree[Array]:
+        """$J^T c$: the differential of a function of the outputs."""
+        return linearise(self, mu, self.x).pull(covector)
+
+    def kernel(self, mu: Point) -> lx.AbstractLinearOperator:
+        """$K = J G^{-1} J^T$, the empirical neural tangent kernel, ``(n, n)``."""
+        at = linearise(self, mu, self.x)
+        operator = lx.FunctionLinearOperator(
+            lambda c: at.push(self.raised(mu, at.pull(c))),
+            jax.eval_shape(lambda: at.outputs),
+            lx.positive_semidefinite_tag,
+        )
+        if at.outputs.size > _DENSE:
+            return operator
+        matrix = operator.as_matrix()
+        return lx.MatrixLinearOperator(
+            (matrix + matrix.T) / 2, lx.positive_semidefinite_tag
+        )
+
+    def solve(self, mu: Point, v: Float[Array, " n"]) -> Float[Array, " n"]:
+        """$K^{-1} v$."""
+        kernel = self.kernel(mu)
+        count = sum(leaf.size for leaf in jax.tree.leaves(mu.state))
+        if self.rcond is not None:
+            matrix = lx.MatrixLinearOperator(kernel.as_matrix())
+            return lx.linear_solve(matrix, v, lx.SVD(rcond=self.rcond)).value
+        if v.size > count:
+            raise self._singular(f"{v.size} outputs of {count} parameters")
+        if not isinstance(kernel, lx.MatrixLinearOperator):
+            return lx.linear_solve(kernel, v, conjugate_gradients(mu.dtype)).value
+        matrix = kernel.as_matrix()
+        negligible = v.size * jnp.finfo(mu.dtype).eps
+        if not isinstance(matrix, Tracer):
+            values = np.linalg.eigvalsh(np.asarray(matrix))
+            if not values[0] > negligible * values[-1]:
+                raise self._singular(
+                    f"eigenvalues from {values[0]:.3g} to {values[-1]:.3g}"
+                )
+        factor = jnp.linalg.cholesky(matrix)
+        pivots = jnp.diagonal(factor) ** 2
+        regular = jnp.min(pivots) > negligible * jnp.max(pivots)
+        solution = jax.scipy.linalg.cho_solve((factor, True), v)
+        return jnp.where(regular, solution, jnp.nan)
+
+    def lift(self, mu: Point, v: Float[Array, " n"]) -> PyTree[Array]:
+        """$G^{-1} J^T K^{-1} v$: the shortest way to move the outputs with v."""
+        return self.raised(mu, self.pull(mu, self.solve(mu, v)))
+
+    def norm_squared(self, mu: Point, v: Float[Array, " n"]) -> Float[Array, ""]:
+        """$v^T K^{-1} v$."""
+        return v @ self.solve(mu, v)
+
+    def horizontal(self, mu: Point, rates: PyTree[Array]) -> PyTree[Array]:
+        """$P_H v = G^{-1} J^T K^{-1} J v$."""
+        return self.lift(mu, self.push(mu, rates))
+
+    def vertical(self, mu: Point, rates: PyTree[Array]) -> PyTree[Array]:
+        """$P_V v = v - P_H v$: the part that leaves the outputs as they are."""
+        return jax.tree.map(jnp.subtract, rates, self.horizontal(mu, rates))
+
+    def vertical_fraction(self, mu: Point, origin: Point) -> Float[Array, ""]:
+        r"""$|P_V(\theta - \theta_0)|/|\theta - \theta_0|$, Euclidean; 0 at the origin.
+
+        How far from the kernel regime (where it is 0) a run has come.
+
+        Raises:
+            ValueError: the two points are not of one shape.
+        """
+        away = displacement(mu, origin)
+        total = norm(away)
+        moved = total > 0
+        part = norm(self.vertical(mu, away))
+        return jnp.where(moved, part / jnp.where(moved, total, 1), 0)
+
+    def raised(self, mu: Point, differential: PyTree[Array]) -> PyTree[Array]:
+        """$G^{-1}$ times a differential."""
+        velocity = self.geometry.velocity(mu, differential)
+        return jax.tree.map(jnp.negative, velocity)
+
+    def _singular(self, found: str) -> ValueError:
+        return ValueError(
+            f"NTKMetric: expected an invertible kernel of the outputs, found {found}. "
+            "Take out duplicate inputs and dead units, use fewer outputs than "
+            "parameters, or state rcond= for the pseudo-inverse."
+        )
+
+
+class PullBack(eqx.Module):
+    r"""$G(\theta) = J^T J + \delta I$: outputs' flat metric, pulled back to parameters.
+
+    For ``Riemannian(PullBack(x, damping))`` on a ``Point(model)``: the outputs of the
+    gradient flow then follow $\dot F = -K(K + \delta I)^{-1}\nabla\ell$, which for
+    small damping is the straight descent of the loss in the space of outputs. A product
+    with G costs one pair of products with J.
+
+    Attributes:
+        x: inputs ``(n, ...)``.
+        damping: $\delta > 0$, which makes G invertible.
+
+    Raises:
+        ValueError: damping that is not positive.
+
+    Reference: Amari, Neural Computation 10 (1998), section 4.
+    """
+
+    x: Float[Array, "n ..."] = eqx.field(converter=inexact)
+    damping: Float[Array, ""] = eqx.field(converter=inexact)
+
+    def __check_init__(self) -> None:
+        known = eqx.is_array(self.damping) and not isinstance(self.damping, Tracer)
+        if known and not bool(self.damping > 0):
+            raise ValueError(
+                f"PullBack: expected damping > 0, found {float(self.damping)}."
+            )
+
+    def __call__(self, model: Any) -> lx.AbstractLinearOperator:
+        mu = Point(model)
+        at = linearise(self, mu, self.x)
+
+        def product(rates: PyTree[Array]) -> PyTree[Array]:
+            pulled = at.pull(at.push(rates))
+            return jax.tree.map(lambda a, b: a + self.damping * b, pulled, rates)
+
+        return lx.FunctionLinearOperator(
+            product, jax.eval_shape(lambda: mu.state), lx.positive_semidefinite_tag
+        )
+
+
+def displacement(mu: Point, origin: Point) -> PyTree[Array]:
+    r"""$\theta - \theta_0$.
+
+    Raises:
+        ValueError: the moving parts have not the same structure and shapes.
+    """
+    here, there = mu.state, origin.state
+    same = jax.tree.structure(here) == jax.tree.structure(there)
+    shapes = [[leaf.shape for leaf in jax.tree.leaves(tree)] for tree in (here, there)]
+    if not same or shapes[0] != shapes[1]:
+        raise ValueError(
+            "displacement: expected parameters like those of the origin, of shapes "
+            f"{shapes[1]}, found {shapes[0]}"
+            + ("." if same else " in another structure.")
+        )
+    return jax.tree.map(jnp.subtract, here, there)
+
+
+def norm(rates: PyTree[Array]) -> Float[Array, ""]:
+    """The Euclidean norm over all leaves; its derivative at zero is zero."""
+    return safe_sqrt(sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(rates)))

@@ -1,0 +1,39 @@
+"""Saddle to saddle: small ReLU networks on orthogonal data, learnt sample by sample."""
+
+from .course import Course, course_of, follow
+from .cover import failure_bound, interpolation_probability, sample_cover, width_for
+from .data import ReLUData
+from .flow import ReLUFlow, plateau_controller
+from .jumps import JumpProcess, TieError, jump_process, limit_of_cover
+from .neurons import LogNeurons, from_weights, small_neurons
+from .norms import min_norm_squared, tangent_kernel
+from .plateaus import plateau_motion, time_to_level
+from .staircase import Staircase, half_times, staircase
+
+
+__all__ = [
+    "Course",
+    "JumpProcess",
+    "LogNeurons",
+    "ReLUData",
+    "ReLUFlow",
+    "Staircase",
+    "TieError",
+    "course_of",
+    "failure_bound",
+    "follow",
+    "from_weights",
+    "half_times",
+    "interpolation_probability",
+    "jump_process",
+    "limit_of_cover",
+    "min_norm_squared",
+    "plateau_controller",
+    "plateau_motion",
+    "sample_cover",
+    "small_neurons",
+    "staircase",
+    "tangent_kernel",
+    "time_to_level",
+    "width_for",
+]

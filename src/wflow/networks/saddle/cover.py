@@ -1,0 +1,95 @@
+"""Whether a width suffices: every sample needs a neuron that can fit it."""
+
+import math
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.special import gammaln
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray
+
+
+def sample_cover(
+    key: PRNGKeyArray, width: int, n: int
+) -> tuple[Bool[Array, "m n"], Int[Array, " m"]]:
+    """Units and signs of independent neurons, on or off and + or - by fair coins."""
+    units, signs = jax.random.split(key)
+    active = jax.random.bits(units, (width, n), jnp.uint8) < 128
+    return active, jax.random.rademacher(signs, (width,), int)
+
+
+def interpolation_probability(
+    width: int, positive: ArrayLike, negative: ArrayLike
+) -> Float[Array, " *shape"]:
+    r"""$\sum_{q=0}^m \binom{m}{q} 2^{-m} (1 - 2^{-q})^{n_+} (1 - 2^{-(m-q)})^{n_-}$.
+
+    The chance that m neurons with independent fair signs and units cover ``positive``
+    and ``negative`` samples, and so that the flow ends at loss zero.
+
+    Raises:
+        ValueError: ``width < 1``.
+
+    Reference: derived here; sharpens m = O(log n) of Town, Boursier, Lewis, Englert,
+    Lazic, arXiv:2605.27097.
+    """
+    if width < 1:
+        raise ValueError(
+            f"interpolation_probability: expected width >= 1, found {width}."
+        )
+    # Sizes in powers of two: few programs serve all widths.
+    size = 2 ** math.ceil(math.log2(width + 1))
+    return _probability(jnp.asarray(width), positive, negative, size)
+
+
+@partial(jax.jit, static_argnums=3)
+def _probability(width: Array, positive: Array, negative: Array, size: int) -> Array:
+    dtype = jnp.result_type(float)
+    m, q = width.astype(dtype), jnp.arange(size, dtype=dtype)
+    rest = jnp.maximum(m - q, 0)
+    log_weight = gammaln(m + 1) - gammaln(q + 1) - gammaln(rest + 1) - m * math.log(2)
+    covers = _covers(q, positive) * _covers(rest, negative)
+    return jnp.sum(jnp.where(q <= m, jnp.exp(log_weight), 0) * covers, axis=-1)
+
+
+def _covers(neurons: Array, samples: ArrayLike) -> Array:
+    """$(1 - 2^{-q})^n$, with $0^0 = 1$."""
+    samples = jnp.asarray(samples, neurons.dtype)[..., None]
+    some = neurons > 0
+    safe = jnp.where(some, neurons, 1)
+    power = jnp.exp(samples * jnp.log1p(-(2.0**-safe)))
+    return jnp.where(some, power, jnp.where(samples == 0, 1.0, 0.0))
+
+
+def failure_bound(width: ArrayLike, n: ArrayLike) -> Float[Array, " *shape"]:
+    r"""$n (3/4)^m$, no less than the chance that m neurons leave a sample uncovered."""
+    width = jnp.asarray(width, jnp.result_type(float))
+    return jnp.asarray(n) * 0.75**width
+
+
+def width_for(positive: int, negative: int, probability: float = 0.99) -> int:
+    """The least width that interpolates with at least that probability.
+
+    Raises:
+        ValueError: no samples, or a probability outside (0, 1).
+    """
+    if positive < 0 or negative < 0 or positive + negative == 0:
+        raise ValueError(
+            "width_for: expected counts of samples >= 0 and one > 0, found "
+            f"{positive} and {negative}."
+        )
+    if not 0 < probability < 1:
+        raise ValueError(
+            f"width_for: expected a probability in (0, 1), found {probability}."
+        )
+    low, high = (
+        0,
+        math.ceil(
+            math.log((positive + negative) / (1 - probability)) / math.log(4 / 3)
+        ),
+    )
+    # The chance grows with the width, and the union bound says that ``high`` suffices.
+    while high - low > 1:
+        middle = (low + high) // 2
+        chance = interpolation_probability(middle, positive, negative)
+        low, high = (low, middle) if chance >= probability else (middle, high)
+    return high

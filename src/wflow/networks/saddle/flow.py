@@ -1,0 +1,112 @@
+"""Gradient flow of a small ReLU network, in logarithmic scale."""
+
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float, PyTree
+
+from wflow.flows import AbstractContinuousFlow
+from wflow.measures import Point, UnsupportedMeasureError
+
+from .data import ReLUData, positive_part
+from .neurons import LogNeurons
+
+
+# Ratios of a balanced or dominated start stay within one length of the input.
+_FAR = 100
+
+
+class ReLUFlow(AbstractContinuousFlow):
+    r"""$\dot L_j = \gamma_j$, $\dot p_{jk} = \frac{s_j}{N}\sum_l G_{kl}
+    1[p_{jl} > 0]\,r_l - p_{jk}\gamma_j$ with $\gamma_j = \frac{s_j}{N}\sum_k
+    \mathrm{relu}(p_{jk})\,r_k$.
+
+    The Euclidean gradient flow of the loss in all weights, on a ``Point`` of
+    ``LogNeurons``. A neuron is a particle of mass $a_j^2$ at the place $p_j$: L is its
+    reaction, p its transport. Exact while the sign of $a_j$ stays, which is for ever
+    where $|a_j| \geq |w_j|$.
+
+    L enters only up to ``cap``, and p up to ``_FAR`` lengths of the input: no solution
+    comes so far, and a trial step that overflows would stop the solver for good.
+
+    Reference: Boursier, Pillaud-Vivien, Flammarion, arXiv:2206.00939 (the flow in w and
+    a; the coordinates are a derivation).
+    """
+
+    data: ReLUData
+
+    @property
+    def cap(self) -> Float[Array, ""]:
+        """No level of a solution is above it."""
+        y, squares = self.data.y, self.data.squared_norms
+        return jnp.log(jnp.sum(y**2 / squares)) / 4 + 2
+
+    def separable(self, mu: Any) -> bool:
+        del mu
+        return True
+
+    def _neurons(self, mu: Any) -> LogNeurons:
+        if not (isinstance(mu, Point) and isinstance(mu.value, LogNeurons)):
+            raise UnsupportedMeasureError(self, mu, "Point of LogNeurons")
+        return mu.value
+
+    def residual(self, mu: Any) -> Float[Array, " n"]:
+        """$r_k = y_k - f(x_k)$."""
+        return self._residual(self._within(self._neurons(mu)))
+
+    def _within(self, neurons: LogNeurons) -> LogNeurons:
+        far = _FAR * jnp.sqrt(self.data.squared_norms)
+        return LogNeurons(
+            jnp.minimum(neurons.level, self.cap),
+            jnp.clip(neurons.ratio, -far, far),
+            neurons.rest,
+            neurons.sign,
+        )
+
+    def _residual(self, neurons: LogNeurons) -> Float[Array, " n"]:
+        return self.data.y - neurons.predict()
+
+    def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
+        del t
+        neurons = self._within(self._neurons(mu))
+        growth, force = self._rates(neurons)
+        rates = LogNeurons(
+            growth,
+            self.data.apply_gram(force) - neurons.ratio * growth[:, None],
+            -neurons.rest * growth,
+            neurons.sign,
+        )
+        return eqx.filter(rates, eqx.is_inexact_array)
+
+    def _rates(self, neurons: LogNeurons) -> tuple[Array, Array]:
+        """Growth $(m,)$ of the logarithms, and $(m, n)$ coefficients of $dw_j / a_j$ in
+        the inputs.
+        """
+        drive = neurons.sign[:, None] * self._residual(neurons) / self.data.normaliser
+        growth = jnp.sum(positive_part(neurons.ratio) * drive, axis=1)
+        return growth, jnp.where(neurons.active, drive, 0)
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        del t
+        return self.data.loss(self.residual(mu))
+
+    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        del t
+        neurons = self._within(self._neurons(mu))
+        growth, force = self._rates(neurons)
+        squares = jnp.sum(self.data.apply_gram(force) * force, axis=1)
+        return jnp.exp(2 * neurons.level) @ (growth**2 + squares)
+
+
+def plateau_controller(
+    data: ReLUData, rtol: float = 1e-7, atol: float = 1e-9
+) -> diffrax.PIDController:
+    r"""Adaptive steps of at most $5N / \max|y_k||x_k|$, for an explicit solver.
+
+    On plateaus nothing but stability bounds the steps, and a controller that tries ever
+    longer ones ends in a trial step beyond repair.
+    """
+    speed = jnp.max(jnp.abs(data.y) * jnp.sqrt(data.squared_norms))
+    return diffrax.PIDController(rtol, atol, dtmax=5 * data.normaliser / speed)

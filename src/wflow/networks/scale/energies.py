@@ -1,0 +1,126 @@
+"""Energies of layers: a loss of the effective matrix, and weight decay by roles."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, ArrayLike, Float
+
+from wflow.energies import AbstractEnergy
+from wflow.measures import Point, UnsupportedMeasureError, inexact
+
+from .layers import ScaledLinear
+from .roles import Overrides, roles
+from .scales import ROLES, Role, real
+
+
+class EffectiveLoss(AbstractEnergy):
+    r"""$F = \ell(M)$ for the effective matrix M of a ``ScaledLinear``, or M itself.
+
+    One energy for the flow of the factors and for the reduced flow: on a ``Point``
+    whose value is a layer $M = D_r W D_g$, stacked over branches; otherwise the value.
+
+    Attributes:
+        loss: of the matrix ``(m, d)``.
+    """
+
+    loss: Callable[[Float[Array, "m d"]], Float[Array, ""]]
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        del t
+        return self.loss(_effective(self, mu))
+
+
+class LinearRegression(AbstractEnergy):
+    r"""$F = \frac{1}{2n}\lVert X M^T - Y\rVert^2$, on what ``EffectiveLoss`` acts on.
+
+    Attributes:
+        inputs: X, of shape ``(n, d)``.
+        targets: Y, of shape ``(n, m)``.
+
+    Raises:
+        ValueError: shapes that do not fit, arrays that are complex or not finite.
+        TypeError: arrays of integers.
+    """
+
+    inputs: Float[Array, "n d"]
+    targets: Float[Array, "n m"]
+
+    def __init__(self, inputs: ArrayLike, targets: ArrayLike):
+        """Take the data."""
+        self.inputs = real("LinearRegression", "inputs", inputs)
+        self.targets = real("LinearRegression", "targets", targets)
+        shapes = self.inputs.shape, self.targets.shape
+        if {len(shape) for shape in shapes} != {2} or shapes[0][0] != shapes[1][0]:
+            raise ValueError(
+                "LinearRegression: expected inputs (n, d) and targets (n, m), found "
+                f"{shapes[0]} and {shapes[1]}."
+            )
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        del t
+        residual = self.inputs @ _effective(self, mu).T - self.targets
+        return jnp.sum(residual**2) / (2 * self.inputs.shape[0])
+
+
+class Decay(AbstractEnergy):
+    r"""$F = \sum_\rho \frac{\lambda_\rho}{2} \sum_{\theta\text{ of role }\rho}
+    \lVert\theta\rVert^2$: weight decay as part of the energy (coupled).
+
+    With one rate for W and g each imbalance falls as $e^{-2\lambda t}$, and the minimum
+    over factorisations is the group lasso $\ell(M) + \lambda\sum_j\lVert M_j\rVert$.
+
+    Attributes:
+        rates: a rate for each decayed role of ``roles``.
+        role_overrides: as in ``roles``.
+
+    Raises:
+        ValueError: an unknown role or a negative rate.
+    """
+
+    rates: dict[Role, Float[Array, ""]]
+    role_overrides: tuple[tuple[Role, Callable[[Any], Any]], ...] = eqx.field(
+        static=True
+    )
+
+    def __init__(
+        self,
+        rates: Mapping[Role, ArrayLike],
+        role_overrides: Overrides | None = None,
+    ):
+        """Decay those roles."""
+        self.rates = {role: inexact(rate) for role, rate in rates.items()}
+        # Hashable, as what is static must be.
+        self.role_overrides = tuple((role_overrides or {}).items())
+        for role, rate in self.rates.items():
+            if role not in ROLES:
+                raise ValueError(
+                    f"Decay: expected roles among {', '.join(ROLES)}, found {role!r}."
+                )
+            if not isinstance(rate, Tracer) and not (np.asarray(rate) >= 0).all():
+                raise ValueError(f"Decay: expected {role} >= 0, found {rate}.")
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        del t
+        if not isinstance(mu, Point):
+            raise UnsupportedMeasureError(self, mu, "Point")
+        found = jax.tree.leaves(roles(mu.value, dict(self.role_overrides)))
+        squares = [jnp.sum(leaf**2) for leaf in jax.tree.leaves(mu.state)]
+        return sum(
+            self.rates[role] * square / 2
+            for role, square in zip(found, squares, strict=True)
+            if role in self.rates
+        ) + jnp.zeros((), mu.dtype)
+
+
+def _effective(energy: AbstractEnergy, mu: Any) -> Float[Array, "m d"]:
+    match mu:
+        case Point(value=ScaledLinear() as layer):
+            return layer.matrix()
+        case Point(value=value) if eqx.is_array(value) and jnp.ndim(value) == 2:
+            return value
+    raise UnsupportedMeasureError(energy, mu, "a Point of a ScaledLinear or of (m, d)")

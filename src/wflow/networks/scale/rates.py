@@ -1,0 +1,76 @@
+"""Learning rates by role: of a flow, and of optax."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import lineax as lx
+import numpy as np
+import optax
+from jax.core import Tracer
+from jaxtyping import Array, ArrayLike, Float
+
+from wflow.measures import inexact
+
+from .roles import roles
+from .scales import ROLES, Role
+
+
+class RoleRates(eqx.Module):
+    r"""The metric $G = \mathrm{diag}(1/\rho)$ of a flow that moves roles at own rates.
+
+    ``Riemannian(RoleRates({"scale_in": 4.0}), lineax.Diagonal())`` moves g four times
+    as fast as W, which keeps $4\lVert W_j\rVert^2 - g_j^2$.
+
+    Attributes:
+        rates: by role; one for all others.
+
+    Raises:
+        ValueError: an unknown role, or a rate that is not positive.
+    """
+
+    rates: dict[Role, Float[Array, ""]]
+
+    def __init__(self, rates: Mapping[Role, ArrayLike]):
+        """Take the rates."""
+        self.rates = _checked("RoleRates", rates)
+
+    def __call__(self, model: Any) -> lx.DiagonalLinearOperator:
+        """The metric on the floating-point arrays of a model."""
+        moving = eqx.filter(model, eqx.is_inexact_array)
+        diagonal = jax.tree.map(
+            lambda role, leaf: jnp.ones_like(leaf) / self.rates.get(role, 1),
+            roles(model),
+            moving,
+        )
+        return lx.DiagonalLinearOperator(diagonal)
+
+
+def scale_by_role(rates: Mapping[Role, ArrayLike]) -> optax.GradientTransformation:
+    """Updates times a rate by role: the last of a chain; ``update`` needs the params.
+
+    Raises:
+        ValueError: an unknown role, or a rate that is not positive.
+    """
+    checked = _checked("scale_by_role", rates)
+
+    def scaled(updates: Any, params: Any) -> Any:
+        return jax.tree.map(
+            lambda role, update: checked.get(role, 1) * update, roles(params), updates
+        )
+
+    return optax.stateless(scaled)
+
+
+def _checked(owner: str, rates: Mapping[Role, ArrayLike]) -> dict[Role, Array]:
+    found = {role: inexact(rate) for role, rate in rates.items()}
+    for role, rate in found.items():
+        if role not in ROLES:
+            raise ValueError(
+                f"{owner}: expected roles among {', '.join(ROLES)}, found {role!r}."
+            )
+        if not isinstance(rate, Tracer) and not (np.asarray(rate) > 0).all():
+            raise ValueError(f"{owner}: expected a rate {role} > 0, found {rate}.")
+    return found

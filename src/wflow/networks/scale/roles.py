@@ -1,0 +1,130 @@
+"""Which arrays of a model weight decay should act on."""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.tree_util as jtu
+from jaxtyping import PyTree
+
+from .scales import ROLES, AbstractRoled, Role
+
+
+DECAYED: frozenset[Role] = frozenset({"matrix", "scale_in", "scale_out"})
+# Scales only: directions and biases keep their role where a norm's role is overridden.
+_KEPT: frozenset[Role] = frozenset({"direction", "bias"})
+
+Overrides = Mapping[Role, Callable[[Any], Any]]
+
+
+def roles(model: Any, role_overrides: Overrides | None = None) -> PyTree[Role]:
+    """The role of every floating-point array, None for all other leaves.
+
+    A role is declared by the module that owns the array: the layers here and
+    ``equinox.nn.Linear``, ``Embedding`` and ``Conv``. Neither names nor shapes count.
+
+    Args:
+        model: any pytree of modules.
+        role_overrides: for a role the part, or tuple of parts, of the model whose
+            arrays play it: ``{"scale_output_norm": lambda model: model.norm}``.
+            Directions and biases keep theirs.
+
+    Raises:
+        ValueError: an array of which no module says what it is, an unknown role, or an
+            override of what is not a part of the model.
+    """
+    overridden = _parts(model, role_overrides or {})
+    met = set()
+
+    def role(path: Any, leaf: Any) -> Role | None:
+        if not eqx.is_inexact_array(leaf):
+            return None
+        node, forced = model, overridden.get(id(model))
+        owner, field = None, ""
+        for key in path:
+            if isinstance(node, eqx.Module):
+                owner, field = node, key.name
+            node = _child(node, key)
+            if id(node) in overridden:
+                forced = overridden[id(node)]
+                met.add(id(node))
+        declared = _declared(owner, field)
+        if forced is not None and declared not in _KEPT:
+            return forced
+        if declared is None:
+            raise ValueError(
+                f"roles: no module says what the array model{jtu.keystr(path)} is, so "
+                "whether to decay it is not known; name its role in role_overrides."
+            )
+        return declared
+
+    found = jtu.tree_map_with_path(role, model)
+    if lost := [overridden[part] for part in overridden if part not in met]:
+        raise ValueError(
+            f"roles: expected role_overrides to point at modules or arrays of the "
+            f"model, which for {', '.join(map(repr, lost))} they do not."
+        )
+    return found
+
+
+def decay_mask(
+    model: Any,
+    decayed: Collection[Role] = DECAYED,
+    role_overrides: Overrides | None = None,
+) -> PyTree[bool]:
+    r"""True where optax should decay: matrices and the scales that one can absorb.
+
+    Never the scales of an Output-Norm, which nothing upstream can replace: decay
+    $\lambda$ moves their optimum from $g^*$ to $g^*/(1 + \lambda)$; nor directions and
+    biases. Fits ``equinox.filter(model, equinox.is_inexact_array)``.
+
+    Args:
+        model: any pytree of modules.
+        decayed: the roles to decay.
+        role_overrides: as in ``roles``.
+
+    Raises:
+        ValueError: an unknown role, or an array without one.
+    """
+    if unknown := set(decayed) - set(ROLES):
+        raise ValueError(
+            f"decay_mask: expected roles among {', '.join(ROLES)}, found "
+            f"{', '.join(map(repr, sorted(unknown)))}."
+        )
+    return jax.tree.map(lambda role: role in decayed, roles(model, role_overrides))
+
+
+def _child(node: Any, key: Any) -> Any:
+    match key:
+        case jtu.GetAttrKey():
+            return getattr(node, key.name)
+        case jtu.SequenceKey():
+            return node[key.idx]
+        case jtu.DictKey():
+            return node[key.key]
+    raise ValueError(f"roles: cannot look into {type(node).__name__}.")
+
+
+def _declared(owner: Any, field: str) -> Role | None:
+    match owner:
+        case AbstractRoled():
+            return owner.role_of(field)
+        case eqx.nn.Linear() | eqx.nn.Conv() | eqx.nn.ConvTranspose():
+            return "matrix" if field == "weight" else "bias"
+        case eqx.nn.Embedding():
+            return "matrix"
+    return None
+
+
+def _parts(model: Any, role_overrides: Overrides) -> dict[int, Role]:
+    found: dict[int, Role] = {}
+    for role, where in role_overrides.items():
+        if role not in ROLES:
+            raise ValueError(
+                f"roles: expected a role among {', '.join(ROLES)}, found {role!r}."
+            )
+        parts = where(model)
+        for part in parts if isinstance(parts, tuple | list) else (parts,):
+            found[id(part)] = role
+    return found

@@ -1,0 +1,169 @@
+"""Scale vectors, and the roles that parameters play under weight decay."""
+
+import abc
+from typing import Any, Literal, get_args
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, ArrayLike, Float
+
+
+Role = Literal[
+    "matrix", "scale_in", "scale_out", "scale_output_norm", "direction", "bias"
+]
+ROLES: tuple[Role, ...] = get_args(Role)
+Reparam = Literal["direct", "magdir", "magdir-unit"]
+
+
+def real(owner: str, name: str, value: ArrayLike) -> Array:
+    """``value`` as a real floating-point array, its dtype kept.
+
+    Raises:
+        TypeError: it holds integers or booleans.
+        ValueError: it is complex, or not finite.
+    """
+    array = jnp.asarray(value)
+    if jnp.issubdtype(array.dtype, jnp.complexfloating):
+        raise ValueError(f"{owner}: expected {name} to be real, found {array.dtype}.")
+    if not jnp.issubdtype(array.dtype, jnp.floating):
+        raise TypeError(
+            f"{owner}: expected {name} of floating-point numbers, found {array.dtype}."
+        )
+    if not isinstance(array, Tracer) and not np.isfinite(np.asarray(array)).all():
+        raise ValueError(f"{owner}: expected {name} to be finite, found {array}.")
+    return array
+
+
+class AbstractRoled(eqx.Module):
+    """A module that says what role each array of its own plays."""
+
+    @abc.abstractmethod
+    def role_of(self, field: str) -> Role:
+        """The role of the array, or arrays, in a field."""
+
+
+class AbstractScale(AbstractRoled):
+    """A scale vector g, in one of its parametrisations; ``role`` is that of g."""
+
+    role: eqx.AbstractVar[Role]
+    vector: eqx.AbstractVar[Float[Array, " d"]]
+
+
+class DirectScale(AbstractScale):
+    """g itself.
+
+    Attributes:
+        vector: g, of shape ``(d,)``.
+        role: of g, which the module that holds it chooses.
+
+    Raises:
+        ValueError: not a vector, not finite, or complex.
+        TypeError: an array of integers.
+    """
+
+    vector: Float[Array, " d"]
+    role: Role = eqx.field(static=True)
+
+    def __init__(self, vector: ArrayLike, role: Role = "scale_in"):
+        """Start at ``vector``."""
+        self.vector = _vector("DirectScale", "vector", vector)
+        self.role = _role(role)
+
+    def role_of(self, field: str) -> Role:
+        return self.role
+
+
+class MagnitudeDirection(AbstractScale):
+    r"""$g = s\,v/\mathrm{rms}(v)$; with ``unit`` $g = s\,v/\lVert v\rVert$.
+
+    The gradient flow keeps $\lVert v\rVert$, and moves g by
+    $-[d\,nn^T + (s^2 d/\lVert v\rVert^2)(I - nn^T)]\,\partial\ell/\partial g$ with
+    $n = v/\lVert v\rVert$ (without the factors d if ``unit``).
+
+    Attributes:
+        magnitude: s, a scalar; it plays the role of g.
+        direction: v, of shape ``(d,)``; it is never decayed.
+        role: of g.
+        unit: by which norm v is divided.
+
+    Raises:
+        ValueError: v is zero, or s or v is not finite or of the wrong shape.
+        TypeError: an array of integers.
+
+    Our reconstruction of what arXiv:2605.26895 names magnitude-direction; its formula
+    was not seen.
+    """
+
+    magnitude: Float[Array, ""]
+    direction: Float[Array, " d"]
+    role: Role = eqx.field(static=True)
+    unit: bool = eqx.field(static=True)
+
+    def __init__(
+        self,
+        magnitude: ArrayLike,
+        direction: ArrayLike,
+        role: Role = "scale_in",
+        unit: bool = False,
+    ):
+        """Start at magnitude s and direction v."""
+        name = "MagnitudeDirection"
+        self.direction = _vector(name, "direction", direction)
+        self.magnitude = real(name, "magnitude", magnitude)
+        self.role = _role(role)
+        self.unit = unit
+        if self.magnitude.ndim:
+            raise ValueError(
+                f"{name}: expected magnitude to be a scalar, found the shape "
+                f"{self.magnitude.shape}."
+            )
+        known = not isinstance(self.direction, Tracer)
+        if known and not np.asarray(self.direction).any():
+            raise ValueError(f"{name}: expected a direction other than zero.")
+
+    @property
+    def vector(self) -> Float[Array, " d"]:
+        """The vector g."""
+        v = self.direction
+        square = jnp.sum(v**2) if self.unit else jnp.mean(v**2)
+        return self.magnitude * v / jnp.sqrt(square)
+
+    def role_of(self, field: str) -> Role:
+        return "direction" if field == "direction" else self.role
+
+
+def ones(size: int, role: Role, reparam: Reparam, dtype: Any = None) -> AbstractScale:
+    """A scale vector that starts at one.
+
+    Raises:
+        ValueError: an unknown reparametrisation.
+    """
+    one = jnp.ones(size, dtype)
+    match reparam:
+        case "direct":
+            return DirectScale(one, role)
+        case "magdir":
+            return MagnitudeDirection(one[0], one, role)
+        case "magdir-unit":
+            return MagnitudeDirection(jnp.sqrt(jnp.sum(one)), one, role, unit=True)
+    raise ValueError(
+        f"expected reparam to be one of {', '.join(get_args(Reparam))}, found "
+        f"{reparam!r}."
+    )
+
+
+def _vector(owner: str, name: str, value: ArrayLike) -> Float[Array, " d"]:
+    array = real(owner, name, value)
+    if array.ndim != 1 or array.shape[0] == 0:
+        raise ValueError(
+            f"{owner}: expected {name} of shape (d,), found {array.shape}."
+        )
+    return array
+
+
+def _role(role: Role) -> Role:
+    if role not in ROLES:
+        raise ValueError(f"expected role to be one of {', '.join(ROLES)}, found {role}")
+    return role

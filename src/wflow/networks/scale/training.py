@@ -1,0 +1,194 @@
+"""Training of the language model: optax in one compiled scan."""
+
+import time
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree
+
+from .corpus import Corpus
+from .transformer import ByteTransformer, nats
+
+
+class Recipe(NamedTuple):
+    """AdamW with warm-up and cosine, on random windows of the text.
+
+    Attributes:
+        steps: of the optimiser.
+        batch: windows in a step.
+        context: bytes that are predicted in a window.
+        warmup: share of the steps in which the learning rate rises from zero.
+        final: learning rate at the end, as a share of the peak.
+        b2: of AdamW.
+        weight_decay: decoupled, where the mask is True.
+        clip: of the gradient's global norm.
+        every: steps between two validations.
+    """
+
+    steps: int = 400
+    batch: int = 16
+    context: int = 64
+    warmup: float = 0.05
+    final: float = 0.1
+    b2: float = 0.95
+    weight_decay: float = 0.1
+    clip: float = 1.0
+    every: int = 50
+
+    def optimizer(self, rate: ArrayLike, mask: PyTree[bool]):
+        """The optax transformation with peak ``rate``, which may be traced."""
+        rising = round(self.warmup * self.steps)
+        unit = optax.warmup_cosine_decay_schedule(
+            0.0, 1.0, rising, self.steps, self.final
+        )
+        return optax.chain(
+            optax.clip_by_global_norm(self.clip),
+            optax.adamw(
+                lambda step: rate * unit(step),
+                b2=self.b2,
+                weight_decay=self.weight_decay,
+                mask=mask,
+            ),
+        )
+
+
+class Trained(NamedTuple):
+    """A model and how it came about.
+
+    Attributes:
+        model: at the end.
+        steps: at which there was a validation, ``(k,)``.
+        validation: nats per byte there.
+        losses: of every step, ``(steps,)``.
+        seconds: of the steps and validations, without compiling.
+        compiling: seconds of compiling.
+    """
+
+    model: ByteTransformer
+    steps: Int[np.ndarray, " k"]
+    validation: Float[np.ndarray, " k"]
+    losses: Float[np.ndarray, " steps"]
+    seconds: float
+    compiling: float
+
+
+def train(
+    model: ByteTransformer,
+    corpus: Corpus,
+    mask: PyTree[bool],
+    rate: ArrayLike,
+    recipe: Recipe,
+    *,
+    key: PRNGKeyArray,
+) -> Trained:
+    """``model`` after ``recipe.steps`` steps of AdamW at peak learning rate ``rate``.
+
+    Batches depend on the key alone, so models of one key see the same text.
+
+    Args:
+        model: where to start.
+        corpus: what to learn.
+        mask: what to decay; see ``decay_mask``.
+        rate: peak learning rate.
+        recipe: everything else.
+        key: of the batches.
+
+    Raises:
+        ValueError: no steps, or a text shorter than a
+            window.
+        FloatingPointError: the loss is not finite.
+    """
+    if min(recipe.steps, recipe.every, recipe.batch, recipe.context) < 1:
+        raise ValueError(
+            f"train: expected steps, every, batch and context of at least 1, found "
+            f"{recipe}."
+        )
+    if min(len(corpus.train), len(corpus.validation)) <= recipe.context + 1:
+        raise ValueError(
+            f"train: expected texts longer than a window of {recipe.context + 1} "
+            f"bytes, found {len(corpus.train)} and {len(corpus.validation)}."
+        )
+    text = jnp.asarray(corpus.train)
+    held_out = windows(corpus.validation, recipe.context)
+    params, rest = eqx.partition(model, eqx.is_inexact_array)
+    rate = jnp.asarray(rate, model.embedding.dtype)
+    state = recipe.optimizer(rate, mask).init(params)
+    fixed = rest, text, held_out, rate, key, mask, recipe
+    begin = time.perf_counter()
+    jax.block_until_ready(_chunk(params, state, jnp.asarray(0), jnp.asarray(0), *fixed))
+    compiling = time.perf_counter() - begin
+    begin, marks, losses, scores = time.perf_counter(), [0], [], []
+    while marks[-1] < recipe.steps:
+        todo = min(recipe.every, recipe.steps - marks[-1])
+        params, state, loss, score = _chunk(
+            params, state, jnp.asarray(marks[-1]), jnp.asarray(todo), *fixed
+        )
+        losses.append(np.asarray(loss)[:todo])
+        scores.append(float(score))
+        marks.append(marks[-1] + todo)
+        if not np.isfinite(losses[-1]).all():
+            raise FloatingPointError(
+                f"train: the loss is not finite by step {marks[-1]} at rate "
+                f"{float(rate):g}; take a lower one."
+            )
+    seconds = time.perf_counter() - begin
+    return Trained(
+        eqx.combine(params, rest),
+        np.asarray(marks[1:]),
+        np.asarray(scores),
+        np.concatenate(losses),
+        seconds,
+        compiling,
+    )
+
+
+def windows(text: Int[np.ndarray, " n"], context: int) -> Int[Array, "k context+1"]:
+    """The text cut into windows that overlap in one byte; a rest is left out."""
+    count = (len(text) - 1) // context
+    starts = context * np.arange(count)
+    return jnp.asarray(text[starts[:, None] + np.arange(context + 1)])
+
+
+def batch(
+    text: Int[Array, " n"], key: PRNGKeyArray, step: ArrayLike, recipe: Recipe
+) -> Int[Array, "batch context+1"]:
+    """Random windows of the text, of this key and step."""
+    last = text.shape[0] - recipe.context
+    starts = jax.random.randint(jax.random.fold_in(key, step), (recipe.batch,), 0, last)
+    return text[starts[:, None] + jnp.arange(recipe.context + 1)]
+
+
+@eqx.filter_jit
+def _chunk(
+    params: Any,
+    state: Any,
+    done: Array,
+    todo: Array,
+    rest: Any,
+    text: Array,
+    held_out: Array,
+    rate: Array,
+    key: PRNGKeyArray,
+    mask: PyTree[bool],
+    recipe: Recipe,
+) -> tuple[Any, Any, Array, Array]:
+    """``todo`` steps, at most ``recipe.every``, and the score after them."""
+    optimizer = recipe.optimizer(rate, mask)
+
+    def loss(params: Any, tokens: Array) -> Array:
+        return nats(eqx.combine(params, rest), tokens)
+
+    def step(k: Array, carry: tuple[Any, Any, Array]) -> tuple[Any, Any, Array]:
+        params, state, losses = carry
+        tokens = batch(text, key, done + k, recipe)
+        value, grads = jax.value_and_grad(loss)(params, tokens)
+        updates, state = optimizer.update(grads, state, params)
+        return optax.apply_updates(params, updates), state, losses.at[k].set(value)
+
+    losses = jnp.full(recipe.every, jnp.nan, rate.dtype)
+    params, state, losses = jax.lax.fori_loop(0, todo, step, (params, state, losses))
+    return params, state, losses, loss(params, held_out)
