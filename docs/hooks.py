@@ -22,7 +22,9 @@ ROOT = Path(__file__).resolve().parents[1]
 ORDER = (
     *("parameters", "measures", "kernels", "transport", "metrics", "energies"),
     *("geometries", "flows", "solve", "learning", "populations", "sampling"),
-    *("sampling.privacy", "regression", "networks", "filtering"),
+    *("sampling.privacy", "regression", "networks", "networks.canonical"),
+    *("networks.chaos", "networks.saddle", "networks.attention", "networks.scale"),
+    "filtering",
     *("io", "plotting", "cli"),
 )
 
@@ -52,6 +54,7 @@ def _rooms() -> list[tuple[str, str]]:
     for path in (
         *source.glob("*/__init__.py"),
         source / "sampling/privacy/__init__.py",
+        *source.glob("networks/*/__init__.py"),
     ):
         docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
         name = ".".join(path.parent.relative_to(source).parts)

@@ -50,7 +50,7 @@ def main(path="canonical.png"):
     tuned = 2 * truth.value(chosen.point)
     assert tuned < before
     assert tuned < errors[0]
-    figure, (over, curves) = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
+    figure, (over, curves) = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
     over.loglog(strengths, errors, "o-")
     over.axvline(float(chosen.lam), color="0.7", label="chosen on validation")
     over.set(xlabel="strength", ylabel="test MSE", title="One run of training")
@@ -60,7 +60,9 @@ def main(path="canonical.png"):
     curves.plot(grid, tilted(grid), "--", color="0.5", label="truth")
     curves.plot(*map(np.ravel, noisy(few, 15)), "k.", label="tuned on")
     curves.set(xlabel="x", title=f"strength {float(chosen.lam):.2g}")
-    curves.legend()
+    figure.legend(
+        *curves.get_legend_handles_labels(), loc="outside lower center", ncols=4
+    )
     figure.savefig(path, dpi=150)
 
 

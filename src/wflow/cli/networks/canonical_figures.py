@@ -47,8 +47,13 @@ def plot_strengths(
     """
     from wflow.plotting.style import figure, tidy
 
-    drawn = figure(4.6 * len(labels) + 0.6, 4.4)
-    panels = drawn.subplots(1, len(labels), squeeze=False)[0]
+    across = min(len(labels), 2)
+    down = -(-len(labels) // across)
+    drawn = figure(4.2 * across + 1.0, 3.3 * down + 1.1)
+    panels = drawn.subplots(down, across, squeeze=False).ravel()
+    for axes in panels[len(labels) :]:
+        axes.set_visible(False)
+    panels = panels[: len(labels)]
     shades = colours()
     for axes, (score, label) in zip(panels, labels.items(), strict=True):
         for method in PENALISED:

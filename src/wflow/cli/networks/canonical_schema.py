@@ -65,6 +65,17 @@ class FinetuningConfig(TaskConfig):
     pretraining: Descent
     finetuning: Descent
 
+    @model_validator(mode="after")
+    def _stable(self) -> "FinetuningConfig":
+        # Decay alone multiplies weights by 1 - rate * strength.
+        most = 2 / self.finetuning.rate
+        if not self.strengths.high < most:
+            raise ValueError(
+                f"strengths.high: expected less than 2 / finetuning.rate = {most:g}, "
+                f"where descent diverges, found {self.strengths.high:g}."
+            )
+        return self
+
 
 class FinetuneConfig(FinetuningConfig):
     """A shallow network on a wave, fine-tuned on few noisy points of a tilted one.
@@ -138,9 +149,7 @@ class TransferConfig(FinetuningConfig):
     """
 
     task: Literal["canonical_transfer"]
-    data: Annotated[
-        PackagedData, Field(discriminator="kind")
-    ]
+    data: Annotated[PackagedData, Field(discriminator="kind")]
     width: Count = 64
     points: Several = 30
     validation: Several = 60

@@ -233,11 +233,16 @@ def _error(model: Network, data: Supervised) -> Array:
 def cka(a: Float[Array, "n p"], b: Float[Array, "n q"]) -> Float[Array, ""]:
     r"""Linear CKA $|B^TA|^2 / (|A^TA|\,|B^TB|)$ of centred features, in [0, 1].
 
+    Features that a penalty has made constant have nothing in common with any: 0.
+
     Reference: Kornblith et al., ICML 2019, section 3.
     """
     a, b = a - a.mean(0), b - b.mean(0)
-    square = jnp.linalg.norm
-    return square(b.T @ a) ** 2 / (square(a.T @ a) * square(b.T @ b))
+    size = jnp.linalg.norm(a.T @ a) * jnp.linalg.norm(b.T @ b)
+    alive = size > 0
+    return jnp.where(
+        alive, jnp.linalg.norm(b.T @ a) ** 2 / jnp.where(alive, size, 1), 0
+    )
 
 
 def calibration_error(

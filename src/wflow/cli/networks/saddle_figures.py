@@ -95,6 +95,8 @@ def plot_norms(
         flow: triples of n, squared norm and ratio from the flow itself.
         slope: of the logarithm of the norm in that of n.
     """
+    from matplotlib.ticker import LogLocator
+
     from wflow.plotting.style import MODEL, OBSERVED, QUIET, figure, tidy
 
     drawn = figure(9.6, 4.2)
@@ -139,6 +141,7 @@ def plot_norms(
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
         axes.set_xticks([], minor=True)
         tidy(axes)
+    left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     left.yaxis.set_major_formatter("{x:g}")
     left.yaxis.set_minor_formatter("")
     return drawn

@@ -46,8 +46,8 @@ class CanonicalKernel(AbstractTask[KernelConfig]):
         isotropic = rows * np.sqrt(np.trace(jacobian @ jacobian.T) / config.outputs)
 
         strengths = config.strengths.values()
-        found = _penalised(jacobian, weights, y, config, geodesic=True)
-        round_ = _penalised(isotropic, weights, y, config, geodesic=False)
+        found = penalised(jacobian, weights, y, config, geodesic=True)
+        round_ = penalised(isotropic, weights, y, config, geodesic=False)
         worst = {
             name: np.abs(found[name] - found["ridge"]).max(1)
             for name in ("geodesic", "anchored", "arc")
@@ -97,7 +97,7 @@ class CanonicalKernel(AbstractTask[KernelConfig]):
         return [directory.write_figure("shrinkage", drawn)]
 
 
-def _penalised(
+def penalised(
     jacobian: np.ndarray,
     weights: np.ndarray,
     y: np.ndarray,

@@ -105,7 +105,9 @@ class CanonicalTransfer(AbstractTask[TransferConfig]):
         over = strength_table(
             "Error on the new task over the strength", found["error"], strengths
         )
-        return Outcome(metrics, [*tables, over], ["Strengths were chosen on validation."])
+        return Outcome(
+            metrics, [*tables, over], ["Strengths were chosen on validation."]
+        )
 
     def plot(self, config: TransferConfig, directory: RunDirectory) -> list[Path]:
         columns, metrics = directory.read_history(), directory.read_metrics()
