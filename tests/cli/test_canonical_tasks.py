@@ -72,6 +72,33 @@ def test_digits_move_their_features_least_under_arc_ridge(run):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("name", "labels"), [("tumours", True), ("diabetes", False)])
+def test_transfer_of_labels_and_of_numbers(run, name, labels):
+    pytest.importorskip("sklearn")
+    changes = SHORT | {"width": 8, "pretraining": {"rate": 0.05, "steps": 100}}
+    changes |= {"finetuning": {"rate": 0.05, "steps": 100}}
+    metrics, out = run(name, changes)
+    assert ("ece_arc" in metrics) == labels
+    # Both tasks are alike: the network knows something before it is tuned.
+    assert metrics["error_pretrained"] < (0.3 if labels else 1.0)
+    assert metrics["drift_pretrained"] == pytest.approx(0, abs=1e-5)
+    assert 0 < metrics["drift_arc"] <= metrics["drift_unregularised"]
+    assert 0 < metrics["arc_reached_share"] <= 1
+    for figure in ("strengths", "chosen"):
+        assert (out / "figures" / f"{figure}.png").is_file()
+
+
+@pytest.mark.slow
+def test_geodesic_ridge_is_kernel_ridge(run):
+    changes = {"strengths": {"low": 0.1, "high": 1.0, "count": 2}, "outputs": 2}
+    metrics, out = run("kernel", changes | {"parameters": 5})
+    for name in ("geodesic", "anchored", "arc_isotropic"):
+        assert metrics[f"max_abs_{name}_minus_ridge"] < 1e-6
+    assert metrics["max_vertical_fraction"] < 1e-8
+    assert (out / "figures" / "shrinkage.png").is_file()
+
+
+@pytest.mark.slow
 def test_bias_of_vanishing_ridge_only(run):
     changes = {"strengths": {"low": 1e-2, "high": 1.0, "count": 2}, "dial": [64.0]}
     metrics, out = run("bias", changes)

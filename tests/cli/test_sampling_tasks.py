@@ -32,6 +32,7 @@ def run(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_stability_without_transport_is_an_equality(run):
     metrics, out = run("shk_circle", {"alpha": 0.0, "cells": 32, "times": [0.5, 1.0]})
     exact = (1 - np.exp(-1)) * metrics["osc_delta"]

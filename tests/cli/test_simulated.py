@@ -53,6 +53,7 @@ def test_errors_name_the_simulator(setting, words):
         assert word in str(error.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["boids", "gradient_flow_sde", "vortex", "toggle"])
 def test_simulators_by_name(name):
     raw = read_yaml(BOIDS)

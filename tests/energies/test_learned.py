@@ -111,6 +111,7 @@ def learned():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(learned()))
 def test_force_depends_on_the_empirical_measure_alone(name, cloud):
     energy, (x, w) = learned()[name], cloud
@@ -146,6 +147,7 @@ def test_a_weightless_particle_with_a_huge_score_is_not_heard(attention, cloud):
     np.testing.assert_allclose(found.w[:N], expected.w[:N], rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(learned()))
 def test_one_particle_and_coinciding_particles(name, cloud):
     energy, (x, w) = learned()[name], cloud

@@ -66,6 +66,7 @@ def test_silverman_matrix_is_a_multiple_of_the_covariance():
         silverman_matrix(jnp.asarray(X[:, :1] * [[1.0, 0.0]]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("correlated", [False, True])
 def test_plug_in_velocity_is_minus_the_score(correlated):
     # The estimate held fixed: in positions its score, in weights its logarithm.

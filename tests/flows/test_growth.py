@@ -35,6 +35,7 @@ def bump(x, t):
     return jnp.exp(-jnp.sum(x**2)) - 0.3 + 0 * t
 
 
+@pytest.mark.slow
 def test_constant_rate_multiplies_the_mass():
     grown = GrowthFlow(lambda x, t: 0.7)
     factor = np.exp(0.7 * 1.5)
@@ -72,6 +73,7 @@ def test_logistic_growth_is_births_plus_crowding():
     np.testing.assert_allclose(end.mass, expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_grid_particles_and_reaction_agree():
     """At cell centres; and -g is a potential that a reaction goes down."""
     grid = Grid(rng.uniform(size=(5, 4)), -1.0, 2.0)
@@ -91,6 +93,7 @@ def test_grid_particles_and_reaction_agree():
     np.testing.assert_allclose(on_atoms, same, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_leapfrog_is_of_order_two():
     """With an energy that feels the weights; against Tsit5."""
     pull = Interaction(lambda x, y: jnp.log1p(jnp.sum((x - y) ** 2)))

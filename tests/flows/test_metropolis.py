@@ -31,6 +31,7 @@ def run(flow, x, key, h, steps=40):
     return jax.lax.scan(step, start, jax.random.split(key, steps))[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", [TARGET, MIXTURE])
 def test_exact_draws_stay_exact(target):
     # A step so long that the unadjusted one doubles variances or diverges.

@@ -26,6 +26,7 @@ def jump(flow, mu, t=0.0, h=0.1, key=KEY):
     return flow.jump(mu, t, h, key)
 
 
+@pytest.mark.slow
 def test_without_noise_it_is_an_euler_step():
     velocity = GradientFlow(ENERGY, Wasserstein()).velocity(MU)[0]
     mu = jump(NoiseInjectionFlow(ENERGY, 0.0), MU)

@@ -148,6 +148,7 @@ def test_shk_fixed_point():
 COV2 = jnp.array([[1.0, 0.3], [0.3, 0.5]])
 
 
+@pytest.mark.slow
 def test_shk_agrees_between_measures():
     # One declaration, three discretisations; the closed form is the judge.
     target = GaussianLogDensity(jnp.zeros(1), jnp.array([[1 / 0.7]]))
@@ -188,6 +189,7 @@ def test_quantum_packets_on_gaussians():
     np.testing.assert_allclose(moved.mean[0], 0.3 * np.cos(w * t), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_quantum_packets_on_grids():
     # Second order in the cell width: 0.125 of a packet of width 0.5 and more.
     packet = Grid.from_log_density(lambda x: -jnp.sum(x**2) / 0.5, -4.0, 4.0, (64,))
@@ -207,6 +209,7 @@ def test_quantum_packets_on_grids():
     np.testing.assert_allclose(solution.energy[1], solution.energy[0], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_gaussian_mechanics():
     # Damped harmonic: every point is scaled by C(t). Isothermal: the variance obeys an
     # equation of its own, and rests at tau / k.
@@ -242,6 +245,7 @@ def test_overdamped_limit_on_gaussians():
     assert errors[1] / errors[0] == pytest.approx(0.5, abs=0.1)
 
 
+@pytest.mark.slow
 def test_lagrangian_energy_balance():
     # dE/dt = -dissipation for each force scaling and each kind of phase.
     rng = np.random.default_rng(1)
@@ -318,6 +322,7 @@ def test_birth_death_follows_fisher_rao():
     assert set(np.asarray(moved.x).ravel()) <= set(x0.ravel())
 
 
+@pytest.mark.slow
 def test_langevin_with_birth_death():
     # SHK by jumps; mean and variance by the closed form (oracle with tau = 0.02).
     target = GaussianLogDensity(jnp.zeros(1), jnp.array([[1 / 1.3]]))
@@ -385,6 +390,7 @@ def test_poisson_resetting_is_ridge(rate):
     np.testing.assert_allclose(stationary, ridge, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_poisson_resetting_at_finite_times():
     # Simulated resets against the moment equations at several times, z-scores below 4;
     # the exact ages of lone particles, and the splitting that interaction needs.
@@ -420,6 +426,7 @@ def test_poisson_resetting_at_finite_times():
             assert jnp.max(jnp.abs(z)) < 4
 
 
+@pytest.mark.slow
 def test_resetting_a_noisy_flow():
     # Ornstein-Uhlenbeck with resets: both parts of the covariance.
     n, rate, tau = 4000, 0.8, 0.3
@@ -450,6 +457,7 @@ def test_resetting_a_noisy_flow():
     assert abs(moved.cov[0, 0] / exact.cov[0, 0] - 1) < 5 * (3 / n) ** 0.5
 
 
+@pytest.mark.slow
 def test_resetting_a_point():
     # One clock for all parameters: they are reset together or not at all.
     start = Point({"a": jnp.ones(2), "b": jnp.full((), 3.0)})
@@ -492,6 +500,7 @@ QUADRATIC_NETWORK = Functional(
 )
 
 
+@pytest.mark.slow
 def test_network_follows_its_moment_equation():
     # The second moment of the neurons obeys a closed equation, at every width; the
     # Gaussian measure carries it too.
@@ -597,6 +606,7 @@ def test_learnable():
     )
 
 
+@pytest.mark.slow
 def test_float32_stays_float32():
     key = jax.random.key(0)
     x = jnp.asarray(np.random.default_rng(0).normal(size=(8, 2)), jnp.float32)

@@ -46,6 +46,7 @@ def closed_form(geometry):
     return tuple(alpha * a + beta * b for a, b in zip(transport, reaction, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "geometry",
     [Wasserstein(), FisherRao(), HellingerKantorovich(0.6, 1.7)],

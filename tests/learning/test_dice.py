@@ -54,6 +54,7 @@ def test_padding_does_not_count(snapshots):
     np.testing.assert_allclose(found[0], found[1], rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_training_finds_the_velocity():
     # In other units too: metres for kilometres, years for days. Of few points the
     # network sees more motion than there is.

@@ -67,12 +67,14 @@ def test_history(fitted):
     assert fitted.compile_seconds > 0
 
 
+@pytest.mark.slow
 def test_the_length_of_a_chunk_changes_no_bit(flow, snapshots, fitted):
     other = train(flow, snapshots, chunk=6)
     assert same(other.flow, fitted.flow)
     np.testing.assert_array_equal(other.history["loss"], fitted.history["loss"])
 
 
+@pytest.mark.slow
 def test_friction_is_identified():
     """Everything else is known: the true friction is the minimiser."""
     snapshots = Snapshots(TIMES, *oscillation(TIMES, friction=0.5))
@@ -89,6 +91,7 @@ def test_friction_is_identified():
     np.testing.assert_allclose(found.friction, 0.5, rtol=0.02)
 
 
+@pytest.mark.slow
 def test_start_velocities_are_learned():
     times = [0.0, 0.5, 1.0]
     clouds, velocities = oscillation(times, friction=0.0)
@@ -112,6 +115,7 @@ def test_start_velocities_are_learned():
     assert found.velocities[1:] == (None, None)
 
 
+@pytest.mark.slow
 def test_float32_follows_the_snapshots(snapshots):
     found = train(
         harmonic(Learnable(0.2)),
@@ -138,6 +142,7 @@ def test_unequal_sizes_and_weights(snapshots):
     assert found.initial_velocity.shape == weighted(snapshots)[0].shape
 
 
+@pytest.mark.slow
 def test_one_particle():
     clouds, velocities = oscillation(TIMES, n=1)
     energy = AttentionPotential(2, width=4, depth=1, feedforward=4, key=KEY)
@@ -149,6 +154,7 @@ def test_one_particle():
     assert np.isfinite(found.history["loss"]).all()
 
 
+@pytest.mark.slow
 def test_training_stops_on_a_validation_snapshot(snapshots):
     train_on, validation = snapshots.take([0, 1, 2]), snapshots.take([3])
     seen = []
@@ -174,6 +180,7 @@ def test_training_stops_on_a_validation_snapshot(snapshots):
     assert same(seen[best].fit.flow, found.flow)
 
 
+@pytest.mark.slow
 def test_a_number_that_is_not_finite_names_the_step(tmp_path, snapshots):
     def explosive(x):
         return -jnp.exp(jnp.sum(x**2))
@@ -184,6 +191,7 @@ def test_a_number_that_is_not_finite_names_the_step(tmp_path, snapshots):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_unconverged_losses_are_told(snapshots):
     with pytest.warns(UserWarning, match="in 100% of the steps the iterations"):
         train(
@@ -261,6 +269,7 @@ def test_refuses_settings(make, message):
         make()
 
 
+@pytest.mark.slow
 def test_decay_acts_on_networks_only(snapshots):
     """With the gradient clipped to nothing the decay moves the network alone."""
     energy = MLPPotential(2, width=4, depth=1, key=KEY)

@@ -63,6 +63,7 @@ def test_velocities_that_are_missing_come_from_a_rollout(fit):
         none.initial_velocity  # noqa: B018
 
 
+@pytest.mark.slow
 def test_report(fit):
     clouds, velocities = oscillation([0.2, 1.0, 2.5])
     test = Snapshots([0.2, 1.0, 2.5], clouds, velocities)

@@ -47,6 +47,7 @@ def growing():
     return Snapshots(TIMES, *oscillation(TIMES), masses=MASSES)
 
 
+@pytest.mark.slow
 def test_gradient_and_value_of_the_loss(growing):
     task = Task(
         stacked(growing.take([0])),

@@ -109,6 +109,7 @@ def divergence(law, x, y, weights):
     ).value
 
 
+@pytest.mark.slow
 def test_value_is_the_mean_of_divergences(loss, setting):
     """Against a rollout step by step and clouds that are not padded."""
     snapshots, params, held, task = setting

@@ -63,6 +63,7 @@ def test_network_is_zero_until_trained(unpaired):
     np.testing.assert_array_equal(network(x, 0.5), jnp.zeros_like(x))
 
 
+@pytest.mark.slow
 def test_correction_is_trained_and_kept(unpaired, fitted, tmp_path):
     before = SmoothedDisplacement()(unpaired, KEY)
     # The last snapshot starts no rollout, and still has its corrected velocity.
@@ -80,6 +81,7 @@ def test_correction_is_trained_and_kept(unpaired, fitted, tmp_path):
         np.testing.assert_array_equal(moved.velocities, fitted.velocities)
 
 
+@pytest.mark.slow
 def test_padding_changes_nothing(unpaired, fitted):
     plain = fit(make_flow(0), unpaired, **OPTIONS)
     np.testing.assert_allclose(plain.history["loss"], fitted.history["loss"], rtol=1e-8)

@@ -118,6 +118,7 @@ def regularised(mu, y, lam, origin, times):
     return solve(flow, mu, 0.0, times[-1], times=times, throw=False, **TIGHT)
 
 
+@pytest.mark.slow
 def test_anchored_ridge_is_kernel_ridge_in_the_kernel_regime():
     # O6: (4) to 1e-8, no vertical part along the path to 1e-10, and vanishing ridge
     # ends where no ridge does.

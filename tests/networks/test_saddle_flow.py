@@ -52,6 +52,7 @@ def hand(level=-100.0):
     return LogNeurons(jnp.full(3, level), p, jnp.zeros(3), SIGN)
 
 
+@pytest.mark.slow
 def test_one_neuron_is_logistic():
     """Aligned with its samples, from exp(-20); the two others are off."""
     y = np.array([1.0, 0.5, 2.0, 1.0])
@@ -78,6 +79,7 @@ def test_one_neuron_is_logistic():
     np.testing.assert_allclose(rates, [0, size, size, 2 * size], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_hand_example_converges_to_its_limit():
     """Halfway times as measured; extrapolated they are the limit's to 2e-3."""
     data = ReLUData.orthogonal(Y)

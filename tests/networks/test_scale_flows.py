@@ -84,6 +84,7 @@ def test_imbalance_is_conserved(plain):
     assert invariant_drift(plain) < 1e-10
 
 
+@pytest.mark.slow
 def test_reduced_flow_is_that_of_the_factors(plain):
     # Oracle 2.
     start = layer()
@@ -135,6 +136,7 @@ def channels(times, cases):
     return jax.vmap(lambda case: scalar_channel(times, *case))(cases)
 
 
+@pytest.mark.slow
 def test_scalar_channel_in_closed_form():
     # Oracle 3: h, M*, w0, g0; c < 0, c > 0, c = 0, M* < 0, and a start beyond M*.
     cases = jnp.array(
@@ -187,6 +189,7 @@ def test_closed_form_in_float32_and_its_gradient():
     check_grads(call, (time, case), 1, modes=["rev"], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_both_families_of_a_two_sided_layer():
     # Oracle 4, at two branches with one shared input scale and one bias-free output.
     rng = np.random.default_rng(2)

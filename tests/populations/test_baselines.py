@@ -91,6 +91,7 @@ def test_one_snapshot_gives_no_velocity():
             baseline(alone, 0, 1.0)
 
 
+@pytest.mark.slow
 def test_scores_stand_beside_their_baselines(straight):
     split = forecast_split(straight, held_out=1)
     reports = forecast_scores(free_fit(split.train, U), split)

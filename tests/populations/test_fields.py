@@ -29,6 +29,7 @@ def test_closed_forms():
     np.testing.assert_allclose(force_field(energy, CLOUD, POINTS), force, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_force_at_particles_is_theirs():
     energy = AttentionPotential(
         2, width=4, depth=1, feedforward=4, time_dim=2, key=jax.random.key(0)

@@ -146,6 +146,7 @@ def test_tracers_of_a_vortex():
     np.testing.assert_allclose(centre[1][0], law.drift, atol=1e-15)
 
 
+@pytest.mark.slow
 def test_a_vortex_is_newtons_motion_in_its_pressure():
     """Lagrangian particles with the force -r Omega^2 stay on the tracers' circles."""
     law = Vortex(drift=jnp.zeros(2))

@@ -14,6 +14,7 @@ KEY = jax.random.key(0)
 BOWL = Potential(Polynomial(1, 2, [0.0, 0.5]))
 
 
+@pytest.mark.slow
 def test_newton_in_a_bowl_with_friction():
     found = swarm(
         KEY,

@@ -37,6 +37,7 @@ def test_exponential_times_are_ridge():
     np.testing.assert_allclose(ours.coef_, mean_squares.coef_, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_more_columns_than_rows_and_less_precision():
     """x64 is on inside only, whatever the process has."""
     wide, y = RNG.normal(size=(6, 15)), RNG.normal(size=6)

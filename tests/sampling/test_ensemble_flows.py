@@ -267,6 +267,7 @@ def differential(energy, mu):
     return energy.differential(mu)[:2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "target",
     [

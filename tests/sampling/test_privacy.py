@@ -347,6 +347,7 @@ def test_two_flows_on_a_circle():
     assert np.all(found.kl <= b5)
 
 
+@pytest.mark.slow
 def test_reaction_alone_on_a_circle():
     found = stability(target, neighbour, circle(128), [1.0], alpha=0.0)
     exact = (1 - math.exp(-1)) * found.accountant.osc_delta

@@ -107,6 +107,7 @@ def test_blow_up_says_when(fixed):
         np.testing.assert_allclose(reached, expected, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_blow_up_between_jumps():
     kl = KLDivergence(half_square, GaussianClosure())
     flow = BLOW_UP + BirthDeathFlow(kl)
@@ -160,6 +161,7 @@ def test_refusals():
         StepNoise(jnp.array([0.0, 1.0]), X, KEY).evaluate(0.0)
 
 
+@pytest.mark.slow
 def test_same_key_same_bits():
     ends = [solve(NOISY, CLOUD, 0.0, 1.0, dt0=0.1, key=KEY)[-1].x for _ in range(2)]
     assert (ends[0] == ends[1]).all()
@@ -167,6 +169,7 @@ def test_same_key_same_bits():
     assert not jnp.allclose(ends[0], other)
 
 
+@pytest.mark.slow
 def test_adaptive_noise():
     # Any Diffrax solver for additive noise, adaptive: the stationary variance.
     cloud = Particles.from_samples(np.random.default_rng(0).normal(size=(500, 1)))
@@ -184,6 +187,7 @@ def test_adaptive_noise():
     assert abs(solution[-1].cov[0, 0] - 1) < 5 * (2 / 500) ** 0.5
 
 
+@pytest.mark.slow
 def test_weak_order_of_the_noise_solver():
     # Stationary variance under Heun: the bias falls by four when the step is halved.
     # The second moment obeys an affine recursion, read off from three exact noises.
@@ -240,6 +244,7 @@ class Traces(list):
         return isinstance(other, Traces)
 
 
+@pytest.mark.slow
 def test_vmap_and_jit():
     frictions = jnp.array([0.0, 0.5, 2.0])
 
@@ -256,6 +261,7 @@ def test_vmap_and_jit():
     np.testing.assert_allclose(noisy(keys)[1], one, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_progress(capfd):
     solve(DECAY, CLOUD, 0.0, 1.0, dt0=0.1, progress=True)
     jax.effects_barrier()
@@ -311,6 +317,7 @@ def mechanics_end(p, adjoint):
     return jnp.sum(mu.measure.x**2) + jnp.sum(mu.velocity[:, 0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [reaction_end, mechanics_end])
 @pytest.mark.parametrize("adjoint", list(ADJOINTS))
 def test_gradients(end, adjoint):
@@ -326,6 +333,7 @@ def test_gradients(end, adjoint):
     np.testing.assert_allclose(gradient, jnp.stack(differences), rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_gradients_of_adaptive_and_noisy_solves():
     def adaptive(t1):
         return jnp.sum(solve(DECAY, CLOUD, 0.0, t1)[-1].x)
@@ -342,6 +350,7 @@ def test_gradients_of_adaptive_and_noisy_solves():
     np.testing.assert_allclose(jax.grad(noisy)(0.5), difference, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_gradient_through_resets():
     # Positions are differentiated, ages are not.
     def end(origin):

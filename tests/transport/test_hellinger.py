@@ -77,6 +77,7 @@ def test_against_the_dual_problem():
     assert float(hk_distance(MU, NU)) == pytest.approx(values[1] ** 0.5, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_symmetry_and_scaling():
     one = float(squared(MU, NU, 1e-3))
     assert float(squared(NU, MU, 1e-3)) == pytest.approx(one, rel=1e-5)

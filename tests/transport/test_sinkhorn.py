@@ -75,6 +75,7 @@ def test_convention_in_terms_of_ott():
     np.testing.assert_allclose(ours, value / 2, rtol=1e-8)
 
 
+@pytest.mark.slow
 @powers
 def test_is_a_divergence(p):
     assert abs(tight(p, X, X, A, A).value) < 1e-8
@@ -94,6 +95,7 @@ def test_small_blur_is_exact_transport(p):
     np.testing.assert_allclose(result.value, limit, rtol=3e-2)
 
 
+@pytest.mark.slow
 @powers
 def test_padding_by_zero_weights_changes_nothing(p):
     x, y = np.concatenate([X, [[7.0, 7.0]] * 3]), np.concatenate([Y, [[0.0, 9.0]] * 2])
@@ -138,6 +140,7 @@ def test_gradient_is_zero_where_the_clouds_agree(p):
     np.testing.assert_allclose(grad, 0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_second_derivatives_are_implicit():
     gradient = jax.grad(lambda x: tight(2, x).value)
     along = lambda x: jnp.vdot(gradient(x), DIRECTION)
@@ -166,6 +169,7 @@ def test_float32(p):
     np.testing.assert_allclose(value, expected, rtol=1e-4)
 
 
+@pytest.mark.slow
 @powers
 def test_float32_gradient_of_points_far_apart(p):
     # Padding 30 and a cloud 10^4 away: the exponent of the plan overflows float32.

@@ -9,16 +9,21 @@ import optax
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float, PyTree
 
+from wflow.flows import safe_sqrt
+
 
 class ArcRidgeState(NamedTuple):
     r"""What ``arc_ridge`` knows of the path so far.
 
     Attributes:
         inner: state of the wrapped optimiser.
-        average: $\bar\theta_k$, the weights on which the path is measured.
+        average: $\bar\theta_k$, the weights on which the path is measured, in float32
+            at least.
         arc: $s_k$, the length of that path.
         slope: loss lost per unit length, $-\langle g_k, \hat\tau_k\rangle$.
         stopped: whether the rule has held; from then on every update is zero.
+
+    Average, length and slope rest after the stop, at their values there.
     """
 
     inner: Any
@@ -53,9 +58,9 @@ def arc_ridge(
     Minibatches and large steps make a path jitter, and $s$ grow with every jitter.
     ``decay`` measures it on $\bar\theta_k = \beta\bar\theta_{k-1} + (1 - \beta)
     \theta_k$, where independent noise adds less by the factor
-    $\sqrt{(1 - \beta)/2}$; the tangent
-    is that of $\bar\theta$, so that the noise of the present gradient has mean zero in
-    the slope, which is averaged alike. The stop is then a point of $\bar\theta$'s path.
+    $\sqrt{(1 - \beta)/2}$; the tangent is that of $\bar\theta$, so that the noise of
+    the present gradient has mean zero in the slope, which is averaged alike. The stop
+    is then a point of $\bar\theta$'s path.
     ``decay=0`` is for full batches; 0.99 to 0.999 for small ones.
 
     Args:
@@ -66,13 +71,18 @@ def arc_ridge(
         decay: $\beta \in [0, 1)$.
 
     Raises:
-        ValueError: a negative strength, a decay out of range; at ``init`` a leaf that
-            is no floating-point array; at ``update`` no parameters, or others than at
-            ``init``.
+        ValueError: a strength that is negative, nan or no single number, a decay out
+            of range; at ``init`` a leaf that is no floating-point array; at
+            ``update`` no parameters, or others than at ``init``.
 
     Arc ridge is named in Whittle et al., arXiv:2605.18180; rule (10) of its continuous
     form and this discrete form are our reconstruction, not the paper's text.
     """
+    if jnp.ndim(strength):
+        raise ValueError(
+            "arc_ridge: expected one strength, found an array of shape "
+            f"{jnp.shape(strength)}: map over several with jax.vmap."
+        )
     if not isinstance(strength, Tracer) and not np.all(np.asarray(strength) >= 0):
         raise ValueError(f"arc_ridge: expected strength >= 0, found {strength}.")
     if not 0 <= decay < 1:
@@ -84,7 +94,9 @@ def arc_ridge(
         dtype = _length_dtype(params)
         zero = jnp.zeros((), dtype)
         # A copy: loops that donate their parameters must not donate the average twice.
-        average = jax.tree.map(jnp.copy, params)
+        average = jax.tree.map(
+            lambda p: jnp.array(p, jnp.result_type(p, jnp.float32)), params
+        )
         return ArcRidgeState(
             inner.init(params), average, zero, zero, jnp.zeros((), bool)
         )
@@ -98,32 +110,37 @@ def arc_ridge(
         _check(params, state.average)
         dtype = state.arc.dtype
         gap = jax.tree.map(jnp.subtract, params, state.average)
-        length, moved = _norm(_dot(gap, gap, dtype))
+        length = safe_sqrt(_dot(gap, gap, dtype))
+        moved = length > 0
         # Before the first move there is no tangent: that of gradient descent stands in.
-        steepest, _ = _norm(_dot(updates, updates, dtype))
+        steepest = safe_sqrt(_dot(updates, updates, dtype))
         along = -_dot(updates, gap, dtype) / jnp.where(moved, length, 1)
         slope = jnp.where(moved, along, steepest)
         slope = jnp.where(state.arc > 0, decay * state.slope + rate * slope, slope)
-        arc = state.arc + rate * length
+        step = rate * length
 
-        excess = slope - _threshold(strength, arc)
+        excess = slope - _threshold(strength, state.arc + step)
         before = state.slope - _threshold(strength, state.arc)
         crossed = (excess <= 0) & (jnp.asarray(strength) > 0) & ~state.stopped
         # Both are linear in the length between two steps, but for the path's bend.
         inside = crossed & (before > 0)
         share = jnp.where(inside, before / jnp.where(inside, before - excess, 1), 0)
+        # Of this step's move of the average: all before the stop, none after it.
+        share = jnp.where(crossed, share, jnp.where(state.stopped, 0, 1))
         stopped = state.stopped | crossed
-        arc = jnp.where(crossed, state.arc + share * rate * length, arc)
-        arc = jnp.where(state.stopped, state.arc, arc)
+        slope = state.slope + share * (slope - state.slope)
+        arc = state.arc + share * step
+        average = jax.tree.map(
+            lambda a, g: a + (share * rate).astype(a.dtype) * g, state.average, gap
+        )
 
         moves, inner_state = inner.update(updates, state.inner, params, **extra)
 
-        def settled(move: Array, now: Array, average: Array, apart: Array) -> Array:
-            back = average + (share * rate).astype(now.dtype) * apart - now
+        def settled(move: Array, now: Array, end: Array) -> Array:
+            back = (end - now).astype(move.dtype)
             return jnp.where(stopped, jnp.where(crossed, back, 0), move)
 
-        moves = jax.tree.map(settled, moves, params, state.average, gap)
-        average = jax.tree.map(lambda a, g: a + rate * g, state.average, gap)
+        moves = jax.tree.map(settled, moves, params, average)
         return moves, ArcRidgeState(inner_state, average, arc, slope, stopped)
 
     return optax.GradientTransformationExtraArgs(init, update)
@@ -138,12 +155,6 @@ def _threshold(strength: ArrayLike, arc: Array) -> Array:
 def _dot(a: PyTree[Array], b: PyTree[Array], dtype: Any) -> Float[Array, ""]:
     products = jax.tree.map(lambda x, y: jnp.sum(x * y, dtype=dtype), a, b)
     return jax.tree.reduce(jnp.add, products)
-
-
-def _norm(square: Array) -> tuple[Array, Array]:
-    """The root, with derivative zero at zero, and whether it is above zero."""
-    positive = square > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, square, 1)), 0), positive
 
 
 def _length_dtype(params: PyTree[Array]) -> Any:
