@@ -1,0 +1,58 @@
+"""Diagonal networks: the flow solved, coordinate by coordinate."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+
+from wflow.measures import inexact
+
+from .risks import DiagonalRisk
+
+
+def residual_at(
+    risk: DiagonalRisk, start: Float[Array, " D"], t: ArrayLike
+) -> Float[Array, " D"]:
+    r"""$g = f - f^*$ at a time: $g_0 f^* E / (f_0 - g_0 E)$, $E = e^{-4\kappa f^* t}$.
+
+    Not by subtraction, which would lose all digits of a small residual.
+    """
+    g = start - risk.teacher
+    decay = jnp.exp(-4 * risk.probabilities * risk.teacher * t)
+    return g * risk.teacher * decay / (start - g * decay)
+
+
+def power_law(
+    dim: int, spectrum: float, source: float
+) -> tuple[DiagonalRisk, Float[Array, " D"]]:
+    r"""$\kappa_k \propto k^{-p}$, $f^* = 1$, $f_k(0) = 1 + k^{-u}/2$: risk and start.
+
+    $L_t \sim t^{-c}$ with $c = (p + 2u - 1)/p$ where $1 \ll 4\kappa_1 t$ and $4\kappa_D
+    t \ll 1$.
+
+    Args:
+        dim: D.
+        spectrum: p > 1.
+        source: u.
+    """
+    k = inexact(jnp.arange(1, dim + 1))
+    kappa = k**-spectrum
+    return DiagonalRisk(kappa / kappa.sum(), jnp.ones(dim, k.dtype)), 1 + k**-source / 2
+
+
+def diagonal_gaps(
+    risk: DiagonalRisk,
+    start: Float[Array, " D"],
+    m: int,
+    times: Float[ArrayLike, " T"],
+    key: PRNGKeyArray,
+    seeds: int,
+) -> Float[Array, "seeds T"]:
+    r"""Squared gaps of m neurons of law N(0, diag f): $f^m_k(0) = f_k(0)\chi^2_m/m$."""
+    at = jax.vmap(lambda f, t: residual_at(risk, f, t), (None, 0))
+    limit = at(start, jnp.asarray(times))
+
+    def one(key: PRNGKeyArray) -> Array:
+        chi = jax.random.chisquare(key, m, start.shape, start.dtype) / m
+        return (at(start * chi, jnp.asarray(times)) - limit) ** 2 @ risk.probabilities
+
+    return jax.lax.map(one, jax.random.split(key, seeds), batch_size=64)

@@ -1,0 +1,135 @@
+"""Small fluctuations of quadratic networks, pushed through the flow, not sampled."""
+
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float
+
+from wflow.measures import Gaussian
+
+from .risks import QuadraticRisk, squared_norm
+from .student import Student
+from .study import check_grid, follow
+
+
+def _directions(cov: Float[Array, "d d"]) -> Float[Array, "k d d"]:
+    r"""Fluctuations of $\sqrt m(M^m_0 - S)$ that are independent, of variance 1.
+
+    $S^{1/2} E S^{1/2}$ over symmetric unit matrices E, those on the diagonal times the
+    root of 2.
+    """
+    d = cov.shape[0]
+    i, j = np.triu_indices(d)
+    units = np.zeros((len(i), d, d))
+    units[np.arange(len(i)), i, j] = units[np.arange(len(i)), j, i] = 1
+    units[i == j] *= 2**0.5
+    values, vectors = jnp.linalg.eigh(cov)
+    root = (vectors * jnp.sqrt(values)) @ vectors.T
+    return root @ jnp.asarray(units, cov.dtype) @ root
+
+
+def _moments(student: Student, times: np.ndarray, cov: Array) -> Float[Array, "T d d"]:
+    start = Gaussian(jnp.zeros(cov.shape[0], cov.dtype), cov)
+    solution = follow(student, start, times, adjoint=diffrax.ForwardMode())
+    return solution.measures.cov
+
+
+@eqx.filter_jit
+def clt_variance(student: Student, times: Float[ArrayLike, " T"]) -> Float[Array, " T"]:
+    r"""$\lim_m m\,E\|\Delta_t\|^2 = \sum_e \|D\Phi_t[e]\|^2$ for quadratic neurons.
+
+    $\Phi_t$ is the flow of second moments; e are the independent fluctuations of the
+    start, a centred Gaussian.
+
+    Raises:
+        TypeError: the risk is not ``QuadraticRisk``, or the start not a Gaussian.
+    """
+    cov, times = _checked("clt_variance", student), check_grid(times)
+    push = lambda e: jax.jvp(lambda c: _moments(student, times, c), (cov,), (e,))[1]
+    pushed = jax.vmap(push)(_directions(cov))
+    return jnp.sum(jax.vmap(jax.vmap(squared_norm))(pushed), axis=0)
+
+
+@eqx.filter_jit
+def clt_bias(student: Student, times: Float[ArrayLike, " T"]) -> Float[Array, "T d d"]:
+    r"""$\lim_m m\,E[M^m_t - M_t] = \frac12\sum_e D^2\Phi_t[e, e]$: the weak error.
+
+    Raises:
+        TypeError: as ``clt_variance``.
+    """
+    cov, times = _checked("clt_bias", student), check_grid(times)
+    flow = lambda c: _moments(student, times, c)
+
+    def second(e: Array) -> Array:
+        first = lambda c: jax.jvp(flow, (c,), (e,))[1]
+        return jax.jvp(first, (cov,), (e,))[1]
+
+    return jnp.sum(jax.vmap(second)(_directions(cov)), axis=0) / 2
+
+
+def _checked(name: str, student: Student) -> Array:
+    start: Any = student.start
+    if not isinstance(student.risk, QuadraticRisk) or not isinstance(start, Gaussian):
+        raise TypeError(
+            f"{name}: expected QuadraticRisk and a Gaussian start, found "
+            f"{type(student.risk).__name__} and {type(start).__name__}."
+        )
+    return start.cov
+
+
+def tangent_rates(moment: Float[Array, "d d"]) -> Float[Array, " k"]:
+    r"""Eigenvalues of the tangent kernel $B \mapsto 2(M S(B) + S(B) M)$, increasing.
+
+    On symmetric matrices, $S(B) = 2B + \mathrm{tr}(B) I$. Near $M^*$ gradient descent
+    is stable where the step is below 2 over the largest.
+    """
+    i, j = np.triu_indices(moment.shape[0])
+
+    def kernel(entries: Array) -> Array:
+        b = jnp.zeros_like(moment).at[i, j].set(entries).at[j, i].set(entries)
+        s = 2 * b + jnp.trace(b) * jnp.eye(len(moment), dtype=moment.dtype)
+        return 2 * (moment @ s + s @ moment)[i, j]
+
+    matrix = jax.jacfwd(kernel)(jnp.zeros(len(i), moment.dtype))
+    return jnp.sort(jnp.linalg.eigvals(matrix).real)
+
+
+@eqx.filter_jit
+def lipschitz_rate(
+    risk: QuadraticRisk, moments: Float[Array, "T d d"]
+) -> Float[Array, ""]:
+    r"""The largest $|D\dot M|$ at the moments given, in the norm of functions."""
+    d = moments.shape[-1]
+    i, j = np.triu_indices(d)
+    units = np.zeros((len(i), d, d))
+    units[np.arange(len(i)), i, j] = units[np.arange(len(i)), j, i] = 1
+    basis = jnp.asarray(units, moments.dtype)
+    eye = jnp.eye(d, dtype=moments.dtype)
+    stretch = lambda b: 2 * b + jnp.trace(b) * eye
+    product = jax.vmap(lambda a: jax.vmap(lambda b: jnp.sum(a * stretch(b)))(basis))(
+        basis
+    )
+    # Columns of the inverse root: an orthonormal basis of functions.
+    root = jnp.linalg.cholesky(product)
+    normal = jax.scipy.linalg.solve_triangular(
+        root, basis.reshape(len(i), -1), lower=True
+    ).reshape(-1, d, d)
+
+    def rate(m: Array) -> Array:
+        s = stretch(m - risk.teacher)
+
+        def move(b: Array) -> Array:
+            k = stretch(b)
+            return 2 * (k @ m + m @ k + s @ b + b @ s)
+
+        moved = jax.vmap(move)(normal)
+        matrix = jax.vmap(lambda a: jax.vmap(lambda b: jnp.sum(stretch(a) * b))(moved))(
+            normal
+        )
+        return jnp.linalg.norm(matrix, 2)
+
+    return jnp.max(jax.vmap(rate)(moments))

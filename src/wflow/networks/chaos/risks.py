@@ -1,0 +1,259 @@
+"""Population risks of shallow networks, in closed form in the law of the neurons."""
+
+import abc
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, ArrayLike, Float
+
+from wflow.energies import AbstractEnergy, NetworkRisk
+from wflow.measures import Gaussian, Particles, UnsupportedMeasureError, inexact
+
+
+class AbstractRisk(AbstractEnergy):
+    r"""$V(\rho) = \frac12\|f_\rho - f^*\|^2$, $f_\rho(x) = \int\sigma(w, x)\,d\rho$.
+
+    Its Wasserstein flow on Particles moves each of the m neurons by minus m times the
+    gradient of the finite network.
+
+    Reference: Mei, Montanari, Nguyen, PNAS 115 (2018), equation (2).
+    """
+
+    @abc.abstractmethod
+    def gap(self, mu: Any, nu: Any) -> Float[Array, ""]:
+        r"""$\|f_\mu - f_\nu\|^2$."""
+
+    def loss(self, mu: Any) -> Float[Array, ""]:
+        r"""$L(\mu) = \|f_\mu - f^*\|^2 = 2 V(\mu)$."""
+        return 2 * self.value(mu)
+
+    def closure(self, mu: Particles) -> Any:
+        """The least measure whose own flow gives the same functions; else ``mu``."""
+        return mu
+
+
+def second_moment(owner: object, mu: Any) -> Float[Array, "d d"]:
+    """$E[w w^T]$ of Particles or a Gaussian."""
+    match mu:
+        case Particles():
+            return (mu.w[:, None] * mu.x).T @ mu.x
+        case Gaussian():
+            return mu.cov + jnp.outer(mu.mean, mu.mean)
+    raise UnsupportedMeasureError(owner, mu, "Particles and Gaussian")
+
+
+class QuadraticRisk(AbstractRisk):
+    r"""Neurons $(w\cdot x)^2$, inputs N(0, I), teacher $x^\top M^* x$.
+
+    $\|x^\top B x\|^2 = 2|B|_F^2 + (\mathrm{tr} B)^2$. The function is $M = E[ww^\top]$
+    alone, and $\dot M = -2(S(A)M + MS(A))$ is closed, $A = M - M^*$, $S(B) = 2B +
+    \mathrm{tr}(B) I$: the Wasserstein flow of the same risk on N(0, M).
+
+    Attributes:
+        teacher: $M^*$, symmetric and positive semidefinite.
+
+    Raises:
+        ValueError: a teacher that is not; the sentence says which eigenvalue.
+
+    Reference: a derivation; the setting is that of Glasgow, Bruna, arXiv:2605.22010.
+    """
+
+    teacher: Float[Array, "d d"] = eqx.field(converter=inexact)
+
+    def __check_init__(self) -> None:
+        check_teacher(self, self.teacher)
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        del t
+        return squared_norm(second_moment(self, mu) - self.teacher) / 2
+
+    def gap(self, mu: Any, nu: Any) -> Float[Array, ""]:
+        return squared_norm(second_moment(self, mu) - second_moment(self, nu))
+
+    def closure(self, mu: Particles) -> Gaussian:
+        return Gaussian(jnp.zeros(mu.dim, mu.dtype), second_moment(self, mu))
+
+
+class SampledQuadraticRisk(AbstractEnergy):
+    r"""The quadratic risk over N inputs: $\frac{1}{2N}\sum_a (x_a^\top(M-M^*)x_a)^2$.
+
+    Attributes:
+        inputs: ``(N, d)``.
+        teacher: $M^*$.
+
+    Raises:
+        ValueError: a teacher that is not symmetric and positive semidefinite, or an
+            input at which its value is not finite.
+    """
+
+    inputs: Float[Array, "N d"] = eqx.field(converter=inexact)
+    teacher: Float[Array, "d d"] = eqx.field(converter=inexact)
+
+    def __check_init__(self) -> None:
+        check_teacher(self, self.teacher)
+        if not isinstance(self.inputs, Tracer):
+            finite = np.isfinite(np.asarray(self.inputs)).all(axis=1)
+            if not finite.all():
+                raise ValueError(
+                    "SampledQuadraticRisk: the target is not finite at sample "
+                    f"{int(np.argmin(finite))}."
+                )
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        del t
+        error = second_moment(self, mu) - self.teacher
+        return jnp.mean(jnp.sum((self.inputs @ error) * self.inputs, axis=1) ** 2) / 2
+
+
+class DiagonalRisk(AbstractRisk):
+    r"""Neurons $(w\cdot e_k)^2$ on inputs $e_k$ of probability $\kappa_k$.
+
+    $f_k = E[w_k^2]$ and $\|f\|^2 = \sum_k \kappa_k f_k^2$; every coordinate is closed.
+
+    Attributes:
+        probabilities: $\kappa$, ``(D,)``, summing to 1.
+        teacher: $f^*$, ``(D,)``.
+
+    Raises:
+        ValueError: probabilities that are negative or do not sum to 1.
+    """
+
+    probabilities: Float[Array, " D"] = eqx.field(converter=inexact)
+    teacher: Float[Array, " D"] = eqx.field(converter=inexact)
+
+    def __check_init__(self) -> None:
+        if isinstance(self.probabilities, Tracer):
+            return
+        kappa = np.asarray(self.probabilities)
+        if not (kappa >= 0).all() or abs(kappa.sum() - 1) > 1e-5:
+            raise ValueError(
+                "DiagonalRisk: expected probabilities >= 0 that sum to 1, found the "
+                f"least {kappa.min():.6g} and the sum {kappa.sum():.6g}."
+            )
+
+    def _outputs(self, mu: Any) -> Float[Array, " D"]:
+        if isinstance(mu, Particles):
+            return mu.w @ mu.x**2
+        return jnp.diagonal(second_moment(self, mu))
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        del t
+        return self.probabilities @ (self._outputs(mu) - self.teacher) ** 2 / 2
+
+    def gap(self, mu: Any, nu: Any) -> Float[Array, ""]:
+        return self.probabilities @ (self._outputs(mu) - self._outputs(nu)) ** 2
+
+
+class SingleIndexRisk(AbstractRisk):
+    r"""Neurons $\sum_k c_k \mathrm{He}_k(w\cdot x)/\sqrt{k!}$ on the sphere, one of
+    them the teacher.
+
+    With $q(s) = \sum_k c_k^2 s^k$: $\|f_\rho\|^2 = \iint q(v\cdot w)\,d\rho\,d\rho$.
+    Neurons enter through $w/|w|$, so that the Wasserstein flow is tangent and keeps
+    unit neurons on the sphere.
+
+    Attributes:
+        powers: $c_k^2$ for k = 0, 1, ..., ``(K,)``.
+        direction: the teacher's, ``(d,)``, of unit length.
+
+    Reference: Glasgow, Wu, Bruna, arXiv:2504.13110 (the setting).
+    """
+
+    powers: Float[Array, " K"] = eqx.field(converter=inexact)
+    direction: Float[Array, " d"] = eqx.field(converter=inexact)
+
+    def kernel(self, s: Float[Array, " *n"]) -> Float[Array, " *n"]:
+        """$q(s)$."""
+        return jnp.polyval(self.powers[::-1], s)
+
+    def _atoms(self, mu: Any) -> tuple[Array, Array]:
+        if not isinstance(mu, Particles):
+            raise UnsupportedMeasureError(self, mu, "Particles")
+        return mu.x / jnp.linalg.norm(mu.x, axis=1, keepdims=True), mu.w
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        del t
+        x, w = self._atoms(mu)
+        within = w @ self.kernel(x @ x.T) @ w
+        across = w @ self.kernel(x @ self.direction)
+        return (self.kernel(jnp.ones((), x.dtype)) - 2 * across + within) / 2
+
+    def gap(self, mu: Any, nu: Any) -> Float[Array, ""]:
+        (x, w), (y, v) = self._atoms(mu), self._atoms(nu)
+        both, signed = jnp.concatenate([x, y]), jnp.concatenate([w, -v])
+        return signed @ self.kernel(both @ both.T) @ signed
+
+
+class FrozenRisk(AbstractRisk):
+    r"""Frozen features: $w\cdot\phi(x)$ with $C = E\phi\phi^\top$, a linear model.
+
+    Attributes:
+        covariance: C, ``(p, p)``.
+        teacher: $w^*$, ``(p,)``.
+    """
+
+    covariance: Float[Array, "p p"] = eqx.field(converter=inexact)
+    teacher: Float[Array, " p"] = eqx.field(converter=inexact)
+
+    def _norm(self, w: Float[Array, " p"]) -> Float[Array, ""]:
+        return w @ self.covariance @ w
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        del t
+        return self._norm(mu.integrate(lambda w: w) - self.teacher) / 2
+
+    def gap(self, mu: Any, nu: Any) -> Float[Array, ""]:
+        return self._norm(mu.integrate(lambda w: w) - nu.integrate(lambda w: w))
+
+
+class SampledRisk(AbstractRisk):
+    r"""The risk of any neurons on a fixed set of inputs.
+
+    Attributes:
+        network: neurons, inputs, targets and probabilities.
+    """
+
+    network: NetworkRisk
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        return self.network.value(mu, t)
+
+    def gap(self, mu: Any, nu: Any) -> Float[Array, ""]:
+        # The risk with the other network for a teacher.
+        zero = eqx.tree_at(lambda risk: risk.targets, self.network, self._outputs(nu))
+        return 2 * zero.value(mu)
+
+    def _outputs(self, mu: Any) -> Float[Array, "a ..."]:
+        neuron, inputs = self.network.neuron, self.network.inputs
+        return mu.integrate(lambda w: eqx.filter_vmap(lambda x: neuron(w, x))(inputs))
+
+
+def squared_norm(matrix: Float[Array, "d d"]) -> Float[Array, ""]:
+    r"""$\|x^\top B x\|^2 = 2|B|_F^2 + (\mathrm{tr} B)^2$ under N(0, I)."""
+    return 2 * jnp.sum(matrix**2) + jnp.trace(matrix) ** 2
+
+
+def check_teacher(owner: object, teacher: Any) -> None:
+    """Refuse a teacher that no neurons of positive mass have.
+
+    Raises:
+        ValueError: it is not symmetric, or has a negative eigenvalue.
+    """
+    if isinstance(teacher, Tracer) or not eqx.is_array(teacher):
+        return
+    matrix, name = np.asarray(teacher), type(owner).__name__
+    square = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1]
+    if not square or not np.allclose(matrix, matrix.T):
+        raise ValueError(
+            f"{name}: expected a symmetric teacher (d, d), found "
+            f"{matrix.tolist() if square else matrix.shape}."
+        )
+    values = np.linalg.eigvalsh(matrix)
+    if not values[0] >= -1e-6 * max(1, abs(values[-1])):
+        raise ValueError(
+            f"{name}: expected a positive semidefinite teacher, found the eigenvalue "
+            f"{values[0]:.6g}; such a teacher needs neurons of both signs."
+        )

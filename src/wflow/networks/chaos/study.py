@@ -1,0 +1,226 @@
+"""How far networks of finite width are from their limit, over widths and seeds."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+
+from wflow.measures import Particles
+from wflow.solve import solve
+
+from .conditions import bound_exponent, verdict
+from .student import Student
+
+
+# Neurons that are moved at once.
+_CHUNK = 2**16
+
+
+class Report(NamedTuple):
+    r"""What a study of widths found.
+
+    Attributes:
+        widths: m, increasing.
+        times: ``(T,)``.
+        mean: $e_m(t)$, mean over seeds of the squared gap, ``(widths, T)``.
+        error: its standard error.
+        sup: $\sup_t e_m(t)$.
+        slope: least squares of log sup on log m.
+        interval: its 95 % interval, seeds resampled.
+        sups: resampled suprema, ``(resamples, widths)``.
+    """
+
+    widths: np.ndarray
+    times: np.ndarray
+    mean: np.ndarray
+    error: np.ndarray
+    sup: np.ndarray
+    slope: float
+    interval: tuple[float, float]
+    sups: np.ndarray
+
+    @property
+    def amplification(self) -> np.ndarray:
+        r"""$\sup_t e_m(t) / e_m(0)$ for every width."""
+        return self.sup / self.mean[:, 0]
+
+    @property
+    def slope_error(self) -> float:
+        """Standard error of the slope, from its interval."""
+        return (self.interval[1] - self.interval[0]) / 3.92
+
+    def verdict(self, decay: float) -> str:
+        """Whether the slope is what the theorem allows for a loss like t^-decay."""
+        return verdict(self.slope, self.slope_error, decay)
+
+    def bound(self, decay: float) -> np.ndarray:
+        r"""The theorem's $m^{-\min(1, c/6)}$ through the least width's supremum."""
+        return self.sup[0] * (self.widths / self.widths[0]) ** -bound_exponent(decay)
+
+    def width_for(self, gap: float, confidence: float = 0.95) -> tuple[int, bool]:
+        """A width whose supremum is at most ``gap``, and whether it is extrapolated.
+
+        From $S(m) = B/m$, with B at the quantile ``confidence`` of the resamples.
+        """
+        if not gap > 0:
+            raise ValueError(f"width_for: expected gap > 0, found {gap}.")
+        scale = np.quantile(np.mean(self.sups * self.widths, axis=1), confidence)
+        width = int(np.ceil(scale / gap))
+        return width, not self.widths[0] <= width <= self.widths[-1]
+
+
+def study(
+    student: Student,
+    widths: Sequence[int],
+    seeds: int | Sequence[int],
+    times: Float[ArrayLike, " T"],
+    *,
+    limit: Any,
+    key: PRNGKeyArray,
+    resamples: int = 1000,
+    **options: Any,
+) -> Report:
+    r"""Squared gaps to the mean field over widths, seeds and times.
+
+    Args:
+        student: what learns.
+        widths: increasing.
+        seeds: networks for every width, or for each.
+        times: saved times, from 0; they should hold the escape from saddles.
+        limit: the start of the limit: a Gaussian, or Particles for a reference network
+            of M neurons; its share 1/M of the gap is then divided out.
+        key: of starts, noise and resampling.
+        resamples: of seeds, for the interval.
+        options: of ``wflow.solve``.
+
+    Raises:
+        ValueError: widths or times out of order, times that do not start at 0, or a
+            reference narrower than four times the largest width.
+    """
+    counts = [seeds] * len(widths) if isinstance(seeds, int) else list(seeds)
+    times = check_grid(times)
+    check_widths(widths, counts, limit)
+    of_starts, of_limit, of_resamples = jax.random.split(key, 3)
+    reference = follow(student, limit, times, key=of_limit, **options).measures
+    gaps = []
+    for m, count in zip(widths, counts, strict=True):
+        keys = jax.random.split(jax.random.fold_in(of_starts, m), count)
+        found = _gaps(student, m, reference, times, keys, options)
+        if isinstance(limit, Particles):
+            found = found / (1 + m / limit.n)
+        gaps.append(np.asarray(found))
+    return summarise(widths, times, gaps, key=of_resamples, resamples=resamples)
+
+
+def follow(
+    student: Student, start: Any, times: Float[ArrayLike, " T"], **options: Any
+) -> Any:
+    """One network, or the limit, along its flow."""
+    flow = student.flow(start)
+    if not isinstance(start, Particles):
+        # A limit on a Gaussian has no noise: neither key nor fixed steps.
+        options = {k: v for k, v in options.items() if k not in ("key", "dt0")}
+    return solve(flow, start, times[0], times[-1], times=times, **options)
+
+
+def _gaps(
+    student: Student,
+    m: int,
+    reference: Any,
+    times: np.ndarray,
+    keys: PRNGKeyArray,
+    options: dict[str, Any],
+) -> Float[Array, "seeds T"]:
+    @eqx.filter_jit
+    def some(keys: PRNGKeyArray, student: Student, reference: Any) -> Array:
+        def one(key: PRNGKeyArray) -> Array:
+            of_start, of_noise = jax.random.split(key)
+            start = student.network(of_start, m)
+            measures = follow(student, start, times, key=of_noise, **options).measures
+            return jax.vmap(student.risk.gap)(measures, reference)
+
+        return jax.vmap(one)(keys)
+
+    chunk = max(1, min(len(keys), _CHUNK // m))
+    pieces = [keys[k : k + chunk] for k in range(0, len(keys), chunk)]
+    return jnp.concatenate([some(piece, student, reference) for piece in pieces])
+
+
+def summarise(
+    widths: Sequence[int],
+    times: Float[ArrayLike, " T"],
+    gaps: Sequence[Float[ArrayLike, "seeds T"]],
+    *,
+    key: PRNGKeyArray,
+    resamples: int = 1000,
+) -> Report:
+    """The report of squared gaps, ``(seeds, T)`` for every width."""
+    m = np.asarray(widths)
+    gaps = [np.asarray(gap) for gap in gaps]
+    mean = np.stack([gap.mean(axis=0) for gap in gaps])
+    error = np.stack([gap.std(axis=0) / len(gap) ** 0.5 for gap in gaps])
+    sups = np.stack(
+        [
+            _resampled(jax.random.fold_in(key, k), gap, resamples)
+            for k, gap in enumerate(gaps)
+        ],
+        axis=1,
+    )
+    slopes = np.polyfit(np.log(m), np.log(sups).T, 1)[0]
+    low, high = np.quantile(slopes, [0.025, 0.975])
+    sup = mean.max(axis=1)
+    slope = float(np.polyfit(np.log(m), np.log(sup), 1)[0])
+    return Report(
+        m, np.asarray(times), mean, error, sup, slope, (float(low), float(high)), sups
+    )
+
+
+def _resampled(key: PRNGKeyArray, gap: np.ndarray, resamples: int) -> np.ndarray:
+    """Suprema of the means of seeds drawn again, ``(resamples,)``."""
+    n = len(gap)
+    drawn = np.asarray(jax.random.randint(key, (resamples, n), 0, n))
+    counts = np.stack([np.bincount(row, minlength=n) for row in drawn])
+    return (counts @ gap / n).max(axis=1)
+
+
+def check_grid(times: ArrayLike) -> np.ndarray:
+    """Times from 0 in order.
+
+    Raises:
+        ValueError: they are not.
+    """
+    grid = np.asarray(times, float)
+    if grid.ndim != 1 or len(grid) < 2 or grid[0] != 0 or not (np.diff(grid) > 0).all():
+        raise ValueError(
+            "study: expected at least two times that start at 0 and increase, found "
+            f"{grid[:8].tolist()}{'...' if len(grid) > 8 else ''}."
+        )
+    return grid
+
+
+def check_widths(widths: Sequence[int], counts: Sequence[int], limit: Any) -> None:
+    """Refuse widths that no slope can be fitted through.
+
+    Raises:
+        ValueError: fewer than two, below 1, out of order, not one number of seeds each,
+            or too wide for the reference.
+    """
+    m = list(widths)
+    if len(m) < 2 or m[0] < 1 or any(a >= b for a, b in zip(m, m[1:], strict=False)):
+        raise ValueError(
+            f"study: expected two or more increasing widths >= 1, found {m}."
+        )
+    if len(counts) != len(m) or min(counts) < 2:
+        raise ValueError(
+            f"study: expected two or more seeds for each of {len(m)} widths, found "
+            f"{list(counts)}."
+        )
+    if isinstance(limit, Particles) and limit.n < 4 * m[-1]:
+        raise ValueError(
+            f"study: expected a reference of at least 4 x {m[-1]} neurons, found "
+            f"{limit.n}; it would hide the slope."
+        )
