@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
+import optax
 
 import wflow as wf
 from wflow.energies import Supervised
@@ -42,6 +43,11 @@ def main(path="canonical.png"):
     strengths = jnp.logspace(-2, 1, 13)
     arcs = lambda_path(tuning, start, strengths, 400.0, max_steps=100_000)
     chosen = arcs.select(*noisy(more, 60))
+    # The rule: the gradient at every stop is the strength times the way come so far.
+    for k in np.flatnonzero(arcs.stopped):
+        slope = optax.tree.norm(tuning.velocity(arcs[k]))
+        np.testing.assert_allclose(slope, strengths[k] * arcs.lengths[k], rtol=1e-4)
+    assert arcs.stopped.sum() > 6
 
     truth = Supervised(grid, tilted(grid), "mean_square")
     errors = 2 * arcs.evaluate(truth)

@@ -90,8 +90,8 @@ def test_transfer_of_labels_and_of_numbers(run, name, labels):
 
 @pytest.mark.slow
 def test_geodesic_ridge_is_kernel_ridge(run):
-    changes = {"strengths": {"low": 0.1, "high": 1.0, "count": 2}, "outputs": 2}
-    metrics, out = run("kernel", changes | {"parameters": 5})
+    changes = {"strengths": {"low": 1.0, "high": 2.0, "count": 2}, "outputs": 2}
+    metrics, out = run("kernel", changes | {"parameters": 3})
     for name in ("geodesic", "anchored", "arc_isotropic"):
         assert metrics[f"max_abs_{name}_minus_ridge"] < 1e-6
     assert metrics["max_vertical_fraction"] < 1e-8

@@ -38,7 +38,6 @@ def _moments(student: Student, times: np.ndarray, cov: Array) -> Float[Array, "T
     return solution.measures.cov
 
 
-@eqx.filter_jit
 def clt_variance(student: Student, times: Float[ArrayLike, " T"]) -> Float[Array, " T"]:
     r"""$\lim_m m\,E\|\Delta_t\|^2 = \sum_e \|D\Phi_t[e]\|^2$ for quadratic neurons.
 
@@ -48,20 +47,29 @@ def clt_variance(student: Student, times: Float[ArrayLike, " T"]) -> Float[Array
     Raises:
         TypeError: the risk is not ``QuadraticRisk``, or the start not a Gaussian.
     """
-    cov, times = _checked("clt_variance", student), check_grid(times)
+    return _variance(student, _checked("clt_variance", student), _static(times))
+
+
+@eqx.filter_jit
+def _variance(student: Student, cov: Array, grid: tuple[float, ...]) -> Array:
+    times = np.asarray(grid)
     push = lambda e: jax.jvp(lambda c: _moments(student, times, c), (cov,), (e,))[1]
     pushed = jax.vmap(push)(_directions(cov))
     return jnp.sum(jax.vmap(jax.vmap(squared_norm))(pushed), axis=0)
 
 
-@eqx.filter_jit
 def clt_bias(student: Student, times: Float[ArrayLike, " T"]) -> Float[Array, "T d d"]:
     r"""$\lim_m m\,E[M^m_t - M_t] = \frac12\sum_e D^2\Phi_t[e, e]$: the weak error.
 
     Raises:
         TypeError: as ``clt_variance``.
     """
-    cov, times = _checked("clt_bias", student), check_grid(times)
+    return _bias(student, _checked("clt_bias", student), _static(times))
+
+
+@eqx.filter_jit
+def _bias(student: Student, cov: Array, grid: tuple[float, ...]) -> Array:
+    times = np.asarray(grid)
     flow = lambda c: _moments(student, times, c)
 
     def second(e: Array) -> Array:
@@ -69,6 +77,11 @@ def clt_bias(student: Student, times: Float[ArrayLike, " T"]) -> Float[Array, "T
         return jax.jvp(first, (cov,), (e,))[1]
 
     return jnp.sum(jax.vmap(second)(_directions(cov)), axis=0) / 2
+
+
+def _static(times: Float[ArrayLike, " T"]) -> tuple[float, ...]:
+    """The saved times as the compiled solve takes them: known, not traced."""
+    return tuple(check_grid(times).tolist())
 
 
 def _checked(name: str, student: Student) -> Array:

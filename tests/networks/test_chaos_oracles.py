@@ -1,0 +1,120 @@
+"""Propagation of chaos: closed forms of the four solvable networks."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from wflow.flows import GradientFlow
+from wflow.geometries import Wasserstein
+from wflow.measures import Gaussian, Particles
+from wflow.networks.chaos import (
+    DiagonalRisk,
+    QuadraticRisk,
+    SingleIndexRisk,
+    Student,
+    bound_exponent,
+    decay_exponent,
+    power_law,
+    residual_at,
+    study,
+    summarise,
+    tangent_rates,
+    verdict,
+)
+from wflow.networks.chaos.study import check_grid
+
+
+X = np.random.default_rng(0).normal(size=(6, 4))
+TEACHER = jnp.diag(jnp.array([1.0, 0, 0, 0]))
+
+
+def test_moments_move_as_their_neurons():
+    """The Gaussian's velocity is that of W^T W / m; copies change nothing (3.13)."""
+    risk = QuadraticRisk(TEACHER)
+    mu = Particles.from_samples(X)
+    flow = GradientFlow(risk, Wasserstein())
+    dx, _ = flow.velocity(mu)
+    moved = (dx.T @ X + X.T @ dx) / 6
+    _, dm = flow.velocity(risk.closure(mu))
+    np.testing.assert_allclose(dm, moved, atol=1e-10)
+    twice, _ = flow.velocity(Particles.from_samples(np.concatenate([X, X])))
+    np.testing.assert_allclose(twice[:6], dx, atol=1e-10)
+    gradient = jax.grad(lambda x: risk.value(Particles.from_samples(x)))(jnp.asarray(X))
+    np.testing.assert_allclose(dx, -6 * gradient, atol=1e-10)
+    assert float(flow.dissipation(mu)) == pytest.approx(
+        float(jnp.mean(jnp.sum(dx**2, axis=1))), rel=1e-10
+    )
+
+
+def test_initial_fluctuations():
+    """m E|Delta_0|^2 = eps^2 (2 + 4/d) = 3 by 2000 draws, 5 standard errors (3.3)."""
+    risk, m = QuadraticRisk(TEACHER), 8
+    start = Gaussian(jnp.zeros(4), jnp.eye(4) / 4)
+    student = Student(risk, start)
+    gap = lambda key: risk.gap(student.network(key, m), start)
+    gaps = m * np.asarray(jax.vmap(gap)(jax.random.split(jax.random.key(0), 2000)))
+    assert abs(gaps.mean() - 3) < 5 * gaps.std() / 2000**0.5
+
+
+def test_single_index_is_tangent():
+    """The velocity is that of the specification, tangent to the sphere."""
+    risk = SingleIndexRisk(jnp.array([0, 0, 0.5, 0, 0.5]), jnp.eye(4)[0])
+    w = X / np.linalg.norm(X, axis=1, keepdims=True)
+    dw, _ = GradientFlow(risk, Wasserstein()).velocity(Particles.from_samples(w))
+    slope = lambda s: s + 2 * s**3
+    force = slope(w[:, :1]) * np.eye(4)[:1] - slope(w @ w.T) @ w / 6
+    tangent = force - w * np.sum(w * force, axis=1, keepdims=True)
+    np.testing.assert_allclose(dw, tangent, atol=1e-12)
+
+
+def test_diagonal_closed_form_and_exponent():
+    """Its time derivative is the velocity; c = (p + 2u - 1)/p within .05 (3.10)."""
+    risk = DiagonalRisk(jnp.array([0.7, 0.3]), jnp.array([1.0, 0.5]))
+    f = jnp.array([0.4, 0.8])
+    at = lambda t: residual_at(risk, f, t)
+    g, rate = jax.jvp(at, (0.3,), (1.0,))
+    np.testing.assert_allclose(
+        rate, -4 * risk.probabilities * g * (g + risk.teacher), rtol=1e-12
+    )
+    risk, start = power_law(400, 2.0, 3.0)
+    times = jnp.geomspace(30.0, 300.0, 60)
+    loss = jax.vmap(lambda t: risk.probabilities @ residual_at(risk, start, t) ** 2)
+    assert decay_exponent(times, loss(times), floor=0) == pytest.approx(3.5, abs=0.05)
+
+
+def test_verdicts_and_resampling():
+    assert [bound_exponent(c) for c in (3, 4.5, 8)] == [0.5, 0.75, 1]
+    assert verdict(-1, 0.01, -0.5) == "not uniform in time"
+    assert verdict(-1, 0.01, 2.0) == "outside hypothesis"
+    assert verdict(-0.3, 0.01, 4.5) == "inconsistent"
+    rng = np.random.default_rng(1)
+    gaps = [rng.chisquare(3, (400, 2)) / m for m in (16, 64, 256)]
+    report = summarise((16, 64, 256), (0.0, 1.0), gaps, key=jax.random.key(0))
+    assert report.interval[0] < -1 < report.interval[1]
+    assert report.width_for(0.1)[1] is False
+    assert report.width_for(1e-4)[1] is True
+    # T_{M*} of a rank-one teacher: 12 once, 4 for mixed directions, 0 beyond.
+    rates = np.asarray(tangent_rates(TEACHER))
+    np.testing.assert_allclose(rates, [0] * 6 + [4] * 3 + [12], atol=1e-9)
+
+
+def test_hostile_inputs():
+    start = Gaussian(jnp.zeros(2), jnp.eye(2))
+    student = Student(QuadraticRisk(jnp.eye(2)), start)
+    key = jax.random.key(0)
+    with pytest.raises(ValueError, match="eigenvalue -1"):
+        QuadraticRisk(jnp.diag(jnp.array([1.0, -1.0])))
+    with pytest.raises(ValueError, match="sum 0.9"):
+        DiagonalRisk(jnp.array([0.5, 0.4]), jnp.ones(2))
+    with pytest.raises(ValueError, match="m >= 1"):
+        student.network(key, 0)
+    with pytest.raises(ValueError, match="increasing widths"):
+        study(student, (8, 4), 4, (0.0, 1.0), limit=start, key=key)
+    with pytest.raises(ValueError, match="at least 4 x 8 neurons"):
+        wide = Particles.from_samples(jnp.ones((16, 2)))
+        study(student, (4, 8), 4, (0.0, 1.0), limit=wide, key=key)
+    with pytest.raises(ValueError, match="start at 0"):
+        check_grid([0.1, 0.2])
+    with pytest.warns(UserWarning, match="critical point"):
+        Student(QuadraticRisk(jnp.eye(2)), Gaussian(jnp.zeros(2), 1e-40 * jnp.eye(2)))
