@@ -111,8 +111,8 @@ def test_hostile_inputs():
         student.network(key, 0)
     with pytest.raises(ValueError, match="increasing widths"):
         study(student, (8, 4), 4, (0.0, 1.0), limit=start, key=key)
+    wide = Particles.from_samples(jnp.ones((16, 2)))
     with pytest.raises(ValueError, match="at least 4 x 8 neurons"):
-        wide = Particles.from_samples(jnp.ones((16, 2)))
         study(student, (4, 8), 4, (0.0, 1.0), limit=wide, key=key)
     with pytest.raises(ValueError, match="start at 0"):
         check_grid([0.1, 0.2])
