@@ -63,7 +63,7 @@ class ChaosQuadratic(AbstractTask[QuadraticConfig]):
         clt = np.asarray(chaos.clt_variance(student, times))
         near = chaos.follow(student, start, times).measures
         late = np.concatenate([[0], np.geomspace(0.1, config.long_horizon, 200)])
-        far = chaos.follow(student, start, late).measures
+        far = chaos.follow(student, start, late, max_steps=65536).measures
         loss = np.asarray(jax.vmap(student.risk.loss)(far))
         decay = chaos.decay_exponent(late, loss)
         rate = float(chaos.lipschitz_rate(student.risk, near.cov))
