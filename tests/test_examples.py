@@ -7,9 +7,15 @@ import pytest
 
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+SLOW = {"canonical", "resetting_network", "scale"}
 
 
-@pytest.mark.parametrize("script", sorted(EXAMPLES.glob("*.py")), ids=lambda p: p.stem)
+def _case(script):
+    marks = pytest.mark.slow if script.stem in SLOW else ()
+    return pytest.param(script, id=script.stem, marks=marks)
+
+
+@pytest.mark.parametrize("script", map(_case, sorted(EXAMPLES.glob("*.py"))))
 def test_example(script, tmp_path):
     figure = tmp_path / "figure.png"
     runpy.run_path(str(script))["main"](figure)

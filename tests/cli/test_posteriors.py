@@ -135,6 +135,7 @@ def written(folder, name, **changes):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_densities_are_those_of_scipy(name, tmp_path):
     posterior = load_posterior(written(tmp_path, name))

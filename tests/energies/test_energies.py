@@ -341,6 +341,7 @@ def test_network_with_vector_outputs_and_uniform_inputs():
     np.testing.assert_allclose(energy.value(CLOUD), expected, rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_float32_stays_float32_and_maps():
     cloud = Particles.from_samples(X.astype(np.float32), W)
     target = Particles.from_samples(Y.astype(np.float32), V)

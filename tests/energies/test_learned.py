@@ -176,6 +176,7 @@ def test_time_matters_only_where_there_is_a_clock(attention, cloud):
     np.testing.assert_allclose(timeless.value(law), law.integrate(timeless.mlp))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(learned()))
 def test_gradient_of_the_force_in_parameters_and_positions(name, cloud):
     energy, (x, w) = learned()[name], cloud

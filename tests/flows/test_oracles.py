@@ -174,6 +174,7 @@ def test_shk_agrees_between_measures():
 # Second-order flows.
 
 
+@pytest.mark.slow
 def test_quantum_packets_on_gaussians():
     # Free packet: Var = s^2 + hbar^2 t^2 / (4 s^2); harmonic: stationary at hbar/(2w).
     hbar, s2, t, w = 0.7, 0.4, 1.3, 1.5
@@ -230,6 +231,7 @@ def test_gaussian_mechanics():
     np.testing.assert_allclose(rest.cov, tau / k * np.eye(2), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_overdamped_limit_on_gaussians():
     # U = gamma (V + tau S): Var -> s^2 e^{-2t} + tau (1 - e^{-2t}), error O(1/gamma).
     tau, t = 0.5, 0.2

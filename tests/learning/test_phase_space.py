@@ -30,6 +30,7 @@ def train(snapshots, **options):
     )
 
 
+@pytest.mark.slow
 def test_loss_is_the_divergence_of_positions_and_velocities():
     """Without a force the first rollout is free flight, and its loss is known."""
     found = train(SNAPSHOTS, velocity_scale=SCALE).history["loss"][0]

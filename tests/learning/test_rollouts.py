@@ -128,6 +128,7 @@ def test_value_is_the_mean_of_divergences(loss, setting):
     np.testing.assert_allclose(found, np.mean(terms), rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_stopped_gradient_agrees_for_one_step_only(loss, setting):
     _, params, held, task = setting
     for steps, place in ((1, (0, 1)), (4, (0, 3))):
@@ -143,6 +144,7 @@ def test_stopped_gradient_agrees_for_one_step_only(loss, setting):
         assert difference < 1e-12 if steps == 1 else difference > 1e-3
 
 
+@pytest.mark.slow
 def test_order_of_rows_does_not_count(loss, setting, timed_flow):
     snapshots, params, held, task = setting
     rng = np.random.default_rng(5)

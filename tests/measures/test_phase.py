@@ -23,6 +23,7 @@ def measures():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mu", measures(), ids=lambda mu: type(mu).__name__)
 def test_at_rest(mu):
     phase = Phase.at_rest(mu)

@@ -51,6 +51,7 @@ def check_normal(f, mean, cov):
     assert (np.abs(np.cov(f.T) - cov) / spread).max() < 4
 
 
+@pytest.mark.slow
 def test_the_kernel_regime_is_a_gaussian_process():
     # N(f0, sigma^2 K), for the heat kernel exactly.
     process = GibbsProcess(METRIC, START, 0.8)

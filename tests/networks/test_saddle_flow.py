@@ -147,6 +147,7 @@ def test_balance_and_dissipation():
     assert float(rate) == pytest.approx(-float(flow.dissipation(state)), rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", [4, 6])
 def test_rates_are_those_of_the_weights(dim):
     """Chain rule from the gradient in (a, w), by a risk of particles of mass 1/m."""
@@ -174,6 +175,7 @@ def test_rates_are_those_of_the_weights(dim):
     )
 
 
+@pytest.mark.slow
 def test_plateaus_are_exact():
     """Against the solver, through deaths of units, while neurons are small."""
     data = ReLUData.orthogonal(Y)

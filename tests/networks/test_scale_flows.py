@@ -301,6 +301,7 @@ def test_magnitudes_keep_the_whole_matrix_in_balance():
     assert invariant_drift(solution) < 1e-10
 
 
+@pytest.mark.slow
 def test_implicit_bias_of_one_output():
     # Oracle 9: at the end the mirror image of M lies in the row space of the data.
     rng = np.random.default_rng(5)

@@ -131,6 +131,7 @@ def test_one_step_of_a_flock_by_loops():
     np.testing.assert_allclose(found[0], x + 0.5 * moved, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_tracers_of_a_vortex():
     """Distances to the drifting centre stay, and the velocity is the derivative."""
     law = Vortex()

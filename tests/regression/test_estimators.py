@@ -53,6 +53,7 @@ def test_more_columns_than_rows_and_less_precision():
     assert np.linalg.matrix_rank(covariance, tol=1e-9) <= 5
 
 
+@pytest.mark.slow
 def test_filter_and_covariance():
     law = Gamma(5.0, 2.0)
     ours = ResettingRidge(law, rate=2.0, diffusion=0.7).fit(X, Y)

@@ -55,6 +55,7 @@ def average(trajectory, law):
     return trajectory.average(law, lambda mu: (mu.value, jnp.outer(mu.value, mu.value)))
 
 
+@pytest.mark.slow
 def test_one_trajectory_for_all_laws(trajectory):
     # The interpolation and the quadrature are exact to the tolerance of the solve; the
     # second moment has the spread of the timing.

@@ -174,6 +174,7 @@ def test_tuned_mean_is_differentiable(data):
     assert slope == pytest.approx(float(ahead - behind) / 2e-4, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_the_exponential_law_alone_is_ridge():
     """Uniqueness: the penalty that shrinks alike is constant for it and no other."""
     mu = jnp.logspace(-4, 4, 161)

@@ -229,6 +229,7 @@ def test_particles_far_from_all_mass_come_back():
     np.testing.assert_allclose(radius, 282, rtol=0.01)
 
 
+@pytest.mark.slow
 def test_float32_follows_float64():
     start = Particles.from_samples(START.x.astype(jnp.float32))
     flow = MSIP(ExactEmbedding(TARGET), Kernel(0.8), 1e-3)
@@ -246,6 +247,7 @@ def test_float32_follows_float64():
         damped_iteration(EXACT, start, steps=50)
 
 
+@pytest.mark.slow
 def test_jit_vmap_and_gradients():
     def end(mean, y):
         target = GaussianMixture(TARGET.means + mean, TARGET.covs, TARGET.weights)

@@ -189,6 +189,7 @@ def test_constant_force_is_exact():
     np.testing.assert_allclose(state.v, expected, rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_conformal_symplecticity():
     # J^T Omega J = e^{-gamma h} Omega for any gradient force, any step.
     gamma, h, n = 0.9, 0.3, 3

@@ -223,6 +223,7 @@ class Counting(AbstractContinuousFlow):
         return self.flow.dissipation(mu, t)
 
 
+@pytest.mark.slow
 def test_sweeps_do_not_recompile():
     flow = Counting(DECAY, jnp.asarray(1.0), Traces())
     for k, rate in enumerate((1.0, 0.5, 2)):

@@ -45,6 +45,7 @@ def regularised(x, y, a, b, p, blur):
     return f @ a + g @ b
 
 
+@pytest.mark.slow
 @powers
 def test_convention(p):
     # Oracle O10 of the WLM specification.
@@ -60,6 +61,7 @@ def test_convention(p):
     np.testing.assert_allclose(rough.value, expected, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_convention_in_terms_of_ott():
     from ott.geometry.pointcloud import PointCloud
     from ott.tools.sinkhorn_divergence import sinkhorn_divergence as ott_divergence
@@ -158,6 +160,7 @@ def test_vmap_over_snapshots():
     assert batch.converged.shape == (3,)
 
 
+@pytest.mark.slow
 @powers
 def test_float32(p):
     x, y = X.astype(np.float32), Y.astype(np.float32)

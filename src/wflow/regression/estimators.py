@@ -1,5 +1,6 @@
 """Resetting as scikit-learn estimators; importing this needs scikit-learn."""
 
+import abc
 from collections.abc import Sequence
 from numbers import Real
 from typing import Any, Self
@@ -21,15 +22,15 @@ from .spectral import Criterion, SpectralData, equivalent_penalty, tune
 _LOST = 1e-12
 
 
-class _Resetting(RegressorMixin, BaseEstimator):
+class _Resetting(RegressorMixin, BaseEstimator, abc.ABC):
     """What both estimators share: everything but the choice of the law."""
 
     fit_intercept: bool
     diffusion: float
 
+    @abc.abstractmethod
     def _choose(self, data: SpectralData) -> AbstractRenewalLaw:
         """The law of the time between resets."""
-        raise NotImplementedError
 
     def fit(self, X: Float[ArrayLike, "n p"], y: Float[ArrayLike, " n"]) -> Self:
         """Solve for the stationary mean; no process is simulated.

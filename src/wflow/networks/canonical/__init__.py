@@ -6,12 +6,13 @@ from .geodesic import Geodesic, GeodesicRidge, OutputCurve, geodesic
 from .gibbs import GibbsProcess, HorizontalLangevinFlow
 from .lift import LiftFlow
 from .metric import NTKMetric, PullBack, displacement
-from .optax_form import arc_ridge
+from .optax_form import ArcRidgeState, arc_ridge
 from .ridge import Ridge
 
 
 __all__ = [
     "ArcRidge",
+    "ArcRidgeState",
     "CogeodesicFlow",
     "Geodesic",
     "GeodesicRidge",

@@ -47,12 +47,13 @@ class Student(eqx.Module):
     energy: AbstractEnergy | None = None
 
     def __check_init__(self) -> None:
-        still = isinstance(self.start, Gaussian) and self.start.cov
-        if still is False or isinstance(still, Tracer):
+        start = self.start
+        if not isinstance(start, Gaussian):
             return
-        if np.max(np.abs(np.asarray(self.start.mean))) + np.max(np.asarray(still)) < (
-            1e-30
-        ):
+        if isinstance(start.mean, Tracer) or isinstance(start.cov, Tracer):
+            return
+        size = np.max(np.abs(start.mean)) + np.max(np.abs(start.cov))
+        if size < 1e-30:
             warnings.warn(
                 "Student: neurons start at the origin, where the start is a critical "
                 "point of the risk; they may never move.",
