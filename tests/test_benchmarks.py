@@ -7,6 +7,7 @@ import pytest
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
 
+@pytest.mark.slow
 def test_counted_operations_are_those_that_xla_counts(monkeypatch):
     # The formula leaves out what is not a matrix product: a seventh at this size.
     monkeypatch.syspath_prepend(str(BENCHMARKS))

@@ -7,7 +7,7 @@ import pytest
 
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
-SLOW = {"canonical", "resetting_network", "scale"}
+SLOW = {"attention", "canonical", "chaos", "reaction", "resetting_network", "scale"}
 
 
 def _case(script):
@@ -15,7 +15,7 @@ def _case(script):
     return pytest.param(script, id=script.stem, marks=marks)
 
 
-@pytest.mark.parametrize("script", map(_case, sorted(EXAMPLES.glob("*.py"))))
+@pytest.mark.parametrize("script", [_case(p) for p in sorted(EXAMPLES.glob("*.py"))])
 def test_example(script, tmp_path):
     figure = tmp_path / "figure.png"
     runpy.run_path(str(script))["main"](figure)

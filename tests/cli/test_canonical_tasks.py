@@ -119,6 +119,7 @@ def test_bias_of_vanishing_ridge_only(run):
     assert (out / "figures" / "fibre.png").is_file()
 
 
+@pytest.mark.slow
 def test_arc_is_kernel_ridge_where_the_kernel_is_round():
     from wflow.cli.networks.canonical_schema import KernelConfig
     from wflow.cli.tasks.canonical_kernel import penalised

@@ -127,6 +127,7 @@ def finished(tmp_path_factory, data):
     return folder
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_scored_and_drawn_again(finished):
     before = (finished / "metrics.json").read_text()
     result = _invoke("evaluate", finished)
@@ -141,6 +142,7 @@ def test_a_finished_run_is_scored_and_drawn_again(finished):
         assert (finished / "figures" / f"{name}.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_what_a_finished_run_refuses(tmp_path, finished, data):
     result = _invoke("forecast", finished, "--times", "4", "--out", tmp_path / "x.npz")
     assert result.exit_code == 2

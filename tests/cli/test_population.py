@@ -43,6 +43,7 @@ def gapminder(tmp_path_factory):
     return out, result.output
 
 
+@pytest.mark.slow
 def test_run_directory(gapminder):
     out, printed = gapminder
     files = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
@@ -77,6 +78,7 @@ def test_run_directory(gapminder):
         assert word in printed
 
 
+@pytest.mark.slow
 def test_evaluate_gives_the_same_scores(gapminder, tmp_path):
     out, printed = gapminder
     again = _wflow("evaluate", out)
@@ -93,6 +95,7 @@ def test_evaluate_gives_the_same_scores(gapminder, tmp_path):
     assert re.search(r"nothing moves +0\.1611 +0\.2674 +0\.3940", other.output)
 
 
+@pytest.mark.slow
 def test_forecasts_come_out_in_the_format_that_went_in(gapminder, tmp_path):
     out, _ = gapminder
     result = _wflow(
@@ -122,6 +125,7 @@ def test_forecasts_come_out_in_the_format_that_went_in(gapminder, tmp_path):
     np.testing.assert_allclose(first[0], read_gapminder(0).snapshots[0], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_plot_draws_again(gapminder):
     out, _ = gapminder
     path = out / "figures" / "forecasts.png"
@@ -131,6 +135,7 @@ def test_plot_draws_again(gapminder):
     assert path.exists()
 
 
+@pytest.mark.slow
 def test_wrong_questions_end_in_a_sentence(gapminder, tmp_path):
     out, _ = gapminder
     f = tmp_path / "f"

@@ -31,6 +31,7 @@ def test_loss_of_one_person():
     assert TorusLoss(POINTS).sensitivity == 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("points", [POINTS, np.ones((4, 2))])
 def test_the_certificate_holds_for_every_pair(points):
     # The second set, all in one place, attains the steepest potential.
@@ -113,6 +114,7 @@ def test_bad_privacy_configs_are_named(change, match):
         validate(PrivacyConfig, data, CONFIG.name)
 
 
+@pytest.mark.slow
 def test_float32_losses():
     theta = jnp.array([0.3, 2.0], jnp.float32)
     loss = TorusLoss(POINTS.astype(np.float32))

@@ -86,6 +86,7 @@ def test_force_of_confinement_and_attraction():
     )
 
 
+@pytest.mark.slow
 def test_densities_of_gaussians():
     law = Gaussian(MEAN, COV)
     normal = scipy.stats.multivariate_normal(MEAN, COV)
@@ -149,6 +150,7 @@ def test_kernel_smoothed_density():
         KDE(h, form="exact")
 
 
+@pytest.mark.slow
 def test_padding_of_a_smoothed_density_counts_for_nothing():
     padded = Particles.from_samples(
         np.concatenate([X, [[300.0, 0.0], [0.1, 0.1]]]), np.append(W, [0, 0])
@@ -165,6 +167,7 @@ def test_padding_of_a_smoothed_density_counts_for_nothing():
         assert np.isfinite(found[2]).all()
 
 
+@pytest.mark.slow
 def test_discrepancies_against_numpy():
     r = distances.cdist(np.concatenate([X, Y]), np.concatenate([X, Y]))
     signed = np.concatenate([W, -V])

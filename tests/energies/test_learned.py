@@ -63,6 +63,7 @@ def test_attention_has_the_size_of_the_reference(sizes, parameters):
     assert abs(count / parameters - 1) < 0.01
 
 
+@pytest.mark.slow
 def test_attention_is_the_transformer_written_out(attention, cloud):
     """Against numpy, loop by loop, with unequal weights."""
     x, w = np.asarray(cloud[0]), np.random.default_rng(1).dirichlet(np.ones(N))

@@ -50,6 +50,7 @@ def test_exact_draws_stay_exact(target):
     assert not np.allclose(biased.cov, cov, atol=bound * 2**0.5 * cov.max())
 
 
+@pytest.mark.slow
 def test_detailed_balance():
     # pi(x) q(x, y) a(x, y) is symmetric, for the accepted move and back.
     flow, step = MetropolisLangevinFlow(MIXTURE.log_density), 0.3
@@ -65,6 +66,7 @@ def test_detailed_balance():
     np.testing.assert_allclose(forward, jnp.minimum(gain, 0), atol=1e-10)
 
 
+@pytest.mark.slow
 def test_short_steps_are_accepted():
     # The rejected share falls like the 3/2 power of the step.
     flow = MetropolisLangevinFlow(MIXTURE.log_density)
@@ -76,6 +78,7 @@ def test_short_steps_are_accepted():
     assert np.log(rejected[0] / rejected[1]) / np.log(4) == pytest.approx(1.5, abs=0.2)
 
 
+@pytest.mark.slow
 def test_nothing_leaves_the_support():
     # A half-plane, with a density that is infinite in slope at nothing: exponential.
     def log_density(x):

@@ -88,6 +88,7 @@ def shk(alpha, beta, mean, cov, target_mean, target_cov, t):
     return solve(flow, Gaussian(mean, cov), 0.0, t)[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("alpha", "beta", "s", "c0", "variance", "factor"),
     [
@@ -107,6 +108,7 @@ def test_shk_scalar(alpha, beta, s, c0, variance, factor):
     np.testing.assert_allclose(mu.mean[0], factor, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_shk_matrix():
     # Against the matrix exponential of the Hamiltonian of the Riccati equation.
     rng = np.random.default_rng(0)
@@ -277,6 +279,7 @@ def test_lagrangian_energy_balance():
 # Noise, jumps, resets.
 
 
+@pytest.mark.slow
 def test_langevin_matches_the_gaussian_flow():
     # Two measures, one law: KL hands its entropy over as noise on particles.
     target = GaussianLogDensity(jnp.array([1.0]), jnp.array([[2.0]]))
@@ -370,6 +373,7 @@ def test_poisson_resetting_moments():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [1e-3, 1.0, 1e3])
 def test_poisson_resetting_is_ridge(rate):
     # The moment flow is at rest in the mean exactly at the ridge solution.
@@ -518,6 +522,7 @@ def test_network_follows_its_moment_equation():
         assert jnp.max(jnp.abs(gap)) < 1e-6
 
 
+@pytest.mark.slow
 def test_network_fluctuation_identity():
     rng = np.random.default_rng(1)
     flow = GradientFlow(QUADRATIC_NETWORK, Wasserstein())

@@ -66,6 +66,7 @@ def table():
     return dict(zip(NAMES, values, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "expected", "tol"),
     [

@@ -188,6 +188,7 @@ def test_refusals(make, error, words):
         make()
 
 
+@pytest.mark.slow
 def test_jit_vmap_grad_float32_and_vanishing_weights():
     x = jnp.asarray(np.random.default_rng(4).normal(size=(3, 4, 2)), jnp.float32)
     w = jnp.asarray([0.3, 0.0, 1e-42, 0.5], jnp.float32)  # padding, subnormal

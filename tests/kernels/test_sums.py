@@ -85,6 +85,7 @@ def test_blocks_equal_dense(kind, clouds):
         np.testing.assert_allclose(blocked, whole, atol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SMOOTH)
 def test_gradient_matvec_is_the_gradient(kind, clouds):
     x, y, b = clouds
@@ -207,6 +208,7 @@ def test_vmap_over_bandwidths_and_clouds(clouds):
     np.testing.assert_allclose(each[1], gram(Gaussian(2.0), 2 * x, y) @ b, atol=1e-12)
 
 
+@pytest.mark.slow
 @kernels
 def test_float32_follows_the_points(kind, clouds):
     x, _, _ = clouds

@@ -123,6 +123,7 @@ def test_parts_add_and_degrees_follow_satterthwaite():
         Prediction(np.zeros(1), np.zeros(1), {}).band(1)
 
 
+@pytest.mark.slow
 def test_members_differ_and_are_the_same_again(ensemble, snapshots):
     frictions = [member.friction for member in ensemble.members]
     assert len(set(frictions)) == 3

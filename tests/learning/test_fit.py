@@ -53,6 +53,7 @@ def fitted(flow, snapshots):
     return train(flow, snapshots)
 
 
+@pytest.mark.slow
 def test_history(fitted):
     history = fitted.history
     np.testing.assert_array_equal(history["step"], np.arange(1, 7))
@@ -131,6 +132,7 @@ def test_float32_follows_the_snapshots(snapshots):
     assert (found.history["start"] + found.history["horizon"] <= 3).all()
 
 
+@pytest.mark.slow
 def test_unequal_sizes_and_weights(snapshots):
     found = train(
         harmonic(Learnable(0.2)),

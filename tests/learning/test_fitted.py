@@ -48,6 +48,7 @@ def test_interpolation_restarts_at_the_snapshot_before(fit):
         fit.interpolate(-1.0)
 
 
+@pytest.mark.slow
 def test_velocities_that_are_missing_come_from_a_rollout(fit):
     """The rollout arrives at the true points, so the plan pairs them exactly."""
     rng = np.random.default_rng(0)

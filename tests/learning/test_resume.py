@@ -51,6 +51,7 @@ def whole(tmp_path_factory):
     return path.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("last", [6, 18])
 def test_resumed_after_an_exception(tmp_path, whole, last):
     def stop(chunk):

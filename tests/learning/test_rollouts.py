@@ -72,6 +72,7 @@ def directional(gradient, direction):
     return sum(jax.tree.leaves(terms))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["network", "friction", "velocities", "all"])
 def test_gradient_is_that_of_the_loss(loss, setting, part):
     _, params, held, task = setting
@@ -175,6 +176,7 @@ def test_steps_meet_every_snapshot():
     assert len(step_grid(np.array([0.0, 0.1, 0.4]), 0.1, np.dtype(float)).time) == 4
 
 
+@pytest.mark.slow
 def test_batch_is_random_rows_with_their_velocity(snapshots):
     """Free flight of a batch lands in the batch's straight lines."""
     from wflow.energies import Potential

@@ -89,6 +89,7 @@ def test_padding_changes_nothing(unpaired, fitted):
         fit(make_flow(0), unpaired, padding=11, **OPTIONS)
 
 
+@pytest.mark.slow
 def test_acceleration_penalty_is_that_of_the_path(unpaired, fitted):
     bent = fit(make_flow(0), unpaired, padding=15, acceleration_penalty=10.0, **OPTIONS)
     assert bent.history["loss"][0] > fitted.history["loss"][0]

@@ -71,6 +71,7 @@ def test_from_samples_is_the_histogram():
     np.testing.assert_allclose(found.density, expected, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_samples_and_back(grid):
     n = 4000
     x = grid.sample(jax.random.key(0), n)
@@ -145,6 +146,7 @@ def test_logarithmic_mean_and_derivatives():
     np.testing.assert_allclose(curvatures, exact[3:], rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_logarithmic_mean_at_zero_and_in_float32():
     zero = jnp.zeros(())
     for a, b in ((zero, zero), (zero, zero + 2), (zero + 2, zero)):
@@ -173,6 +175,7 @@ def test_mean_decay():
     np.testing.assert_allclose(slope, -1 / 2 + u[:3] / 3 - u[:3] ** 2 / 8, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_jit_vmap_grad_and_float32():
     densities = jnp.asarray(np.random.default_rng(5).uniform(size=(3, 6)), jnp.float32)
 

@@ -37,6 +37,7 @@ def test_at_rest(mu):
     )
 
 
+@pytest.mark.slow
 def test_kinetic_energy_of_an_affine_field_on_three_measures():
     cloud, law, grid = measures()
     field = lambda x: U + SLOPE @ (x - MEAN)

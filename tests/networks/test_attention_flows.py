@@ -50,6 +50,7 @@ def moved(flow, start, times):
 TIMES = jnp.array([3.0, 4.0, 10.0, 30.0])
 
 
+@pytest.mark.slow
 def test_infinite_prompt_ends_at_the_minimum_at_the_predicted_rates():
     path = moved(flow_of(), START, TIMES)
     end = np.abs(path[-1])

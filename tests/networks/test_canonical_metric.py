@@ -37,6 +37,7 @@ def jacobian():
     return np.concatenate([np.reshape(row, (6, -1)) for row in rows], axis=1)
 
 
+@pytest.mark.slow
 def test_products_and_projectors_against_the_jacobian():
     # Dense by hand; rounding times the condition number of K.
     j = jacobian()

@@ -87,6 +87,7 @@ def test_variance_and_bias_are_derivatives_of_the_flow():
     np.testing.assert_allclose(clt_bias(STUDENT, TIMES)[-1], bias, rtol=5e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_frozen_features_in_closed_form():
     """m E|Delta_t|^2 = tr(C e^{-2Ct}), oracle 3.11, at t = 0, 1, 5."""
     c = 1.0 / jnp.arange(1, 7) ** 2
@@ -108,6 +109,7 @@ def test_frozen_features_in_closed_form():
     np.testing.assert_array_less(np.abs(found.mean(axis=0) - exact), 4 * error)
 
 
+@pytest.mark.slow
 def test_diagonal_networks_start_with_their_variance():
     """m E|Delta_0|^2 = 2 sum kappa f(0)^2, four standard errors (3.10)."""
     risk = DiagonalRisk(jnp.array([0.7, 0.3]), jnp.ones(2))
@@ -120,6 +122,7 @@ def test_diagonal_networks_start_with_their_variance():
     assert gaps[:, 1].mean() < gaps[:, 0].mean()
 
 
+@pytest.mark.slow
 def test_growth_is_bounded_by_gronwall():
     """The linearised flow grows at most at the largest rate along its path."""
     times = np.linspace(0, 0.3, 7)
@@ -150,6 +153,7 @@ def test_studies_with_a_reference_network_and_with_noise():
     assert np.isfinite(report.mean).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_gradients_and_precision(dtype):
     """Of a gap in the teacher, against differences; the dtype is that of the start."""

@@ -92,6 +92,9 @@ def test_verdicts_and_resampling():
     gaps = [rng.chisquare(3, (400, 2)) / m for m in (16, 64, 256)]
     report = summarise((16, 64, 256), (0.0, 1.0), gaps, key=jax.random.key(0))
     assert report.interval[0] < -1 < report.interval[1]
+    assert not report.flattens
+    plateau = [gap + 0.3 for gap in gaps]
+    assert summarise((16, 64, 256), (0.0, 1.0), plateau, key=jax.random.key(0)).flattens
     assert report.width_for(0.1)[1] is False
     assert report.width_for(1e-4)[1] is True
     # T_{M*} of a rank-one teacher: 12 once, 4 for mixed directions, 0 beyond.

@@ -196,6 +196,7 @@ def test_plateaus_are_exact():
     np.testing.assert_allclose(np.diag(when), solution.times[200], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_conservation_in_weights():
     """Standard form: a^2 - |w|^2 of every neuron stays, at rtol 1e-6."""
     rng = np.random.default_rng(0)

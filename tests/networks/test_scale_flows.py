@@ -332,6 +332,7 @@ def test_dissipation_of_the_factors():
     np.testing.assert_allclose(flow.dissipation(mu), expected, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_scales_never_slow_a_layer_that_starts_at_zero():
     # Oracle 12: separable data, one output.
     x = jnp.linspace(0.5, 2.0, 8)

@@ -139,6 +139,7 @@ def test_scores(tmp_path):
     np.testing.assert_array_equal(heights, [0.1, 0.2, 0.3, np.nan])
 
 
+@pytest.mark.slow
 def test_matplotlib_is_imported_only_when_drawing():
     code = "import sys, wflow.plotting; assert 'matplotlib' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

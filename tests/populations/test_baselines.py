@@ -45,6 +45,7 @@ def free_fit(snapshots, velocity):
     return Fit(flow, snapshots, velocities, {}, step=1.0)
 
 
+@pytest.mark.slow
 def test_a_translation_is_forecast_by_all_but_the_first(straight):
     truth = X + 5.0 * U
     for baseline in (constant_velocity, mean_shift):

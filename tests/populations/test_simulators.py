@@ -58,6 +58,7 @@ def diffusion():
     return gradient_flow_sde(KEY, "poly", n=2000)
 
 
+@pytest.mark.slow
 def test_ornstein_uhlenbeck_variances(diffusion):
     """Var(t) = 1/2 - 0.3 exp(-2t) for each coordinate; two standard errors."""
     np.testing.assert_allclose(diffusion.times, 0.01 * np.arange(21))
@@ -68,6 +69,7 @@ def test_ornstein_uhlenbeck_variances(diffusion):
         assert abs(np.var(diffusion[k]) - expected) < allowed
 
 
+@pytest.mark.slow
 def test_unpaired_snapshots_start_from_the_first(diffusion):
     """Rows are not followed; paired rows are: correlation exp(-t) std(0) / std(t)."""
     paired = gradient_flow_sde(KEY, "poly", n=2000, paired=True)

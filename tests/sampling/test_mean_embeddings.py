@@ -44,6 +44,7 @@ def test_mixture_embedding_against_monte_carlo():
     assert np.isfinite(far).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bandwidth", [0.7, TILTED])
 def test_all_agree_under_exact_quadrature(bandwidth):
     kernel, rule = Kernel(bandwidth), GaussHermite(20)

@@ -102,6 +102,7 @@ def test_energy_falls_along_the_iteration_and_the_flow():
     np.testing.assert_allclose(stiff.measures.x, smooth.measures.x, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_iteration_is_euler():
     run = damped_iteration(EXACT, START, damping=0.05, steps=40)
     euler = solve(EXACT, START, 0, 2.0, solver=diffrax.Euler(), dt0=0.05)
@@ -170,6 +171,7 @@ def test_one_node_is_the_mean_shift_of_a_gaussian():
     np.testing.assert_allclose(run.particles.x[0], expected, rtol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "embedding",
     [
@@ -195,6 +197,7 @@ def test_the_normaliser_changes_no_motion(embedding):
     np.testing.assert_allclose(shifted, energy, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_equivariance():
     q = np.linalg.qr(rng.normal(size=(2, 2)))[0]
     b = np.array([3.0, -1.0])
@@ -211,6 +214,7 @@ def test_equivariance():
     np.testing.assert_allclose(found, (here @ q.T + b)[order], atol=1e-8)
 
 
+@pytest.mark.slow
 def test_embedding_of_data_rests_on_the_data():
     data = jnp.asarray(rng.normal(size=(6, 2)))
     flow = MSIP(ExactEmbedding(Particles.from_samples(data)), Kernel(0.5))

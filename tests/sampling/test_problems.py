@@ -41,6 +41,7 @@ def test_joker_draws_have_its_moments():
     np.testing.assert_allclose(np.cov(DRAWS.T), JOKER.cov, atol=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bandwidth", [0.1, 1.5])
 def test_lines_of_the_joker_embed_as_it_does(bandwidth):
     kernel, points = Kernel(bandwidth), DRAWS[:5]
@@ -53,6 +54,7 @@ def test_lines_of_the_joker_embed_as_it_does(bandwidth):
     assert (np.abs(k.mean(1) - fine) < error).all()
 
 
+@pytest.mark.slow
 def test_joker_in_float32():
     x = DRAWS[:4].astype(jnp.float32)
     low = jax.vmap(JOKER.log_density)(x)
@@ -62,6 +64,7 @@ def test_joker_in_float32():
         JOKER.lines(1)
 
 
+@pytest.mark.slow
 def test_elliptic_solution_converges_with_order_two():
     # u = sin(2 pi x) sin(pi y) / a with a jump of a at x = 1/2, where the flux fits.
     errors = []

@@ -48,6 +48,7 @@ def test_expectations_are_weighted_sums():
     assert FOUND.max_abs_weight == np.abs(w).max()
 
 
+@pytest.mark.slow
 def test_discrepancy_from_a_law_and_from_its_samples():
     kernel, w = Kernel(1.5), np.asarray(FOUND.weights)
     constant = mixture_double_integral(kernel, TARGET, TARGET)
@@ -71,6 +72,7 @@ def test_discrepancy_of_independent_draws():
         np.testing.assert_allclose((1 - constant) / m, mmd2, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_kernel_stein_discrepancy_in_closed_form():
     h, w = 1.3, np.asarray(FOUND.weights)
     s = np.asarray(jax.vmap(jax.grad(TARGET.log_density))(NODES))

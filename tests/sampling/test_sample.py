@@ -171,6 +171,7 @@ def test_modes_are_maxima_and_weights_add_up():
         )
 
 
+@pytest.mark.slow
 def test_parameters_come_back_in_their_supports():
     log_density = lambda p: gamma.logpdf(p["rate"], 4.0) - jnp.sum(p["x"] ** 2) / 2
     draws = jax.random.normal(jax.random.key(3), (N, 3))
@@ -208,6 +209,7 @@ def test_quadratures_refuse_what_needs_a_probability():
             what()
 
 
+@pytest.mark.slow
 def test_arviz_has_draws_of_equal_weight():
     samples = sample(LAW.log_density, START, method=DRAWS["ula"], key=KEY, saves=4)
     data = samples.to_arviz()
@@ -272,6 +274,7 @@ def test_single_precision_stays_single(name):
     assert {leaf.dtype for leaf in leaves} == {jnp.dtype(jnp.float32)}
 
 
+@pytest.mark.slow
 def test_saves_divide_the_steps_and_end_with_the_result():
     samples = sample(LAW.log_density, START, method=ULA(0.1, 30), key=KEY, saves=7)
     np.testing.assert_allclose(samples.times, 0.1 * np.arange(5, 31, 5))

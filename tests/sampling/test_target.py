@@ -113,6 +113,7 @@ def test_pytrees():
     assert few(z) == target(z)
 
 
+@pytest.mark.slow
 def test_transformations_and_precisions_agree():
     target = tree()
     z = jnp.linspace(-1.0, 1.0, 7)
@@ -171,6 +172,7 @@ def by_hand(point):
     return prior + own
 
 
+@pytest.mark.slow
 def test_numpyro_model():
     target = Target.from_numpyro(schools, Y, spread=SPREAD, key=jax.random.key(0))
     example = {"mu": 0.0, "tau": 1.0, "z": np.zeros(3)}

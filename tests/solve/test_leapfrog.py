@@ -108,6 +108,7 @@ def test_verlet_without_friction():
             assert float(state.x[0, 0]) - np.cos(1) == pytest.approx(error, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_solver_is_the_rollout():
     # One step function: the Diffrax solver and the training scan agree to rounding,
     # and both agree with Tsit5 on the same equation to the order of the step.
@@ -243,6 +244,7 @@ def test_time_reversal():
     np.testing.assert_allclose(back.measure.x, X, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_free_flight_is_a_geodesic():
     # No energy: straight lines, exactly; along the optimal map W2 grows linearly.
     target = X[::-1] * 0.5 + np.array([3.0, 0.0])
@@ -268,6 +270,7 @@ def test_damped_gaussian_cloud():
     )
 
 
+@pytest.mark.slow
 def test_true_and_stopped_gradients():
     # One step: the stopped force loses nothing. Several: it does.
     energy = AttentionPotential(2, width=4, depth=1, key=jax.random.key(0))

@@ -81,6 +81,7 @@ def test_strang_is_of_order_two():
     np.testing.assert_allclose([mu.mean[0], mu.cov[0, 0]], [m, c], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_strang_with_transport_inside():
     # R/2 T R/2 is T R between half a reaction back and half a reaction on: exact
     # reactions are a group.
@@ -93,6 +94,7 @@ def test_strang_with_transport_inside():
     assert abs(m - float(exact.mean[0])) < 5e-4
 
 
+@pytest.mark.slow
 def test_without_one_part_the_other_is_exact():
     alone = solve(REACTION, START, 0.0, 1.0, dt0=0.25)[-1]
     exact = gaussian_shk(START, TARGET, 1.0, alpha=0.0)

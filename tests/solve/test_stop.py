@@ -71,6 +71,7 @@ def test_a_condition_that_is_not_met_or_met_at_the_start():
     np.testing.assert_array_equal(at_once.measures.value, np.full((4, 2), 2.0))
 
 
+@pytest.mark.slow
 def test_the_stop_goes_under_vmap():
     def when(level):
         return stopped(2.0, level).stats["time_reached"]

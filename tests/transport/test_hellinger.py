@@ -38,6 +38,7 @@ def test_two_atoms(m0, m1, apart, printed):
     assert float(found) == pytest.approx(exact, abs=2e-6)
 
 
+@pytest.mark.slow
 def test_pieces_that_do_not_meet():
     mu, nu = atoms([0.0, 10.0], [0.3, 0.7]), atoms([0.0, 10.0], [0.6, 0.4])
     exact = np.sum((np.sqrt([0.3, 0.7]) - np.sqrt([0.6, 0.4])) ** 2)

@@ -111,6 +111,7 @@ def test_padding_by_zero_weights_changes_nothing(p):
     np.testing.assert_array_equal(grad_y[30:], 0)
 
 
+@pytest.mark.slow
 @powers
 def test_gradients_against_finite_differences(p):
     value = lambda x, a, blur: tight(p, x, Y, a, B, blur).value
@@ -152,6 +153,7 @@ def test_second_derivatives_are_implicit():
     np.testing.assert_allclose(jnp.vdot(jax.grad(along)(X), v), slope, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_vmap_over_snapshots():
     x = jnp.stack([X, X + 1, 2 * X])
     batch = jax.vmap(lambda x: _tight_2(x, Y, A, B, BLUR))(x)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wflow.cli.networks.chaos_reports import sentence, slope_metrics
 from wflow.cli.networks.chaos_schema import QuadraticConfig
 from wflow.cli.report import Outcome, ScoreTable
 from wflow.cli.rundir import RunDirectory
@@ -50,11 +51,11 @@ class ChaosQuadratic(AbstractTask[QuadraticConfig]):
         )
         steps = max(1, round(config.horizon / config.step))
         times = np.linspace(0, config.horizon, steps + 1)
-        widths = [width.neurons for width in config.widths]
+        widths = config.neurons
         report = chaos.study(
             student,
             widths,
-            [width.seeds for width in config.widths],
+            config.networks,
             times,
             limit=start,
             key=jax.random.key(config.seed),
@@ -62,31 +63,38 @@ class ChaosQuadratic(AbstractTask[QuadraticConfig]):
         )
         clt = np.asarray(chaos.clt_variance(student, times))
         near = chaos.follow(student, start, times).measures
-        late = np.concatenate([[0], np.geomspace(0.1, config.long_horizon, 200)])
-        far = chaos.follow(student, start, late, max_steps=65536).measures
+        late = np.concatenate(
+            [np.linspace(0, 6, 121), np.geomspace(6, config.long_horizon, 200)[1:]]
+        )
+        far = chaos.follow(student, start, late, max_steps=2**20).measures
         loss = np.asarray(jax.vmap(student.risk.loss)(far))
         decay = chaos.decay_exponent(late, loss)
         rate = float(chaos.lipschitz_rate(student.risk, near.cov))
+        to_60 = float(chaos.lipschitz_rate(student.risk, far.cov[late <= 60]))
+        fresh = float(jnp.max(jax.vmap(chaos.sampling_variance)(near.cov)))
+        frozen = chaos.frozen_kernel_loss(student.risk, start.cov, jnp.asarray(times))
         columns = {"time": times, "limit": clt}
         for m, row in zip(widths, report.mean, strict=True):
             columns[f"gap_{m}"] = row
         directory.write_history(columns)
         self.plot(config, directory)
 
-        low, high = report.interval
         metrics = {
-            "slope": report.slope,
-            "slope_low": low,
-            "slope_high": high,
-            "amplification": float(report.amplification[-1]),
+            **slope_metrics(report),
             "peak_clt": float(clt.max()),
             "decay_exponent": decay,
             "integral_sqrt_loss": chaos.integral_sqrt_loss(late, loss),
+            "integral_sqrt_loss_6": chaos.integral_sqrt_loss(
+                late[late <= 6], loss[late <= 6]
+            ),
             "bound_exponent": chaos.bound_exponent(decay),
             "lipschitz_rate": rate,
+            "log10_gronwall_60": 120 * to_60 / np.log(10),
+            "loss_end": float(jax.vmap(student.risk.loss)(near)[-1]),
+            "loss_end_frozen": float(frozen[-1]),
         }
         # Quoted at the width with the most seeds.
-        k = int(np.argmax([width.seeds for width in config.widths]))
+        k = int(np.argmax(config.networks))
         peak = int(np.argmax(report.mean[k]))
         metrics |= {
             "peak_m_times_e": float(widths[k] * report.sup[k]),
@@ -94,28 +102,35 @@ class ChaosQuadratic(AbstractTask[QuadraticConfig]):
             "peak_time": float(times[peak]),
         }
         growth = chaos.gronwall_factor(rate, config.horizon)
-        names = tuple(f"m = {m}" for m in widths)
+        m = np.array(widths)
+        columns = {
+            "measured": m * report.sup,
+            "linearised": np.full(len(m), clt.max()),
+            "fresh draws": np.full(len(m), fresh),
+            "theorem": m * report.bound(decay),
+        }
         table = ScoreTable(
-            "Supremum over time of the mean squared gap",
-            names,
+            "m times the supremum over time of the mean squared gap",
+            tuple(columns),
             {
-                "measured": [float(value) for value in report.sup],
-                "linearised flow": [float(clt.max()) / m for m in widths],
-                "theorem's exponent": [float(v) for v in report.bound(decay)],
-                "Gronwall": [growth * float(v) for v in report.mean[:, 0]],
+                f"m = {width}": [float(column[k]) for column in columns.values()]
+                for k, width in enumerate(widths)
             },
             (),
         )
         remarks = [
-            f"slope {report.slope:.3f} ({low:.3f} to {high:.3f}); the theorem asks for "
-            f"{-chaos.bound_exponent(decay):.3f} or less at c = {decay:.2f}: "
-            f"{report.verdict(decay)}."
+            sentence(report, decay, chaos.bound_exponent(decay)),
+            f"Gronwall with the largest rate, {to_60:.1f}: the start's gap grows by up "
+            f"to {growth:.2g} at {config.horizon:g}, to "
+            f"10^{metrics['log10_gronwall_60']:.0f} at 60.",
+            f"Loss at {config.horizon:g}: {metrics['loss_end']:.3g}; with the kernel "
+            f"frozen at the start {metrics['loss_end_frozen']:.3g}.",
         ]
         return Outcome(metrics, [table], remarks)
 
     def plot(self, config: QuadraticConfig, directory: RunDirectory) -> list[Path]:
         columns = {k: np.asarray(v) for k, v in directory.read_history().items()}
-        widths = np.array([width.neurons for width in config.widths], float)
+        widths = np.array(config.neurons, float)
         mean = np.stack([columns[f"gap_{m:g}"] for m in widths])
         slope = float(np.polyfit(np.log(widths), np.log(mean.max(axis=1)), 1)[0])
         drawn = plot_chaos(

@@ -8,24 +8,36 @@ from .conditions import (
     verdict,
 )
 from .diagonal import diagonal_gaps, power_law, residual_at
-from .linearised import clt_bias, clt_variance, lipschitz_rate, tangent_rates
+from .finite import descend, sample_gaps, step_gaps
+from .kernel_risks import AbstractKernelRisk, ErfRisk, SingleIndexRisk
+from .linearised import clt_bias, clt_variance, sampling_variance
 from .risks import (
     AbstractRisk,
+    Correlation,
     DiagonalRisk,
     FrozenRisk,
     QuadraticRisk,
-    SampledQuadraticRisk,
-    SampledRisk,
-    SingleIndexRisk,
 )
+from .sampled import Neuron, SampledQuadraticRisk, SampledRisk, alignment
 from .student import Student, UniformSphere
 from .study import Report, follow, study, summarise
+from .tangent import (
+    frozen_kernel_loss,
+    lipschitz_rate,
+    stable_step,
+    tangent_kernel,
+    tangent_rates,
+)
 
 
 __all__ = [
+    "AbstractKernelRisk",
     "AbstractRisk",
+    "Correlation",
     "DiagonalRisk",
+    "ErfRisk",
     "FrozenRisk",
+    "Neuron",
     "QuadraticRisk",
     "Report",
     "SampledQuadraticRisk",
@@ -33,19 +45,27 @@ __all__ = [
     "SingleIndexRisk",
     "Student",
     "UniformSphere",
+    "alignment",
     "bound_exponent",
     "clt_bias",
     "clt_variance",
     "decay_exponent",
+    "descend",
     "diagonal_gaps",
     "follow",
+    "frozen_kernel_loss",
     "gronwall_factor",
     "integral_sqrt_loss",
     "lipschitz_rate",
     "power_law",
     "residual_at",
+    "sample_gaps",
+    "sampling_variance",
+    "stable_step",
+    "step_gaps",
     "study",
     "summarise",
+    "tangent_kernel",
     "tangent_rates",
     "verdict",
 ]

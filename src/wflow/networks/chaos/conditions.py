@@ -4,6 +4,10 @@ import numpy as np
 from jaxtyping import ArrayLike, Float
 
 
+# A loss that falls by less than this power of time stands still.
+_STANDSTILL = 0.05
+
+
 def integral_sqrt_loss(
     times: Float[ArrayLike, " T"], loss: Float[ArrayLike, " T"]
 ) -> float:
@@ -42,7 +46,7 @@ def bound_exponent(decay: float) -> float:
 
     Reference: Glasgow, Bruna, arXiv:2605.22010 (abstract).
     """
-    return min(1.0, decay / 6)
+    return min(1.0, max(0.0, decay) / 6)
 
 
 def gronwall_factor(rate: float, horizon: float) -> float:
@@ -53,11 +57,14 @@ def gronwall_factor(rate: float, horizon: float) -> float:
 def verdict(slope: float, error: float, decay: float) -> str:
     """What a fitted slope in m says about the theorem.
 
-    "not uniform in time" where the loss does not fall; "outside hypothesis" for c <= 2,
-    where its root is not integrable; else "consistent" or "inconsistent", two standard
-    errors allowed.
+    "loss floor" where the loss stands still (an exponent within .05 of 0: too few
+    neurons for the teacher, or noise), "not uniform in time" where it grows; "outside
+    hypothesis" for c <= 2, where its root is not integrable; else "consistent" or
+    "inconsistent", two standard errors allowed.
     """
-    if decay <= 0:
+    if abs(decay) <= _STANDSTILL:
+        return "loss floor"
+    if decay < 0:
         return "not uniform in time"
     if decay <= 2:
         return "outside hypothesis"

@@ -14,6 +14,7 @@ from wflow.measures import Gaussian
 from .risks import QuadraticRisk, squared_norm
 from .student import Student
 from .study import check_grid, follow
+from .tangent import symmetric_units
 
 
 def _directions(cov: Float[Array, "d d"]) -> Float[Array, "k d d"]:
@@ -22,14 +23,17 @@ def _directions(cov: Float[Array, "d d"]) -> Float[Array, "k d d"]:
     $S^{1/2} E S^{1/2}$ over symmetric unit matrices E, those on the diagonal times the
     root of 2.
     """
-    d = cov.shape[0]
-    i, j = np.triu_indices(d)
-    units = np.zeros((len(i), d, d))
-    units[np.arange(len(i)), i, j] = units[np.arange(len(i)), j, i] = 1
-    units[i == j] *= 2**0.5
+    i, j = np.triu_indices(cov.shape[0])
+    units = symmetric_units(cov.shape[0], cov.dtype)
+    units = jnp.where((i == j)[:, None, None], 2**0.5, 1) * units
     values, vectors = jnp.linalg.eigh(cov)
-    root = (vectors * jnp.sqrt(values)) @ vectors.T
-    return root @ jnp.asarray(units, cov.dtype) @ root
+    root = (vectors * jnp.sqrt(jnp.maximum(values, 0))) @ vectors.T
+    return root @ units @ root
+
+
+def sampling_variance(cov: Float[Array, "d d"]) -> Float[Array, ""]:
+    r"""$m\,E\|f_{\rho^m} - f_\rho\|^2$ of m fresh draws from $\rho = N(0, S)$."""
+    return jnp.sum(jax.vmap(squared_norm)(_directions(cov)))
 
 
 def _moments(student: Student, times: np.ndarray, cov: Array) -> Float[Array, "T d d"]:
@@ -92,57 +96,3 @@ def _checked(name: str, student: Student) -> Array:
             f"{type(student.risk).__name__} and {type(start).__name__}."
         )
     return start.cov
-
-
-def tangent_rates(moment: Float[Array, "d d"]) -> Float[Array, " k"]:
-    r"""Eigenvalues of the tangent kernel $B \mapsto 2(M S(B) + S(B) M)$, increasing.
-
-    On symmetric matrices, $S(B) = 2B + \mathrm{tr}(B) I$. Near $M^*$ gradient descent
-    is stable where the step is below 2 over the largest.
-    """
-    i, j = np.triu_indices(moment.shape[0])
-
-    def kernel(entries: Array) -> Array:
-        b = jnp.zeros_like(moment).at[i, j].set(entries).at[j, i].set(entries)
-        s = 2 * b + jnp.trace(b) * jnp.eye(len(moment), dtype=moment.dtype)
-        return 2 * (moment @ s + s @ moment)[i, j]
-
-    matrix = jax.jacfwd(kernel)(jnp.zeros(len(i), moment.dtype))
-    return jnp.sort(jnp.linalg.eigvals(matrix).real)
-
-
-@eqx.filter_jit
-def lipschitz_rate(
-    risk: QuadraticRisk, moments: Float[Array, "T d d"]
-) -> Float[Array, ""]:
-    r"""The largest $|D\dot M|$ at the moments given, in the norm of functions."""
-    d = moments.shape[-1]
-    i, j = np.triu_indices(d)
-    units = np.zeros((len(i), d, d))
-    units[np.arange(len(i)), i, j] = units[np.arange(len(i)), j, i] = 1
-    basis = jnp.asarray(units, moments.dtype)
-    eye = jnp.eye(d, dtype=moments.dtype)
-    stretch = lambda b: 2 * b + jnp.trace(b) * eye
-    product = jax.vmap(lambda a: jax.vmap(lambda b: jnp.sum(a * stretch(b)))(basis))(
-        basis
-    )
-    # Columns of the inverse root: an orthonormal basis of functions.
-    root = jnp.linalg.cholesky(product)
-    normal = jax.scipy.linalg.solve_triangular(
-        root, basis.reshape(len(i), -1), lower=True
-    ).reshape(-1, d, d)
-
-    def rate(m: Array) -> Array:
-        s = stretch(m - risk.teacher)
-
-        def move(b: Array) -> Array:
-            k = stretch(b)
-            return 2 * (k @ m + m @ k + s @ b + b @ s)
-
-        moved = jax.vmap(move)(normal)
-        matrix = jax.vmap(lambda a: jax.vmap(lambda b: jnp.sum(stretch(a) * b))(moved))(
-            normal
-        )
-        return jnp.linalg.norm(matrix, 2)
-
-    return jnp.max(jax.vmap(rate)(moments))

@@ -9,7 +9,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float
 
-from wflow.energies import AbstractEnergy, NetworkRisk
+from wflow.energies import AbstractEnergy
 from wflow.measures import Gaussian, Particles, UnsupportedMeasureError, inexact
 
 
@@ -73,39 +73,33 @@ class QuadraticRisk(AbstractRisk):
     def gap(self, mu: Any, nu: Any) -> Float[Array, ""]:
         return squared_norm(second_moment(self, mu) - second_moment(self, nu))
 
-    def closure(self, mu: Particles) -> Gaussian:
+    def closure(self, mu: Particles) -> Gaussian | Particles:
+        # Fewer neurons than dimensions are no Gaussian with a density.
+        if mu.n < mu.dim:
+            return mu
         return Gaussian(jnp.zeros(mu.dim, mu.dtype), second_moment(self, mu))
 
 
-class SampledQuadraticRisk(AbstractEnergy):
-    r"""The quadratic risk over N inputs: $\frac{1}{2N}\sum_a (x_a^\top(M-M^*)x_a)^2$.
+class Correlation(AbstractEnergy):
+    r"""$V(\rho) = -\langle f_\rho, f^*\rangle$: the quadratic risk without its pairs.
+
+    Neurons do not feel each other, $\dot w = 2 S(M^*) w$, and grow for ever: a contrast
+    in which fluctuations are not uniform in time.
 
     Attributes:
-        inputs: ``(N, d)``.
-        teacher: $M^*$.
-
-    Raises:
-        ValueError: a teacher that is not symmetric and positive semidefinite, or an
-            input at which its value is not finite.
+        teacher: $M^*$, as in ``QuadraticRisk``.
     """
 
-    inputs: Float[Array, "N d"] = eqx.field(converter=inexact)
     teacher: Float[Array, "d d"] = eqx.field(converter=inexact)
 
     def __check_init__(self) -> None:
         check_teacher(self, self.teacher)
-        if not isinstance(self.inputs, Tracer):
-            finite = np.isfinite(np.asarray(self.inputs)).all(axis=1)
-            if not finite.all():
-                raise ValueError(
-                    "SampledQuadraticRisk: the target is not finite at sample "
-                    f"{int(np.argmin(finite))}."
-                )
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         del t
-        error = second_moment(self, mu) - self.teacher
-        return jnp.mean(jnp.sum((self.inputs @ error) * self.inputs, axis=1) ** 2) / 2
+        moment = second_moment(self, mu)
+        product = 2 * jnp.sum(moment * self.teacher)
+        return -product - jnp.trace(moment) * jnp.trace(self.teacher)
 
 
 class DiagonalRisk(AbstractRisk):
@@ -147,46 +141,6 @@ class DiagonalRisk(AbstractRisk):
         return self.probabilities @ (self._outputs(mu) - self._outputs(nu)) ** 2
 
 
-class SingleIndexRisk(AbstractRisk):
-    r"""Neurons $\sum_k c_k \mathrm{He}_k(w\cdot x)/\sqrt{k!}$ on the sphere, one of
-    them the teacher.
-
-    With $q(s) = \sum_k c_k^2 s^k$: $\|f_\rho\|^2 = \iint q(v\cdot w)\,d\rho\,d\rho$.
-    Neurons enter through $w/|w|$, so that the Wasserstein flow is tangent and keeps
-    unit neurons on the sphere.
-
-    Attributes:
-        powers: $c_k^2$ for k = 0, 1, ..., ``(K,)``.
-        direction: the teacher's, ``(d,)``, of unit length.
-
-    Reference: Glasgow, Wu, Bruna, arXiv:2504.13110 (the setting).
-    """
-
-    powers: Float[Array, " K"] = eqx.field(converter=inexact)
-    direction: Float[Array, " d"] = eqx.field(converter=inexact)
-
-    def kernel(self, s: Float[Array, " *n"]) -> Float[Array, " *n"]:
-        """$q(s)$."""
-        return jnp.polyval(self.powers[::-1], s)
-
-    def _atoms(self, mu: Any) -> tuple[Array, Array]:
-        if not isinstance(mu, Particles):
-            raise UnsupportedMeasureError(self, mu, "Particles")
-        return mu.x / jnp.linalg.norm(mu.x, axis=1, keepdims=True), mu.w
-
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        del t
-        x, w = self._atoms(mu)
-        within = w @ self.kernel(x @ x.T) @ w
-        across = w @ self.kernel(x @ self.direction)
-        return (self.kernel(jnp.ones((), x.dtype)) - 2 * across + within) / 2
-
-    def gap(self, mu: Any, nu: Any) -> Float[Array, ""]:
-        (x, w), (y, v) = self._atoms(mu), self._atoms(nu)
-        both, signed = jnp.concatenate([x, y]), jnp.concatenate([w, -v])
-        return signed @ self.kernel(both @ both.T) @ signed
-
-
 class FrozenRisk(AbstractRisk):
     r"""Frozen features: $w\cdot\phi(x)$ with $C = E\phi\phi^\top$, a linear model.
 
@@ -207,28 +161,6 @@ class FrozenRisk(AbstractRisk):
 
     def gap(self, mu: Any, nu: Any) -> Float[Array, ""]:
         return self._norm(mu.integrate(lambda w: w) - nu.integrate(lambda w: w))
-
-
-class SampledRisk(AbstractRisk):
-    r"""The risk of any neurons on a fixed set of inputs.
-
-    Attributes:
-        network: neurons, inputs, targets and probabilities.
-    """
-
-    network: NetworkRisk
-
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        return self.network.value(mu, t)
-
-    def gap(self, mu: Any, nu: Any) -> Float[Array, ""]:
-        # The risk with the other network for a teacher.
-        zero = eqx.tree_at(lambda risk: risk.targets, self.network, self._outputs(nu))
-        return 2 * zero.value(mu)
-
-    def _outputs(self, mu: Any) -> Float[Array, "a ..."]:
-        neuron, inputs = self.network.neuron, self.network.inputs
-        return mu.integrate(lambda w: eqx.filter_vmap(lambda x: neuron(w, x))(inputs))
 
 
 def squared_norm(matrix: Float[Array, "d d"]) -> Float[Array, ""]:

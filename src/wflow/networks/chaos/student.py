@@ -16,6 +16,7 @@ from wflow.geometries import Wasserstein
 from wflow.measures import Gaussian, Particles
 
 from .risks import AbstractRisk
+from .sampled import Neuron, SampledRisk
 
 
 class UniformSphere(eqx.Module):
@@ -39,7 +40,7 @@ class Student(eqx.Module):
             noisy: ``LangevinFlow`` on Particles, its limit on a Gaussian.
 
     Warns:
-        UserWarning: all neurons start at the origin.
+        UserWarning: all neurons start at the origin, or they are not smooth.
     """
 
     risk: AbstractRisk
@@ -47,6 +48,14 @@ class Student(eqx.Module):
     energy: AbstractEnergy | None = None
 
     def __check_init__(self) -> None:
+        if isinstance(self.risk, SampledRisk):
+            neuron = self.risk.network.neuron
+            if isinstance(neuron, Neuron) and not neuron.regular:
+                warnings.warn(
+                    f"Student: {neuron.activation} neurons are not smooth, as theorems "
+                    "on their mean-field limit ask.",
+                    stacklevel=2,
+                )
         start = self.start
         if not isinstance(start, Gaussian):
             return

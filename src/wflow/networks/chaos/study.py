@@ -1,5 +1,6 @@
 """How far networks of finite width are from their limit, over widths and seeds."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -32,6 +33,7 @@ class Report(NamedTuple):
         slope: least squares of log sup on log m.
         interval: its 95 % interval, seeds resampled.
         sups: resampled suprema, ``(resamples, widths)``.
+        loss: of the limit, ``(T,)``, where it is known.
     """
 
     widths: np.ndarray
@@ -42,6 +44,7 @@ class Report(NamedTuple):
     slope: float
     interval: tuple[float, float]
     sups: np.ndarray
+    loss: np.ndarray | None = None
 
     @property
     def amplification(self) -> np.ndarray:
@@ -52,6 +55,19 @@ class Report(NamedTuple):
     def slope_error(self) -> float:
         """Standard error of the slope, from its interval."""
         return (self.interval[1] - self.interval[0]) / 3.92
+
+    @property
+    def flattens(self) -> bool:
+        """Whether the last widths fall by less than half of what the first ones did.
+
+        Beyond three standard errors, seeds resampled.
+        """
+        if len(self.widths) < 3:
+            return False
+        logs = np.log(np.concatenate([self.sup[None], self.sups]))
+        slopes = np.diff(logs, axis=1) / np.diff(np.log(self.widths))
+        excess = slopes[:, -1] - slopes[:, :-1].mean(axis=1) / 2
+        return bool(excess[0] > 3 * excess[1:].std())
 
     def verdict(self, decay: float) -> str:
         """Whether the slope is what the theorem allows for a loss like t^-decay."""
@@ -100,6 +116,9 @@ def study(
     Raises:
         ValueError: widths or times out of order, times that do not start at 0, or a
             reference narrower than four times the largest width.
+
+    Warns:
+        UserWarning: the supremum stops to fall at the largest width.
     """
     counts = [seeds] * len(widths) if isinstance(seeds, int) else list(seeds)
     times = check_grid(times)
@@ -113,7 +132,16 @@ def study(
         if isinstance(limit, Particles):
             found = found / (1 + m / limit.n)
         gaps.append(np.asarray(found))
-    return summarise(widths, times, gaps, key=of_resamples, resamples=resamples)
+    loss = np.asarray(jax.vmap(student.risk.loss)(reference))
+    report = summarise(widths, times, gaps, key=of_resamples, resamples=resamples)
+    report = report._replace(loss=loss)
+    if report.flattens:
+        warnings.warn(
+            f"study: from m = {widths[-2]} to {widths[-1]} the supremum falls far less "
+            "than before; the reference, or the solver's tolerance, may hide the rest.",
+            stacklevel=2,
+        )
+    return report
 
 
 def follow(
@@ -135,19 +163,30 @@ def _gaps(
     keys: PRNGKeyArray,
     options: dict[str, Any],
 ) -> Float[Array, "seeds T"]:
-    @eqx.filter_jit
-    def some(keys: PRNGKeyArray, student: Student, reference: Any) -> Array:
-        def one(key: PRNGKeyArray) -> Array:
-            of_start, of_noise = jax.random.split(key)
-            start = student.network(of_start, m)
-            measures = follow(student, start, times, key=of_noise, **options).measures
-            return jax.vmap(student.risk.gap)(measures, reference)
-
-        return jax.vmap(one)(keys)
-
     chunk = max(1, min(len(keys), _CHUNK // m))
     pieces = [keys[k : k + chunk] for k in range(0, len(keys), chunk)]
-    return jnp.concatenate([some(piece, student, reference) for piece in pieces])
+    grid = tuple(times.tolist())
+    return jnp.concatenate(
+        [_some_gaps(piece, student, reference, m, grid, options) for piece in pieces]
+    )
+
+
+@eqx.filter_jit
+def _some_gaps(
+    keys: PRNGKeyArray,
+    student: Student,
+    reference: Any,
+    m: int,
+    grid: tuple[float, ...],
+    options: dict[str, Any],
+) -> Float[Array, "seeds T"]:
+    def one(key: PRNGKeyArray) -> Array:
+        of_start, of_noise = jax.random.split(key)
+        start = student.network(of_start, m)
+        moved = follow(student, start, np.asarray(grid), key=of_noise, **options)
+        return jax.vmap(student.risk.gap)(moved.measures, reference)
+
+    return jax.vmap(one)(keys)
 
 
 def summarise(

@@ -1,0 +1,141 @@
+"""What finite samples and finite steps add to the mean field of quadratic networks."""
+
+import warnings
+
+import diffrax
+import equinox as eqx
+import jax
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+
+from wflow.measures import Gaussian, Particles
+
+from .risks import QuadraticRisk
+from .sampled import SampledQuadraticRisk
+from .student import Student
+from .study import check_grid, follow
+from .tangent import stable_step
+
+
+def descend(
+    student: Student,
+    neurons: Particles,
+    times: Float[ArrayLike, " T"],
+    step: float,
+) -> Particles:
+    r"""Gradient descent $w_i \leftarrow w_i + \eta\,\nu(w_i)$, Euler's method.
+
+    Args:
+        student: what learns.
+        neurons: its start.
+        times: saved, from 0, multiples of the step (another time adds a step of its
+            own).
+        step: $\eta$.
+
+    Returns:
+        The neurons at the times.
+
+    Warns:
+        UserWarning: a step that is not stable near the teacher of ``QuadraticRisk``.
+    """
+    check_step(student, step)
+    return follow(
+        student, neurons, times, solver=diffrax.Euler(), dt0=step, max_steps=2**20
+    ).measures
+
+
+def check_step(student: Student, step: float) -> None:
+    """Warn of a step that is not stable near the teacher of ``QuadraticRisk``."""
+    risk = student.risk
+    if not isinstance(risk, QuadraticRisk) or isinstance(risk.teacher, Tracer):
+        return
+    bound = float(stable_step(risk))
+    if step > bound:
+        warnings.warn(
+            f"step {step:.4g} is above 2 / lambda_max = {bound:.4g}: gradient descent "
+            "leaves the teacher.",
+            stacklevel=3,
+        )
+
+
+def step_gaps(
+    student: Student,
+    m: int,
+    step: float,
+    times: Float[ArrayLike, " T"],
+    key: PRNGKeyArray,
+    seeds: int,
+) -> Float[Array, "seeds T"]:
+    r"""Squared gaps $\|f^\eta_t - f_t\|^2$ of descent to the flow of m neurons.
+
+    Raises:
+        ValueError: m < 1, or times out of order.
+
+    Warns:
+        UserWarning: a step that is not stable near the teacher of ``QuadraticRisk``.
+    """
+    check_step(student, step)
+    grid = tuple(check_grid(times).tolist())
+    return _step_gaps(student, m, step, grid, jax.random.split(key, seeds))
+
+
+@eqx.filter_jit
+def _step_gaps(
+    student: Student, m: int, step: float, grid: tuple[float, ...], keys: PRNGKeyArray
+) -> Array:
+    times, gap = np.asarray(grid), jax.vmap(student.risk.gap)
+
+    def one(key: PRNGKeyArray) -> Array:
+        neurons = Particles.from_samples(student.start.sample(key, m))
+        slow = descend(student, neurons, times, step)
+        return gap(slow, follow(student, student.risk.closure(neurons), times).measures)
+
+    return jax.lax.map(one, keys)
+
+
+def sample_gaps(
+    student: Student,
+    samples: int,
+    times: Float[ArrayLike, " T"],
+    key: PRNGKeyArray,
+    seeds: int,
+) -> Float[Array, "seeds T"]:
+    r"""Squared gaps $\|f^N_t - f_t\|^2$ of the mean field on N inputs to that on all.
+
+    Inputs are drawn anew for every seed; targets have no noise. The start is the
+    student's, a Gaussian.
+
+    Raises:
+        TypeError: the risk is not ``QuadraticRisk``, or the start not a Gaussian.
+        ValueError: samples < 1, or times out of order.
+    """
+    if not isinstance(student.risk, QuadraticRisk) or not isinstance(
+        student.start, Gaussian
+    ):
+        raise TypeError(
+            "sample_gaps: expected QuadraticRisk and a Gaussian start, found "
+            f"{type(student.risk).__name__} and {type(student.start).__name__}."
+        )
+    if samples < 1:
+        raise ValueError(f"sample_gaps: expected samples >= 1, found {samples}.")
+    grid = tuple(check_grid(times).tolist())
+    return _sample_gaps(student, samples, grid, jax.random.split(key, seeds))
+
+
+@eqx.filter_jit
+def _sample_gaps(
+    student: Student, samples: int, grid: tuple[float, ...], keys: PRNGKeyArray
+) -> Array:
+    times, start, risk = np.asarray(grid), student.start, student.risk
+    limit = follow(student, start, times).measures
+
+    def one(key: PRNGKeyArray) -> Array:
+        inputs = jax.random.normal(
+            key, (samples, start.mean.shape[0]), start.mean.dtype
+        )
+        energy = SampledQuadraticRisk(inputs, risk.teacher)
+        found = follow(Student(risk, start, energy), start, times).measures
+        return jax.vmap(risk.gap)(found, limit)
+
+    return jax.lax.map(one, keys)

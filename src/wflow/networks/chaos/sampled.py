@@ -1,0 +1,112 @@
+"""Risks on a finite set of inputs."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, ArrayLike, Float
+
+from wflow.energies import AbstractEnergy, NetworkRisk
+from wflow.measures import Particles, inexact
+
+from .risks import AbstractRisk, check_teacher, second_moment
+
+
+Activation = Literal["tanh", "erf", "relu"]
+
+_ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "tanh": jnp.tanh,
+    "erf": lambda s: jax.scipy.special.erf(s / 2**0.5),
+    "relu": jax.nn.relu,
+}
+
+
+class Neuron(eqx.Module):
+    r"""$\sigma(w, x) = a\,\phi(b\cdot x)$ with $w = (a, b)$.
+
+    Attributes:
+        activation: $\phi$, "tanh", "erf" ($\mathrm{erf}(s/\sqrt2)$) or "relu"; the last
+            has no second derivative, which theorems on the mean-field limit ask for.
+    """
+
+    activation: Activation = "tanh"
+
+    @property
+    def regular(self) -> bool:
+        """Whether the neuron is smooth."""
+        return self.activation != "relu"
+
+    def __call__(
+        self, w: Float[Array, " p"], x: Float[Array, " d"]
+    ) -> Float[Array, ""]:
+        return w[0] * _ACTIVATIONS[self.activation](w[1:] @ x)
+
+
+class SampledQuadraticRisk(AbstractEnergy):
+    r"""The quadratic risk over N inputs: $\frac{1}{2N}\sum_a (x_a^\top(M-M^*)x_a)^2$.
+
+    Attributes:
+        inputs: ``(N, d)``.
+        teacher: $M^*$.
+
+    Raises:
+        ValueError: a teacher that is not symmetric and positive semidefinite, or an
+            input at which its value is not finite.
+    """
+
+    inputs: Float[Array, "N d"] = eqx.field(converter=inexact)
+    teacher: Float[Array, "d d"] = eqx.field(converter=inexact)
+
+    def __check_init__(self) -> None:
+        check_teacher(self, self.teacher)
+        if not isinstance(self.inputs, Tracer):
+            finite = np.isfinite(np.asarray(self.inputs)).all(axis=1)
+            if not finite.all():
+                raise ValueError(
+                    "SampledQuadraticRisk: the target is not finite at sample "
+                    f"{int(np.argmin(finite))}."
+                )
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        del t
+        error = second_moment(self, mu) - self.teacher
+        return jnp.mean(jnp.sum((self.inputs @ error) * self.inputs, axis=1) ** 2) / 2
+
+
+class SampledRisk(AbstractRisk):
+    r"""The risk of any neurons on a fixed set of inputs.
+
+    Attributes:
+        network: neurons, inputs, targets and probabilities.
+    """
+
+    network: NetworkRisk
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        return self.network.value(mu, t)
+
+    def gap(self, mu: Any, nu: Any) -> Float[Array, ""]:
+        # The risk with the other network for a teacher.
+        zero = eqx.tree_at(lambda risk: risk.targets, self.network, self._outputs(nu))
+        return 2 * zero.value(mu)
+
+    def _outputs(self, mu: Any) -> Float[Array, "a ..."]:
+        neuron, inputs = self.network.neuron, self.network.inputs
+        return mu.integrate(lambda w: eqx.filter_vmap(lambda x: neuron(w, x))(inputs))
+
+
+def alignment(mu: Particles, teacher: Particles) -> Float[Array, ""]:
+    r"""$\sum_i s_i \max_j |\cos(b_i, b_j^*)| / \sum_i s_i$, $s_i = w_i |a_i| |b_i|$.
+
+    Neurons are $(a, b)$; how much of the network points as the teacher's neurons do.
+    """
+    b, target = mu.x[:, 1:], teacher.x[:, 1:]
+    length = jnp.linalg.norm(b, axis=1)
+    unit = b / jnp.where(length > 0, length, 1)[:, None]
+    cosines = unit @ (target / jnp.linalg.norm(target, axis=1, keepdims=True)).T
+    share = mu.w * jnp.abs(mu.x[:, 0]) * length
+    return share @ jnp.max(jnp.abs(cosines), axis=1) / jnp.sum(share)
