@@ -22,6 +22,7 @@ class ScoreTable:
         rows: for every method a score per case, None where it has none.
         models: the methods that were learned; the others are baselines.
         seeds: the tables of single seeds that this one is the median of.
+        averaged: whether a mean over the columns makes sense.
     """
 
     title: str
@@ -29,6 +30,7 @@ class ScoreTable:
     rows: Mapping[str, Sequence[float | None]]
     models: tuple[str, ...] = ("model",)
     seeds: tuple["ScoreTable", ...] = ()
+    averaged: bool = True
 
     def mean(self, method: str) -> float | None:
         """Mean score of a method (of seeds: median mean); None if it lacks a case."""
@@ -45,7 +47,7 @@ class ScoreTable:
 
         table = Table(box=box.SIMPLE)
         table.add_column("")
-        several = len(self.columns) > 1
+        several = len(self.columns) > 1 and self.averaged
         for name in (*self.columns, *(["mean"] if several else [])):
             table.add_column(name, justify="right")
         scores = {

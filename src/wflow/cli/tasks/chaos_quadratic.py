@@ -117,6 +117,7 @@ class ChaosQuadratic(AbstractTask[QuadraticConfig]):
                 for k, width in enumerate(widths)
             },
             (),
+            averaged=False,
         )
         remarks = [
             sentence(report, decay, chaos.bound_exponent(decay)),

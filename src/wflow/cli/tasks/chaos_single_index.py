@@ -133,12 +133,12 @@ def _outcome(
     ]
     decays = column("decay")
     rows = {
-        "slope in m": column("slope"),
-        "theorem: at most": [-bound_exponent(c) if c > 2 else None for c in decays],
-        "c, fitted": decays,
+        "slope": column("slope"),
+        "at most": [-bound_exponent(c) if c > 2 else None for c in decays],
+        "c": decays,
         "sup / start": column("amplification"),
-        "m e(t) at the end": column("m_times_e_end"),
-        "loss at the end": column("loss_end"),
+        "m e(T)": column("m_times_e_end"),
+        "loss(T)": column("loss_end"),
     }
     metrics["slope_min"] = min(report.slope for report in reports)
     metrics["slope_max"] = max(report.slope for report in reports)
@@ -154,6 +154,7 @@ def _outcome(
         tuple(rows),
         transposed,
         (),
+        averaged=False,
     )
     return Outcome(metrics, [table], remarks)
 
