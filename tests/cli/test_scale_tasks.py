@@ -49,7 +49,10 @@ def test_language_model_goes_on_where_it_stopped(run, tmp_path):
     changes = {
         "variants": {
             "none": {"scaling": "none", "decayed": ["matrix"]},
-            "shared": {"scaling": "shared", "decayed": ["matrix"]},
+            "weight_norm": {
+                **{"scaling": "weight-norm", "decayed": ["matrix"]},
+                "rates": [1e-1],
+            },
         },
         "rates": [1e-2, 1e-3],
         "more_seeds": 1,
@@ -58,14 +61,19 @@ def test_language_model_goes_on_where_it_stopped(run, tmp_path):
     }
     metrics, out = run("scale_language_model", changes)
     assert metrics["rate_none"] == 1e-2
+    # A rate of its own, and no other.
+    assert metrics["rate_weight_norm"] == 0.1
+    assert "nats_weight_norm_rate0.1_seed0" in metrics
+    assert "nats_weight_norm_rate0.01_seed0" not in metrics
     history = (out / "history.csv").read_text().splitlines()
-    assert history[0] == "step,none_seed0,none_seed1,shared_seed0,shared_seed1"
+    names = ("none_seed0", "none_seed1", "weight_norm_seed0", "weight_norm_seed1")
+    assert history[0] == ",".join(("step", *names))
     ends = np.array(history[-1].split(",")[1:], float)
     assert metrics["nats_none"] == pytest.approx(ends[:2].mean())
-    gap = metrics["paired_shared_minus_none"]
+    gap = metrics["paired_weight_norm_minus_none"]
     assert gap == pytest.approx(ends[2:].mean() - ends[:2].mean())
     assert json.loads((out / "corpus.json").read_text())["characters"] > 4e5
-    # Cut off after three of six trainings: the others are done again, to the same bits.
+    # Cut off after three of five trainings: others are done again, to the same bits.
     runs = out / "runs.csv"
     whole = runs.read_text().splitlines()
     runs.write_text("\n".join(whole[:7]) + "\n")

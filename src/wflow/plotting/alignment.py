@@ -63,7 +63,7 @@ def plot_recovery(
         heads: values of trained heads by name.
         prompt: of one prompt's own PCA: ``measured`` and in the ``limit``.
     """
-    drawn = figure(6.4, 4.4)
+    drawn = figure(6.4, 4.8)
     axes = drawn.subplots()
     # The larger marker first: the heads lie on each other.
     for (name, values), (colour, size) in zip(
@@ -81,7 +81,7 @@ def plot_recovery(
     axes.set_xlabel(r"strength of the spike $\theta$")
     axes.set_ylabel(r"$\cos^2$ to the spike")
     axes.set_title("Training across prompts, and one prompt alone")
-    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, 0.93))
+    drawn.legend(loc="outside lower center", ncols=2, frameon=False)
     tidy(axes)
     return drawn
 
@@ -94,7 +94,7 @@ def plot_gap(columns: Mapping[str, Sequence[float]]) -> "Figure":
             with and without its own token; ``linear`` and ``softmax``, both heads at
             the infinite prompt's minimum; ``softmax_se``, its standard error.
     """
-    drawn = figure(6.4, 4.4)
+    drawn = figure(6.4, 4.8)
     axes = drawn.subplots()
     lengths = columns["length"]
     lines = {
@@ -120,6 +120,6 @@ def plot_gap(columns: Mapping[str, Sequence[float]]) -> "Figure":
     axes.set_xlabel("prompt length L")
     axes.set_ylabel(r"$R_L - (T - \lambda_1)$")
     axes.set_title("Risk above that of the infinite prompt")
-    axes.legend(frameon=False, fontsize="small")
+    drawn.legend(loc="outside lower center", ncols=2, frameon=False, fontsize="small")
     tidy(axes)
     return drawn

@@ -61,6 +61,7 @@ def plot_chances(
             markerfacecolor="white",
             label=f"{name}, the flow",
         )
+    axes.plot([], [], color="0.4", linewidth=1.4, label="formula")
     axes.set_xlabel("width m")
     axes.set_ylabel(label)
     axes.set_ylim(-0.03, 1.03)

@@ -16,17 +16,21 @@ Count = Annotated[int, Field(ge=1)]
 InverseScale = Annotated[float, Field(gt=0)]
 
 
-class Labels(Strict):
-    """Labels of random sign, sizes uniform between ``low`` and ``high``."""
+class Sizes(Strict):
+    """Sizes, uniform between ``low`` and ``high``."""
 
     low: Positive = 0.5
     high: Positive = 1.5
 
     @model_validator(mode="after")
-    def _ordered(self) -> "Labels":
+    def _ordered(self) -> "Sizes":
         if self.low > self.high:
             raise ValueError("low: expected low <= high.")
         return self
+
+
+class Labels(Sizes):
+    """Labels of random sign and such sizes."""
 
     def draw(self, key: "Array", n: int) -> "Array":
         """Labels ``(n,)``."""

@@ -24,6 +24,8 @@ def plot_flows(columns: Mapping[str, Sequence[float]], title: str) -> "Figure":
         columns: as ``run_flows`` gives them.
         title: of the figure.
     """
+    from matplotlib.ticker import LogLocator
+
     from wflow.plotting.style import MODEL, OBSERVED, QUIET, figure, tidy
 
     drawn = figure(10.5, 3.5)
@@ -51,7 +53,7 @@ def plot_flows(columns: Mapping[str, Sequence[float]], title: str) -> "Figure":
             label=r"across: $g_j^2$" if first else None,
         )
     left.axhline(1, color=QUIET, linewidth=1, label="without scales")
-    left.set_ylabel(r"eigenvalues of $P_j$; darker: stronger signal")
+    left.set_ylabel(r"eigenvalues of $P_j$; darker: more signal")
     left.set_xlabel("time")
     left.set_title("Preconditioner")
     left.set_ylim(0, 1.35 * left.get_ylim()[1])
@@ -76,6 +78,9 @@ def plot_flows(columns: Mapping[str, Sequence[float]], title: str) -> "Figure":
     right.set_xlabel("time")
     right.set_ylabel("largest curvature of the data loss")
     right.set_title("Sharpness")
+    right.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    right.yaxis.set_major_formatter("{x:g}")
+    right.yaxis.set_minor_formatter("")
     right.legend(frameon=False, fontsize="small")
     for axes in (left, middle, right):
         tidy(axes)
@@ -83,7 +88,10 @@ def plot_flows(columns: Mapping[str, Sequence[float]], title: str) -> "Figure":
     return drawn
 
 
-_INKS = ("#7a7a7a", "#9ecae1", "#4292c6", "#2ca25f", "#807dba", "#c1440e", "#e8a07c")
+_INKS = (
+    *("#7a7a7a", "#9ecae1", "#4292c6", "#2ca25f"),
+    *("#807dba", "#c1440e", "#e8a07c", "#b8860b"),
+)
 
 
 def plot_curves(

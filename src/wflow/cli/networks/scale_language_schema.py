@@ -16,10 +16,14 @@ Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 
 
 class Variant(Strict):
-    """A way to scale, and the roles that weight decay acts on."""
+    """A way to scale, and the roles that weight decay acts on.
 
-    scaling: Literal["none", "shared", "branch", "two-sided", "unified"]
+    ``rates`` are peak learning rates to try in place of those of all variants.
+    """
+
+    scaling: Literal["none", "shared", "branch", "two-sided", "unified", "weight-norm"]
     decayed: list[Literal["matrix", "scale_in", "scale_out"]]
+    rates: Annotated[list[Positive], Field(min_length=1)] | None = None
 
 
 class Model(Strict):
@@ -63,7 +67,8 @@ class LanguageModelConfig(TaskConfig):
 
     Attributes:
         variants: what is compared, by name; the first is the baseline.
-        rates: peak learning rates, of which the first seed picks one per variant.
+        rates: peak learning rates, of which the first seed picks one per variant; a
+            variant may have its own.
         more_seeds: at that rate, after the first.
         held_out: share of the text, at its end, for validation.
         model: sizes.
@@ -82,6 +87,11 @@ class LanguageModelConfig(TaskConfig):
     def _checked(self) -> "LanguageModelConfig":
         if self.seeds is not None:
             raise ValueError("seeds: expected none; more_seeds says how many follow.")
-        if len(set(self.rates)) < len(self.rates):
-            raise ValueError("rates: expected distinct learning rates.")
+        for rates in map(self.rates_of, self.variants):
+            if len(set(rates)) < len(rates):
+                raise ValueError("rates: expected distinct learning rates.")
         return self
+
+    def rates_of(self, name: str) -> list[float]:
+        """The learning rates that a variant tries."""
+        return self.variants[name].rates or self.rates

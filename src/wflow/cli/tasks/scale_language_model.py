@@ -28,6 +28,7 @@ _PAIRS = (
     ("two_sided", "shared"),
     ("unified", "shared_decay"),
     ("unified", "two_sided"),
+    ("unified", "weight_norm"),
 )
 
 Row = tuple[str, float, int, int, float, float, float, float]
@@ -62,7 +63,7 @@ class ScaleLanguageModel(AbstractTask[LanguageModelConfig]):
         rows = _read(directory) if resume else []
         seeds = [config.seed + k for k in range(1 + config.more_seeds)]
         for name in config.variants:
-            for rate in config.rates:
+            for rate in config.rates_of(name):
                 rows = self._trained(
                     config, directory, corpus, rows, name, rate, seeds[0], console
                 )
@@ -169,7 +170,8 @@ def _of(rows: Iterable[Row], name: str, rate: float, seed: int) -> list[Row]:
 
 def _best(config: LanguageModelConfig, rows: list[Row], name: str) -> float:
     """The learning rate at which the first seed ended lowest."""
-    ends = {rate: _of(rows, name, rate, config.seed)[-1][4] for rate in config.rates}
+    rates = config.rates_of(name)
+    ends = {rate: _of(rows, name, rate, config.seed)[-1][4] for rate in rates}
     return min(ends, key=ends.__getitem__)
 
 
@@ -202,7 +204,7 @@ def _outcome(
         metrics[f"nats_{name}"] = float(ends[name].mean())
         metrics[f"nats_{name}_se"] = _standard_error(ends[name])
         metrics[f"rate_{name}"] = rate
-        for tried in config.rates:
+        for tried in config.rates_of(name):
             run = _of(rows, name, tried, config.seed)[-1]
             metrics[f"nats_{name}_rate{tried:g}_seed{config.seed}"] = run[4]
     first, *others = config.variants

@@ -14,6 +14,7 @@ from scipy.sparse.linalg import LinearOperator, eigs
 from wflow.flows import AbstractContinuousFlow
 from wflow.measures import Point, inexact
 
+from .checks import known
 from .covariance import checked_covariance, eigenpairs, multiply
 
 
@@ -67,7 +68,8 @@ def alignment(
             eigenvectors has no meaning.
 
     Raises:
-        ValueError: shapes that do not fit, or k below the number of heads or above d.
+        ValueError: shapes that do not fit, k below the number of heads or above d, or a
+            head that is zero; under a transformation ``cos2`` is not a number then.
     """
     mu, covariance = inexact(mu), checked_covariance(covariance, "alignment")
     d = covariance.shape[0]
@@ -80,6 +82,12 @@ def alignment(
     k = heads if k is None else k
     if not heads <= k <= d:
         raise ValueError(f"alignment: expected k from {heads} to {d}, found {k}.")
+    found = known(columns)
+    if found is not None and not np.any(found, axis=0).all():
+        raise ValueError(
+            "alignment: expected heads other than zero, which have no direction; found "
+            f"head {int(np.argmin(np.any(found, axis=0)))} zero."
+        )
     return _alignment(columns, covariance, k)
 
 
@@ -93,8 +101,10 @@ def _alignment(columns: Array, covariance: Array, k: int) -> Alignment:
     w = jnp.sqrt(jnp.maximum(values, 0))[:, None] * (vectors.T @ columns)
     target = jnp.diag((jnp.arange(d) < k).astype(w.dtype))
     flat = values <= d * jnp.finfo(values.dtype).eps * values[0]
+    # A zero column has no direction, whatever the decomposition puts in its place.
+    real = jnp.all(jnp.any(columns != 0, axis=0))
     return Alignment(
-        jnp.min(cosines) ** 2,
+        jnp.where(real, jnp.min(cosines) ** 2, jnp.nan),
         jnp.linalg.norm(w @ w.T - target),
         pencil(columns, covariance)[0],
         jnp.linalg.norm(flat[:, None] * (vectors.T @ columns)),

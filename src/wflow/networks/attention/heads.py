@@ -25,7 +25,8 @@ class AbstractHead(eqx.Module):
         beta: inverse temperature.
 
     Raises:
-        ValueError: beta <= 0, or a mu of another shape or not finite.
+        ValueError: beta <= 0, more heads than dimensions, or a mu of another shape or
+            not finite.
     """
 
     mu: eqx.AbstractVar[Float[Array, "d ..."]]
@@ -38,6 +39,8 @@ class AbstractHead(eqx.Module):
                 f"{name}: expected mu of shape (d,) or (d, k), found "
                 f"{jnp.shape(self.mu)}."
             )
+        if jnp.ndim(self.mu) == 2:
+            check_heads(name, jnp.shape(self.mu)[1], jnp.shape(self.mu)[0])
         check_positive(name, "beta", self.beta)
         check_finite(name, "mu", self.mu)
 

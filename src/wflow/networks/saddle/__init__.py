@@ -1,8 +1,9 @@
 """Saddle to saddle: small ReLU networks on orthogonal data, learnt sample by sample."""
 
-from .course import Course, course_of, follow
+from .course import Course, course_of, course_through, follow
 from .cover import failure_bound, interpolation_probability, sample_cover, width_for
 from .data import ReLUData
+from .descent import descend, stable_step
 from .flow import ReLUFlow, plateau_controller
 from .jumps import JumpProcess, TieError, jump_process, limit_of_cover
 from .neurons import LogNeurons, from_weights, small_neurons
@@ -20,6 +21,8 @@ __all__ = [
     "Staircase",
     "TieError",
     "course_of",
+    "course_through",
+    "descend",
     "failure_bound",
     "follow",
     "from_weights",
@@ -32,6 +35,7 @@ __all__ = [
     "plateau_motion",
     "sample_cover",
     "small_neurons",
+    "stable_step",
     "staircase",
     "tangent_kernel",
     "time_to_level",

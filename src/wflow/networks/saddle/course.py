@@ -60,17 +60,25 @@ def course_of(solution: Solution) -> Course:
             "course_of: expected the solution of a ReLUFlow, found one of "
             f"{type(flow).__name__}."
         )
-    states: LogNeurons = solution.measures.value
-    residual, growth = _along(flow, states)
-    return Course(
-        solution.times,
-        states,
-        residual,
-        growth,
+    return course_through(
         flow.data,
+        solution.times,
+        solution.measures.value,
         solution.counts["num_steps"],
         solution.result == RESULTS.successful,
     )
+
+
+def course_through(
+    data: ReLUData,
+    times: Float[Array, " K"],
+    neurons: LogNeurons,
+    steps: Int[Array, ""],
+    finished: Bool[Array, ""],
+) -> Course:
+    """The course of neurons that another method moved; a leading axis for the times."""
+    residual, growth = _along(ReLUFlow(data), neurons)
+    return Course(times, neurons, residual, growth, data, steps, finished)
 
 
 @eqx.filter_jit

@@ -23,6 +23,8 @@ def roles(model: Any, role_overrides: Overrides | None = None) -> PyTree[Role]:
 
     A role is declared by the module that owns the array: the layers here and
     ``equinox.nn.Linear``, ``Embedding`` and ``Conv``. Neither names nor shapes count.
+    In an ``equinox.nn.WeightNorm`` the normalised array is a direction, and its
+    magnitudes play the role of the matrix, whose rows they are the lengths of.
 
     Args:
         model: any pytree of modules.
@@ -41,15 +43,18 @@ def roles(model: Any, role_overrides: Overrides | None = None) -> PyTree[Role]:
         if not eqx.is_inexact_array(leaf):
             return None
         node, forced = model, overridden.get(id(model))
-        owner, field = None, ""
+        owner, field, normalised = None, "", None
         for key in path:
             if isinstance(node, eqx.Module):
+                normalised = None
+                if isinstance(owner, eqx.nn.WeightNorm):
+                    normalised = owner.weight_name
                 owner, field = node, key.name
             node = _child(node, key)
             if id(node) in overridden:
                 forced = overridden[id(node)]
                 met.add(id(node))
-        declared = _declared(owner, field)
+        declared = "direction" if field == normalised else _declared(owner, field)
         if forced is not None and declared not in _KEPT:
             return forced
         if declared is None:
@@ -112,7 +117,7 @@ def _declared(owner: Any, field: str) -> Role | None:
             return owner.role_of(field)
         case eqx.nn.Linear() | eqx.nn.Conv() | eqx.nn.ConvTranspose():
             return "matrix" if field == "weight" else "bias"
-        case eqx.nn.Embedding():
+        case eqx.nn.Embedding() | eqx.nn.WeightNorm():
             return "matrix"
     return None
 

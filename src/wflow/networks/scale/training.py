@@ -98,8 +98,8 @@ def train(
         key: of the batches.
 
     Raises:
-        ValueError: no steps, or a text shorter than a
-            window.
+        ValueError: no steps, a text shorter than a window, negative decay, or a rate
+            that is not positive.
         FloatingPointError: the loss is not finite.
     """
     if min(recipe.steps, recipe.every, recipe.batch, recipe.context) < 1:
@@ -112,6 +112,12 @@ def train(
             f"train: expected texts longer than a window of {recipe.context + 1} "
             f"bytes, found {len(corpus.train)} and {len(corpus.validation)}."
         )
+    if not recipe.weight_decay >= 0:
+        raise ValueError(
+            f"train: expected weight_decay >= 0, found {recipe.weight_decay}."
+        )
+    if not np.all(np.asarray(rate) > 0):
+        raise ValueError(f"train: expected rate > 0, found {rate}.")
     text = jnp.asarray(corpus.train)
     held_out = windows(corpus.validation, recipe.context)
     params, rest = eqx.partition(model, eqx.is_inexact_array)

@@ -12,16 +12,21 @@ from .layers import Placement, RMSNorm, ScaledLinear
 from .scales import AbstractRoled, Reparam, Role
 
 
-Scaling = Literal["none", "shared", "branch", "two-sided", "unified"]
+Scaling = Literal["none", "shared", "branch", "two-sided", "unified", "weight-norm"]
+Map = ScaledLinear | eqx.nn.WeightNorm
 
 
 class _Scheme(NamedTuple):
-    """What a scaling does to maps after a norm (``inner``) and to the others."""
+    """What a scaling does to maps after a norm (``inner``) and to the others.
+
+    ``normalise`` puts all of them into ``equinox.nn.WeightNorm``.
+    """
 
     inner: Placement
     others: Placement
     share: bool
     reparam: Reparam
+    normalise: bool = False
 
 
 _SCHEMES: dict[str, _Scheme] = {
@@ -30,6 +35,7 @@ _SCHEMES: dict[str, _Scheme] = {
     "branch": _Scheme("in", "none", False, "direct"),
     "two-sided": _Scheme("two-sided", "two-sided", False, "direct"),
     "unified": _Scheme("two-sided", "two-sided", False, "magdir"),
+    "weight-norm": _Scheme("none", "none", False, "direct", normalise=True),
 }
 
 
@@ -39,8 +45,8 @@ class Attention(eqx.Module):
     Reference: Su et al., arXiv:2104.09864, equation (34).
     """
 
-    qkv: ScaledLinear
-    out: ScaledLinear
+    qkv: Map
+    out: Map
     heads: int = eqx.field(static=True)
 
     def __call__(self, x: Float[Array, "t d"]) -> Float[Array, "t d"]:
@@ -63,8 +69,8 @@ class Block(eqx.Module):
 
     norm: RMSNorm
     attention: Attention
-    gated: ScaledLinear
-    down: ScaledLinear
+    gated: Map
+    down: Map
 
     def __call__(self, x: Float[Array, "t d"]) -> Float[Array, "t d"]:
         """One layer."""
@@ -88,7 +94,8 @@ class ByteTransformer(AbstractRoled):
     Its ``scaling`` is "none", "shared" (one input scale after each norm), "branch" (an
     input scale for every map after a norm), "two-sided" (input and output scales on all
     seven maps of a layer) or "unified" (the same in magnitude and direction); the head
-    has an input scale at most.
+    has an input scale at most. A baseline is "weight-norm": every row of every map as
+    magnitude and direction (``equinox.nn.WeightNorm``; Salimans and Kingma, 2016).
 
     Raises:
         ValueError: an unknown scaling, or sizes that do not fit.
@@ -99,7 +106,7 @@ class ByteTransformer(AbstractRoled):
     embedding: Float[Array, "vocabulary d"]
     blocks: tuple[Block, ...]
     norm: RMSNorm
-    head: ScaledLinear
+    head: Map
 
     def __init__(
         self,
@@ -127,8 +134,8 @@ class ByteTransformer(AbstractRoled):
         scheme = _SCHEMES[scaling]
         keys = iter(jax.random.split(key, 4 * layers + 2))
 
-        def after_norm(width: int, branches: tuple[str, ...]) -> ScaledLinear:
-            return ScaledLinear(
+        def after_norm(width: int, branches: tuple[str, ...]) -> Map:
+            layer = ScaledLinear(
                 size,
                 width,
                 scale=scheme.inner if branches != ("logits",) else _input(scheme),
@@ -138,9 +145,10 @@ class ByteTransformer(AbstractRoled):
                 deviation=deviation,
                 key=next(keys),
             )
+            return eqx.nn.WeightNorm(layer) if scheme.normalise else layer
 
-        def other(fan_in: int) -> ScaledLinear:
-            return ScaledLinear(
+        def other(fan_in: int) -> Map:
+            layer = ScaledLinear(
                 fan_in,
                 size,
                 scale=scheme.others,
@@ -148,6 +156,7 @@ class ByteTransformer(AbstractRoled):
                 deviation=deviation,
                 key=next(keys),
             )
+            return eqx.nn.WeightNorm(layer) if scheme.normalise else layer
 
         norm = RMSNorm(size)
         self.embedding = deviation * jax.random.normal(next(keys), (vocabulary, size))

@@ -1,0 +1,149 @@
+"""Plain gradient descent in the weights: what a finite step makes of the flow."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, ArrayLike, Float
+
+from wflow.solve import SolveError
+
+from .course import Course, course_through
+from .data import ReLUData, positive_part
+from .neurons import LogNeurons
+
+
+# A residual that no longer counts, relative to its label.
+_FADED = 1e-3
+
+
+def stable_step(data: ReLUData) -> Float[Array, ""]:
+    r"""$N / (\nu^2 R)$: the largest step at which descent rests at one neuron a sign.
+
+    $R = \max_\pm (\sum_{\pm y_k > 0} y_k^2/|x_k|^2)^{1/2}$ is the larger of the two
+    neurons' $a_j^2$, and $\nu^2$ the largest eigenvalue of the Gram matrix. The loss
+    there has curvature $2\nu^2 R/N$ at most, and just that where all $|x_k| = 1$ and
+    inputs are orthogonal.
+    """
+    squares = data.y**2 / data.squared_norms
+    both = [jnp.sum(jnp.where(side, squares, 0)) for side in (data.y > 0, data.y < 0)]
+    largest = (
+        jnp.max(data.gram)
+        if data.gram.ndim == 1
+        else jnp.max(jnp.linalg.eigvalsh(data.gram))
+    )
+    return data.normaliser / (largest * jnp.sqrt(jnp.maximum(*both)))
+
+
+def descend(
+    data: ReLUData,
+    neurons: LogNeurons,
+    step: ArrayLike,
+    *,
+    points: int = 200,
+    stride: int = 10,
+) -> Course:
+    r"""$a_j \leftarrow a_j + \frac{\eta}{N}\sum_k \mathrm{relu}(u_{jk})\,r_k$ and
+    $u_{jk} \leftarrow u_{jk} + \frac{\eta}{N}\sum_l G_{kl}\,a_j 1[u_{jl}>0]\,r_l$.
+
+    Gradient descent on all weights $a_j, w_j$, seen through $u_{jk} = w_j\cdot x_k$.
+    Any inputs. On a plateau weights grow by $1 + \eta g$ a step and not by
+    $e^{\eta g}$: jumps come later than those of the flow by the share $\eta g/2$, which
+    no small start removes. The number of steps grows with $\log(1/\lambda)$.
+
+    Args:
+        data: samples.
+        neurons: at the start; all $|a_j|$ have to be floating-point numbers.
+        step: $\eta$; see ``stable_step``.
+        points: saved states, besides the start.
+        stride: steps between them.
+
+    Returns:
+        The course at times $\eta$ times the number of steps; ``finished`` where no unit
+        that is on sees a residual above a thousandth of its label.
+
+    Raises:
+        ValueError: a step that is not positive, no points, no steps, or a start whose
+            exponential underflows.
+        SolveError: weights that are not finite: the start is too large. Too large a
+            step usually ends with dead units instead.
+    """
+    if points < 1 or stride < 1:
+        raise ValueError(
+            f"descend: expected points >= 1 and stride >= 1, found {points} and "
+            f"{stride}."
+        )
+    if not isinstance(step, Tracer) and not np.all(np.asarray(step) > 0):
+        raise ValueError(f"descend: expected step > 0, found {step}.")
+    _require_representable(neurons)
+    course = _descend(data, neurons, step, points, stride)
+    last = course.residual[-1]
+    if not isinstance(last, Tracer) and not np.isfinite(np.asarray(last)).all():
+        raise SolveError(
+            f"descend: the weights are not finite after {points * stride} steps of "
+            f"{float(step):.3g} from outputs up to "
+            f"exp({float(neurons.level.max()):.3g}); stable_step(data) is "
+            f"{float(stable_step(data)):.3g}."
+        )
+    return course
+
+
+@eqx.filter_jit
+def _descend(
+    data: ReLUData, neurons: LogNeurons, step: ArrayLike, points: int, stride: int
+) -> Course:
+    step = jnp.asarray(step, neurons.level.dtype)
+    start = (neurons.output, neurons.ratio * jnp.exp(neurons.level)[:, None])
+
+    def once(weights: tuple[Array, Array], _: None) -> tuple[tuple, None]:
+        a, u = weights
+        drive = (data.y - a @ positive_part(u)) * step / data.normaliser
+        growth = positive_part(u) @ drive
+        force = jnp.where(u > 0, a[:, None] * drive, 0)
+        return (a + growth, u + data.apply_gram(force)), None
+
+    # Backwards, states between the saved ones are made again.
+    @jax.checkpoint
+    def stretch(weights: tuple[Array, Array], _: None) -> tuple[tuple, tuple]:
+        weights, _ = jax.lax.scan(once, weights, length=stride)
+        return weights, weights
+
+    _, saved = jax.lax.scan(stretch, start, length=points)
+    a, u = jax.tree.map(
+        lambda first, rest: jnp.concatenate([first[None], rest]), start, saved
+    )
+    size = jnp.abs(a)
+    states = LogNeurons(
+        jnp.log(size),
+        u / size[..., None],
+        neurons.rest * jnp.exp(neurons.level) / size,
+        jnp.sign(a).astype(neurons.sign.dtype),
+    )
+    wants = states.active[-1] & (_share(data, a[-1], u[-1]) > _FADED)
+    return course_through(
+        data,
+        step * stride * jnp.arange(points + 1, dtype=step.dtype),
+        states,
+        jnp.asarray(points * stride),
+        ~jnp.any(wants),
+    )
+
+
+def _share(data: ReLUData, a: Array, u: Array) -> Float[Array, " n"]:
+    """Residuals over labels."""
+    return jnp.abs((data.y - a @ positive_part(u)) / data.y)
+
+
+def _require_representable(neurons: LogNeurons) -> None:
+    level = neurons.level
+    if isinstance(level, Tracer):
+        return
+    lowest = np.log(np.finfo(level.dtype).tiny)
+    if (np.asarray(level) < lowest).any():
+        j = int(np.argmin(np.asarray(level)))
+        raise ValueError(
+            f"descend: neuron {j} starts at exp({float(level[j]):.4g}), which is no "
+            f"{level.dtype} number; expected levels >= {lowest:.4g}. The flow in "
+            "logarithms (follow, solve) has no such bound."
+        )
