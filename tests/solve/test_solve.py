@@ -101,6 +101,15 @@ def test_blow_up_says_when(fixed):
     assert ended.result != RESULTS.successful
     reached = float(ended.stats["time_reached"])
     if fixed:
+        constant = diffrax.ConstantStepSize()
+        same = solve(
+            *(BLOW_UP, CLOUD, 0.0, 5.0),
+            dt0=dt0,
+            max_steps=200,
+            stepsize_controller=constant,
+            throw=False,
+        )
+        assert same.result == RESULTS.nonfinite_state
         assert ended.result == RESULTS.nonfinite_state
         assert expected < reached < 0.5
     else:

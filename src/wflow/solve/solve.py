@@ -88,7 +88,8 @@ def solve(
         times: saved times in order between ``t0`` and ``t1``; None saves ``t1`` only.
         solver: any Diffrax solver, or ``DampedLeapfrog``.
         dt0: largest fixed step; with a ``stepsize_controller`` the first step.
-        stepsize_controller: any Diffrax controller: adaptive steps. By default
+        stepsize_controller: any Diffrax controller: adaptive steps, but for
+            ``ConstantStepSize``, which is fixed steps. By default
             ``PIDController(rtol=1e-7, atol=1e-9)`` (1e-4, 1e-6 in float32) where steps
             are adaptive and ``dt0`` is not given.
         adjoint: ``RecursiveCheckpointAdjoint()`` (default), ``DirectAdjoint()`` or
@@ -245,6 +246,9 @@ def _method(
     max_steps: int,
 ) -> tuple[Method, bool]:
     """The method, and whether its steps are fixed."""
+    # Left to Diffrax, constant steps would end in nan and call it a success.
+    constant = isinstance(controller, diffrax.ConstantStepSize)
+    controller = None if constant else controller
     continuous, jumps = split(flow)
     noisy = continuous is not None and continuous.noise(mu) is not None
     kinetic = (
@@ -287,7 +291,7 @@ def _method(
         )
     exact = isinstance(flow, ResettingFlow) and flow.separable(mu)
     splits = bool(jumps) and not exact
-    needs_fixed = noisy or splits or isinstance(solver, DampedLeapfrog)
+    needs_fixed = constant or noisy or splits or isinstance(solver, DampedLeapfrog)
     fixed = controller is None and (needs_fixed or dt0 is not None)
     if splits and controller is not None:
         raise ValueError("solve: flows with jumps take fixed steps; give dt0 instead.")
