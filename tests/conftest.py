@@ -14,6 +14,8 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 # Workers share the cores: threads of the linear algebra would wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Batched factorisations of jaxlib 0.10 can wait for each other in a small pool.
+os.environ.setdefault("NPROC", "16")
 
 import jax  # after the environment that it reads when imported
 import pytest

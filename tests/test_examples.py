@@ -7,7 +7,15 @@ import pytest
 
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
-SLOW = {"attention", "canonical", "chaos", "reaction", "resetting_network", "scale"}
+SLOW = {
+    "attention",
+    "canonical",
+    "chaos",
+    "filtering",
+    "reaction",
+    "resetting_network",
+    "scale",
+}
 
 
 def _case(script):

@@ -26,11 +26,14 @@ def serve(tasks: dict[str, Callable[[], float]]) -> None:
 
 
 class Worker:
-    """The other end: a module of ``peers`` started with ``arguments``."""
+    """The other end: a module of ``peers`` started with ``arguments``.
 
-    def __init__(self, module: str, *arguments: str):
+    ``python`` is the interpreter, where a peer has an environment of its own.
+    """
+
+    def __init__(self, module: str, *arguments: str, python: str = sys.executable):
         self._process = subprocess.Popen(
-            [sys.executable, "-m", f"peers.{module}", *arguments],
+            [python, "-m", f"peers.{module}", *arguments],
             cwd=Path(__file__).resolve().parent.parent,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

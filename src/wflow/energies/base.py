@@ -137,6 +137,11 @@ class Sum(AbstractEnergy):
     def explicit(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         return sum(part.explicit(mu, t) for part in self.parts)
 
+    def first_variation(
+        self, mu: Particles, points: Float[Array, "m d"], t: ArrayLike = 0.0
+    ) -> Float[Array, " m"]:
+        return sum(part.first_variation(mu, points, t) for part in self.parts)
+
     def implicit_entropy(self, mu: Any) -> Float[Array, ""] | None:
         coefficients = [part.implicit_entropy(mu) for part in self.parts]
         held = [c for c in coefficients if c is not None]
@@ -161,6 +166,11 @@ class Scaled(AbstractEnergy):
 
     def explicit(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         return self.factor * self.energy.explicit(mu, t)
+
+    def first_variation(
+        self, mu: Particles, points: Float[Array, "m d"], t: ArrayLike = 0.0
+    ) -> Float[Array, " m"]:
+        return self.factor * self.energy.first_variation(mu, points, t)
 
     def implicit_entropy(self, mu: Any) -> Float[Array, ""] | None:
         entropy = self.energy.implicit_entropy(mu)

@@ -73,6 +73,21 @@ class MMD(AbstractEnergy):
                 target = mixture_double_integral(self.kernel, mixture, mixture)
         return (within - 2 * across + target) / 2
 
+    def first_variation(
+        self, mu: Any, points: Float[Array, "m d"], t: ArrayLike = 0.0
+    ) -> Float[Array, " m"]:
+        r"""The witness function $\int k(y, \cdot)\,d(\mu - \nu)$ at points y."""
+        del t
+        x, w = atoms(self, mu)
+        match self.target:
+            case Particles():
+                target = matvec(self.kernel, points, *self.target.atoms)
+            case _:
+                target = mixture_embedding(
+                    self.kernel, _as_mixture(self.target), points
+                )
+        return matvec(self.kernel, points, x, w) - target
+
     def _value_of_gaussian(self, mu: Gaussian) -> Float[Array, ""]:
         if isinstance(self.target, Particles) or not isinstance(
             self.kernel, GaussianKernel

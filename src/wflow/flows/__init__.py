@@ -41,6 +41,7 @@ from .resetting import (
     ScheduledResets,
 )
 from .reweighting import ReweightingFlow
+from .tracers import TracerFlow
 from .transition_mixture import TransitionMixtureFlow
 
 
@@ -78,6 +79,7 @@ __all__ = [
     "SplitFlow",
     "Strength",
     "SumFlow",
+    "TracerFlow",
     "TransitionMixtureFlow",
     "Uniform",
     "Weibull",

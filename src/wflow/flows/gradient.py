@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from wflow.energies import AbstractEnergy
 from wflow.geometries import AbstractGeometry, Euclidean, Riemannian, Wasserstein
-from wflow.measures import Point
+from wflow.measures import Particles, Point
 
 from .base import AbstractContinuousFlow, safe_sqrt
 
@@ -31,6 +33,22 @@ class GradientFlow(AbstractContinuousFlow):
 
     def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
         return self.geometry.velocity(mu, self.energy.differential(mu, t))
+
+    def velocity_at(
+        self, mu: Particles, points: Float[Array, "m d"], t: ArrayLike = 0.0
+    ) -> Float[Array, "m d"]:
+        """The velocity that particles at other points would have, without being felt.
+
+        Raises:
+            UnsupportedMeasureError: the geometry moves only what makes the field.
+        """
+
+        def landscape(points: Array) -> Array:
+            return jnp.sum(self.energy.first_variation(mu, points, t))
+
+        return self.geometry.velocity_at(
+            mu, self.energy.differential(mu, t), points, jax.grad(landscape)(points)
+        )
 
     def speed(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         r"""$|\dot\mu| = \sqrt{\langle dF, K dF\rangle}$, in the flow's geometry."""

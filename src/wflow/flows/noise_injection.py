@@ -4,11 +4,11 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PRNGKeyArray
 
 from wflow.energies import AbstractEnergy
-from wflow.measures import Particles, UnsupportedMeasureError
+from wflow.geometries import AbstractGeometry, Wasserstein
+from wflow.measures import Particles, Traced, UnsupportedMeasureError
 
 from .base import (
     AbstractJumpFlow,
@@ -17,15 +17,18 @@ from .base import (
     check_strength,
     strength_at,
 )
+from .gradient import GradientFlow
 
 
 class NoiseInjectionFlow(AbstractJumpFlow):
     r"""$x_i \leftarrow x_i - h\nabla\frac{\delta F}{\delta\mu}(x_i + b\,\xi_i)$,
-    $\xi_i \sim N(0, I)$: an Euler step of the Wasserstein gradient flow of F.
+    $\xi_i \sim N(0, I)$: an Euler step of the gradient flow of F.
 
     Unlike Langevin noise it does not move the target: where F has its minimum the force
     vanishes everywhere. It frees particles that a discrepancy with a short kernel has
-    lost. ``level`` b is a length, a number or a schedule (a function of time).
+    lost. ``level`` b is a length or one per coordinate, a number or a schedule (a
+    function of time). In another ``geometry`` than Wasserstein's the velocity is its
+    own, at the shaken points; tracers of a ``Traced`` measure are shaken too.
 
     Raises:
         ValueError: a negative level.
@@ -35,6 +38,7 @@ class NoiseInjectionFlow(AbstractJumpFlow):
 
     energy: AbstractEnergy
     level: Strength = eqx.field(converter=as_strength, default=1.0)
+    geometry: AbstractGeometry = eqx.field(default_factory=Wasserstein)
 
     def __check_init__(self) -> None:
         check_strength(self, "level", self.level)
@@ -43,15 +47,25 @@ class NoiseInjectionFlow(AbstractJumpFlow):
         del mu
         return self.energy.separable
 
-    def jump(
-        self, mu: Any, t: ArrayLike, dt: ArrayLike, key: PRNGKeyArray
-    ) -> Particles:
+    def jump(self, mu: Any, t: ArrayLike, dt: ArrayLike, key: PRNGKeyArray) -> Any:
+        if isinstance(mu, Traced):
+            first, second = jax.random.split(key)
+            x = self._step(mu.measure, mu.measure.x, t, dt, first)
+            tracers = self._step(mu.measure, mu.tracers, t, dt, second)
+            return mu.with_state(((x, mu.measure.logw), tracers))
         if not isinstance(mu, Particles):
-            raise UnsupportedMeasureError(self, mu, "Particles")
+            raise UnsupportedMeasureError(self, mu, "Particles and Traced")
+        return mu.with_state((self._step(mu, mu.x, t, dt, key), mu.logw))
+
+    def _step(
+        self,
+        mu: Particles,
+        points: Array,
+        t: ArrayLike,
+        dt: ArrayLike,
+        key: PRNGKeyArray,
+    ) -> Array:
         level = strength_at(self.level, t, mu.dtype)
-        shaken = mu.x + level * jax.random.normal(key, mu.x.shape, mu.dtype)
-
-        def landscape(points: Array) -> Array:
-            return jnp.sum(self.energy.first_variation(mu, points, t))
-
-        return mu.with_state((mu.x - dt * jax.grad(landscape)(shaken), mu.logw))
+        shaken = points + level * jax.random.normal(key, points.shape, mu.dtype)
+        flow = GradientFlow(self.energy, self.geometry)
+        return points + dt * flow.velocity_at(mu, shaken, t)

@@ -1,6 +1,7 @@
 """Floor 2: how force becomes motion."""
 
 from .base import AbstractGeometry
+from .block import Block
 from .euclidean import Euclidean
 from .reaction import FisherRao, HellingerKantorovich
 from .riemannian import Riemannian, conjugate_gradients
@@ -11,6 +12,7 @@ from .wasserstein import Wasserstein, per_mass
 
 __all__ = [
     "AbstractGeometry",
+    "Block",
     "Euclidean",
     "FisherRao",
     "HellingerKantorovich",

@@ -6,7 +6,11 @@ from typing import Any
 import equinox as eqx
 from jaxtyping import Array, Float, PyTree
 
-from wflow.measures import ImplicitEntropyError, ParticlesDifferential
+from wflow.measures import (
+    ImplicitEntropyError,
+    ParticlesDifferential,
+    UnsupportedMeasureError,
+)
 
 
 class AbstractGeometry(eqx.Module):
@@ -24,6 +28,27 @@ class AbstractGeometry(eqx.Module):
     @abc.abstractmethod
     def dissipation(self, mu: Any, differential: Any) -> Float[Array, ""]:
         r"""$\langle dF, K(\mu)\,dF\rangle$, minus the energy's rate of change."""
+
+    def velocity_at(
+        self,
+        mu: Any,
+        differential: Any,
+        points: Float[Array, "m d"],
+        covectors: Float[Array, "m d"],
+    ) -> Float[Array, "m d"]:
+        r"""The velocity that points would have in the field of ``mu``.
+
+        Args:
+            mu: Particles, which make the field.
+            differential: the energy's there.
+            points: anywhere, ``(m, d)``.
+            covectors: $\nabla(\delta F/\delta\mu)$ at the points, ``(m, d)``.
+
+        Raises:
+            UnsupportedMeasureError: the geometry moves only what makes the field.
+        """
+        del differential, points, covectors
+        raise UnsupportedMeasureError(self, mu, "what makes the field, not on tracers")
 
     def explicit(self, differential: Any) -> Any:
         """The differential, refused if it holds an entropy without a density."""

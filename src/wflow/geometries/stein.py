@@ -35,14 +35,28 @@ class Stein(AbstractGeometry):
     def velocity(self, mu: Any, differential: Any) -> PyTree[Array]:
         if not isinstance(mu, Particles):
             raise UnsupportedMeasureError(self, mu, "Particles")
-        kernel = self._kernel(mu)
-        velocity = -matvec(kernel, mu.x, mu.x, differential.x)
-        if differential.entropy is not None:
-            # grad_y k = -grad_x k for a translation-invariant kernel.
-            velocity = velocity - differential.entropy * gradient_matvec(
-                kernel, mu.x, mu.x, mu.w
-            )
+        velocity = self._field(mu, differential, mu.x)
         return velocity, jnp.zeros_like(mu.logw)
+
+    def velocity_at(
+        self,
+        mu: Any,
+        differential: Any,
+        points: Float[Array, "m d"],
+        covectors: Float[Array, "m d"],
+    ) -> Float[Array, "m d"]:
+        del covectors  # only forces on the particles make this field
+        return self._field(mu, differential, points)
+
+    def _field(self, mu: Particles, differential: Any, points: Array) -> Array:
+        kernel = self._kernel(mu)
+        velocity = -matvec(kernel, points, mu.x, differential.x)
+        if differential.entropy is None:
+            return velocity
+        # grad_y k = -grad_x k for a translation-invariant kernel.
+        return velocity - differential.entropy * gradient_matvec(
+            kernel, points, mu.x, mu.w
+        )
 
     def dissipation(self, mu: Any, differential: Any) -> Float[Array, ""]:
         if not isinstance(mu, Particles):

@@ -96,6 +96,16 @@ class Wasserstein(AbstractGeometry):
                 return -self._apply(differential.mean[None])[0], -2 * (half + half.T)
         raise UnsupportedMeasureError(self, mu, "Particles, Grid and Gaussian")
 
+    def velocity_at(
+        self,
+        mu: Any,
+        differential: Any,
+        points: Float[Array, "m d"],
+        covectors: Float[Array, "m d"],
+    ) -> Float[Array, "m d"]:
+        self.explicit(differential)
+        return -self._apply(covectors, points)
+
     def dissipation(self, mu: Any, differential: Any) -> Float[Array, ""]:
         match mu:
             case Particles():

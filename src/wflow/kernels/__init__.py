@@ -6,16 +6,18 @@ from .bandwidth import (
     silverman_bandwidth,
     silverman_matrix,
 )
-from .base import AbstractKernel
+from .base import AbstractKernel, AbstractRadialKernel
 from .embeddings import (
     log_mixture_embedding,
     mixture_double_integral,
     mixture_embedding,
 )
+from .product import Product
 from .radial import (
     EnergyDistance,
     Gaussian,
     InverseMultiquadric,
+    Kronecker,
     Laplace,
     Matern32,
     Matern52,
@@ -25,13 +27,16 @@ from .sums import gradient_matvec, gram, log_matvec, matvec, pair_sum
 
 __all__ = [
     "AbstractKernel",
+    "AbstractRadialKernel",
     "EnergyDistance",
     "Gaussian",
     "InverseMultiquadric",
+    "Kronecker",
     "Laplace",
     "Matern32",
     "Matern52",
     "MedianGaussian",
+    "Product",
     "gradient_matvec",
     "gram",
     "log_matvec",

@@ -8,12 +8,38 @@ from jaxtyping import Array, Float
 
 
 class AbstractKernel(eqx.Module):
+    r"""$k(x, y) = \varphi(|z_1|^2, \ldots, |z_B|^2)$, a function of squared distances,
+    one for each block of coordinates.
+
+    A kernel is nothing but its ``blocks``, which are linear in the points, and its
+    ``profile``, whose derivatives must be finite at 0.
+    """
+
+    @abc.abstractmethod
+    def profile(self, *r2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        r"""$\varphi$ at squared scaled distances, one array per block, elementwise."""
+
+    @abc.abstractmethod
+    def blocks(self, x: Float[Array, "*n d"]) -> tuple[Float[Array, "*n b"], ...]:
+        """Points (or differences of points) in the kernel's coordinates, by blocks."""
+
+    @abc.abstractmethod
+    def unblock(self, gradients: tuple[Float[Array, "*n b"], ...]) -> Array:
+        """Gradients in the kernel's coordinates to one in space: adjoint of blocks."""
+
+    def __call__(
+        self, x: Float[Array, " d"], y: Float[Array, " d"]
+    ) -> Float[Array, ""]:
+        """The kernel at two points."""
+        return self.profile(*(jnp.sum(z**2) for z in self.blocks(x - y)))
+
+
+class AbstractRadialKernel(AbstractKernel):
     r"""$k(x, y) = \varphi(|z|^2)$ with $z = (x - y) / h$: radial in scaled coordinates.
 
-    ``bandwidth`` h is a length, scalar or one per coordinate ``(d,)``; or an invertible
-    matrix ``(d, d)`` with $z = h^{-1}(x - y)$, such as the Cholesky factor of a
-    covariance. A kernel is nothing but its ``profile``, whose derivatives must be
-    finite at 0.
+    ``bandwidth`` h is a length, scalar or one per coordinate ``(d,)`` (infinity takes a
+    coordinate out); or an invertible matrix ``(d, d)`` with $z = h^{-1}(x - y)$, such
+    as the Cholesky factor of a covariance.
     """
 
     bandwidth: eqx.AbstractVar[
@@ -24,11 +50,11 @@ class AbstractKernel(eqx.Module):
     def profile(self, r2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         r"""$\varphi$ at squared scaled distances, elementwise."""
 
-    def __call__(
-        self, x: Float[Array, " d"], y: Float[Array, " d"]
-    ) -> Float[Array, ""]:
-        """The kernel at two points."""
-        return self.profile(jnp.sum(self.whiten(x - y) ** 2))
+    def blocks(self, x: Float[Array, "*n d"]) -> tuple[Float[Array, "*n d"]]:
+        return (self.whiten(x),)
+
+    def unblock(self, gradients: tuple[Float[Array, "*n d"]]) -> Array:
+        return self.whiten(gradients[0], adjoint=True)
 
     def whiten(
         self, x: Float[Array, "*n d"], *, adjoint: bool = False

@@ -1,13 +1,15 @@
-"""The radial kernels; their ``bandwidth`` h is that of ``AbstractKernel``."""
+"""The radial kernels; ``bandwidth`` h is that of ``AbstractRadialKernel``."""
+
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 from wflow.measures import inexact
 
-from .base import AbstractKernel
+from .base import AbstractRadialKernel
 
 
 def _root(r2: Array) -> Array:
@@ -46,7 +48,7 @@ def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     return _matern52(r2), -_matern32(r2) * dr2 / 6
 
 
-class Gaussian(AbstractKernel):
+class Gaussian(AbstractRadialKernel):
     r"""$k = \exp(-r^2 / (2 h^2))$; ``bandwidth`` h."""
 
     bandwidth: Float[Array, "..."] = eqx.field(converter=inexact)
@@ -55,21 +57,32 @@ class Gaussian(AbstractKernel):
         return jnp.exp(-r2 / 2)
 
 
-class InverseMultiquadric(AbstractKernel):
+def _exponent(value: ArrayLike) -> Any:
+    """Python's numbers stay what they are: known when the program is compiled."""
+    return float(value) if isinstance(value, int | float) else inexact(value)
+
+
+class InverseMultiquadric(AbstractRadialKernel):
     r"""$k = (1 + r^2 / h^2)^{-s}$; ``bandwidth`` h, ``exponent`` s.
+
+    An exponent that is to be differentiated or swept is given as an array; the number
+    1/2 is a root, much faster than a power.
 
     Reference: Gorham, Mackey, ICML 2017, theorem 8 (0 < s < 1 controls convergence of
     the kernel Stein discrepancy).
     """
 
     bandwidth: Float[Array, "..."] = eqx.field(converter=inexact)
-    exponent: Float[Array, ""] = eqx.field(converter=inexact, default=0.5)
+    exponent: Float[Array, ""] | float = eqx.field(converter=_exponent, default=0.5)
 
     def profile(self, r2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        return (1 + r2) ** -jnp.asarray(self.exponent, r2.dtype)
+        if isinstance(self.exponent, float) and self.exponent == 0.5:
+            return jax.lax.rsqrt(1 + r2)
+        # Not as a power, which compiled code takes element by element.
+        return jnp.exp(-jnp.asarray(self.exponent, r2.dtype) * jnp.log(1 + r2))
 
 
-class Laplace(AbstractKernel):
+class Laplace(AbstractRadialKernel):
     r"""$k = e^{-r / h}$; ``bandwidth`` h.
 
     Not differentiable at r = 0, where its gradient is taken as zero.
@@ -81,7 +94,7 @@ class Laplace(AbstractKernel):
         return _exp_root(r2)
 
 
-class Matern32(AbstractKernel):
+class Matern32(AbstractRadialKernel):
     r"""$k = (1 + \sqrt3 r/h)\,e^{-\sqrt3 r/h}$; ``bandwidth`` h.
 
     Reference: Rasmussen, Williams, Gaussian Processes (2006), equation (4.17).
@@ -93,7 +106,7 @@ class Matern32(AbstractKernel):
         return _matern32(3 * r2)
 
 
-class Matern52(AbstractKernel):
+class Matern52(AbstractRadialKernel):
     r"""$k = (1 + \sqrt5 r/h + 5r^2/(3h^2))\,e^{-\sqrt5 r/h}$; ``bandwidth`` h as above.
 
     Reference: Rasmussen, Williams, Gaussian Processes (2006), equation (4.17).
@@ -105,7 +118,7 @@ class Matern52(AbstractKernel):
         return _matern52(5 * r2)
 
 
-class EnergyDistance(AbstractKernel):
+class EnergyDistance(AbstractRadialKernel):
     r"""$k = -r / h$: the kernel of the energy distance; ``bandwidth`` h is one.
 
     Only conditionally positive definite: $\sum_{ij} b_i b_j k(x_i, x_j) \ge 0$ when the
@@ -120,3 +133,16 @@ class EnergyDistance(AbstractKernel):
 
     def profile(self, r2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         return -_root(r2)
+
+
+class Kronecker(AbstractRadialKernel):
+    r"""$k = 1$ where points agree, else 0: for coordinates that take isolated values.
+
+    Values are told apart where they differ by the ``bandwidth`` h or more; points are
+    the same within half of it. Its derivative is zero.
+    """
+
+    bandwidth: Float[Array, "..."] = eqx.field(converter=inexact, default=1.0)
+
+    def profile(self, r2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        return (r2 < 0.25).astype(r2.dtype)

@@ -1,6 +1,7 @@
 """Sums over pairs of points, never more than a block of pairs at a time."""
 
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -22,21 +23,31 @@ _FUNCTION_BLOCK_PAIRS = 2**18
 class _Pair(eqx.Module):
     """Two clouds in the kernel's coordinates, centred so that little cancels."""
 
-    x: Float[Array, "n d"]
-    y: Float[Array, "m d"]
+    x: tuple[Float[Array, "n b"], ...]
+    y: tuple[Float[Array, "m b"], ...]
     same: bool = eqx.field(static=True)
 
-    def columns(self) -> tuple[Array, Array]:
-        return self.y, jnp.arange(self.y.shape[0])
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.x[0].shape[0], self.y[0].shape[0]
 
-    def squared_distances(self, columns: tuple[Array, Array]) -> Float[Array, "n b"]:
-        y, index = columns
-        norms = jnp.sum(self.x**2, 1)[:, None] + jnp.sum(y**2, 1)
-        r2 = norms - 2 * self.x @ y.T
-        apart = r2 > 0
+    def columns(self) -> tuple[Array, ...]:
+        return (jnp.arange(self.shape[1]), *self.y)
+
+    def squared_distances(self, columns: tuple[Array, ...]) -> tuple[Array, ...]:
+        """``(n, b)`` of every block."""
+        index, *blocks = columns
+        other = True
         if self.same:
-            apart = apart & (jnp.arange(self.x.shape[0])[:, None] != index)
-        return jnp.where(apart, r2, 0)
+            other = jnp.arange(self.shape[0])[:, None] != index
+        return tuple(
+            _squared_distances(x, y, other) for x, y in zip(self.x, blocks, strict=True)
+        )
+
+
+def _squared_distances(x: Array, y: Array, other: Array | bool) -> Float[Array, "n b"]:
+    r2 = jnp.sum(x**2, 1)[:, None] + jnp.sum(y**2, 1) - 2 * x @ y.T
+    return jnp.where((r2 > 0) & other, r2, 0)
 
 
 def _pair(kernel: AbstractKernel, x: Array, y: Array | None) -> _Pair:
@@ -49,7 +60,7 @@ def _pair(kernel: AbstractKernel, x: Array, y: Array | None) -> _Pair:
         )
     # Distances do not depend on the centre, so neither do derivatives.
     centre = jax.lax.stop_gradient(jnp.mean(y, axis=0))
-    return _Pair(kernel.whiten(x - centre), kernel.whiten(y - centre), same)
+    return _Pair(kernel.blocks(x - centre), kernel.blocks(y - centre), same)
 
 
 def _block_size(n: int, m: int, block: int | None, pairs: int, dense: int) -> int:
@@ -69,12 +80,12 @@ def _split(columns: Array, block: int, mode: str) -> Array:
 
 
 def _reduce_blocks(
-    term: Callable[[tuple[Array, ...], Array], Array],
+    term: Callable[[tuple[Array, ...], Array], Any],
     columns: tuple[Array, ...],
     b: Array,
     block: int,
-    combine: Callable[[Array, Array], Array] = jnp.add,
-) -> Array:
+    combine: Callable[[Any, Any], Any] = jnp.add,
+) -> Any:
     """``combine`` of ``term(columns, b)`` over blocks, recomputed in reverse mode."""
     if block >= b.shape[0]:
         return term(columns, b)
@@ -88,7 +99,7 @@ def _reduce_blocks(
     )
     term = jax.checkpoint(term)
 
-    def step(total: Array, xs: tuple) -> tuple[Array, None]:
+    def step(total: Any, xs: tuple) -> tuple[Any, None]:
         return combine(total, term(*xs)), None
 
     return jax.lax.scan(step, term(*first), rest)[0]
@@ -103,7 +114,7 @@ def gram(
         ValueError: the clouds are not ``(n, d)`` and ``(m, d)``.
     """
     pair = _pair(kernel, x, y)
-    return kernel.profile(pair.squared_distances(pair.columns()))
+    return kernel.profile(*pair.squared_distances(pair.columns()))
 
 
 def matvec(
@@ -134,10 +145,10 @@ def matvec(
         ValueError: the clouds are not ``(n, d)`` and ``(m, d)``, or ``block < 1``.
     """
     pair = _pair(kernel, x, y)
-    block = _block_size(len(pair.x), len(pair.y), block, _BLOCK_PAIRS, _DENSE_PAIRS)
+    block = _block_size(*pair.shape, block, _BLOCK_PAIRS, _DENSE_PAIRS)
 
-    def term(columns: tuple[Array, Array], b: Array) -> Array:
-        return kernel.profile(pair.squared_distances(columns)) @ b
+    def term(columns: tuple[Array, ...], b: Array) -> Array:
+        return kernel.profile(*pair.squared_distances(columns)) @ b
 
     return _reduce_blocks(term, pair.columns(), b, block)
 
@@ -156,16 +167,23 @@ def gradient_matvec(
     as in ``matvec``, with ``b`` of shape ``(m,)``.
     """
     pair = _pair(kernel, x, y)
-    block = _block_size(len(pair.x), len(pair.y), block, _BLOCK_PAIRS, _DENSE_PAIRS)
+    block = _block_size(*pair.shape, block, _BLOCK_PAIRS, _DENSE_PAIRS)
 
-    def term(columns: tuple[Array, Array], b: Array) -> Array:
+    def term(columns: tuple[Array, ...], b: Array) -> tuple[Array, ...]:
         r2 = pair.squared_distances(columns)
-        _, slope = jax.jvp(kernel.profile, (r2,), (jnp.ones_like(r2),))
-        slope = slope * b
-        return jnp.sum(slope, 1)[:, None] * pair.x - slope @ columns[0]
+        value, pull = jax.vjp(kernel.profile, *r2)
+        slopes = [slope * b for slope in pull(jnp.ones_like(value))]
+        return tuple(
+            jnp.sum(slope, 1)[:, None] * x - slope @ y
+            for slope, x, y in zip(slopes, pair.x, columns[1:], strict=True)
+        )
 
-    total = _reduce_blocks(term, pair.columns(), b, block)
-    return 2 * kernel.whiten(total, adjoint=True)
+    total = _reduce_blocks(term, pair.columns(), b, block, _add)
+    return 2 * kernel.unblock(total)
+
+
+def _add(a: tuple[Array, ...], b: tuple[Array, ...]) -> tuple[Array, ...]:
+    return jax.tree.map(jnp.add, a, b)
 
 
 def log_matvec(
@@ -190,11 +208,11 @@ def log_matvec(
             f"log_matvec: expected a Gaussian kernel, found {type(kernel).__name__}."
         )
     pair = _pair(kernel, x, y)
-    block = _block_size(len(pair.x), len(pair.y), block, _BLOCK_PAIRS, _DENSE_PAIRS)
+    block = _block_size(*pair.shape, block, _BLOCK_PAIRS, _DENSE_PAIRS)
     columns = pair.columns()
 
-    def largest(columns: tuple[Array, Array], w: Array) -> Array:
-        exponents = jnp.log(w) - pair.squared_distances(columns) / 2
+    def largest(columns: tuple[Array, ...], w: Array) -> Array:
+        exponents = jnp.log(w) - pair.squared_distances(columns)[0] / 2
         return jnp.max(exponents, axis=1)
 
     top = jax.lax.stop_gradient(_reduce_blocks(largest, columns, w, block, jnp.maximum))
@@ -203,8 +221,8 @@ def log_matvec(
     # points of weight zero, whose exp would overflow and give inf * 0.
     bound = jnp.log(jnp.finfo(w.dtype).max) - 1
 
-    def term(columns: tuple[Array, Array], w: Array) -> Array:
-        exponent = -pair.squared_distances(columns) / 2 - top[:, None]
+    def term(columns: tuple[Array, ...], w: Array) -> Array:
+        exponent = -pair.squared_distances(columns)[0] / 2 - top[:, None]
         return jnp.exp(jnp.minimum(exponent, bound)) @ w
 
     return jnp.log(_reduce_blocks(term, columns, w, block)) + top

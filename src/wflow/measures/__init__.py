@@ -14,6 +14,7 @@ from .phase import AffineVelocity, Phase
 from .point import Point
 from .resampling import resampled, systematic_ancestors
 from .special import linear_decay, mean_decay, quadratic_decay
+from .traced import Traced
 from .travelled import Travelled
 
 
@@ -30,6 +31,7 @@ __all__ = [
     "ParticlesDifferential",
     "Phase",
     "Point",
+    "Traced",
     "Travelled",
     "UnsupportedMeasureError",
     "inexact",

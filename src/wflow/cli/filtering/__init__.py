@@ -1,0 +1,1 @@
+"""Configs, methods, scores and figures of the filtering tasks."""

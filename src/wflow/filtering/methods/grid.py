@@ -1,0 +1,97 @@
+"""The filter on a grid."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+
+from wflow.filtering.base import AbstractMethod
+from wflow.filtering.models import StateSpace
+from wflow.filtering.observations import (
+    AbstractObservation,
+    require_likelihood,
+    unless_missing,
+)
+from wflow.filtering.transitions import AbstractMap
+from wflow.measures import Grid, UnsupportedMeasureError
+
+
+class GridFilter(AbstractMethod):
+    r"""$\rho^f(x) = \int N(x; f(x'), BB^\top)\,\rho(x')\,dx'$, then
+    $\rho \propto p(y|x)\,\rho^f(x)$, in one dimension.
+
+    By the midpoint rule on the cells of a Grid, of mass one after every step: mass that
+    leaves the box is lost. The model noise must be wider than a cell, or the rule does
+    not see it; the law is then nan.
+    """
+
+    def init(self, initial: Any, key: PRNGKeyArray) -> Grid:
+        """The law at the start, a Grid in one dimension.
+
+        Raises:
+            UnsupportedMeasureError: ``initial`` is none.
+        """
+        del key
+        if not isinstance(initial, Grid) or initial.dim != 1:
+            raise UnsupportedMeasureError(self, initial, "Grid in one dimension")
+        return _normalised(initial, initial.density)
+
+    def forecast(
+        self,
+        model: StateSpace,
+        measure: Grid,
+        t: Float[ArrayLike, ""],
+        key: PRNGKeyArray,
+    ) -> Grid:
+        del key
+        if not isinstance(model.transition, AbstractMap) or model.noise is None:
+            raise TypeError(
+                "GridFilter needs a transition without noise of its own (AbstractMap) "
+                "and additive model noise, StateSpace(noise=)."
+            )
+        x = measure.centres
+        ends = jax.vmap(model.transition.advance, (0, None))(x, t)[:, 0]
+        std = jnp.sqrt(jnp.sum(model.noise**2)).astype(measure.dtype)
+        std = jnp.where(std >= measure.spacing[0], std, jnp.nan)
+        kernel = jnp.exp(-(((x - ends) / std) ** 2) / 2)
+        return _normalised(measure, kernel @ measure.density)
+
+    def log_evidence(
+        self,
+        measure: Grid,
+        observed: Float[Array, " p"],
+        observation: AbstractObservation,
+    ) -> Float[Array, ""]:
+        r"""$\log\int p(y|x)\,\rho(x)\,dx$."""
+        logs = self._log_likelihood(measure, observed, observation)
+        return jax.nn.logsumexp(logs, b=measure.density * measure.cell_volume)
+
+    def analyse(
+        self,
+        measure: Grid,
+        observed: Float[Array, " p"],
+        observation: AbstractObservation,
+        key: PRNGKeyArray,
+    ) -> Grid:
+        del key
+        logs = self._log_likelihood(measure, observed, observation)
+        # The largest is one: products that underflow do not count beside it.
+        top = jnp.max(jnp.where(measure.density > 0, logs, -jnp.inf))
+        likelihood = jnp.exp(jnp.minimum(logs - top, 0))
+        analysed = _normalised(measure, likelihood * measure.density).density
+        return measure.with_state(unless_missing(observed, analysed, measure.density))
+
+    def _log_likelihood(
+        self,
+        measure: Grid,
+        observed: Float[Array, " p"],
+        observation: AbstractObservation,
+    ) -> Float[Array, " cells"]:
+        observation = require_likelihood(self, observation)
+        x = measure.centres
+        return jax.vmap(observation.log_likelihood, (None, 0))(observed, x)
+
+
+def _normalised(measure: Grid, density: Float[Array, " cells"]) -> Grid:
+    return measure.with_state(density / (jnp.sum(density) * measure.cell_volume))

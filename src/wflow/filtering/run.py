@@ -1,0 +1,125 @@
+"""The one entry to filtering."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+
+from .base import AbstractMethod
+from .models import StateSpace
+from .online import FilterState, Record, cycle, matched, start
+from .result import FilterResult, check_ended
+
+
+def filter(
+    model: StateSpace,
+    method: AbstractMethod,
+    observations: Float[ArrayLike, "T p"],
+    initial: Any,
+    key: PRNGKeyArray | None = None,
+    *,
+    t0: Float[ArrayLike, ""] = 0.0,
+    save: bool = True,
+    throw: bool = True,
+) -> FilterResult:
+    r"""The laws $p(x_k | y_1, \dots, y_k)$, $k = 1, \dots, T$, by any method.
+
+    One compiled scan over the cycles. Everything is differentiable that the method is;
+    under ``jit``, ``vmap`` and ``grad`` nothing is checked.
+
+    Args:
+        model: the state-space model; ``Learnable`` numbers in it are used as they are.
+        method: ``EnKF``, ``ETKF``, ``LETKF``, ``ParticleFilter``, ``KalmanFilter``, ...
+        observations: $y_k$ at times $t_0 + k\,\Delta t$, ``(T, p)``; entries that are
+            nan are missing.
+        initial: the law at $t_0$: an ensemble ``(n, d)`` or Particles, for some methods
+            a Gaussian or a Grid; or the ``state`` of an earlier result, to go on.
+        key: random key; not with a state, which has its own.
+        t0: time before the first interval; not with a state.
+        save: keep the laws of all cycles, not only their moments.
+        throw: raise an error if a cycle ends in nan or infinity; if False, the result
+            says so.
+
+    Raises:
+        ValueError: observations of another shape, or infinite; an initial law that is
+            not finite or of another shape; a key too few or too many.
+        FilterError: a cycle ended in nan or infinity. The result up to there is in its
+            ``result``.
+    """
+    if isinstance(initial, FilterState):
+        if key is not None:
+            raise ValueError("filter: a state has its key; leave key out.")
+        state = eqx.tree_at(lambda s: s.ok, initial, jnp.asarray(True))
+    elif key is None:
+        raise ValueError("filter: expected a key.")
+    else:
+        state = start(method, initial, key, t0=t0)
+    observations = jnp.asarray(observations, state.measure.dtype)
+    _check_observations(observations)
+    times, state, record = _scan(model, method, observations, state, save)
+    result = FilterResult(
+        times=times,
+        mean=record.mean,
+        variance=record.variance,
+        log_evidence=record.log_evidence,
+        ess=record.ess,
+        measures=record.measure,
+        forecast_finite=record.forecast_finite,
+        finite=record.finite,
+        state=state,
+        name=method.name,
+    )
+    return check_ended(result, throw)
+
+
+@eqx.filter_jit
+def _scan(
+    model: StateSpace,
+    method: AbstractMethod,
+    observations: Float[Array, "T p"],
+    state: FilterState,
+    save: bool,
+) -> tuple[Float[Array, " T"], FilterState, Record]:
+    model, method = matched(model, method, state)
+
+    def body(state: FilterState, observed: Array) -> tuple[FilterState, Record]:
+        after, record = cycle(model, method, state, observed)
+        if not save:
+            record = record._replace(measure=None)
+        # After a failure nothing counts, also where a cycle tried again would pass.
+        masked = jax.tree.map(
+            lambda leaf: (
+                jnp.where(record.finite, leaf, jnp.nan)
+                if jnp.issubdtype(leaf.dtype, jnp.inexact)
+                else leaf
+            ),
+            record,
+        )
+        return after, masked
+
+    # Cycles are recomputed in reverse mode: memory for the laws between them alone.
+    body = jax.checkpoint(body, prevent_cse=False)
+    numbers = state.cycle + jnp.arange(1, len(observations) + 1)
+    times = state.t0 + numbers.astype(state.t0.dtype) * model.interval
+    state, record = jax.lax.scan(body, state, observations)
+    return times, state, record
+
+
+def _check_observations(observations: Array) -> None:
+    if observations.ndim != 2 or len(observations) == 0:
+        raise ValueError(
+            "filter: expected observations of shape (T, p), T >= 1, found "
+            f"{observations.shape}."
+        )
+    if isinstance(observations, Tracer):
+        return
+    infinite = np.isinf(np.asarray(observations)).any(axis=1)
+    if infinite.any():
+        raise ValueError(
+            f"filter: observation {int(np.argmax(infinite))} is infinite; a missing "
+            "one is nan."
+        )

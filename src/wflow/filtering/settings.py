@@ -1,0 +1,140 @@
+"""Experiments of the literature, with the numbers that their scores belong to."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+
+from wflow.measures import Gaussian
+
+from .models import StateSpace, Twin, twin
+from .observations import AbstractObservation, GaussianObservation
+from .systems import Components, Linear, Lorenz63, Lorenz96
+from .transitions import DiscreteMap, RungeKutta4
+
+
+class Setting(eqx.Module):
+    """A model, the law of its first state, how long it is observed.
+
+    Attributes:
+        model: the state-space model.
+        initial: law of the state at time 0.
+        cycles: observations in all.
+        burn_in: of these, how many no score counts.
+    """
+
+    model: StateSpace
+    initial: Gaussian
+    cycles: int = eqx.field(static=True)
+    burn_in: int = eqx.field(static=True)
+
+    def twin(self, key: PRNGKeyArray, cycles: int | None = None) -> Twin:
+        """A true trajectory from a draw of ``initial``, and its observations."""
+        start_key, key = jax.random.split(key)
+        x0 = self.initial.sample(start_key, 1)[0]
+        return twin(self.model, x0, self.cycles if cycles is None else cycles, key)
+
+    def ensemble(self, key: PRNGKeyArray, n: int) -> Float[Array, "n d"]:
+        """Draws of ``initial``."""
+        return self.initial.sample(key, n)
+
+
+# A state near the attractor of Lorenz-63 with the usual parameters.
+_LORENZ63_START = (1.509, -1.531, 25.46)
+
+
+def lorenz63_full(observation: AbstractObservation | None = None) -> Setting:
+    """Lorenz-63 with all components seen at every 0.25, errors of variance 2.
+
+    Args:
+        observation: another law of observations of the same states.
+
+    Reference: Sakov, Oliver, Bertino, Mon. Weather Rev. 140 (2012), table 1; DAPPER,
+    ``mods/Lorenz63/sakov2012``.
+    """
+    if observation is None:
+        observation = GaussianObservation(Components(), 2 * np.eye(3))
+    model = StateSpace(RungeKutta4(Lorenz63(), 0.01, 25), observation)
+    return Setting(model, Gaussian(_LORENZ63_START, 2 * np.eye(3)), 1000, 64)
+
+
+def lorenz63_partial() -> Setting:
+    """Lorenz-63 with the first component seen at every 0.12, errors of variance 8.
+
+    Reference: de Wiljes, Acevedo, Reich (2016); DAPPER, ``mods/Lorenz63/wiljes2017``.
+    """
+    observation = GaussianObservation(Components(stop=1), [[8.0]])
+    model = StateSpace(RungeKutta4(Lorenz63(), 0.01, 12), observation)
+    return Setting(model, Gaussian(_LORENZ63_START, 2 * np.eye(3)), 1000, 33)
+
+
+def lorenz96_classic() -> Setting:
+    """Lorenz-96, 40 components, all seen at every 0.05, errors of variance 1.
+
+    Reference: Sakov, Oke, Tellus A 60 (2008); DAPPER, ``mods/Lorenz96/sakov2008``.
+    """
+    model = StateSpace(
+        RungeKutta4(Lorenz96(), 0.05, 1), GaussianObservation(Components(), np.eye(40))
+    )
+    return Setting(model, Gaussian(np.eye(40)[0], 1e-3 * np.eye(40)), 1000, 400)
+
+
+def lorenz96_hard() -> Setting:
+    """Lorenz-96, every second of 40 components seen at every 0.4, variance 0.5.
+
+    Reference: Spantini, Baptista, Marzouk, SIAM Review 64 (2022), section 6; DAPPER,
+    ``mods/Lorenz96/spantini2019``.
+    """
+    observation = GaussianObservation(Components(every=2), 0.5 * np.eye(20))
+    model = StateSpace(RungeKutta4(Lorenz96(), 0.02, 20), observation)
+    return Setting(model, Gaussian(np.eye(40)[0], 0.1 * np.eye(40)), 2000, 50)
+
+
+def linear_gaussian(
+    matrix: Float[ArrayLike, "d d"] = ((0.9,),),
+    noise: Float[ArrayLike, "d r"] = ((0.19**0.5,),),
+    operator: Float[ArrayLike, "p d"] = ((1.0,),),
+    cov: Float[ArrayLike, "p p"] = ((0.25,),),
+) -> Setting:
+    r"""$x_k = A x_{k-1} + B\xi_k$, $y_k = H x_k + N(0, R)$ from $N(0, I)$.
+
+    By default the scalar autoregression whose stationary law is $N(0, 1)$, seen with
+    errors of variance 0.25.
+    """
+    observation = GaussianObservation(Linear(operator), cov)
+    model = StateSpace(DiscreteMap(function=Linear(matrix)), observation, noise)
+    d = np.shape(matrix)[0]
+    return Setting(model, Gaussian(np.zeros(d), np.eye(d)), 200, 20)
+
+
+def bimodal(scale: float = 0.1**0.5, dim: int = 1) -> Setting:
+    r"""$x_k = 0.9 x_{k-1} + 2\lambda\xi_k$, $y_k = x_k^2 + \lambda\eta_k$ by component.
+
+    The sign of x is never seen: the law of the state keeps two modes. ``scale`` is
+    $\lambda$.
+
+    Reference: Al-Jarrah, Jin, Hosseini, Taghvaei, ICML 2024, section 4.2.
+    """
+    eye = np.eye(dim)
+    model = StateSpace(
+        DiscreteMap(function=Linear(0.9 * eye)),
+        GaussianObservation(jnp.square, scale**2 * eye),
+        2 * scale * eye,
+    )
+    return Setting(model, Gaussian(np.zeros(dim), eye), 60, 5)
+
+
+def half_square(scale: float = 0.4, dim: int = 1) -> GaussianObservation:
+    r"""$y = \frac12 x \odot x + \lambda\eta$: one update with two modes.
+
+    The state and the observation are uncorrelated under $N(0, I)$, so that no Kalman
+    update moves anything. ``scale`` is $\lambda$.
+
+    Reference: Al-Jarrah, Jin, Hosseini, Taghvaei, ICML 2024, section 4.1.
+    """
+    return GaussianObservation(_half_square, scale**2 * np.eye(dim))
+
+
+def _half_square(x: Float[Array, " d"]) -> Float[Array, " d"]:
+    return x**2 / 2

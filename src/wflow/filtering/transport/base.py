@@ -1,0 +1,132 @@
+"""What a transport analysis is: members are moved, none is weighted."""
+
+import abc
+import warnings
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+
+from wflow.filtering.base import AbstractMethod, inflated
+from wflow.filtering.observations import AbstractObservation
+from wflow.measures import Particles
+
+from .coupling import passengers
+from .pairs import Pairs, Standardised
+from .starts import started
+
+
+class AbstractTransport(AbstractMethod):
+    r"""An analysis $x_i \leftarrow S(x_i, y^*)$ by a map, in standard units.
+
+    States and observations are whitened by their own ensembles, mapped, and scaled
+    back. Where the observation lies more than six standard deviations from all
+    simulated ones, the members are moved by a stochastic Kalman update instead; where
+    nothing is observed they stay as they are.
+    """
+
+    # Multiplies deviations from the mean, before observations are simulated.
+    inflation: eqx.AbstractVar[Float[Array, ""]]
+
+    @abc.abstractmethod
+    def transport(self, pairs: Standardised, key: PRNGKeyArray) -> Float[Array, "n d"]:
+        """The analysed ensemble in standard units."""
+
+    def pairs(
+        self,
+        x: Float[Array, "n d"],
+        observed: Float[Array, " p"],
+        observation: AbstractObservation,
+        key: PRNGKeyArray,
+    ) -> Pairs:
+        """What the method wants to know; by default one simulated observation each."""
+        return Pairs.of(x, simulated(observation, x, 1, key), observed)
+
+    def check(self, pairs: Pairs) -> None:
+        """Warn where the ensemble is too small to whiten."""
+        n, _, p = pairs.y.shape
+        check_sizes(self, n, p, pairs.x.shape[1])
+
+    def move(self, pairs: Pairs, key: PRNGKeyArray) -> Float[Array, "n d"]:
+        """The analysed ensemble, ``(n, d)``."""
+        standard = pairs.standardised()
+        moved = self.transport(standard, key)
+        kalman = started("kalman", standard, passengers(standard))
+        moved = jnp.where(standard.outside, kalman, moved)
+        return jnp.where(pairs.felt, standard.scale.undo(moved), pairs.x)
+
+    def analyse_pairs(
+        self,
+        x: Float[Array, "n d"],
+        y: Float[Array, "n p"] | Float[Array, "n m p"],
+        observed: Float[Array, " p"],
+        key: PRNGKeyArray,
+    ) -> Float[Array, "n d"]:
+        """The ensemble given ``observed``, from simulated observations alone."""
+        return self.move(Pairs.of(x, y, observed), key)
+
+    def analyse(
+        self,
+        measure: Particles,
+        observed: Float[Array, " p"],
+        observation: AbstractObservation,
+        key: PRNGKeyArray,
+    ) -> Particles:
+        for_pairs, for_map = jax.random.split(key)
+        x = inflated(measure.x, self.inflation)
+        pairs = self.pairs(x, observed, observation, for_pairs)
+        self.check(pairs)
+        moved = self.move(pairs, for_map)
+        x = jnp.where(pairs.felt, moved, measure.x)
+        return measure.with_state((x, measure.logw))
+
+
+def simulated(
+    observation: AbstractObservation,
+    x: Float[Array, "n d"],
+    draws: int,
+    key: PRNGKeyArray,
+) -> Float[Array, "n draws p"]:
+    """So many observations of every member."""
+    keys = jax.random.split(key, (len(x), draws))
+    simulate = jax.vmap(observation.simulate, (None, 0))
+    return jax.vmap(simulate)(x, keys)
+
+
+def check_sizes(owner: object, n: int, p: int, d: int) -> None:
+    """Say where an ensemble is too small to whiten."""
+    for size, what in ((p, "observation"), (d, "state")):
+        if n <= size + 1:
+            warnings.warn(
+                f"{type(owner).__name__}: {n} members are too few to whiten the "
+                f"{size} components of the {what} (more than {size + 1} are needed); "
+                "they are scaled one by one.",
+                stacklevel=4,
+            )
+
+
+def check_positive(owner: object, name: str, value: ArrayLike) -> None:
+    """Refuse numbers that are not above zero.
+
+    Raises:
+        ValueError: one is not.
+    """
+    if isinstance(value, Tracer | jax.ShapeDtypeStruct):
+        return
+    if not (np.asarray(value) > 0).all():
+        raise ValueError(f"{type(owner).__name__}: expected {name} > 0, found {value}.")
+
+
+def check_count(owner: object, name: str, value: int) -> None:
+    """Refuse numbers of things that are not at least one.
+
+    Raises:
+        ValueError: it is below.
+    """
+    if value < 1:
+        raise ValueError(
+            f"{type(owner).__name__}: expected {name} >= 1, found {value}."
+        )

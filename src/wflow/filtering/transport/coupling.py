@@ -1,0 +1,68 @@
+"""The product cloud: states and observations made independent, and the passengers."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from .pairs import Standardised
+
+
+def derangements(key: PRNGKeyArray, n: int, count: int) -> Int[Array, "count n"]:
+    """Permutations without fixed points, of which no two agree anywhere.
+
+    Members stand on a circle in random order, and permutation r moves each one by r
+    places: a pair occurs once at most. A pair with itself would be one of the joint
+    law.
+
+    Raises:
+        ValueError: fewer than two members, or not ``1 <= count < n``.
+    """
+    if not 1 <= count < n:
+        raise ValueError(
+            f"derangements: expected 1 <= permutations < {n}, the number of members, "
+            f"found {count}."
+        )
+    order = jax.random.permutation(key, n)
+    place = jnp.zeros(n, order.dtype).at[order].set(jnp.arange(n, dtype=order.dtype))
+    shifts = 1 + jnp.arange(count, dtype=order.dtype)
+    return order[(place[None, :] + shifts[:, None]) % n]
+
+
+class Labelled(eqx.Module):
+    """States of some members, what these observed, and an observation to move to.
+
+    Attributes:
+        x: states, ``(k, d)``.
+        y: their own simulated observations, ``(k, p)``.
+        spare: as in ``Standardised``, ``(k, p)``.
+        labels: observations that they carry, ``(k, p)``.
+    """
+
+    x: Float[Array, "k d"]
+    y: Float[Array, "k p"]
+    spare: Float[Array, "k p"]
+    labels: Float[Array, "k p"]
+
+
+def product_cloud(
+    pairs: Standardised, permutations: int, key: PRNGKeyArray
+) -> Labelled:
+    r"""Samples $(x_a, y_b)$ of $\pi_X \otimes \pi_Y$: so many derangements of n each.
+
+    Of m simulated observations of a member, every permutation takes another one.
+    """
+    n, m, _, _ = pairs.sizes
+    other = derangements(key, n, permutations).ravel()
+    own = jnp.tile(jnp.arange(n), permutations)
+    draw = jnp.repeat(jnp.arange(permutations) % m, n)
+    return Labelled(
+        pairs.x[own], pairs.y[own, draw], pairs.spare[own, draw], pairs.y[other, draw]
+    )
+
+
+def passengers(pairs: Standardised) -> Labelled:
+    """All members, carrying the actual observation."""
+    y = pairs.y[:, 0]
+    labels = jnp.broadcast_to(pairs.observed, y.shape)
+    return Labelled(pairs.x, y, pairs.spare[:, 0], labels)

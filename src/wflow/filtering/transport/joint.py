@@ -1,0 +1,128 @@
+"""The discrepancy of joint laws whose labels never move."""
+
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float
+
+from wflow.energies import AbstractEnergy
+from wflow.kernels import AbstractRadialKernel, gram, matvec
+from wflow.measures import Particles, UnsupportedMeasureError
+
+from .attraction import AbstractAttraction
+
+
+class ConditionalMMD(AbstractEnergy):
+    r"""$F = \frac12\mathrm{MMD}^2$ of joint laws with the kernel $k_x k_y$, as a
+    function of the states alone: labels never move.
+
+    For particles $z_m$ with labels $c_m$ and the target $(x_j, y_j)$ it is the energy
+    ``MMD(Product((k_x, k_y), (d, p)), ...)`` on points (z, c); $k_y$, which does not
+    change along the flow, is evaluated once. Points have d coordinates first, others
+    after them are not looked at. Its first variation is that of points whose label is
+    the observation.
+
+    Attributes:
+        kernel: $k_x$.
+        target: the states $x_j$, ``(n, d)``.
+        within: $k_y(c_m, c_{m'})$, ``(k, k)``.
+        across: $k_y(c_m, y_j)$, ``(k, n)``, averaged over what j may have observed.
+        observed_within: $k_y(y^*, c_m)$ of the observation, ``(k,)``.
+        observed_across: $k_y(y^*, y_j)$, ``(n,)``.
+        constant: $\frac12 n^{-2} \sum_{jj'} k((x_j, y_j), (x_{j'}, y_{j'}))$.
+    """
+
+    kernel: AbstractRadialKernel
+    target: Float[Array, "n d"]
+    within: Float[Array, "k k"]
+    across: Float[Array, "k n"]
+    observed_within: Float[Array, " k"]
+    observed_across: Float[Array, " n"]
+    constant: Float[Array, ""]
+
+    @classmethod
+    def of(
+        cls,
+        kernel: AbstractRadialKernel,
+        kernel_y: AbstractRadialKernel,
+        attraction: AbstractAttraction,
+        target: Float[Array, "n d"],
+        labels: Float[Array, "k p"],
+        observed: Float[Array, " p"],
+    ) -> Self:
+        """The energy of a cloud with these labels."""
+        own = observed[None]
+        among = gram(kernel, target) * attraction.among()
+        return cls(
+            kernel,
+            target,
+            gram(kernel_y, labels),
+            attraction.at(labels),
+            gram(kernel_y, own, labels)[0],
+            attraction.at(own)[0],
+            jnp.mean(among) / 2,
+        )
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        del t
+        z, w = self._states(mu)
+        n = self.target.shape[0]
+        within = w @ (gram(self.kernel, z) * self.within) @ w
+        across = w @ jnp.sum(gram(self.kernel, z, self.target) * self.across, 1) / n
+        return within / 2 - across + self.constant
+
+    def first_variation(
+        self, mu: Any, points: Float[Array, "m d"], t: ArrayLike = 0.0
+    ) -> Float[Array, " m"]:
+        r"""The witness $\int k\,d(\mu - \pi)$ at states whose label is observed."""
+        del t
+        z, w = self._states(mu)
+        points = points[:, : z.shape[1]]
+        n = self.target.shape[0]
+        repulsion = matvec(self.kernel, points, z, w * self.observed_within)
+        return repulsion - matvec(
+            self.kernel, points, self.target, self.observed_across / n
+        )
+
+    def _states(self, mu: Any) -> tuple[Array, Array]:
+        if not isinstance(mu, Particles):
+            raise UnsupportedMeasureError(self, mu, "Particles")
+        return mu.x[:, : self.target.shape[1]], mu.w
+
+
+class Floored(AbstractEnergy):
+    r"""$\max(F, F_0)$: a flow stops where its energy has come down to the floor.
+
+    Attributes:
+        energy: F.
+        floor: $F_0$.
+    """
+
+    energy: AbstractEnergy
+    floor: Float[Array, ""]
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        return jnp.maximum(self.energy.value(mu, t), self.floor)
+
+    def first_variation(
+        self, mu: Any, points: Float[Array, "m d"], t: ArrayLike = 0.0
+    ) -> Float[Array, " m"]:
+        moving = jax.lax.stop_gradient(self.energy.value(mu, t) > self.floor)
+        return jnp.where(moving, self.energy.first_variation(mu, points, t), 0)
+
+
+def sampling_floor(
+    kernel: AbstractRadialKernel,
+    attraction: AbstractAttraction,
+    target: Float[Array, "n d"],
+) -> Float[Array, ""]:
+    r"""$\frac12 (E\,k(U, U) - E\,k(U, U')) / n$, estimated from the target itself.
+
+    The expected energy of an independent sample of n; below it a flow fits noise.
+    """
+    n = target.shape[0]
+    values = gram(kernel, target) * attraction.among()
+    diagonal = jnp.trace(values)
+    different = (jnp.sum(values) - diagonal) / (n * (n - 1))
+    return (diagonal / n - different) / (2 * n)

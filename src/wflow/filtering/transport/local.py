@@ -1,0 +1,83 @@
+"""One analysis for every component of the state, from the observations near it."""
+
+import jax
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from wflow.filtering.localisation import Domain
+from wflow.filtering.observations import AbstractObservation
+
+from .base import AbstractTransport, check_sizes
+from .pairs import Pairs, Standardised
+
+
+class LocalTransport(AbstractTransport):
+    """``method`` localised: for high-dimensional states with local observations.
+
+    Every component is moved by an analysis of its patch from its tapered local
+    observations, and only its own new value is kept. Simulated observations,
+    permutations and injected noise are the same for all components, so that those of
+    one member fit together. A component without observations keeps its forecast.
+
+    Tapers scale differences of standardised observations; where errors are known to be
+    Gaussian, they divide their variance in the Kalman gain and the likelihood.
+
+    Attributes:
+        method: a transport.
+        domain: local observations and patches of the components.
+    """
+
+    method: AbstractTransport
+    domain: Domain
+
+    @property
+    def inflation(self) -> Float[Array, ""]:
+        """That of the method."""
+        return self.method.inflation
+
+    def pairs(
+        self,
+        x: Float[Array, "n d"],
+        observed: Float[Array, " p"],
+        observation: AbstractObservation,
+        key: PRNGKeyArray,
+    ) -> Pairs:
+        return self.method.pairs(x, observed, observation, key)
+
+    def check(self, pairs: Pairs) -> None:
+        local, patch = self.domain.observations.shape[1], self.domain.patch.shape[1]
+        check_sizes(self.method, len(pairs.x), local, patch)
+
+    def transport(self, pairs: Standardised, key: PRNGKeyArray) -> Float[Array, "n d"]:
+        return self.method.transport(pairs, key)
+
+    def move(self, pairs: Pairs, key: PRNGKeyArray) -> Float[Array, "n d"]:
+        domain = self.domain
+        if pairs.x.shape[1] != domain.dim:
+            raise ValueError(
+                f"LocalTransport: expected a state of {domain.dim} components, as many "
+                f"as the domain has, found {pairs.x.shape[1]}."
+            )
+        if pairs.log_likelihood is not None:
+            raise TypeError(
+                "LocalTransport: only the likelihood of Gaussian errors "
+                "(GaussianObservation) can be localised."
+            )
+
+        def component(
+            seen: Array, taper: Array, patch: Array, present: Array
+        ) -> Float[Array, " n"]:
+            local = Pairs(
+                pairs.x[:, patch],
+                pairs.y[:, :, seen],
+                pairs.observed[seen],
+                pairs.weights[seen] * taper.astype(pairs.weights.dtype),
+                present,
+                None if pairs.mean is None else pairs.mean[:, seen],
+                None if pairs.cov is None else pairs.cov[seen][:, seen],
+            )
+            return self.method.move(local, key)[:, 0]
+
+        moved = jax.vmap(component)(
+            domain.observations, domain.weights, domain.patch, domain.in_patch
+        )
+        return moved.T

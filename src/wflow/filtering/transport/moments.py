@@ -1,0 +1,81 @@
+"""The flow under a polynomial kernel: two moments, and Kalman's update as its end."""
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+
+from wflow.energies import AbstractEnergy
+from wflow.filtering.base import check_inflation
+from wflow.flows import GradientFlow
+from wflow.geometries import Euclidean
+from wflow.measures import Point, UnsupportedMeasureError, inexact
+
+from .base import AbstractTransport
+from .coupling import passengers
+from .pairs import Standardised
+from .starts import started
+
+
+class MomentMismatch(AbstractEnergy):
+    r"""$F(A, B) = \frac12 |A A^\top + B B^\top - 1|^2 + |B - C|^2$ of affine maps
+    $x \mapsto A x + B y$.
+
+    Half the squared discrepancy under the kernel $(1 + u \cdot u')^2$ of the
+    transported joint law, in whitened coordinates with cross-covariance C (but for
+    the means, which are zero). Its Euclidean gradient flow on ``Point((A, B))`` is the
+    conditional flow of the maps,
+
+    $A' = -2 D_1 A$, $B' = -2(D_1 B + D_2)$ with $D_1 = A A^\top + B B^\top - 1$ and
+    $D_2 = B - C$, which ends from A = 1, B = 0 in $B = C$, $A = (1 - C C^\top)^{1/2}$:
+    the Kalman update with the symmetric square root. Close to perfect correlation it is
+    stiff.
+
+    Attributes:
+        cross: C, ``(d, p)``.
+
+    Reference: ours; the limit is that of a symmetric square-root filter.
+    """
+
+    cross: Float[Array, "d p"] = eqx.field(converter=inexact)
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        del t
+        if not isinstance(mu, Point):
+            raise UnsupportedMeasureError(self, mu, "Point((A, B))")
+        a, b = mu.value
+        own = a @ a.T + b @ b.T - jnp.eye(a.shape[0], dtype=a.dtype)
+        return jnp.sum(own**2) / 2 + jnp.sum((b - self.cross) ** 2)
+
+
+def moment_flow(cross: Float[ArrayLike, "d p"]) -> tuple[GradientFlow, Point]:
+    """The flow of ``MomentMismatch``, and the identity map, where it starts."""
+    energy = MomentMismatch(cross)
+    d = energy.cross.shape[0]
+    start = jnp.eye(d, dtype=energy.cross.dtype), jnp.zeros_like(energy.cross)
+    return GradientFlow(energy, Euclidean()), Point(start)
+
+
+class MomentTransport(AbstractTransport):
+    r"""The end of the moment flow: $x_i \leftarrow A x_i + B y^*$.
+
+    An ensemble Kalman update without simulated noise in the members, with the sampled
+    covariance of simulated observations; for nearly Gaussian laws.
+
+    Attributes:
+        inflation: of the forecast, about its mean.
+
+    Raises:
+        ValueError: inflation out of range; in the analysis, too few members to whiten
+            the state.
+    """
+
+    inflation: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+
+    def __check_init__(self) -> None:
+        check_inflation(self, self.inflation)
+
+    def transport(self, pairs: Standardised, key: PRNGKeyArray) -> Float[Array, "n d"]:
+        del key
+        return started("square_root", pairs, passengers(pairs))

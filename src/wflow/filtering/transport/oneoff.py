@@ -1,0 +1,118 @@
+"""A single Bayesian update from simulated pairs."""
+
+import warnings
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray
+
+from .base import AbstractTransport
+from .pairs import RANGE, Pairs
+from .wasserstein import CouplingTransport
+
+
+def analyse(
+    ensemble: Float[ArrayLike, "n d"],
+    simulated: Float[ArrayLike, "n p"] | Float[ArrayLike, "n m p"],
+    observed: Float[ArrayLike, " p"],
+    method: AbstractTransport | None = None,
+    *,
+    key: PRNGKeyArray,
+) -> Float[Array, "n d"]:
+    """Samples of the posterior from samples of the joint law: no density is needed.
+
+    States and observations are whitened; angles and other periodic quantities must be
+    embedded first (as sine and cosine, say).
+
+    Args:
+        ensemble: samples of the prior, ``(n, d)``.
+        simulated: an observation simulated of each, ``(n, p)``, or several,
+            ``(n, m, p)``.
+        observed: the observation, ``(p,)``; entries that are nan are missing.
+        method: how; None is ``CouplingTransport()``. Its inflation is not used.
+        key: random key.
+
+    Returns:
+        The ensemble given the observation, of equal weights, ``(n, d)``.
+
+    Raises:
+        ValueError: shapes that do not fit together, fewer than two members, values that
+            are not finite, an ensemble of identical members, or simulated observations
+            that are all the same.
+    """
+    method = CouplingTransport() if method is None else method
+    if not isinstance(method, AbstractTransport):
+        raise TypeError(
+            "analyse: expected method to be a transport, found "
+            f"{type(method).__name__}."
+        )
+    x = jnp.asarray(ensemble)
+    x = x.astype(jnp.result_type(x.dtype, jnp.float32)) if x.dtype.kind != "f" else x
+    y, observed = jnp.asarray(simulated, x.dtype), jnp.asarray(observed, x.dtype)
+    _check_shapes(x, y, observed)
+    _check_values(x, y, observed)
+    pairs = Pairs.of(x, y, observed)
+    method.check(pairs)
+    moved, outside = _move(method, pairs, key)
+    if not isinstance(outside, Tracer) and bool(outside):
+        warnings.warn(
+            "analyse: observation outside predictive range (more than "
+            f"{RANGE:g} standard deviations from every simulated one); the result is "
+            "that of a Kalman update.",
+            stacklevel=2,
+        )
+    return moved
+
+
+@eqx.filter_jit
+def _move(
+    method: AbstractTransport, pairs: Pairs, key: PRNGKeyArray
+) -> tuple[Float[Array, "n d"], Bool[Array, ""]]:
+    return method.move(pairs, key), pairs.standardised().outside & pairs.felt
+
+
+def _check_shapes(x: Array, y: Array, observed: Array) -> None:
+    if x.ndim != 2 or x.shape[0] < 2 or x.shape[1] < 1:
+        raise ValueError(
+            f"analyse: expected ensemble of shape (n, d) with n >= 2, found {x.shape}."
+        )
+    if y.ndim not in (2, 3) or y.shape[0] != x.shape[0] or 0 in y.shape:
+        raise ValueError(
+            f"analyse: expected simulated of shape ({x.shape[0]}, p) or "
+            f"({x.shape[0]}, m, p), found {y.shape}."
+        )
+    if observed.shape != y.shape[-1:]:
+        raise ValueError(
+            f"analyse: expected observed of shape {y.shape[-1:]}, as many components "
+            f"as simulated has, found {observed.shape}."
+        )
+
+
+def _check_values(x: Array, y: Array, observed: Array) -> None:
+    if any(isinstance(array, Tracer) for array in (x, y, observed)):
+        return
+    for name, array in (("ensemble", x), ("simulated", y)):
+        bad = ~np.isfinite(np.asarray(array)).reshape(len(array), -1).all(axis=1)
+        if bad.any():
+            raise ValueError(
+                f"analyse: {int(bad.sum())} of {len(bad)} members of {name} (shape "
+                f"{array.shape}) are not finite, the first is {int(np.argmax(bad))}."
+            )
+    if np.isinf(np.asarray(observed)).any():
+        raise ValueError(
+            f"analyse: expected observed finite (or nan where missing), found "
+            f"{np.asarray(observed).tolist()}."
+        )
+    if (np.asarray(x) == np.asarray(x)[0]).all():
+        raise ValueError(
+            f"analyse: degenerate ensemble: all {len(x)} members are identical."
+        )
+    flat = np.asarray(y).reshape(-1, y.shape[-1])
+    if (flat == flat[0]).all():
+        raise ValueError(
+            f"analyse: degenerate simulated observations: all {len(flat)} are "
+            "identical and say nothing of the state. Where that is meant, set observed "
+            "to nan."
+        )

@@ -1,0 +1,100 @@
+"""Targets of the flow: what of the law of observations a method may use."""
+
+import abc
+
+import equinox as eqx
+import jax
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from wflow.filtering.observations import AbstractObservation, require_gaussian
+from wflow.kernels import AbstractRadialKernel, Gaussian
+
+from .attraction import AbstractAttraction, Simulated, Smoothed
+from .base import check_count, simulated
+from .pairs import Pairs, Standardised
+
+
+class AbstractTarget(eqx.Module):
+    """The joint law that the product cloud is moved to."""
+
+    @abc.abstractmethod
+    def pairs(
+        self,
+        x: Float[Array, "n d"],
+        observed: Float[Array, " p"],
+        observation: AbstractObservation,
+        key: PRNGKeyArray,
+    ) -> Pairs:
+        """The ensemble with its observations."""
+
+    @abc.abstractmethod
+    def attraction(
+        self, pairs: Standardised, kernel: AbstractRadialKernel
+    ) -> AbstractAttraction:
+        """The kernel of observations, averaged over what members may have observed."""
+
+
+class LikelihoodFree(AbstractTarget):
+    """Pairs of members and simulated observations, nothing else.
+
+    Attributes:
+        draws: observations simulated of every member; what is averaged over them is
+            less noisy, at little cost.
+
+    Raises:
+        ValueError: ``draws < 1``.
+    """
+
+    draws: int = eqx.field(static=True, default=10)
+
+    def __check_init__(self) -> None:
+        check_count(self, "draws", self.draws)
+
+    def pairs(
+        self,
+        x: Float[Array, "n d"],
+        observed: Float[Array, " p"],
+        observation: AbstractObservation,
+        key: PRNGKeyArray,
+    ) -> Pairs:
+        return Pairs.of(x, simulated(observation, x, self.draws, key), observed)
+
+    def attraction(
+        self, pairs: Standardised, kernel: AbstractRadialKernel
+    ) -> AbstractAttraction:
+        return Simulated(kernel, pairs.y)
+
+
+class RaoBlackwellised(AbstractTarget):
+    """Gaussian errors integrated in closed form, as of infinitely many draws.
+
+    The kernel of observations must be Gaussian. The Kalman start uses the covariance of
+    the errors too. Observations are still simulated, for the product cloud.
+    """
+
+    def pairs(
+        self,
+        x: Float[Array, "n d"],
+        observed: Float[Array, " p"],
+        observation: AbstractObservation,
+        key: PRNGKeyArray,
+    ) -> Pairs:
+        gaussian = require_gaussian(self, observation)
+        mean = jax.vmap(gaussian.mean)(x)
+        y = simulated(gaussian, x, 1, key)
+        return Pairs.of(x, y, observed, mean, gaussian.cov)
+
+    def attraction(
+        self, pairs: Standardised, kernel: AbstractRadialKernel
+    ) -> AbstractAttraction:
+        if not isinstance(kernel, Gaussian):
+            raise TypeError(
+                "RaoBlackwellised: expected a Gaussian kernel_y, found "
+                f"{type(kernel).__name__}."
+            )
+        if pairs.mean is None or pairs.cov is None:
+            raise TypeError(
+                "RaoBlackwellised: simulated observations alone do not say the "
+                "covariance of their errors; take LikelihoodFree()."
+            )
+        return Smoothed(kernel, pairs.mean, pairs.cov)

@@ -1,0 +1,108 @@
+"""The baseline that the flow replaces: a block-triangular map, trained."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from wflow.filtering.base import check_inflation
+from wflow.kernels import AbstractRadialKernel, InverseMultiquadric
+from wflow.measures import Particles, inexact
+
+from .attraction import Simulated
+from .base import AbstractTransport, check_count, check_positive
+from .coupling import Labelled, passengers, product_cloud
+from .joint import ConditionalMMD
+from .pairs import Standardised
+
+
+class TrainedTransport(AbstractTransport):
+    r"""$x_i \leftarrow S_\theta(x_i, y^*)$, $S_\theta(x, y) = x + g_\theta(x, y)$, with
+    $\theta$ of a small network trained to lower the joint discrepancy by Adam.
+
+    Not convex in $\theta$, and much slower than the flow; for comparisons.
+
+    Attributes:
+        kernel_x: $k_x$, of states.
+        kernel_y: $k_y$, of observations.
+        width: hidden units of each layer (hyperbolic tangents).
+        depth: hidden layers; the last layer starts at zero, the map at the identity.
+        steps: of Adam.
+        learning_rate: of Adam.
+        permutations: product cloud of so many times the ensemble.
+        inflation: of the forecast, about its mean.
+
+    Raises:
+        ValueError: a number out of range.
+
+    Reference: Zeng, Jiang, Sun, Xiao, arXiv:2605.13174 (the problem that the paper
+    states; network and optimiser are ours).
+    """
+
+    kernel_x: AbstractRadialKernel = eqx.field(
+        default_factory=lambda: InverseMultiquadric(0.5)
+    )
+    kernel_y: AbstractRadialKernel = eqx.field(
+        default_factory=lambda: InverseMultiquadric(0.5)
+    )
+    width: int = eqx.field(static=True, default=32)
+    depth: int = eqx.field(static=True, default=2)
+    steps: int = eqx.field(static=True, default=300)
+    learning_rate: Float[Array, ""] = eqx.field(converter=inexact, default=1e-2)
+    permutations: int = eqx.field(static=True, default=2)
+    inflation: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+
+    def __check_init__(self) -> None:
+        for name in ("width", "depth", "steps", "permutations"):
+            check_count(self, name, getattr(self, name))
+        check_positive(self, "learning_rate", self.learning_rate)
+        check_positive(self, "kernel_x.bandwidth", self.kernel_x.bandwidth)
+        check_positive(self, "kernel_y.bandwidth", self.kernel_y.bandwidth)
+        check_inflation(self, self.inflation)
+
+    def transport(self, pairs: Standardised, key: PRNGKeyArray) -> Float[Array, "n d"]:
+        _, _, d, p = pairs.sizes
+        for_cloud, for_network = jax.random.split(key)
+        cloud = product_cloud(pairs, self.permutations, for_cloud)
+        energy = ConditionalMMD.of(
+            self.kernel_x,
+            self.kernel_y,
+            Simulated(self.kernel_y, pairs.y),
+            pairs.x,
+            cloud.labels,
+            pairs.observed,
+        )
+        network = eqx.nn.MLP(
+            d + p,
+            d,
+            self.width,
+            self.depth,
+            activation=jnp.tanh,
+            dtype=pairs.x.dtype,
+            key=for_network,
+        )
+        network = eqx.tree_at(
+            lambda net: (net.layers[-1].weight, net.layers[-1].bias),
+            network,
+            replace_fn=jnp.zeros_like,
+        )
+        params, static = eqx.partition(network, eqx.is_inexact_array)
+        optimiser = optax.adam(self.learning_rate.astype(pairs.x.dtype))
+
+        def moved(params: eqx.nn.MLP, members: Labelled) -> Array:
+            points = jnp.concatenate([members.x, members.labels], axis=1)
+            return members.x + jax.vmap(eqx.combine(params, static))(points)
+
+        @jax.grad
+        def slope(params: eqx.nn.MLP) -> Array:
+            return 2 * energy.value(Particles.from_samples(moved(params, cloud)))
+
+        def step(carry: tuple, _: None) -> tuple[tuple, None]:
+            params, state = carry
+            updates, state = optimiser.update(slope(params), state)
+            return (optax.apply_updates(params, updates), state), None
+
+        start = (params, optimiser.init(params))
+        (params, _), _ = jax.lax.scan(step, start, None, length=self.steps)
+        return moved(params, passengers(pairs))

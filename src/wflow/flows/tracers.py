@@ -1,0 +1,43 @@
+"""Points carried by a field that they do not make."""
+
+from typing import Any
+
+from jaxtyping import Array, ArrayLike, Float, PyTree
+
+from wflow.measures import Traced, UnsupportedMeasureError
+
+from .base import AbstractContinuousFlow
+from .gradient import GradientFlow
+
+
+class TracerFlow(AbstractContinuousFlow):
+    r"""``flow`` on a ``Traced`` measure: tracers q move as particles put there would,
+    and are not felt.
+
+    In Wasserstein's geometry $\dot q = -\nabla\frac{\delta F}{\delta\mu}(q)$. Energy
+    and dissipation are those of the particles.
+    """
+
+    flow: GradientFlow
+
+    def _inner(self, mu: Any) -> Any:
+        if not isinstance(mu, Traced):
+            raise UnsupportedMeasureError(self, mu, "Traced")
+        return mu.measure
+
+    def separable(self, mu: Any) -> bool:
+        return self.flow.separable(self._inner(mu))
+
+    def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
+        inner = self._inner(mu)
+        carried = self.flow.velocity_at(inner, mu.tracers, t)
+        return self.flow.velocity(inner, t), carried
+
+    def speed(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        return self.flow.speed(self._inner(mu), t)
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        return self.flow.value(self._inner(mu), t)
+
+    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        return self.flow.dissipation(self._inner(mu), t)

@@ -1,0 +1,73 @@
+"""Only some coordinates move."""
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+from wflow.measures import Particles, ParticlesDifferential, UnsupportedMeasureError
+
+from .base import AbstractGeometry
+
+
+class Block(AbstractGeometry):
+    r"""$K = P\,K_0\,P$ on Particles: of every point only the first ``moving``
+    coordinates move, P is the projection on them.
+
+    With ``Wasserstein()`` this is conditional transport, points (x, y) with y frozen,
+    $\dot x = -\nabla_x \frac{\delta F}{\delta\mu}(x, y)$; its mobility may depend on
+    y. With ``Stein(kernel)`` the force is averaged over all (x, y).
+
+    Attributes:
+        geometry: $K_0$.
+        moving: number of leading coordinates that move.
+
+    Raises:
+        ValueError: ``moving < 1``, or more than the points have.
+
+    Reference: Hagemann, Hertrich, Altekrueger, Beinert, Chemseddine, Steidl,
+    arXiv:2310.03054, section 3 (for the discrepancy, y frozen).
+    """
+
+    geometry: AbstractGeometry
+    moving: int = eqx.field(static=True)
+
+    def __check_init__(self) -> None:
+        if self.moving < 1:
+            raise ValueError(f"Block: expected moving >= 1, found {self.moving}.")
+
+    def _project(self, rows: Float[Array, "n d"]) -> Float[Array, "n d"]:
+        n, d = rows.shape
+        if self.moving > d:
+            raise ValueError(
+                f"Block: expected moving <= {d}, the dimension of the points, found "
+                f"{self.moving}."
+            )
+        still = jnp.zeros((n, d - self.moving), rows.dtype)
+        return jnp.concatenate([rows[:, : self.moving], still], axis=1)
+
+    def _restrict(self, mu: Any, differential: Any) -> ParticlesDifferential:
+        if not isinstance(mu, Particles):
+            raise UnsupportedMeasureError(self, mu, "Particles")
+        return differential._replace(x=self._project(differential.x))
+
+    def velocity(self, mu: Any, differential: Any) -> PyTree[Array]:
+        restricted = self._restrict(mu, differential)
+        dx, dlogw = self.geometry.velocity(mu, restricted)
+        return self._project(dx), dlogw
+
+    def velocity_at(
+        self,
+        mu: Any,
+        differential: Any,
+        points: Float[Array, "m d"],
+        covectors: Float[Array, "m d"],
+    ) -> Float[Array, "m d"]:
+        velocity = self.geometry.velocity_at(
+            mu, self._restrict(mu, differential), points, self._project(covectors)
+        )
+        return self._project(velocity)
+
+    def dissipation(self, mu: Any, differential: Any) -> Float[Array, ""]:
+        return self.geometry.dissipation(mu, self._restrict(mu, differential))

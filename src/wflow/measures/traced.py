@@ -1,0 +1,55 @@
+"""A measure and points carried by the field that it makes."""
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .base import AbstractMeasure, inexact
+from .particles import Particles
+
+
+class Traced(AbstractMeasure):
+    r"""Particles, and tracers: points that ``TracerFlow`` carries along the field of
+    the particles, and that nothing feels.
+
+    Attributes:
+        measure: the particles.
+        tracers: the points, ``(m, d)``.
+
+    Raises:
+        ValueError: particles and tracers differ in dimension.
+    """
+
+    measure: Particles
+    tracers: Float[Array, "m d"] = eqx.field(converter=inexact)
+
+    def __check_init__(self) -> None:
+        shape = jnp.shape(self.tracers)
+        if len(shape) != 2 or shape[1] != self.measure.dim:
+            raise ValueError(
+                f"Traced: expected tracers of shape (m, {self.measure.dim}), found "
+                f"{shape}."
+            )
+
+    @property
+    def state(self) -> tuple[Any, Float[Array, "m d"]]:
+        return self.measure.state, self.tracers
+
+    def with_state(self, state: tuple[Any, Array]) -> Self:
+        measure, tracers = state
+        return eqx.tree_at(
+            lambda mu: (mu.measure, mu.tracers),
+            self,
+            (self.measure.with_state(measure), tracers),
+        )
+
+    def integrate(self, function: Callable[[Any], Array]) -> Array:
+        return self.measure.integrate(function)
+
+    def differential(
+        self, functional: Callable[[Any], Float[Array, ""]]
+    ) -> tuple[Float[Array, ""], Any]:
+        return self.measure.differential(functional)

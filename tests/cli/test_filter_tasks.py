@@ -1,0 +1,104 @@
+"""The filtering tasks on small configs, through the command."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from wflow.cli.app import app
+
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+ENKF = {"kind": "enkf", "members": 20}
+
+
+@pytest.fixture
+def run(tmp_path):
+    def run(name, changes, code=0):
+        config = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(yaml.safe_dump({**config, **changes}))
+        out = tmp_path / "run"
+        result = CliRunner().invoke(app, ["run", str(path), "--out", str(out)])
+        assert result.exit_code == code, result.output
+        if code:
+            return result.output, out
+        again = CliRunner().invoke(app, ["plot", str(out)])
+        assert again.exit_code == 0, again.output
+        return json.loads((out / "metrics.json").read_text()), out
+
+    return run
+
+
+def methods(name, *kept, **changes):
+    config = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())["methods"]
+    return {kind: {**config[kind], **changes} for kind in kept}
+
+
+@pytest.mark.slow
+def test_twin(run):
+    chosen = methods("filter_lorenz63", "enkf", "particle", members=20)
+    changes = {"repeats": 2, "cycles": 40, "burn_in": 20, "methods": chosen}
+    metrics, out = run("filter_lorenz63", changes)
+    for name in chosen:
+        assert metrics[f"rmse_{name}"] < 0.5 * metrics["rmse_climatology"]
+        assert 0 <= metrics[f"coverage_{name}"] <= 1
+        assert metrics[f"failures_{name}"] == 0
+        assert metrics[f"seconds_per_cycle_{name}"] > 0
+    assert (out / "figures" / "scores_lorenz63.png").is_file()
+
+
+@pytest.mark.slow
+def test_local_methods_and_several_cases(run):
+    chosen = methods("filter_lorenz96", "enkf_local", "letkf", members=10)
+    cases = {"all": {"kind": "lorenz96"}, "half": {"kind": "lorenz96_hard"}}
+    changes = {"repeats": 1, "cycles": 4, "burn_in": 0, "methods": chosen}
+    metrics, out = run("filter_lorenz96", {**changes, "cases": cases})
+    # The start is a twentieth of the climate's spread.
+    assert metrics["rmse_letkf_all"] < 1
+    assert "rmse_error_letkf_all" not in metrics
+    assert (out / "figures" / "scores_half.png").is_file()
+
+
+@pytest.mark.slow
+def test_bimodal(run):
+    chosen = methods("filter_bimodal", "transport", steps=20, members=50)
+    changes = {"repeats": 1, "methods": {**chosen, "enkf": ENKF}, "cells": 401}
+    metrics, out = run("filter_bimodal", changes)
+    assert metrics["w1_transport"] < metrics["w1_enkf"]
+    assert metrics["mode_mass_min"] == metrics["mode_mass_transport"] > 0
+    assert (out / "figures" / "bimodal.png").is_file()
+
+
+@pytest.mark.slow
+def test_static(run):
+    particle = {"kind": "particle", "members": 2000, "jitter": 0.0}
+    changes = {
+        "correlations": [0.6],
+        "scales": [0.4],
+        "squares": [1.0],
+        "repeats": 2,
+        "methods": {"particle": particle, "enkf": {**ENKF, "members": 2000}},
+    }
+    metrics, out = run("filter_static", changes)
+    # Sampling errors of 2000 weighted draws; the Kalman update is exact for one law
+    # and does nothing for the other.
+    assert metrics["w1_gaussian_enkf"] < 0.06
+    assert metrics["w1_gaussian_particle"] < 0.06
+    assert metrics["w1_bimodal_particle"] < 0.1 < metrics["w1_bimodal_enkf"]
+    assert (out / "figures" / "static.png").is_file()
+
+
+def test_refusals(run):
+    local = {**ENKF, "local": {"radius": 2.0}}
+    output, _ = run("filter_lorenz63", {"methods": {"near": local}}, code=2)
+    assert "methods.near.local" in output.replace("\n", "")
+    output, _ = run("filter_bimodal", {"methods": {"enkf": ENKF}}, code=2)
+    assert "transport" in output
+    output, _ = run("filter_static", {"correlations": [], "scales": []}, code=2)
+    assert "neither" in output
+    smooth = methods("filter_lorenz63", "transport", exact=True)
+    output, _ = run("filter_lorenz63", {"methods": smooth}, code=2)
+    assert "gaussian" in output

@@ -1,0 +1,125 @@
+"""Product kernels against the product of their factors."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from wflow.energies import MMD
+from wflow.kernels import (
+    EnergyDistance,
+    Gaussian,
+    InverseMultiquadric,
+    Kronecker,
+    Product,
+    gradient_matvec,
+    gram,
+    matvec,
+)
+from wflow.measures import Particles
+
+
+RNG = np.random.default_rng(0)
+U, V = jnp.asarray(RNG.normal(size=(7, 3))), jnp.asarray(RNG.normal(size=(9, 3)))
+B = jnp.asarray(RNG.normal(size=9))
+KX, KY = Gaussian([0.7, 1.2]), InverseMultiquadric(0.6)
+KERNEL = Product((KX, KY), (2, 1))
+
+
+@eqx.filter_jit
+def sums(kernel, u, v, b, block):
+    return (
+        gram(kernel, u, v),
+        matvec(kernel, u, v, b, block),
+        matvec(kernel, v, None, b, block),
+        gradient_matvec(kernel, u, v, b, block),
+    )
+
+
+def test_sums_are_those_of_the_factors():
+    whole = gram(KX, U[:, :2], V[:, :2]) * gram(KY, U[:, 2:], V[:, 2:])
+    own = gram(KX, V[:, :2]) * gram(KY, V[:, 2:])
+    slope = jax.vmap(
+        jax.grad(
+            lambda u: jax.vmap(lambda v: KX(u[:2], v[:2]) * KY(u[2:], v[2:]))(V) @ B
+        )
+    )(U)
+    for block in (None, 4):
+        values = sums(KERNEL, U, V, B, block)
+        for found, expected in zip(
+            values, (whole, whole @ B, own @ B, slope), strict=True
+        ):
+            np.testing.assert_allclose(found, expected, atol=1e-12)
+    np.testing.assert_allclose(KERNEL(U[1], V[2]), whole[1, 2], rtol=1e-13)
+
+
+def test_discrepancy_of_joint_laws_and_its_gradients():
+    target = Particles.from_samples(V)
+
+    @eqx.filter_jit
+    def value(u, h):
+        kernel = Product((Gaussian(h[0]), InverseMultiquadric(h[1])), (2, 1))
+        return MMD(kernel, target).value(Particles.from_samples(u))
+
+    h = jnp.array([0.8, 0.6])
+    kx, ky = Gaussian(h[0]), InverseMultiquadric(h[1])
+    both = jnp.concatenate([U, V])
+    signed = jnp.concatenate([jnp.full(7, 1 / 7), jnp.full(9, -1 / 9)])
+    matrix = gram(kx, both[:, :2]) * gram(ky, both[:, 2:])
+    np.testing.assert_allclose(value(U, h), signed @ matrix @ signed / 2, rtol=1e-11)
+
+    grad_u, grad_h = jax.grad(value, (0, 1))(U, h)
+    direction, step = jnp.asarray(RNG.normal(size=U.shape)), 1e-6
+    slope = (value(U + step * direction, h) - value(U - step * direction, h)) / step
+    np.testing.assert_allclose(jnp.vdot(grad_u, direction), slope / 2, rtol=1e-7)
+    slope = (value(U, h * (1 + step)) - value(U, h * (1 - step))) / step
+    np.testing.assert_allclose(grad_h @ h, slope / 2, rtol=1e-7)
+
+
+def test_an_infinite_bandwidth_takes_a_coordinate_out():
+    one = Product((KX, Gaussian([0.5, jnp.inf])), (2, 2))
+    other = Product((KX, Gaussian(0.5)), (2, 1))
+    extra = jnp.asarray(RNG.normal(size=(7, 1))) * 1e3
+    u = jnp.concatenate([U, extra], axis=1)
+    np.testing.assert_array_equal(gram(one, u), gram(other, U))
+    slopes = gradient_matvec(one, u, u, jnp.ones(7))
+    assert jnp.all(jnp.isfinite(slopes))
+    np.testing.assert_array_equal(slopes[:, 3], 0)
+
+
+def test_kronecker_tells_classes_apart():
+    labels = jnp.array([[0.0], [2.0], [0.0], [7.0], [2.0]])
+    expected = (labels == labels.T).astype(float)
+    np.testing.assert_array_equal(gram(Kronecker(), labels), expected)
+    np.testing.assert_array_equal(gram(Kronecker(), labels, 1.0 * labels), expected)
+    points = jnp.concatenate([U[:5, :2], labels], axis=1)
+    joint = gram(Product((KX, Kronecker()), (2, 1)), points)
+    np.testing.assert_allclose(joint, gram(KX, U[:5, :2]) * expected, atol=1e-14)
+    grads = jax.grad(lambda x: jnp.sum(gram(Kronecker(), x)))(labels)
+    np.testing.assert_array_equal(grads, 0)
+
+
+def test_float32_and_vmap():
+    kernel = Product((EnergyDistance(), KY), (2, 1))
+    u, v, b = (array.astype(jnp.float32) for array in (U, V, B))
+    values = sums(kernel, u, v, b, None)
+    assert {value.dtype for value in values} == {jnp.dtype("float32")}
+    exact = sums(kernel, U, V, B, None)
+    for found, expected in zip(values, exact, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    each = eqx.filter_vmap(lambda h: gram(Product((Gaussian(h), KY), (2, 1)), U))(
+        jnp.array([0.5, 2.0])
+    )
+    np.testing.assert_allclose(
+        each[1], gram(Product((Gaussian(2.0), KY), (2, 1)), U), rtol=1e-13
+    )
+
+
+def test_wrong_blocks_are_named():
+    with pytest.raises(ValueError, match="found 1 kernels and 2 blocks"):
+        Product((KX,), (2, 1))
+    with pytest.raises(ValueError, match=r"dims >= 1, found \(2, 0\)"):
+        Product((KX, KY), (2, 0))
+    with pytest.raises(ValueError, match="points of dimension 3, found 2"):
+        gram(KERNEL, U[:, :2])
