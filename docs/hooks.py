@@ -24,7 +24,7 @@ ORDER = (
     *("geometries", "flows", "solve", "learning", "populations", "sampling"),
     *("sampling.privacy", "regression", "networks", "networks.canonical"),
     *("networks.chaos", "networks.saddle", "networks.attention", "networks.scale"),
-    "filtering",
+    *("filtering", "filtering.transport"),
     *("io", "plotting", "cli"),
 )
 
@@ -55,6 +55,7 @@ def _rooms() -> list[tuple[str, str]]:
         *source.glob("*/__init__.py"),
         source / "sampling/privacy/__init__.py",
         *source.glob("networks/*/__init__.py"),
+        source / "filtering/transport/__init__.py",
     ):
         docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
         name = ".".join(path.parent.relative_to(source).parts)

@@ -69,6 +69,7 @@ def cast(tree, dtype):
 value_of = eqx.filter_jit(lambda energy, mu: energy.value(mu))
 
 
+@pytest.mark.slow
 def test_force_of_confinement_and_attraction():
     b = 0.7
     energy = Potential(lambda x: x @ A @ x / 2) + Interaction(
@@ -128,6 +129,7 @@ def smoothed(x, h):
     return k.sum(1), -(k[..., None] * z / h).sum(1) / k.sum(1)[:, None]
 
 
+@pytest.mark.slow
 def test_kernel_smoothed_density():
     h = np.array([0.5, 0.8])
     density, score = smoothed(X, h)

@@ -133,6 +133,7 @@ def test_force_depends_on_the_empirical_measure_alone(name, cloud):
     np.testing.assert_array_equal(padded[N:], 0)
 
 
+@pytest.mark.slow
 def test_a_weightless_particle_with_a_huge_score_is_not_heard(attention, cloud):
     loud = eqx.tree_at(
         lambda e: [block.projection.weight for block in e.blocks],
@@ -163,6 +164,7 @@ def test_one_particle_and_coinciding_particles(name, cloud):
         assert np.isfinite(leaf).all()
 
 
+@pytest.mark.slow
 def test_time_matters_only_where_there_is_a_clock(attention, cloud):
     x, w = cloud
     mu = Particles.from_samples(x, w)
@@ -204,6 +206,7 @@ def test_gradient_of_the_force_in_parameters_and_positions(name, cloud):
         assert gradient[0].softening == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(learned()))
 def test_float32_stays_float32_inside_and_maps(name, cloud):
     energy = cast(learned()[name], jnp.float32)

@@ -86,6 +86,7 @@ def test_plug_in_velocity_is_minus_the_score(correlated):
     np.testing.assert_allclose(energy.first_variation(MU, y), elsewhere, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_sums_and_multiples_bind_their_parts():
     density = KDE(form="plug_in")
     energy = 2.0 * Entropy(0.5, density) + KLDivergence(TARGET.log_density, density)

@@ -54,6 +54,7 @@ def test_constant_rate_multiplies_the_mass():
     np.testing.assert_allclose(mass, factor * CLOUD.mass, rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_rate_of_time():
     """g = cos t multiplies by exp(sin t)."""
     end = solve(GrowthFlow(lambda x, t: jnp.cos(t)), CLOUD, 0.0, 2.0)[-1]

@@ -99,6 +99,7 @@ def test_nothing_leaves_the_support():
     assert jnp.all(jnp.abs(still.x[:, 0]) <= 1)
 
 
+@pytest.mark.slow
 def test_weights_do_not_move():
     w = jnp.linspace(0.5, 2.0, N)
     mu = Particles.from_samples(TARGET.sample(KEY, N), w)
@@ -108,6 +109,7 @@ def test_weights_do_not_move():
     assert flow.separable(mu)
 
 
+@pytest.mark.slow
 def test_alpha_is_a_length_of_step():
     x = TARGET.sample(KEY, N)
     slow = run(MetropolisLangevinFlow(TARGET.log_density, 0.5), x, KEY, 0.8)

@@ -128,6 +128,7 @@ def test_shk_matrix():
     )
 
 
+@pytest.mark.slow
 def test_shk_fixed_point():
     target = GaussianLogDensity(jnp.array([0.5, -1.0]), jnp.linalg.inv(COV2))
     geometry = HellingerKantorovich(1.0, 1.0)
@@ -294,6 +295,7 @@ def test_langevin_matches_the_gaussian_flow():
     assert abs(moved.cov[0, 0] / exact.cov[0, 0] - 1) < 5 * (2 / n) ** 0.5
 
 
+@pytest.mark.slow
 def test_underdamped_langevin_is_stationary():
     # exp(-V/tau - v^2/2tau) stays; variances tau/k and tau, by five standard errors.
     n, tau, k = 4000, 0.5, 2.0
@@ -361,6 +363,7 @@ def ornstein_uhlenbeck():
     )
 
 
+@pytest.mark.slow
 def test_poisson_resetting_moments():
     # Stationary mean and covariance: printed to eight digits.
     flow = PoissonMomentFlow(ornstein_uhlenbeck(), 1 / 1.5, ORIGIN)
@@ -594,6 +597,7 @@ def test_refusals():
     assert jnp.isfinite(stein.velocity(mu)[0]).all()
 
 
+@pytest.mark.slow
 def test_learnable():
     gamma = Learnable(0.3)
     np.testing.assert_allclose(gamma.value, 0.3, rtol=1e-12)

@@ -184,6 +184,7 @@ def test_draws():
             np.testing.assert_allclose(levels, [0.01, 0.5, 0.99], rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_age_density():
     ages = jnp.array([0.5, 3.0])
     for name in ("gamma2", "density"):

@@ -85,6 +85,7 @@ def test_what_is_empty_stays_empty():
     np.testing.assert_allclose(mu.density, [2.0, 0.0, 2.0, 0.0], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_on_particles_weights_follow_the_formula():
     kl = KLDivergence(TARGET.log_density, KDE(0.7, "plug_in"))
     mu = jump(ReweightingFlow(kl, 2.0), CLOUD, 0.3)
@@ -100,6 +101,7 @@ def test_on_particles_weights_follow_the_formula():
     np.testing.assert_allclose(again.logw, mu.logw, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_first_order_is_the_fisher_rao_velocity():
     kl = KLDivergence(TARGET.log_density, KDE(0.7, "plug_in"))
     rate = GradientFlow(kl, FisherRao()).velocity(CLOUD)[1]
@@ -107,6 +109,7 @@ def test_first_order_is_the_fisher_rao_velocity():
     np.testing.assert_allclose(slope, rate, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_steps_add_on_densities():
     # Exact: ten steps are one step of ten times the length.
     flow = ReweightingFlow(KLDivergence(MIXTURE.log_density), 0.9)

@@ -25,6 +25,7 @@ def jump(flow, mu, h=0.1):
     return flow.jump(mu, 0.0, h, KEY)
 
 
+@pytest.mark.slow
 def test_weights_follow_the_formula():
     flow = TransitionMixtureFlow(TARGET.log_density, 0.7, 2.0, None)
     mu = jump(flow, MU)

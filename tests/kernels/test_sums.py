@@ -99,6 +99,7 @@ def test_gradient_matvec_is_the_gradient(kind, clouds):
     )
 
 
+@pytest.mark.slow
 @kernels
 def test_gradient_of_a_self_sum_against_finite_differences(kind, clouds):
     x = clouds[1]
@@ -198,6 +199,7 @@ def test_pair_sum_pads_at_a_point(clouds):
     assert jnp.all(jnp.isfinite(grad(y)))
 
 
+@pytest.mark.slow
 def test_vmap_over_bandwidths_and_clouds(clouds):
     x, y, b = clouds
     h = jnp.array([0.5, 2.0])

@@ -35,6 +35,7 @@ def straight(snapshots):
     return Snapshots(TIMES, clouds)
 
 
+@pytest.mark.slow
 def test_least_value_and_minimiser(straight):
     stack = stacked(straight)
     value = jax.value_and_grad(lambda s: dice_loss(s, TIMES, stack.x, stack.weights))

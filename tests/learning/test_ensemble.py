@@ -78,6 +78,7 @@ def test_the_bayesian_bootstrap_has_the_standard_error_of_a_mean(snapshots):
         )
 
 
+@pytest.mark.slow
 def test_the_leapfrog_carries_the_standard_error(snapshots):
     """Linear motion: x(t) = a x + b v, so the mean's error is that of a x + b v."""
     count, rng = 32, np.random.default_rng(1)

@@ -64,6 +64,7 @@ def test_quadrature_is_exact(dim, degree):
         np.testing.assert_allclose(found, _standard_moment(p), atol=1e-12 * scale)
 
 
+@pytest.mark.slow
 def test_integrals_and_density(mixture):
     law = Gaussian(MEAN, COV)
     outer = law.integrate(lambda x: jnp.outer(x, x))

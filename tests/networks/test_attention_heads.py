@@ -125,6 +125,7 @@ def test_softmax_risk_at_the_minimum_of_the_limit():
         assert abs(float(jnp.mean(draws)) - value) < 3 * error
 
 
+@pytest.mark.slow
 def test_prompts_have_their_moments():
     v = np.array([1.0, 2.0, -1.0, 0.5])
     covariance = np.asarray(spiked_covariance(2.0, v))

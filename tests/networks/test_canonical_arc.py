@@ -122,6 +122,7 @@ def stop_of(k, optimum, lam=0.7, matrix=None, scale=1.0):
     return quadratic(matrix, *map(jnp.asarray, arguments))
 
 
+@pytest.mark.slow
 def test_quadratics():
     # O5: isotropic curvature gives ridge, anisotropic does not.
     end = stop_of([2.0, 2.0], [1.5, 0.0])[-1].measure.value

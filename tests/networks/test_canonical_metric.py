@@ -87,6 +87,7 @@ def test_another_geometry_of_the_parameters():
     np.testing.assert_allclose(scaled.kernel(AT).as_matrix(), expected, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_many_outputs_go_by_conjugate_gradients():
     # 600 outputs of 700 parameters, linear: K = X X^T.
     key = jax.random.key(2)

@@ -47,6 +47,7 @@ def test_moments_move_as_their_neurons():
     )
 
 
+@pytest.mark.slow
 def test_initial_fluctuations():
     """m E|Delta_0|^2 = eps^2 (2 + 4/d) = 3 by 2000 draws, 5 standard errors (3.3)."""
     risk, m = QuadraticRisk(TEACHER), 8

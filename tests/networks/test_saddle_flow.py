@@ -112,6 +112,7 @@ def test_hand_example_converges_to_its_limit():
     assert float(first) == pytest.approx(slow[400.0][0], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_ties_depend_on_the_start():
     """Both jump together from equal starts; a start of ratio 2 shifts the shares."""
     data = ReLUData.orthogonal(np.ones(4))

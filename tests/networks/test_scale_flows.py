@@ -79,6 +79,7 @@ def plain():
     return integrate(decayed(0.0, 0.0), layer(), 2.0)
 
 
+@pytest.mark.slow
 def test_imbalance_is_conserved(plain):
     # Oracle 1.
     assert invariant_drift(plain) < 1e-10

@@ -41,6 +41,7 @@ def gradients(normed, seed=1):
     return slope, eqx.filter_grad(lambda n: loss(matrix(n)))(normed)
 
 
+@pytest.mark.slow
 def test_its_flow_is_that_of_magnitude_and_direction_in_each_row():
     r"""dM_i/dt = -[n n^T + (g_i^2/|v_i|^2)(I - n n^T)] G_i, and |v_i| stays.
 

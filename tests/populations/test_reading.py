@@ -41,6 +41,7 @@ SNAPSHOTS = Snapshots([0.0, 1.0], CLOUDS)
 DISTANCES = np.linspace(0.0, 2.5, 6)
 
 
+@pytest.mark.slow
 def test_parts_of_a_sum_and_of_a_scaled_one():
     attention = AttentionPotential(2, width=4, depth=1, key=KEY)
     found = parts(2.0 * (BOWL + REPULSION) + ENTROPY + attention)

@@ -94,6 +94,7 @@ def test_start_velocity_of_the_probability_flow(diffusion):
         np.testing.assert_allclose(found, expected, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_the_same_key_gives_the_same_snapshots():
     for simulate in (boids, vortex, toggle):
         first, again = (simulate(KEY, n=8, snapshots=3) for _ in range(2))

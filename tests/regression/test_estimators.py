@@ -99,6 +99,7 @@ def test_cross_validation_chooses_the_least_score():
     np.testing.assert_allclose(risk.coef_, again.coef_, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_inside_scikit_learn():
     """In a pipeline, in a grid over laws, and through pickle."""
     pipe = make_pipeline(StandardScaler(), ResettingRidge())

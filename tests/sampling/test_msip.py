@@ -110,6 +110,7 @@ def test_iteration_is_euler():
     np.testing.assert_allclose(run.energy[-1], euler.energy[0], rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("s", "sigma", "expected", "mmd2"),
     [
@@ -278,6 +279,7 @@ def test_gradient_of_a_fixed_point_is_implicit():
     np.testing.assert_allclose(slope, jax.grad(closed)(1.0), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_random_nodes_are_shared_or_redrawn_with_a_key():
     embedding = GradientFreeEmbedding(
         TARGET.log_density, MonteCarlo(20, jax.random.key(1))
@@ -337,6 +339,7 @@ def test_starts_that_cannot_move_are_named():
         MSIP(ExactEmbedding(TARGET), Kernel(0.8), 0.0).check(twice)
 
 
+@pytest.mark.slow
 def test_a_learnable_bandwidth_is_used_as_it_is():
     flow = MSIP(ExactEmbedding(TARGET), Kernel(Learnable(0.8)), Learnable(1e-8))
     run = damped_iteration(flow, START, steps=50)

@@ -22,6 +22,7 @@ TRUTH = jnp.array([0.0, -1.5, 2.0, 0.3])
 fields = jax.jit(jax.vmap(MODEL))
 
 
+@pytest.mark.slow
 def test_joker_has_mass_one_and_its_mean():
     x, y = np.linspace(-9, 9, 500), np.linspace(-4, 14, 500)
     points = jnp.asarray(np.stack(np.meshgrid(x, y, indexing="ij"), -1).reshape(-1, 2))
@@ -98,6 +99,7 @@ def test_elliptic_solution_scales_with_the_conductivity():
     np.testing.assert_allclose(u[1], u[0] / np.e, rtol=1e-7)
 
 
+@pytest.mark.slow
 def test_gradient_of_the_elliptic_posterior():
     problem = GaussianInverseProblem(
         MODEL, MODEL(TRUTH) + 0.01, 0.05, Gaussian(np.zeros(4), 4 * np.eye(4))

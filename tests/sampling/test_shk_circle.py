@@ -70,6 +70,7 @@ def test_dissipation(solution):
     np.testing.assert_allclose(masses, 1, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_bounds_of_the_log_ratio(solution):
     # The oscillation and the lowest value decay at rate beta, whatever the transport;
     # the slope at kappa + beta with the least curvature kappa < 0. All up to the

@@ -58,6 +58,7 @@ def run(x, v, friction, h):
     return jax.lax.scan(step, start, None, length=200)[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("consistent", "steps", "expected"),
     [
@@ -233,6 +234,7 @@ def test_momentum_decays_exactly():
     )
 
 
+@pytest.mark.slow
 def test_time_reversal():
     flow = LagrangianFlow(Potential(quartic) + Interaction(spring), 0.0)
     there = solve(flow, CLOUD, 0.0, 1.0, dt0=0.05)[-1]

@@ -41,6 +41,7 @@ NOISY = LangevinFlow(Potential(half_square), 1.0)
 KEY = jax.random.key(0)
 
 
+@pytest.mark.slow
 def test_adaptive_solve():
     times = jnp.array([0.0, 0.5, 2.0])
     solution = solve(DECAY, CLOUD, 0.0, 2.0, times=times)
@@ -61,6 +62,7 @@ def test_adaptive_solve():
     assert solution.stats["time_reached"] == 2
 
 
+@pytest.mark.slow
 def test_energy_falls_as_dissipated():
     # Energy recorded at both ends, dissipation integrated between by Simpson's rule.
     times = jnp.linspace(0, 1, 21)
@@ -71,6 +73,7 @@ def test_energy_falls_as_dissipated():
     np.testing.assert_allclose(change, -weights @ rate, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_fixed_steps_meet_the_saved_times():
     times = jnp.array([0.13, 0.5, 0.97])
     solution = solve(
@@ -88,6 +91,7 @@ def test_fixed_steps_meet_the_saved_times():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fixed", [False, True])
 def test_blow_up_says_when(fixed):
     # x' = 4 x^3 / n-free: reaches infinity at t = 1 / (8 max x^2).

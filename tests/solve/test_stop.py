@@ -49,6 +49,7 @@ def stopped(x0, level, dtype=jnp.float64):
     return solve(FLOW, mu, 0.0, 2.0, times=TIMES, stop=Below(level), **TIGHT)
 
 
+@pytest.mark.slow
 def test_the_solve_ends_where_the_condition_falls_through_zero():
     # x(t) = 2 e^{-t} meets 1 at log 2; tolerance of the solver.
     sol = stopped(2.0, jnp.array(1.0))
@@ -98,6 +99,7 @@ def test_float32_stays_float32():
     np.testing.assert_allclose(sol.times[-1], np.log(2), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_fixed_steps_stop_between_steps():
     # Tsit5 at h = 0.1 and its interpolation: 1e-6.
     mu = Point(jnp.array([2.0, 2.0]))

@@ -108,6 +108,7 @@ def test_infinitesimally_it_is_transport_and_reaction():
     assert float(squared(start, end, 1e-4)) == pytest.approx(expected, rel=0.03)
 
 
+@pytest.mark.slow
 def test_padding_counts_for_nothing():
     padded = Particles.from_samples(
         np.concatenate([X, np.zeros((2, 2))]), np.concatenate([A, np.zeros(2)])

@@ -87,6 +87,7 @@ def test_is_a_divergence(p):
     np.testing.assert_allclose(tight(p, Y, X, B, A).value, tight(p).value, rtol=1e-9)
 
 
+@pytest.mark.slow
 @powers
 def test_small_blur_is_exact_transport(p):
     limit = w1(X, Y, A, B) if p == 1 else w2_squared(X, Y, A, B) / 2
@@ -128,6 +129,7 @@ def test_gradients_against_finite_differences(p):
         np.testing.assert_allclose(jnp.vdot(grad, v), slope, rtol=1e-6)
 
 
+@pytest.mark.slow
 @powers
 def test_gradient_in_the_weight_of_a_massless_point(p):
     a = jnp.asarray(A).at[0].set(0.0)
@@ -137,6 +139,7 @@ def test_gradient_in_the_weight_of_a_massless_point(p):
     np.testing.assert_allclose(jax.grad(value)(a)[0], slope, rtol=1e-4)
 
 
+@pytest.mark.slow
 @powers
 def test_gradient_is_zero_where_the_clouds_agree(p):
     grad = jax.grad(lambda x: tight(p, x, X, A, A).value)(X)
