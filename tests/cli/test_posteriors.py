@@ -150,6 +150,7 @@ def test_densities_are_those_of_scipy(name, tmp_path):
     assert target(z.astype(jnp.float32)) == pytest.approx(exact, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "match"),
     [

@@ -189,6 +189,7 @@ def test_discrepancies_against_numpy():
     np.testing.assert_allclose(value, expected.value, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_discrepancy_to_a_density_is_that_to_its_quadrature():
     kernel = GaussianKernel(np.array([3.0, 4.0]))
     law = Gaussian(MEAN, COV)

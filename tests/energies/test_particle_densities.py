@@ -35,6 +35,7 @@ def estimate(x, y, w, h):
     return rho, np.einsum("ij,ijd->id", k, pulls) / rho[:, None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("density", "h"),
     [
@@ -106,6 +107,7 @@ def test_sums_and_multiples_bind_their_parts():
     np.testing.assert_allclose(quantum.bound(MU).value(MU), quantum.value(MU))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "density", [KDE(0.7), KDE(0.7, "plug_in"), KDE(), KDE(form="plug_in")]
 )

@@ -68,6 +68,7 @@ def run(method, observed=TWIN.observed, **options):
     return filter(SETTING.model, method, observed, law(method), KEY, **options)
 
 
+@pytest.mark.slow
 @each_method
 def test_online_cycles_are_the_scan_to_the_bit(method, tmp_path):
     """One observation at a time, saved and resumed half-way in a new state."""
@@ -103,6 +104,7 @@ def test_two_scans_in_a_row_are_one():
         second.coverage(TWIN.truth[3:])
 
 
+@pytest.mark.slow
 @each_method
 def test_result_is_consistent(method):
     found = run(method)
@@ -129,6 +131,7 @@ def test_result_is_consistent(method):
         assert found.ensembles.shape == (6, 8, 3)
 
 
+@pytest.mark.slow
 @each_method
 def test_missing_observations(method):
     """All missing: the forecast to the bit. One missing: as if it were not there."""
@@ -187,6 +190,7 @@ def growing(time, distance):
     )
 
 
+@pytest.mark.slow
 def test_a_failed_cycle_is_named_and_what_was_before_is_kept():
     observed = jnp.ones((6, 1))
     ensemble = jnp.linspace(-1, 1, 8)[:, None]
@@ -242,6 +246,7 @@ def test_one_compilation_for_all_numbers():
     assert counts[0] == counts[1]
 
 
+@pytest.mark.slow
 @each_method
 def test_float32_stays_float32(method):
     single = filter(
@@ -294,6 +299,7 @@ def test_unequal_weights_are_resampled_for_methods_without_weights():
     np.testing.assert_allclose(np.exp(kept.logw), weights)
 
 
+@pytest.mark.slow
 def test_bad_input_is_named():
     model = SETTING.model
     good = TWIN.observed

@@ -46,6 +46,7 @@ def test_lorenz63_follows_the_reference(end, tolerance):
     )
 
 
+@pytest.mark.slow
 def test_adaptive_solve_follows_the_reference():
     motion = AdaptiveODE(Lorenz63(), 5.0, rtol=1e-11, atol=1e-11)
     np.testing.assert_allclose(advance(motion, START63), LORENZ63[5], atol=1e-7, rtol=0)
@@ -84,6 +85,7 @@ def waves(length):
     return jnp.asarray(np.cos(x / 16) * (1 + np.sin(x / 16)))
 
 
+@pytest.mark.slow
 def test_kuramoto_sivashinsky_is_of_order_four():
     """On the attractor of the example of Kassam and Trefethen, over one time unit.
 

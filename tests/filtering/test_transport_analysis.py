@@ -38,6 +38,7 @@ def move(method, x, y, observed):
     return method.analyse_pairs(x, y, observed, KEY)
 
 
+@pytest.mark.slow
 def test_symmetries():
     # O10, with the Kalman start and all pairs in the product cloud.
     moved = move(ALL, X, Y, OBSERVED)
@@ -165,6 +166,7 @@ def test_rao_blackwellised_and_draws():
     )
 
 
+@pytest.mark.slow
 def test_inflation_comes_before_the_observations():
     observation = SimulatedObservation(lambda x, key: x[:1])
     mu = Particles.from_samples(X)
@@ -234,6 +236,7 @@ def test_linear_gaussian_problems_stay_at_the_kalman_start(r):
         assert abs(moved.mean() - np.mean(x)) < 0.1
 
 
+@pytest.mark.slow
 def test_without_information_the_force_is_sampling_noise():
     # O11: of size n^{-1/2} when observations are independent of states.
     @eqx.filter_jit

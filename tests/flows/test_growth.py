@@ -61,6 +61,7 @@ def test_rate_of_time():
     np.testing.assert_allclose(end.mass, np.exp(np.sin(2.0)) * CLOUD.mass, rtol=1e-7)
 
 
+@pytest.mark.slow
 def test_logistic_growth_is_births_plus_crowding():
     """M' = r M (1 - M / K), the deaths a reaction down r M^2 / (2 K)."""
     r, capacity, t = 1.3, 2.0, 1.7

@@ -312,6 +312,7 @@ def test_underdamped_langevin_is_stationary():
     assert abs(jnp.mean(moved.measure.x * moved.velocity)) < 5 * tau / k**0.5 / n**0.5
 
 
+@pytest.mark.slow
 def test_birth_death_follows_fisher_rao():
     # Against the closed form of the reaction, with jumps alone.
     target = GaussianLogDensity(jnp.zeros(1), jnp.ones((1, 1)))

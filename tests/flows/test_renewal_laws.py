@@ -91,6 +91,7 @@ def test_filters(table, name, expected, tol):
     assert abs(table[name][0, 4] - expected) < tol
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_transforms_agree(table, name):
     # Trapezoids of the survival in the logarithm of the age; where it has a kink they

@@ -122,6 +122,7 @@ def test_steps_add_on_densities():
     np.testing.assert_allclose(switched.density, ten.density, rtol=1e-11)
 
 
+@pytest.mark.slow
 def test_resampling():
     # Closure around points far from the target: few particles carry all the weight.
     kl = KLDivergence(lambda x: 8 * jnp.sum(x), GaussianClosure())

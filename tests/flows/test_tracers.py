@@ -116,6 +116,7 @@ def test_gradient_through_tracers_against_finite_differences():
     np.testing.assert_allclose(jax.grad(end)(0.8), difference, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_noise_is_injected_into_both():
     # Of the potential |x|^2 / 2: x - h (x + b xi) with a level of each coordinate.
     level = jnp.array([0.4, 0.0])
@@ -135,6 +136,7 @@ def test_noise_is_injected_into_both():
     np.testing.assert_allclose(moved.tracers, POINTS + 0.1 * dq, rtol=1e-11)
 
 
+@pytest.mark.slow
 def test_bad_input_is_named():
     with pytest.raises(ValueError, match=r"tracers of shape \(m, 2\), found \(5, 1\)"):
         Traced(MU, POINTS[:, :1])
@@ -144,6 +146,7 @@ def test_bad_input_is_named():
         TracerFlow(GradientFlow(ENERGY, FisherRao())).velocity(Traced(MU, POINTS))
 
 
+@pytest.mark.slow
 def test_float32():
     mu = Traced(
         Particles(MU.x.astype(jnp.float32), MU.logw.astype(jnp.float32)),

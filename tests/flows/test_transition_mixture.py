@@ -87,6 +87,7 @@ def test_resampling_below_the_threshold():
     assert len(np.unique(np.asarray(mu.x), axis=0)) < 12
 
 
+@pytest.mark.slow
 def test_gradients():
     # Of weights and positions in both strengths, against central differences.
     def end(p):

@@ -90,6 +90,7 @@ def test_operator_is_symmetric(geometry):
     np.testing.assert_allclose(df, -jnp.vdot(f.x, vf), rtol=1e-10)
 
 
+@pytest.mark.slow
 @geometries
 def test_velocity_elsewhere_is_that_of_a_light_particle(geometry):
     # A particle of weight 1e-9 put there moves with the field of the others.

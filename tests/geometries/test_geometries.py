@@ -78,6 +78,7 @@ def test_one_flow_on_three_measures(geometry):
     np.testing.assert_allclose(second, cov, atol=2e-2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("boundary", ["periodic", "no-flux"])
 def test_entropy_on_a_grid_is_the_heat_equation(boundary):
     rho = np.random.default_rng(0).uniform(size=(6, 5)) ** 4
@@ -161,6 +162,7 @@ def test_riemannian_default_survives_an_ill_conditioned_metric(dtype):
     np.testing.assert_allclose(velocity, exact, atol=tolerance * scale)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "error", "words"),
     [

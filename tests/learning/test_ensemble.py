@@ -137,6 +137,7 @@ def test_members_differ_and_are_the_same_again(ensemble, snapshots):
     assert ensemble.members[2].compile_seconds < 0.5
 
 
+@pytest.mark.slow
 def test_points_that_are_followed_start_where_they_were_seen(ensemble, snapshots):
     for forecast in ensemble.forecast([2.0], followed=True):
         np.testing.assert_array_equal(forecast[0], snapshots[3])
@@ -149,6 +150,7 @@ def test_points_that_are_followed_start_where_they_were_seen(ensemble, snapshots
         ensemble.band(mean, [2.0], sizes=12, followed=True)
 
 
+@pytest.mark.slow
 def test_save_and_load(tmp_path, ensemble, snapshots):
     ensemble.save(tmp_path)
     back = Ensemble.load(tmp_path, harmonic(jax.random.key(5)))

@@ -73,6 +73,7 @@ def test_resumed_after_an_exception(tmp_path, whole, last):
     assert (tmp_path / "model.eqx").read_bytes() == whole
 
 
+@pytest.mark.slow
 def test_refuses_the_checkpoint_of_another_training(tmp_path):
     def stop(chunk):
         raise Interrupted

@@ -94,6 +94,7 @@ def test_integrals_and_density(mixture):
     np.testing.assert_allclose(mixture.mean, WEIGHTS @ MEANS / 4, rtol=1e-14)
 
 
+@pytest.mark.slow
 def test_samples_have_the_moments(mixture):
     n = 4000
     for law in (Gaussian(MEAN, COV), mixture):

@@ -39,6 +39,7 @@ def test_wrong_arguments_are_refused_in_a_sentence(make, words):
         make()
 
 
+@pytest.mark.slow
 def test_from_log_density_has_the_moments(grid):
     # The midpoint rule is exact for a Gaussian up to what the box cuts off.
     np.testing.assert_allclose(grid.mass, 1, rtol=1e-14)
@@ -58,6 +59,7 @@ def test_from_log_density_has_the_moments(grid):
     np.testing.assert_allclose(masses @ points, grid.mean, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_from_samples_is_the_histogram():
     rng = np.random.default_rng(0)
     x = np.concatenate([rng.normal(size=(300, 2)) * 2, [UPPER, LOWER, [np.nan, 0]]])

@@ -98,6 +98,7 @@ def test_samples_come_by_weight(cloud):
     assert (np.abs(share - p) <= 5 * np.sqrt(p * (1 - p) / n)).all()
 
 
+@pytest.mark.slow
 def test_jit_vmap_grad_and_float32():
     x = jnp.asarray(np.random.default_rng(1).normal(size=(3, 5, 2)), jnp.float32)
 
