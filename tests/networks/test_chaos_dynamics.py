@@ -197,7 +197,7 @@ def test_samples_cost_one_over_n():
 
 @pytest.mark.slow
 def test_single_index_losses():
-    """L_t at t = 0, 5, 10, 15, 30 of 512 neurons (3.12), two digits there."""
+    """L_t at t = 0, 5, 10, 15, 30 of 512 neurons (3.12)."""
     risk = SingleIndexRisk(jnp.array([0, 0, 0.5, 0, 0.5]), jnp.eye(5)[0])
     student = Student(risk, UniformSphere(5))
     times = (0.0, 5.0, 10.0, 15.0, 30.0)
@@ -205,8 +205,10 @@ def test_single_index_losses():
     moved = follow(student, net, times).measures
     np.testing.assert_allclose(jnp.linalg.norm(moved.x, axis=-1), 1, atol=1e-5)
     loss = jax.vmap(risk.loss)(moved)
-    # Fluctuations of m = 512, .02 / m, and the reference's own of 1024.
-    np.testing.assert_allclose(loss, [0.86, 0.031, 0.010, 0.0042, 0.0010], rtol=0.12)
+    # Three standard deviations of a run of 512 neurons, from eight of them; the
+    # published numbers are those of one run of 1024.
+    error = np.abs(loss - np.array([0.86, 0.031, 0.010, 0.0042, 0.0010]))
+    np.testing.assert_array_less(error, [0.06, 0.005, 0.002, 0.0016, 0.0007])
 
 
 def test_flips_of_neurons():
