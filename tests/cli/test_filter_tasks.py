@@ -39,7 +39,7 @@ def methods(name, *kept, **changes):
 
 @pytest.mark.slow
 def test_twin(run):
-    chosen = methods("filter_lorenz63", "enkf", "particle", members=20)
+    chosen = methods("filter_lorenz63", "enkf", "particle")
     changes = {"repeats": 2, "cycles": 40, "burn_in": 20, "methods": chosen}
     metrics, out = run("filter_lorenz63", changes)
     for name in chosen:
