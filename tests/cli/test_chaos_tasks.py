@@ -1,39 +1,12 @@
 """The propagation-of-chaos tasks on small configs, through the command."""
 
-import json
-from pathlib import Path
-
 import pytest
-import yaml
-from typer.testing import CliRunner
 
-from wflow.cli.app import app
 from wflow.cli.networks.chaos_reports import tag
-
-
-CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
 
 def widths(*given):
     return [{"neurons": m, "seeds": seeds} for m, seeds in given]
-
-
-@pytest.fixture
-def run(tmp_path):
-    def run(name, changes, code=0):
-        config = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
-        path = tmp_path / f"{name}.yaml"
-        path.write_text(yaml.safe_dump({**config, **changes}))
-        out = tmp_path / "run"
-        result = CliRunner().invoke(app, ["run", str(path), "--out", str(out)])
-        assert result.exit_code == code, result.output
-        if code:
-            return result.output, out
-        again = CliRunner().invoke(app, ["plot", str(out)])
-        assert again.exit_code == 0, again.output
-        return json.loads((out / "metrics.json").read_text()), out
-
-    return run
 
 
 @pytest.mark.slow

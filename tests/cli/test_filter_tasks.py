@@ -1,35 +1,13 @@
 """The filtering tasks on small configs, through the command."""
 
-import json
 from pathlib import Path
 
 import pytest
 import yaml
-from typer.testing import CliRunner
-
-from wflow.cli.app import app
 
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 ENKF = {"kind": "enkf", "members": 20}
-
-
-@pytest.fixture
-def run(tmp_path):
-    def run(name, changes, code=0):
-        config = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
-        path = tmp_path / f"{name}.yaml"
-        path.write_text(yaml.safe_dump({**config, **changes}))
-        out = tmp_path / "run"
-        result = CliRunner().invoke(app, ["run", str(path), "--out", str(out)])
-        assert result.exit_code == code, result.output
-        if code:
-            return result.output, out
-        again = CliRunner().invoke(app, ["plot", str(out)])
-        assert again.exit_code == 0, again.output
-        return json.loads((out / "metrics.json").read_text()), out
-
-    return run
 
 
 def methods(name, *kept, **changes):
@@ -95,6 +73,8 @@ def test_refusals(run):
     local = {**ENKF, "local": {"radius": 2.0}}
     output, _ = run("filter_lorenz63", {"methods": {"near": local}}, code=2)
     assert "methods.near.local" in output.replace("\n", "")
+    output, _ = run("filter_lorenz63", {"cycles": 60}, code=2)
+    assert "64" in output
     output, _ = run("filter_bimodal", {"methods": {"enkf": ENKF}}, code=2)
     assert "transport" in output
     output, _ = run("filter_static", {"correlations": [], "scales": []}, code=2)

@@ -5,31 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from typer.testing import CliRunner
 
 from wflow.cli.app import app
 
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
-
-
-@pytest.fixture
-def run(tmp_path):
-    def run(name, changes, *arguments):
-        config = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
-        path = tmp_path / f"{name}.yaml"
-        path.write_text(yaml.safe_dump({**config, **changes}))
-        out = tmp_path / "run"
-        result = CliRunner().invoke(
-            app, ["run", str(path), "--out", str(out), *map(str, arguments)]
-        )
-        assert result.exit_code == 0, result.output
-        again = CliRunner().invoke(app, ["plot", str(out)])
-        assert again.exit_code == 0, again.output
-        return json.loads((out / "metrics.json").read_text()), out
-
-    return run
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Filters and settings as configs ask for them."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from wflow.cli.errors import CommandError
@@ -50,18 +51,18 @@ def _saturated(x: Any) -> Any:
     return 10 * jnp.arctan(x)
 
 
-def check_local(source: str, cases: dict[str, Any], methods: dict[str, Any]) -> None:
+def check_local(source: str, kinds: Iterable[str], methods: dict[str, Any]) -> None:
     """Refuse localisation where components lie on no ring.
 
     Raises:
-        CommandError: a method is local, and a case has no ring.
+        CommandError: a method is local, and a setting of these kinds has no ring.
     """
     for name, method in methods.items():
-        for where, case in cases.items():
-            if getattr(method, "local", None) is not None and case.kind not in _RINGS:
+        for kind in kinds:
+            if getattr(method, "local", None) is not None and kind not in _RINGS:
                 raise CommandError(
-                    f"{source}: methods.{name}.local: the components of {where} "
-                    f"({case.kind}) have no distances; leave local out."
+                    f"{source}: methods.{name}.local: the components of {kind} have "
+                    "no distances; leave local out."
                 )
 
 

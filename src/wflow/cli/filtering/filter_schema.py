@@ -181,12 +181,6 @@ class TwinConfig(TaskConfig):
     cycles: Count | None = None
     burn_in: Annotated[int, Field(ge=0)] | None = None
 
-    @model_validator(mode="after")
-    def _lasting(self) -> "TwinConfig":
-        if self.cycles is not None and self.cycles <= (self.burn_in or 0):
-            raise ValueError("cycles: expected more than burn_in.")
-        return self
-
 
 class BimodalConfig(TaskConfig):
     """A state whose sign is never seen, against the filter on a grid.

@@ -8,7 +8,7 @@ import numpy as np
 from wflow.cli.errors import CommandError
 from wflow.cli.filtering.filter_figures import plot_bimodal
 from wflow.cli.filtering.filter_methods import check_local, make_method
-from wflow.cli.filtering.filter_schema import BimodalConfig, PlainCase
+from wflow.cli.filtering.filter_schema import BimodalConfig
 from wflow.cli.filtering.filter_scores import error_of, mean_of
 from wflow.cli.report import Outcome, ScoreTable
 from wflow.cli.rundir import RunDirectory
@@ -26,8 +26,7 @@ class FilterBimodal(AbstractTask[BimodalConfig]):
     config = BimodalConfig
 
     def check(self, config: BimodalConfig, source: str) -> None:
-        cases = {"the line": PlainCase(kind="lorenz63_partial")}
-        check_local(source, cases, config.methods)
+        check_local(source, ["the line"], config.methods)
         if "transport" not in config.methods:
             raise CommandError(
                 f"{source}: methods: expected one called transport, found "

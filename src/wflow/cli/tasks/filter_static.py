@@ -8,7 +8,7 @@ import numpy as np
 from wflow.cli.errors import CommandError
 from wflow.cli.filtering.filter_figures import plot_static
 from wflow.cli.filtering.filter_methods import check_local, make_method
-from wflow.cli.filtering.filter_schema import PlainCase, StaticConfig
+from wflow.cli.filtering.filter_schema import StaticConfig
 from wflow.cli.filtering.filter_scores import mean_of
 from wflow.cli.report import Outcome, ScoreTable
 from wflow.cli.rundir import RunDirectory, read_columns, write_columns
@@ -29,8 +29,7 @@ class FilterStatic(AbstractTask[StaticConfig]):
     config = StaticConfig
 
     def check(self, config: StaticConfig, source: str) -> None:
-        cases = {"the line": PlainCase(kind="lorenz63_partial")}
-        check_local(source, cases, config.methods)
+        check_local(source, ["the line"], config.methods)
         if not config.correlations and not (config.scales and config.squares):
             raise CommandError(
                 f"{source}: expected correlations, or scales and squares, found "

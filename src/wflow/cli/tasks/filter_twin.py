@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wflow.cli.errors import CommandError
 from wflow.cli.filtering.filter_figures import plot_scores
 from wflow.cli.filtering.filter_methods import check_local, make_setting
 from wflow.cli.filtering.filter_schema import TwinConfig
@@ -28,7 +29,15 @@ class FilterTwin(AbstractTask[TwinConfig]):
     config = TwinConfig
 
     def check(self, config: TwinConfig, source: str) -> None:
-        check_local(source, config.cases, config.methods)
+        kinds = [case.kind for case in config.cases.values()]
+        check_local(source, kinds, config.methods)
+        for name, case in config.cases.items():
+            cycles, burn_in = _lengths(config, make_setting(case))
+            if burn_in >= cycles:
+                raise CommandError(
+                    f"{source}: cycles: expected more than the burn-in of {name}, "
+                    f"{burn_in}, found {cycles}."
+                )
 
     def finished(self, directory: RunDirectory) -> Path:
         return directory.path / "scores.csv"
@@ -51,12 +60,7 @@ class FilterTwin(AbstractTask[TwinConfig]):
         ranks: dict[str, Any] = {}
         for number, (case, given) in enumerate(config.cases.items()):
             setting = make_setting(given)
-            cycles = config.cycles or setting.cycles
-            burn_in = setting.burn_in if config.burn_in is None else config.burn_in
-            if burn_in >= cycles:
-                raise ValueError(
-                    f"cycles: expected more than burn_in {burn_in}, found {cycles}."
-                )
+            cycles, burn_in = _lengths(config, setting)
             of_truth, of_method = jax.random.split(jax.random.fold_in(key, number))
             twins = [
                 setting.twin(each, cycles)
@@ -137,6 +141,12 @@ class FilterTwin(AbstractTask[TwinConfig]):
             drawn = plot_scores(runs, spreads, levels, title=case)
             written.append(directory.write_figure(f"scores_{case}", drawn))
         return written
+
+
+def _lengths(config: TwinConfig, setting: Any) -> tuple[int, int]:
+    """Cycles, and how many of them no score counts."""
+    burn_in = setting.burn_in if config.burn_in is None else config.burn_in
+    return config.cycles or setting.cycles, burn_in
 
 
 def _climate(truth: np.ndarray) -> float:
