@@ -2,6 +2,7 @@
 
 import gc
 import os
+from importlib.metadata import version
 from pathlib import Path
 
 
@@ -14,6 +15,14 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 # Workers share the cores: threads of the linear algebra would wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Compiling takes most of the time of the suite: without fusion emitters and the costly
+# passes of LLVM it takes half of it. An XLA that lacks a flag ends the process.
+if version("jaxlib").startswith("0.10."):
+    os.environ.setdefault(
+        "XLA_FLAGS",
+        "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0"
+        " --xla_llvm_disable_expensive_passes=true",
+    )
 # Batched factorisations of jaxlib 0.10 can wait for each other in a small pool.
 os.environ.setdefault("NPROC", "16")
 
