@@ -4,9 +4,7 @@
 def main() -> None:
     """The entry point of the command."""
     from .app import app
-    from .threads import widen_pool
 
-    widen_pool()
     app()
 
 

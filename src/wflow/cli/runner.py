@@ -10,6 +10,7 @@ from .report import Outcome, show
 from .rundir import RunDirectory
 from .task import AbstractTask
 from .tasks import load_task
+from .threads import set_threads
 
 
 if TYPE_CHECKING:
@@ -19,15 +20,16 @@ if TYPE_CHECKING:
 def prepare(
     raw: dict[str, Any], source: str, data: Path | None
 ) -> tuple[AbstractTask, TaskConfig]:
-    """The task and the checked config, with its precision set."""
+    """The task and the checked config, with its precision and its threads set."""
     raw = {key: value for key, value in raw.items() if key != "environment"}
     task = load_task(raw.get("task"), source)
     if data is not None:
         raw = task.with_data(raw, data)
     config = validate(task.config, raw, source)
-    # The width of floats is chosen before the first array is made.
+    # The width of floats and the threads are chosen before the first array is made.
     import jax
 
+    set_threads(small_matrices=task.small_matrices)
     jax.config.update("jax_enable_x64", config.precision == "float64")
     task.check(config, source)
     return task, config

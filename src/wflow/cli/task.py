@@ -27,6 +27,8 @@ class AbstractTask(abc.ABC, Generic[Config]):
 
     summary: ClassVar[str]
     config: type[Config]
+    # Whether runs factorise many small matrices; see ``threads``.
+    small_matrices: ClassVar[bool] = False
 
     def with_data(self, config: dict[str, Any], path: Path) -> dict[str, Any]:
         """The unchecked ``config`` with the user's file put into it."""

@@ -1,4 +1,4 @@
-"""Threads of XLA on machines with few cores."""
+"""Threads of XLA and of LAPACK below it."""
 
 import os
 
@@ -7,13 +7,21 @@ import os
 _LEAST = 16
 
 
-def widen_pool() -> None:
-    """Give XLA's thread pool enough threads where cores are few.
+def set_threads(*, small_matrices: bool) -> None:
+    """Choose the threads before JAX's first computation.
 
-    A batched factorisation (under ``vmap``) is shared out to the pool, and the thread
-    of the pool that runs it waits for the others: as many of them at once as the pool
-    has threads wait for ever. JAX reads ``NPROC``, which is kept where it is set, at
-    its first computation.
+    A batched factorisation (under ``vmap``) of jaxlib 0.10 is shared out to XLA's pool,
+    and the thread of the pool that runs it waits for the others: as many of them at
+    once as the pool has threads wait for ever. Where cores are few the pool gets more
+    threads; JAX reads ``NPROC``, which is kept where it is set.
+
+    Args:
+        small_matrices: the program factorises many small matrices, for which a thread
+            of LAPACK is faster than several.
     """
     if (os.cpu_count() or 1) < _LEAST:
         os.environ.setdefault("NPROC", str(_LEAST))
+    if small_matrices:
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(1, user_api="blas")

@@ -24,6 +24,7 @@ class FilterBimodal(AbstractTask[BimodalConfig]):
 
     summary = "filters of a law with two modes, against the filter on a grid"
     config = BimodalConfig
+    small_matrices = True
 
     def check(self, config: BimodalConfig, source: str) -> None:
         check_local(source, ["the line"], config.methods)

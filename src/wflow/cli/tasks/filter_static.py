@@ -27,6 +27,7 @@ class FilterStatic(AbstractTask[StaticConfig]):
 
     summary = "single updates of many filters against posteriors that are known"
     config = StaticConfig
+    small_matrices = True
 
     def check(self, config: StaticConfig, source: str) -> None:
         check_local(source, ["the line"], config.methods)

@@ -27,6 +27,7 @@ class FilterTwin(AbstractTask[TwinConfig]):
 
     summary = "filters on Lorenz's systems: RMSE, spread, CRPS, coverage, ranks"
     config = TwinConfig
+    small_matrices = True
 
     def check(self, config: TwinConfig, source: str) -> None:
         kinds = [case.kind for case in config.cases.values()]

@@ -77,7 +77,8 @@ class LocalTransport(AbstractTransport):
             )
             return self.method.move(local, key)[:, 0]
 
-        moved = jax.vmap(component)(
-            domain.observations, domain.weights, domain.patch, domain.in_patch
-        )
-        return moved.T
+        lists = (domain.observations, domain.weights, domain.patch, domain.in_patch)
+        # Several factorisations of jaxlib on a CPU, batched, can wait for each other.
+        if jax.default_backend() == "cpu":
+            return jax.lax.map(lambda each: component(*each), lists).T
+        return jax.vmap(component)(*lists).T
