@@ -107,7 +107,8 @@ def test_iteration_is_euler():
     run = damped_iteration(EXACT, START, damping=0.05, steps=40)
     euler = solve(EXACT, START, 0, 2.0, solver=diffrax.Euler(), dt0=0.05)
     np.testing.assert_allclose(run.particles.x, euler[0].x, atol=1e-10)
-    np.testing.assert_allclose(run.energy[-1], euler.energy[0], rtol=1e-12)
+    # Sums of 40 steps that two programs round differently.
+    np.testing.assert_allclose(run.energy[-1], euler.energy[0], rtol=1e-11)
 
 
 @pytest.mark.slow

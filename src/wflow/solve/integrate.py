@@ -214,9 +214,11 @@ def advance(
     key: PRNGKeyArray,
 ) -> Any:
     """``mu`` one fixed step of length ``h`` later."""
-    end = t + h
-    steps = jnp.stack([t, end])
-    states = integrate(flow, mu, t, end, end[None], steps, None, method, key).states
+    # Kept from XLA, which may round the same sum differently in two places: Diffrax
+    # wants the ends of the steps to be those of the solve.
+    steps = jax.lax.optimization_barrier(jnp.stack([t, t + h]))
+    t, end = steps
+    states = integrate(flow, mu, t, end, steps[1:], steps, None, method, key).states
     return mu.with_state(jax.tree.map(lambda leaf: leaf[0], states))
 
 
