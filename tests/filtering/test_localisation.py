@@ -127,6 +127,16 @@ def test_no_observation_and_no_weight_leave_the_forecast():
     )
 
 
+@pytest.mark.slow
+def test_one_after_the_other_and_all_at_once_agree(monkeypatch):
+    """On a CPU components are mapped, elsewhere vectorised."""
+    local, pairs = LocalTransport(METHOD, Domain(3.0, GROUP)), Pairs.of(X, Y, OBSERVED)
+    mapped = eqx.filter_jit(lambda pairs: local.move(pairs, KEY))(pairs)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    at_once = eqx.filter_jit(lambda pairs: local.move(pairs, KEY))(pairs)
+    np.testing.assert_allclose(at_once, mapped, atol=1e-12)
+
+
 def test_missing_observations():
     both = LocalTransport(METHOD, Domain(np.inf, np.ones((4, 2)), np.ones((4, 4)), 2.0))
     first = Domain(np.inf, np.ones((4, 1)), np.ones((4, 4)), 2.0)
