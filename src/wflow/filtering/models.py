@@ -17,7 +17,7 @@ from .transitions import AbstractTransition
 class StateSpace(eqx.Module):
     r"""$x_k = f(x_{k-1}) + B\xi_k$, $y_k \sim p(\cdot|x_k)$.
 
-    Args:
+    Attributes:
         transition: f, the motion over one interval between observations.
         observation: the law of an observation given the state.
         noise: B, ``(d, r)``, of the model noise $N(0, BB^\top)$ that each interval

@@ -52,7 +52,7 @@ class SimulatedObservation(AbstractObservation):
 class GaussianObservation(AbstractLikelihood):
     r"""$y = h(x) + \eta$, $\eta \sim N(0, R)$.
 
-    Args:
+    Attributes:
         operator: h, from states ``(d,)`` to observations ``(p,)``.
         cov: R, ``(p, p)``, symmetric and positive definite.
 
