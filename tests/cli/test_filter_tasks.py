@@ -42,7 +42,9 @@ def test_local_methods_and_several_cases(run):
 
 @pytest.mark.slow
 def test_bimodal(run):
-    chosen = methods("filter_bimodal", "transport", steps=20, members=50)
+    kernel = {"kind": "gaussian", "scales": [0.5, 1.0, 2.0]}
+    short = {"steps": 20, "members": 50, "kernel_y": kernel}
+    chosen = methods("filter_bimodal", "transport", **short)
     changes = {"repeats": 1, "methods": {**chosen, "enkf": ENKF}, "cells": 401}
     metrics, out = run("filter_bimodal", changes)
     assert metrics["w1_transport"] < metrics["w1_enkf"]

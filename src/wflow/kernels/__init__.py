@@ -22,6 +22,7 @@ from .radial import (
     Matern32,
     Matern52,
 )
+from .scales import ScaleMixture
 from .sums import gradient_matvec, gram, log_matvec, matvec, pair_sum
 
 
@@ -37,6 +38,7 @@ __all__ = [
     "Matern52",
     "MedianGaussian",
     "Product",
+    "ScaleMixture",
     "gradient_matvec",
     "gram",
     "log_matvec",

@@ -141,7 +141,8 @@ def make_kernel(kernel: Kernel) -> Any:
         "laplace": kernels.Laplace,
         "energy": kernels.EnergyDistance,
     }
-    return makers[kernel.kind](kernel.bandwidth)
+    made = makers[kernel.kind](kernel.bandwidth)
+    return made if kernel.scales is None else kernels.ScaleMixture(made, kernel.scales)
 
 
 def _domain(local: Any, case: Any) -> "Domain":

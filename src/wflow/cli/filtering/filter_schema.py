@@ -20,10 +20,12 @@ class Kernel(Strict):
         kind: "gaussian", "inverse_multiquadric", "laplace" or "energy" (minus the
             distance).
         bandwidth: a length.
+        scales: multiples of it, over which the kernel is averaged; null is itself.
     """
 
     kind: Literal["gaussian", "inverse_multiquadric", "laplace", "energy"]
     bandwidth: Positive = 1.0
+    scales: Annotated[list[Positive], Field(min_length=1)] | None = None
 
 
 class Local(Strict):
@@ -95,10 +97,11 @@ class TransportMethod(Ensemble):
 
     @model_validator(mode="after")
     def _smooth(self) -> "TransportMethod":
-        if self.exact and self.kernel_y.kind != "gaussian":
+        plain = self.kernel_y.kind == "gaussian" and self.kernel_y.scales is None
+        if self.exact and not plain:
             raise ValueError(
                 "exact: Gaussian errors are integrated with kernel_y of kind gaussian "
-                f"alone, found {self.kernel_y.kind}."
+                f"and one scale alone, found {self.kernel_y}."
             )
         return self
 
