@@ -7,15 +7,15 @@ import pytest
 
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [
-    "CONTRIBUTING.md",
-    "docs/index.md",
-    pytest.param("README.md", marks=pytest.mark.slow),
-    pytest.param("docs/getting-started.md", marks=pytest.mark.slow),
-    pytest.param("docs/learning.md", marks=pytest.mark.slow),
-    pytest.param("docs/sampling.md", marks=pytest.mark.slow),
-    pytest.param("docs/regression.md", marks=pytest.mark.slow),
-]
+PAGES = sorted(
+    str(page.relative_to(ROOT))
+    for page in [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        *ROOT.glob("docs/**/*.md"),
+    ]
+    if "\n```python\n" in page.read_text()
+)
 
 
 @pytest.mark.slow
