@@ -189,3 +189,26 @@ def test_refusals():
         flow.shape(None)
     with pytest.raises(ValueError, match="is random; it needs a key"):
         solve(flow, Particles.from_samples(jnp.ones((2, 2))), 0.0, 1.0)
+
+
+@pytest.mark.slow
+def test_a_point_whose_energy_depends_on_time():
+    # x' = t - x: from x0 at t0, x(t) = t - 1 + (x0 - t0 + 1) exp(t0 - t).
+    moving = Potential(lambda x, t: jnp.sum((x - t) ** 2) / 2, with_time=True)
+    epochs = KnownResets([0.52, 1.17, jnp.inf])
+    flow = ResettingFlow(GradientFlow(moving, Euclidean()), epochs, ORIGIN)
+    point = Point(jnp.array([3.0, 1.0]))
+    assert not flow.separable(point)
+    solution = solve(
+        flow, point, 0.0, 2.0, times=[0.4, 1.0, 2.0], dt0=0.01, key=jax.random.key(0)
+    )
+    lasts = [(point.value, 0.0), (ORIGIN, 0.52), (ORIGIN, 1.17)]
+    for found, t, (x0, t0) in zip(
+        solution.measures.value, (0.4, 1.0, 2.0), lasts, strict=True
+    ):
+        expected = t - 1 + (x0 - t0 + 1) * jnp.exp(t0 - t)
+        # Resets fall on steps of 0.01, at rates of three or so.
+        np.testing.assert_allclose(found, expected, atol=0.03)
+    # As the loss of a model, which never looks at the time, it is exact.
+    still = GradientFlow(Potential(lambda x: x @ x / 2), Euclidean())
+    assert ResettingFlow(still, epochs, ORIGIN).separable(point)

@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import lineax as lx
+from jax.interpreters.partial_eval import dce_jaxpr
 from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray, PyTree
 
 from wflow.measures import (
@@ -23,12 +24,13 @@ from .renewal import AbstractResetTimes
 class ResettingFlow(AbstractJumpFlow):
     r"""``flow``, each particle put back to ``origin`` at renewal times of its own.
 
-    Where particles move as if alone (``flow.separable``, and always on a Point), the
+    Where particles move as if alone and at all times alike (``separable``), the
     solution at the saved times is exact in law, jointly, without simulating a jump: the
     last reset of each particle in each interval is drawn, and the flow runs from there
     for its age, all ages in one solve on $s \in [0, 1]$ with velocity times age and
-    noise times its root. Interacting particles are reset between the steps of a Strang
-    splitting. ``flow`` must not depend on time; every clock starts at age zero.
+    noise times its root. Particles that interact, and any under a flow that depends on
+    time, are reset between the steps of a Strang splitting. Every clock starts at age
+    zero.
 
     On Particles ``origin`` is a point ``(d,)``; on a Point it has the structure of its
     moving part. Positions are differentiated, ages are not.
@@ -43,7 +45,10 @@ class ResettingFlow(AbstractJumpFlow):
     )
 
     def separable(self, mu: Any) -> bool:
-        return isinstance(mu, Point) or self.flow.separable(mu)
+        # A Point is alone always; its energy need not say whether it looks at the time.
+        if isinstance(mu, Point):
+            return not _looks_at_time(self.flow, mu)
+        return self.flow.separable(mu)
 
     def shape(self, mu: Any) -> tuple[int, ...]:
         """One clock for every particle: ``(n,)``, or ``()`` for a Point."""
@@ -80,6 +85,16 @@ class ResettingFlow(AbstractJumpFlow):
         start = jnp.asarray(t, mu.dtype)
         resets = self.schedule(mu, jnp.stack([start, start + dt]), key)
         return resets.jump(mu, t, dt, key)
+
+
+def _looks_at_time(flow: AbstractContinuousFlow, mu: Any) -> bool:
+    """Whether the time is an input of velocity or noise, read off their programs."""
+
+    def rates(t: Array) -> Any:
+        return eqx.filter((flow.velocity(mu, t), flow.noise(mu, t)), eqx.is_array)
+
+    program = jax.make_jaxpr(rates)(jnp.zeros((), mu.dtype)).jaxpr
+    return any(dce_jaxpr(program, [True] * len(program.outvars))[1])
 
 
 class ScheduledResets(AbstractJumpFlow):
