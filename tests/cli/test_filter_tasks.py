@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+
+from wflow.cli.filtering.filter_scores import level_shares
 
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -69,6 +72,15 @@ def test_static(run):
     assert metrics["w1_gaussian_particle"] < 0.06
     assert metrics["w1_bimodal_particle"] < 0.1 < metrics["w1_bimodal_enkf"]
     assert (out / "figures" / "static.png").is_file()
+
+
+def test_ranks_fill_bins_that_do_not_divide_them():
+    ranks = (np.arange(61) + 0.5) / 61
+    np.testing.assert_allclose(level_shares(ranks, 60, 11), 1 / 11, atol=1e-12)
+    # The lowest rank alone lies within the first bin.
+    lowest = level_shares(np.array([0.5 / 61, np.nan]), 60, 11)
+    np.testing.assert_allclose(lowest, np.eye(11)[0], atol=1e-12)
+    assert level_shares(np.array([np.nan]), 60, 11).sum() == 0
 
 
 def test_refusals(run):

@@ -86,6 +86,19 @@ def score(
     )
 
 
+def level_shares(levels: np.ndarray, members: int, bins: int) -> np.ndarray:
+    """Share of each of so many bins of [0, 1].
+
+    A level stands for its whole rank, of width 1 / (members + 1), so that calibrated
+    ranks fill any bins evenly.
+    """
+    known = levels[np.isfinite(levels)]
+    if not known.size:
+        return np.zeros(bins)
+    below = (np.linspace(0, 1, bins + 1)[:, None] - known) * (members + 1) + 0.5
+    return np.diff(np.clip(below, 0, 1).mean(axis=1))
+
+
 def mean_of(values: np.ndarray) -> float:
     """Mean over the runs that did not fail; nan if none."""
     known = values[np.isfinite(values)]

@@ -9,7 +9,13 @@ from wflow.cli.errors import CommandError
 from wflow.cli.filtering.filter_figures import plot_scores
 from wflow.cli.filtering.filter_methods import check_local, make_setting
 from wflow.cli.filtering.filter_schema import TwinConfig
-from wflow.cli.filtering.filter_scores import Scores, error_of, mean_of, score
+from wflow.cli.filtering.filter_scores import (
+    Scores,
+    error_of,
+    level_shares,
+    mean_of,
+    score,
+)
 from wflow.cli.report import Outcome, ScoreTable
 from wflow.cli.rundir import RunDirectory, read_columns, write_columns
 from wflow.cli.task import AbstractTask
@@ -18,7 +24,7 @@ from wflow.cli.task import AbstractTask
 if TYPE_CHECKING:
     from rich.console import Console
 
-# Bins of the truth's rank in an ensemble: one for each of ten members' ranks.
+# Of the truth's level in an ensemble.
 _BINS = 11
 
 
@@ -92,9 +98,9 @@ class FilterTwin(AbstractTask[TwinConfig]):
             for k, (name, found) in enumerate(scores.items()):
                 courses[f"rmse_{case}_{name}"] = found.rmse.mean(axis=0)
                 courses[f"spread_{case}_{name}"] = found.spread.mean(axis=0)
-                known = found.levels[np.isfinite(found.levels)]
-                counts, _ = np.histogram(known, bins=_BINS, range=(0, 1))
-                ranks[f"{case}_{name}"] = counts / max(1, counts.sum())
+                ranks[f"{case}_{name}"] = level_shares(
+                    found.levels, config.methods[name].members, _BINS
+                )
                 for repeat, value in enumerate(found.mean_rmse(burn_in)):
                     rows.append(
                         {
