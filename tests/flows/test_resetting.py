@@ -209,6 +209,6 @@ def test_a_point_whose_energy_depends_on_time():
         expected = t - 1 + (x0 - t0 + 1) * jnp.exp(t0 - t)
         # Resets fall on steps of 0.01, at rates of three or so.
         np.testing.assert_allclose(found, expected, atol=0.03)
-    # As the loss of a model, which never looks at the time, it is exact.
+    # An energy that never looks at the time leaves the ages exact.
     still = GradientFlow(Potential(lambda x: x @ x / 2), Euclidean())
     assert ResettingFlow(still, epochs, ORIGIN).separable(point)

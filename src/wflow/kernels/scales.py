@@ -8,7 +8,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from wflow.measures import inexact
-from wflow.parameters import Learnable
+from wflow.parameters import unwrap
 
 from .base import AbstractRadialKernel
 
@@ -38,22 +38,23 @@ class ScaleMixture(AbstractRadialKernel):
     )
 
     def __check_init__(self) -> None:
-        shape = jnp.shape(_value(self.scales))
+        scales, weights = unwrap((self.scales, self.weights))
+        shape = jnp.shape(scales)
         if len(shape) != 1 or shape[0] == 0:
             raise ValueError(
                 "ScaleMixture: expected scales of shape (S,) with S >= 1, found "
                 f"{shape}."
             )
-        if self.weights is not None and jnp.shape(_value(self.weights)) != shape:
+        if weights is not None and jnp.shape(weights) != shape:
             raise ValueError(
                 f"ScaleMixture: expected weights of shape {shape}, found "
-                f"{jnp.shape(_value(self.weights))}."
+                f"{jnp.shape(weights)}."
             )
-        _check("scales", self.scales, "> 0")
-        _check("weights", self.weights, ">= 0")
+        _check("scales", scales, "> 0")
+        _check("weights", weights, ">= 0")
 
     @property
-    def bandwidth(self) -> Array:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def bandwidth(self) -> Array:
         return self.kernel.bandwidth
 
     def profile(self, r2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -64,12 +65,8 @@ class ScaleMixture(AbstractRadialKernel):
         return sum(w * self.kernel.profile(r2 / s**2) for s, w in pairs)
 
 
-def _value(value: Array | Learnable) -> Array:
-    return value.value if isinstance(value, Learnable) else value
-
-
-def _check(name: str, value: Array | Learnable | None, bound: str) -> None:
-    if value is None or isinstance(value, Learnable | Tracer | jax.ShapeDtypeStruct):
+def _check(name: str, value: Array | None, bound: str) -> None:
+    if value is None or isinstance(value, Tracer | jax.ShapeDtypeStruct):
         return
     known = np.asarray(value)
     inside = known > 0 if bound == "> 0" else known >= 0
