@@ -7,7 +7,7 @@ SETUP_DOCS := .venv/docs.stamp
 BENCHMARKS = $(filter-out benchmarks/harness.py,$(sort $(wildcard benchmarks/*.py)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test slow lint format bench docs
+.PHONY: help setup demo test slow hostile lint format bench docs
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*##/\1:/p' Makefile
@@ -31,6 +31,9 @@ test: $(SETUP)  ## all tests but the slow ones, on all cores
 
 slow: $(SETUP)  ## the slow tests
 	$(BIN)/python -m pytest -n auto --dist worksteal -m slow
+
+hostile: $(SETUP)  ## spoil every argument of every public name, and count what comes back
+	$(BIN)/python -m tests.hostile
 
 lint: $(SETUP)  ## ruff, basedpyright, and the contract of the floors
 	$(BIN)/ruff check

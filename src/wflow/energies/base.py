@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow.checks import real_field
 from wflow.measures import (
     AbstractMeasure,
     Grid,
@@ -15,7 +16,6 @@ from wflow.measures import (
     Particles,
     Phase,
     UnsupportedMeasureError,
-    inexact,
 )
 
 
@@ -151,7 +151,7 @@ class Sum(AbstractEnergy):
 class Scaled(AbstractEnergy):
     r"""$c F$."""
 
-    factor: Float[Array, ""] = eqx.field(converter=inexact)
+    factor: Float[Array, ""] = eqx.field(converter=real_field("factor"))
     energy: AbstractEnergy
 
     @property

@@ -7,6 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from wflow.checks import real_field
 from wflow.kernels import Gaussian as GaussianKernel
 from wflow.kernels import (
     gradient_matvec,
@@ -15,7 +16,7 @@ from wflow.kernels import (
     silverman_bandwidth,
     silverman_matrix,
 )
-from wflow.measures import Particles, inexact
+from wflow.measures import Particles
 
 
 class AbstractParticleDensity(eqx.Module):
@@ -49,7 +50,7 @@ class KDE(AbstractParticleDensity):
     """
 
     bandwidth: Float[Array, "..."] | None = eqx.field(
-        converter=lambda h: None if h is None else inexact(h), default=None
+        converter=real_field("bandwidth", optional=True), default=None
     )
     form: Literal["blob", "plug_in"] = eqx.field(static=True, default="blob")
     correlated: bool = eqx.field(static=True, default=False)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow.checks import real_field
 from wflow.kernels import (
     AbstractKernel,
     matvec,
@@ -21,7 +22,6 @@ from wflow.measures import (
     GaussianMixture,
     Particles,
     UnsupportedMeasureError,
-    inexact,
 )
 from wflow.transport import sinkhorn_divergence
 
@@ -148,7 +148,7 @@ class SinkhornDivergence(AbstractEnergy):
     """
 
     target: Particles
-    blur: Float[Array, ""] = eqx.field(converter=inexact)
+    blur: Float[Array, ""] = eqx.field(converter=real_field("blur"))
     p: Literal[1, 2] = eqx.field(static=True, default=2)
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:

@@ -7,13 +7,13 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow.checks import real_field
 from wflow.measures import (
     Gaussian,
     Grid,
     ImplicitEntropyError,
     Particles,
     UnsupportedMeasureError,
-    inexact,
 )
 
 from .base import AbstractEnergy
@@ -36,7 +36,9 @@ class Entropy(AbstractEnergy):
     coefficient stays implicit (see ``ImplicitEntropyError``).
     """
 
-    temperature: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    temperature: Float[Array, ""] = eqx.field(
+        converter=real_field("temperature"), default=1.0
+    )
     density: AbstractParticleDensity | None = None
 
     @property
@@ -95,7 +97,7 @@ class FisherInformation(AbstractEnergy):
     Reference: von Renesse, Canad. Math. Bull. 55 (2012), theorem 3.1.
     """
 
-    hbar: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    hbar: Float[Array, ""] = eqx.field(converter=real_field("hbar"), default=1.0)
     density: AbstractParticleDensity | None = None
 
     def bound(self, mu: Any) -> "FisherInformation":

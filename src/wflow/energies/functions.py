@@ -7,8 +7,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow.checks import real_field, to_real
 from wflow.kernels import Gaussian
-from wflow.measures import inexact
 from wflow.parameters import Learnable
 
 
@@ -19,7 +19,7 @@ def _coefficients(given: ArrayLike | Learnable | None, count: int, owner: str):
     """``given`` in the right shape; None is zeros that may be learned."""
     if given is None:
         return Learnable(jnp.zeros(count), positive=False)
-    given = inexact(given if isinstance(given, Learnable) else jnp.asarray(given))
+    given = to_real(given, "coefficients")
     shape = (given.raw if isinstance(given, Learnable) else given).shape
     if shape != (count,):
         raise ValueError(
@@ -98,8 +98,8 @@ class Bumps(eqx.Module):
     With centres on a lattice, h their spacing: any smooth potential, in ``Potential``.
     """
 
-    centres: Float[Array, "k d"] = eqx.field(converter=inexact)
-    width: Float[Array, ""] = eqx.field(converter=inexact)
+    centres: Float[Array, "k d"] = eqx.field(converter=real_field("centres"))
+    width: Float[Array, ""] = eqx.field(converter=real_field("width"))
     coefficients: Float[Array, " k"]
 
     def __init__(
@@ -109,7 +109,10 @@ class Bumps(eqx.Module):
         coefficients: ArrayLike | Learnable | None = None,
     ):
         """Make a sum of bumps around ``centres``."""
-        self.centres, self.width = inexact(jnp.asarray(centres)), inexact(width)
+        self.centres, self.width = (
+            to_real(centres, "centres"),
+            to_real(width, "width"),
+        )
         self.coefficients = _coefficients(coefficients, len(self.centres), "Bumps")
 
     @classmethod
@@ -159,7 +162,7 @@ class RadialBumps(eqx.Module):
                 "RadialBumps: expected count >= 2 and reach > 0, found "
                 f"{count} and {reach}."
             )
-        self.reach = inexact(reach)
+        self.reach = to_real(reach, "reach")
         self.coefficients = _coefficients(coefficients, count, "RadialBumps")
 
     def __call__(self, r: Float[Array, ""]) -> Float[Array, ""]:
@@ -177,9 +180,11 @@ class Morse(eqx.Module):
     Repels below r_0, attracts beyond over the length a.
     """
 
-    depth: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
-    length: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
-    distance: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    depth: Float[Array, ""] = eqx.field(converter=real_field("depth"), default=1.0)
+    length: Float[Array, ""] = eqx.field(converter=real_field("length"), default=1.0)
+    distance: Float[Array, ""] = eqx.field(
+        converter=real_field("distance"), default=1.0
+    )
 
     @property
     def numbers(self) -> Numbers:
@@ -194,8 +199,8 @@ class Morse(eqx.Module):
 class GaussianProfile(eqx.Module):
     r"""$\varphi(r) = A e^{-r^2 / (2 \ell^2)}$: repels where the height A > 0."""
 
-    height: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
-    length: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    height: Float[Array, ""] = eqx.field(converter=real_field("height"), default=1.0)
+    length: Float[Array, ""] = eqx.field(converter=real_field("length"), default=1.0)
 
     @property
     def numbers(self) -> Numbers:
@@ -209,8 +214,12 @@ class GaussianProfile(eqx.Module):
 class Power(eqx.Module):
     r"""$\varphi(r) = A r^p / p$: attracts with the force $A r^{p-1}$ where A > 0."""
 
-    strength: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
-    exponent: Float[Array, ""] = eqx.field(converter=inexact, default=2.0)
+    strength: Float[Array, ""] = eqx.field(
+        converter=real_field("strength"), default=1.0
+    )
+    exponent: Float[Array, ""] = eqx.field(
+        converter=real_field("exponent"), default=2.0
+    )
 
     @property
     def numbers(self) -> Numbers:
@@ -229,7 +238,9 @@ class Radial(eqx.Module):
     """
 
     profile: Callable[[Array], Array]
-    softening: Float[Array, ""] = eqx.field(converter=inexact, default=1e-2)
+    softening: Float[Array, ""] = eqx.field(
+        converter=real_field("softening"), default=1e-2
+    )
 
     def __call__(self, x: Float[Array, " d"], y: Float[Array, " d"]) -> Array:
         return self.profile(jnp.sqrt(jnp.sum((x - y) ** 2) + self.softening**2))

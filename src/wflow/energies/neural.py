@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
+from wflow.checks import real_field, to_real
 from wflow.kernels import pair_sum
-from wflow.measures import Particles, UnsupportedMeasureError, inexact
+from wflow.measures import Particles, UnsupportedMeasureError
 
 from .base import AbstractEnergy, atoms
 
@@ -188,7 +189,7 @@ class PairPotential(AbstractEnergy):
     """
 
     mlp: eqx.nn.MLP
-    softening: Float[Array, ""] = eqx.field(converter=inexact)
+    softening: Float[Array, ""] = eqx.field(converter=real_field("softening"))
 
     def __init__(
         self,
@@ -202,7 +203,7 @@ class PairPotential(AbstractEnergy):
         self.mlp = eqx.nn.MLP(
             "scalar", "scalar", width, depth, activation=jax.nn.silu, key=key
         )
-        self.softening = inexact(softening)
+        self.softening = to_real(softening, "softening")
 
     def profile(self, distance: Float[Array, ""]) -> Float[Array, ""]:
         r"""$\varphi_\theta$ at one distance."""

@@ -10,7 +10,8 @@ import numpy as np
 import optax
 from jaxtyping import Array, ArrayLike, Float
 
-from wflow.measures import Point, UnsupportedMeasureError, inexact
+from wflow.checks import real_field
+from wflow.measures import Point, UnsupportedMeasureError
 
 from .base import AbstractEnergy
 
@@ -58,7 +59,7 @@ class Supervised(AbstractEnergy):
             its parameters (see ``equinox.nn.inference_mode``).
     """
 
-    x: Float[Array, "n ..."] = eqx.field(converter=inexact)
+    x: Float[Array, "n ..."] = eqx.field(converter=real_field("x"))
     y: Array = eqx.field(converter=jnp.asarray)
     loss: Loss | Callable[[Array, Array], Array] = eqx.field(default="square")
 

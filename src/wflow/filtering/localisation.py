@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
-from wflow.measures import inexact
+from wflow.checks import to_real
 
 
 # Half-support of the taper in units of the radius, as in DAPPER: the taper at one
@@ -29,7 +29,7 @@ def gaspari_cohn(a: Float[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
 
     Reference: Gaspari, Cohn, QJRMS 125 (1999), equation (4.10).
     """
-    a = inexact(a)
+    a = to_real(a, "a")
     near, far = jnp.minimum(a, 1), jnp.clip(a, 1, 2)
     inner = 1 + near**2 * (-5 / 3 + near * (5 / 8 + near * (1 / 2 - near / 4)))
     outer = (

@@ -7,7 +7,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from wflow.measures import inexact
+from wflow.checks import real_field, to_real
 from wflow.parameters import Learnable, unwrap
 
 from .observations import AbstractObservation
@@ -30,7 +30,7 @@ class StateSpace(eqx.Module):
     transition: AbstractTransition
     observation: AbstractObservation
     noise: Float[Array, "d r"] | None = eqx.field(
-        converter=lambda value: None if value is None else inexact(value), default=None
+        converter=real_field("noise", optional=True), default=None
     )
 
     def __check_init__(self) -> None:
@@ -91,7 +91,7 @@ def twin(
     t0: Float[ArrayLike, ""] = 0.0,
 ) -> Twin:
     """A trajectory of the model from ``x0`` at ``t0``, observed ``cycles`` times."""
-    model, x0 = unwrap(model), inexact(x0)
+    model, x0 = unwrap(model), to_real(x0, "x0")
     times = observation_times(model, t0, cycles)
 
     def cycle(x: Array, item: tuple[Array, Array]) -> tuple[Array, tuple[Array, Array]]:

@@ -12,7 +12,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from wflow.measures import inexact
+from wflow.checks import real_field
 from wflow.parameters import Learnable
 
 
@@ -61,7 +61,7 @@ class GaussianObservation(AbstractLikelihood):
     """
 
     operator: Callable[[Float[Array, " d"]], Float[Array, " p"]]
-    cov: Float[Array, "p p"] = eqx.field(converter=inexact)
+    cov: Float[Array, "p p"] = eqx.field(converter=real_field("cov"))
 
     def __check_init__(self) -> None:
         if isinstance(self.cov, Learnable):

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Complex, Float
 
-from wflow.measures import inexact
+from wflow.checks import real_field
 
 from .transitions import AbstractMap
 
@@ -17,9 +17,9 @@ class Lorenz63(eqx.Module):
     Reference: Lorenz, J. Atmos. Sci. 20 (1963), equations (25)-(27).
     """
 
-    sigma: Float[Array, ""] = eqx.field(converter=inexact, default=10.0)
-    rho: Float[Array, ""] = eqx.field(converter=inexact, default=28.0)
-    beta: Float[Array, ""] = eqx.field(converter=inexact, default=8 / 3)
+    sigma: Float[Array, ""] = eqx.field(converter=real_field("sigma"), default=10.0)
+    rho: Float[Array, ""] = eqx.field(converter=real_field("rho"), default=28.0)
+    beta: Float[Array, ""] = eqx.field(converter=real_field("beta"), default=8 / 3)
 
     def __call__(
         self, x: Float[Array, "3"], t: Float[ArrayLike, ""] = 0.0
@@ -38,7 +38,7 @@ class Lorenz96(eqx.Module):
     Reference: Lorenz, ECMWF Seminar on Predictability (1996), equation (1).
     """
 
-    forcing: Float[Array, ""] = eqx.field(converter=inexact, default=8.0)
+    forcing: Float[Array, ""] = eqx.field(converter=real_field("forcing"), default=8.0)
 
     def __call__(
         self, x: Float[Array, " d"], t: Float[ArrayLike, ""] = 0.0
@@ -52,7 +52,7 @@ class Lorenz96(eqx.Module):
 class Linear(eqx.Module):
     r"""$x \mapsto A x$, a map or an observation operator; ``matrix`` is ``(p, d)``."""
 
-    matrix: Float[Array, "p d"] = eqx.field(converter=inexact)
+    matrix: Float[Array, "p d"] = eqx.field(converter=real_field("matrix"))
 
     def __call__(
         self, x: Float[Array, " d"], t: Float[ArrayLike, ""] = 0.0
@@ -90,8 +90,10 @@ class KuramotoSivashinsky(AbstractMap):
         ValueError: steps below 1.
     """
 
-    length: Float[Array, ""] = eqx.field(converter=inexact, default=32 * np.pi)
-    dt: Float[Array, ""] = eqx.field(converter=inexact, default=0.25)
+    length: Float[Array, ""] = eqx.field(
+        converter=real_field("length"), default=32 * np.pi
+    )
+    dt: Float[Array, ""] = eqx.field(converter=real_field("dt"), default=0.25)
     steps: int = eqx.field(static=True, default=1)
 
     def __check_init__(self) -> None:

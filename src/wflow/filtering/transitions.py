@@ -12,7 +12,7 @@ import lineax
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from wflow.measures import inexact
+from wflow.checks import real_field
 from wflow.parameters import Learnable
 from wflow.solve.noise import StepNoise
 
@@ -56,7 +56,9 @@ class DiscreteMap(AbstractMap):
     """$x_{k+1} = f(x_k, t_k)$, with ``interval`` between the two times."""
 
     function: Field
-    interval: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    interval: Float[Array, ""] = eqx.field(
+        converter=real_field("interval"), default=1.0
+    )
 
     def advance(
         self, x: Float[Array, " d"], t: Float[ArrayLike, ""]
@@ -75,7 +77,7 @@ class RungeKutta4(AbstractMap):
     """
 
     drift: Field
-    dt: Float[Array, ""] = eqx.field(converter=inexact)
+    dt: Float[Array, ""] = eqx.field(converter=real_field("dt"))
     steps: int = eqx.field(static=True, default=1)
 
     def __check_init__(self) -> None:
@@ -116,7 +118,7 @@ class AdaptiveODE(AbstractMap):
     """
 
     drift: Field
-    interval: Float[Array, ""] = eqx.field(converter=inexact)
+    interval: Float[Array, ""] = eqx.field(converter=real_field("interval"))
     rtol: float = eqx.field(static=True, default=1e-6)
     atol: float = eqx.field(static=True, default=1e-6)
     solver: diffrax.AbstractAdaptiveSolver = eqx.field(default_factory=diffrax.Tsit5)
@@ -155,7 +157,7 @@ class EulerMaruyama(AbstractTransition):
 
     drift: Field
     diffusion: Field
-    interval: Float[Array, ""] = eqx.field(converter=inexact)
+    interval: Float[Array, ""] = eqx.field(converter=real_field("interval"))
     steps: int = eqx.field(static=True, default=1)
 
     def __check_init__(self) -> None:

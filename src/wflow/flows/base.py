@@ -13,7 +13,8 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
 
-from wflow.measures import Point, UnsupportedMeasureError, inexact
+from wflow.checks import to_real
+from wflow.measures import Point, UnsupportedMeasureError
 from wflow.parameters import Learnable
 
 
@@ -128,7 +129,7 @@ Strength = Array | Callable[[ArrayLike], ArrayLike]
 
 def as_strength(value: Any) -> Any:
     """The converter of fields that hold a ``Strength``."""
-    return value if callable(value) else inexact(value)
+    return value if callable(value) else to_real(value, "value")
 
 
 def strength_at(strength: Any, t: ArrayLike, dtype: Any) -> Float[Array, ""]:

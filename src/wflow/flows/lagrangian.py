@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
+from wflow.checks import real_field
 from wflow.energies import AbstractEnergy
 from wflow.measures import (
     AffineVelocity,
@@ -15,7 +16,6 @@ from wflow.measures import (
     Particles,
     Phase,
     UnsupportedMeasureError,
-    inexact,
 )
 
 from .base import AbstractContinuousFlow
@@ -48,7 +48,9 @@ class LagrangianFlow(AbstractContinuousFlow):
     """
 
     energy: AbstractEnergy
-    friction: Float[Array, ""] = eqx.field(converter=inexact, default=0.0)
+    friction: Float[Array, ""] = eqx.field(
+        converter=real_field("friction"), default=0.0
+    )
     force_scaling: ForceScaling = eqx.field(static=True, default="inertial")
 
     def __check_init__(self) -> None:

@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
 
+from wflow.checks import real_field
 from wflow.energies import AbstractEnergy
 from wflow.geometries import per_mass
-from wflow.measures import Particles, Phase, UnsupportedMeasureError, inexact
+from wflow.measures import Particles, Phase, UnsupportedMeasureError
 
 from .base import AbstractContinuousFlow
 from .kinetic import ForceScaling, check_friction
@@ -33,9 +34,11 @@ class LangevinFlow(AbstractContinuousFlow):
 
     energy: AbstractEnergy
     temperature: Float[Array, ""] | None = eqx.field(
-        converter=lambda tau: None if tau is None else inexact(tau), default=None
+        converter=real_field("temperature", optional=True), default=None
     )
-    friction: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    friction: Float[Array, ""] = eqx.field(
+        converter=real_field("friction"), default=1.0
+    )
 
     @property
     def force_scaling(self) -> ForceScaling:

@@ -9,12 +9,12 @@ import lineax as lx
 from jax.interpreters.partial_eval import dce_jaxpr
 from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray, PyTree
 
+from wflow.checks import real_field
 from wflow.measures import (
     Gaussian,
     Particles,
     Point,
     UnsupportedMeasureError,
-    inexact,
 )
 
 from .base import AbstractContinuousFlow, AbstractJumpFlow
@@ -41,7 +41,7 @@ class ResettingFlow(AbstractJumpFlow):
     flow: AbstractContinuousFlow
     law: AbstractResetTimes
     origin: PyTree[Array] = eqx.field(
-        converter=lambda tree: jax.tree.map(inexact, tree)
+        converter=lambda tree: jax.tree.map(real_field("origin"), tree)
     )
 
     def separable(self, mu: Any) -> bool:
@@ -153,8 +153,8 @@ class PoissonMomentFlow(AbstractContinuousFlow):
     """
 
     flow: AbstractContinuousFlow
-    rate: Float[Array, ""] = eqx.field(converter=inexact)
-    origin: Float[Array, " d"] = eqx.field(converter=inexact)
+    rate: Float[Array, ""] = eqx.field(converter=real_field("rate"))
+    origin: Float[Array, " d"] = eqx.field(converter=real_field("origin"))
 
     def separable(self, mu: Any) -> bool:
         return self.flow.separable(mu)

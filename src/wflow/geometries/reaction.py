@@ -9,12 +9,12 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
+from wflow.checks import real_field, to_real
 from wflow.measures import (
     Gaussian,
     Grid,
     Particles,
     UnsupportedMeasureError,
-    inexact,
 )
 from wflow.parameters import Learnable
 
@@ -87,8 +87,8 @@ class HellingerKantorovich(AbstractGeometry):
     Reference: Liero, Mielke, Savare, Inventiones 211 (2018), section 1.
     """
 
-    alpha: Float[Array, ""] = eqx.field(converter=inexact)
-    beta: Float[Array, ""] = eqx.field(converter=inexact)
+    alpha: Float[Array, ""] = eqx.field(converter=real_field("alpha"))
+    beta: Float[Array, ""] = eqx.field(converter=real_field("beta"))
     transport: Wasserstein
     reaction: FisherRao
 
@@ -100,8 +100,8 @@ class HellingerKantorovich(AbstractGeometry):
         conserve_mass: bool = True,
     ):
         """Make the geometry with strengths ``alpha >= 0`` and ``beta >= 0``."""
-        self.alpha = inexact(alpha)
-        self.beta = inexact(beta)
+        self.alpha = to_real(alpha, "alpha")
+        self.beta = to_real(beta, "beta")
         self.transport = Wasserstein()
         self.reaction = FisherRao(conserve_mass)
         if any(isinstance(s, Tracer | Learnable) for s in (alpha, beta)):

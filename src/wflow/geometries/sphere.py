@@ -8,7 +8,8 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
-from wflow.measures import Point, UnsupportedMeasureError, inexact
+from wflow.checks import to_real
+from wflow.measures import Point, UnsupportedMeasureError
 
 from .base import AbstractGeometry
 
@@ -33,7 +34,7 @@ class Sphere(AbstractGeometry):
         Raises:
             ValueError: a column is zero or not finite, where its value is known.
         """
-        return Point(_unit(inexact(value)))
+        return Point(_unit(to_real(value, "value")))
 
     def _tangent(self, mu: Any, differential: Any) -> PyTree[Array]:
         if not isinstance(mu, Point):

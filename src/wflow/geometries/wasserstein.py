@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from wflow.checks import to_real
 from wflow.measures import (
     Gaussian,
     Grid,
     Particles,
     UnsupportedMeasureError,
-    inexact,
     logarithmic_mean,
 )
 
@@ -32,7 +32,11 @@ def per_mass(
 
 
 def _as_mobility(mobility: Any) -> Any:
-    return mobility if mobility is None or callable(mobility) else inexact(mobility)
+    return (
+        mobility
+        if mobility is None or callable(mobility)
+        else to_real(mobility, "mobility")
+    )
 
 
 class Wasserstein(AbstractGeometry):

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
-from wflow.measures import inexact
+from wflow.checks import real_field, to_real
 
 from .base import AbstractRadialKernel
 
@@ -51,7 +51,7 @@ def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
 class Gaussian(AbstractRadialKernel):
     r"""$k = \exp(-r^2 / (2 h^2))$; ``bandwidth`` h."""
 
-    bandwidth: Float[Array, "..."] = eqx.field(converter=inexact)
+    bandwidth: Float[Array, "..."] = eqx.field(converter=real_field("bandwidth"))
 
     def profile(self, r2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         return jnp.exp(-r2 / 2)
@@ -59,7 +59,7 @@ class Gaussian(AbstractRadialKernel):
 
 def _exponent(value: ArrayLike) -> Any:
     """Python's numbers stay what they are: known when the program is compiled."""
-    return float(value) if isinstance(value, int | float) else inexact(value)
+    return float(value) if isinstance(value, int | float) else to_real(value, "value")
 
 
 class InverseMultiquadric(AbstractRadialKernel):
@@ -72,7 +72,7 @@ class InverseMultiquadric(AbstractRadialKernel):
     the kernel Stein discrepancy).
     """
 
-    bandwidth: Float[Array, "..."] = eqx.field(converter=inexact)
+    bandwidth: Float[Array, "..."] = eqx.field(converter=real_field("bandwidth"))
     exponent: Float[Array, ""] | float = eqx.field(converter=_exponent, default=0.5)
 
     def profile(self, r2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -88,7 +88,7 @@ class Laplace(AbstractRadialKernel):
     Not differentiable at r = 0, where its gradient is taken as zero.
     """
 
-    bandwidth: Float[Array, "..."] = eqx.field(converter=inexact)
+    bandwidth: Float[Array, "..."] = eqx.field(converter=real_field("bandwidth"))
 
     def profile(self, r2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         return _exp_root(r2)
@@ -100,7 +100,7 @@ class Matern32(AbstractRadialKernel):
     Reference: Rasmussen, Williams, Gaussian Processes (2006), equation (4.17).
     """
 
-    bandwidth: Float[Array, "..."] = eqx.field(converter=inexact)
+    bandwidth: Float[Array, "..."] = eqx.field(converter=real_field("bandwidth"))
 
     def profile(self, r2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         return _matern32(3 * r2)
@@ -112,7 +112,7 @@ class Matern52(AbstractRadialKernel):
     Reference: Rasmussen, Williams, Gaussian Processes (2006), equation (4.17).
     """
 
-    bandwidth: Float[Array, "..."] = eqx.field(converter=inexact)
+    bandwidth: Float[Array, "..."] = eqx.field(converter=real_field("bandwidth"))
 
     def profile(self, r2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         return _matern52(5 * r2)
@@ -129,7 +129,9 @@ class EnergyDistance(AbstractRadialKernel):
     (2013), section 3.
     """
 
-    bandwidth: Float[Array, "..."] = eqx.field(converter=inexact, default=1.0)
+    bandwidth: Float[Array, "..."] = eqx.field(
+        converter=real_field("bandwidth"), default=1.0
+    )
 
     def profile(self, r2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         return -_root(r2)
@@ -142,7 +144,9 @@ class Kronecker(AbstractRadialKernel):
     the same within half of it. Its derivative is zero.
     """
 
-    bandwidth: Float[Array, "..."] = eqx.field(converter=inexact, default=1.0)
+    bandwidth: Float[Array, "..."] = eqx.field(
+        converter=real_field("bandwidth"), default=1.0
+    )
 
     def profile(self, r2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         return (r2 < 0.25).astype(r2.dtype)

@@ -7,7 +7,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
-from wflow.measures import inexact
+from wflow.checks import real_field
 from wflow.parameters import unwrap
 
 from .base import AbstractRadialKernel
@@ -32,9 +32,11 @@ class ScaleMixture(AbstractRadialKernel):
     """
 
     kernel: AbstractRadialKernel
-    scales: Float[Array, " S"] = eqx.field(converter=inexact, default=(0.5, 1.0, 2.0))
+    scales: Float[Array, " S"] = eqx.field(
+        converter=real_field("scales"), default=(0.5, 1.0, 2.0)
+    )
     weights: Float[Array, " S"] | None = eqx.field(
-        converter=lambda value: None if value is None else inexact(value), default=None
+        converter=real_field("weights", optional=True), default=None
     )
 
     def __check_init__(self) -> None:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from wflow.measures import inexact
+from wflow.checks import real_field
 
 from .losses import AbstractLoss, LossValue
 from .snapshots import Snapshots
@@ -37,7 +37,7 @@ class CharacteristicDistance(AbstractLoss):
     shortest: float = eqx.field(static=True, default=0.2)
     longest: float = eqx.field(static=True, default=2.0)
     frequencies: Float[Array, "count d"] | None = eqx.field(
-        converter=lambda f: None if f is None else inexact(f), default=None
+        converter=real_field("frequencies", optional=True), default=None
     )
 
     def __check_init__(self) -> None:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from wflow.measures import inexact
+from wflow.checks import real_field
 
 
 class AbstractHorizon(eqx.Module):
@@ -33,7 +33,7 @@ class RandomHorizon(AbstractHorizon):
         ValueError: ramp outside [0, 1].
     """
 
-    ramp: Float[Array, ""] = eqx.field(converter=inexact, default=0.3)
+    ramp: Float[Array, ""] = eqx.field(converter=real_field("ramp"), default=0.3)
 
     def __check_init__(self) -> None:
         _check_ramp("RandomHorizon", self.ramp)
@@ -55,7 +55,7 @@ class FullHorizon(AbstractHorizon):
         ValueError: ramp outside [0, 1].
     """
 
-    ramp: Float[Array, ""] = eqx.field(converter=inexact, default=0.0)
+    ramp: Float[Array, ""] = eqx.field(converter=real_field("ramp"), default=0.0)
 
     def __check_init__(self) -> None:
         _check_ramp("FullHorizon", self.ramp)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray
 
-from wflow.measures import inexact
+from wflow.checks import real_field, to_real
 from wflow.transport import median_blur, sinkhorn_divergence
 
 from .snapshots import Snapshots
@@ -45,7 +45,7 @@ class AbstractLoss(eqx.Module):
 
 
 def _blur(blur: ArrayLike | str) -> Array | str:
-    return blur if isinstance(blur, str) else inexact(blur)
+    return blur if isinstance(blur, str) else to_real(blur, "blur")
 
 
 # The least blur in units of the spread of all snapshots pooled.
@@ -67,7 +67,9 @@ class Sinkhorn(AbstractLoss):
     p: Literal[1, 2] = eqx.field(static=True, default=2)
     blur: Float[Array, ""] | str = eqx.field(converter=_blur, default="median")
     max_iterations: int = eqx.field(static=True, default=2000)
-    threshold: Float[Array, ""] = eqx.field(converter=inexact, default=1e-3)
+    threshold: Float[Array, ""] = eqx.field(
+        converter=real_field("threshold"), default=1e-3
+    )
 
     def __check_init__(self) -> None:
         if self.p not in (1, 2):
@@ -129,7 +131,9 @@ class MassAndShape(AbstractLoss):
     """
 
     shape: AbstractLoss = Sinkhorn()
-    coefficient: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    coefficient: Float[Array, ""] = eqx.field(
+        converter=real_field("coefficient"), default=1.0
+    )
 
     def __check_init__(self) -> None:
         c = self.coefficient

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from wflow.checks import real_field
 from wflow.flows import LagrangianFlow, SumFlow, split_growth
-from wflow.measures import Particles, Phase, inexact
+from wflow.measures import Particles, Phase
 from wflow.parameters import Learnable, unwrap
 from wflow.solve import KineticState, leapfrog_step, rollout, start_rollout
 
@@ -86,10 +87,14 @@ class Rollout(eqx.Module):
     """How a rollout is made and scored; see ``fit`` for the penalties."""
 
     loss: AbstractLoss
-    growth_penalty: Float[Array, ""] = eqx.field(converter=inexact, default=0.0)
+    growth_penalty: Float[Array, ""] = eqx.field(
+        converter=real_field("growth_penalty"), default=0.0
+    )
     consistent: bool = eqx.field(static=True, default=True)
     stop_gradient_force: bool = eqx.field(static=True, default=False)
-    acceleration_penalty: Float[Array, ""] = eqx.field(converter=inexact, default=0.0)
+    acceleration_penalty: Float[Array, ""] = eqx.field(
+        converter=real_field("acceleration_penalty"), default=0.0
+    )
     velocity_scale: Float[Array, ""] | None = None
 
     def _shown(self, state: KineticState) -> Float[Array, "n c"]:

@@ -5,7 +5,6 @@ from .base import (
     AbstractMeasure,
     ImplicitEntropyError,
     UnsupportedMeasureError,
-    inexact,
 )
 from .gaussian import Gaussian, GaussianDifferential, GaussianMixture
 from .grid import Grid, logarithmic_mean
@@ -34,7 +33,6 @@ __all__ = [
     "Traced",
     "Travelled",
     "UnsupportedMeasureError",
-    "inexact",
     "logarithmic_mean",
     "linear_decay",
     "mean_decay",

@@ -7,9 +7,7 @@ from typing import Any, Self
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
-
-from wflow.parameters import Learnable
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 
 class UnsupportedMeasureError(TypeError):
@@ -33,19 +31,6 @@ class ImplicitEntropyError(TypeError):
             "into noise), or give the energy a density: density=KDE(...) or "
             "density=GaussianClosure()."
         )
-
-
-def inexact(value: ArrayLike | Learnable) -> Array:
-    """``value`` as a floating-point array; a floating dtype is kept as it is.
-
-    The converter of array fields: a ``Learnable`` stays one (until it is unwrapped).
-    """
-    if isinstance(value, Learnable):
-        return value
-    value = jnp.asarray(value)
-    if jnp.issubdtype(value.dtype, jnp.inexact):
-        return value
-    return value.astype(jnp.result_type(float))
 
 
 class AbstractMeasure(eqx.Module):

@@ -11,7 +11,9 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from .base import AbstractDensity, AbstractMeasure, inexact
+from wflow.checks import real_field
+
+from .base import AbstractDensity, AbstractMeasure
 from .particles import Particles
 
 
@@ -69,8 +71,8 @@ class Gaussian(AbstractMeasure, AbstractDensity):
     of degree 5 in every dimension.
     """
 
-    mean: Float[Array, " d"] = eqx.field(converter=inexact)
-    cov: Float[Array, "d d"] = eqx.field(converter=inexact)
+    mean: Float[Array, " d"] = eqx.field(converter=real_field("mean"))
+    cov: Float[Array, "d d"] = eqx.field(converter=real_field("cov"))
 
     def __check_init__(self) -> None:
         shape = jnp.shape(self.mean)
@@ -138,9 +140,9 @@ class GaussianMixture(AbstractDensity):
     Shapes: means ``(k, d)``, covs ``(k, d, d)``, weights ``(k,)`` (normalised on use).
     """
 
-    means: Float[Array, "k d"] = eqx.field(converter=inexact)
-    covs: Float[Array, "k d d"] = eqx.field(converter=inexact)
-    weights: Float[Array, " k"] = eqx.field(converter=inexact)
+    means: Float[Array, "k d"] = eqx.field(converter=real_field("means"))
+    covs: Float[Array, "k d d"] = eqx.field(converter=real_field("covs"))
+    weights: Float[Array, " k"] = eqx.field(converter=real_field("weights"))
 
     def __check_init__(self) -> None:
         if jnp.ndim(self.means) != 2:

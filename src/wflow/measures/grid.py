@@ -9,7 +9,9 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from .base import AbstractMeasure, inexact
+from wflow.checks import real_field, to_real
+
+from .base import AbstractMeasure
 from .particles import Particles
 from .special import linear_decay, mean_decay
 
@@ -26,9 +28,9 @@ class Grid(AbstractMeasure):
     $\delta F/\delta\mu(x_c) = h^{-d} \partial F/\partial\rho_c$.
     """
 
-    density: Float[Array, "*cells"] = eqx.field(converter=inexact)
-    lower: Float[Array, " d"] = eqx.field(converter=inexact)
-    upper: Float[Array, " d"] = eqx.field(converter=inexact)
+    density: Float[Array, "*cells"] = eqx.field(converter=real_field("density"))
+    lower: Float[Array, " d"] = eqx.field(converter=real_field("lower"))
+    upper: Float[Array, " d"] = eqx.field(converter=real_field("upper"))
     boundary: tuple[Boundary, ...] = eqx.field(static=True)
 
     def __init__(
@@ -43,7 +45,7 @@ class Grid(AbstractMeasure):
         Raises:
             ValueError: not 1 to 3 axes, an unknown boundary, or lower >= upper.
         """
-        self.density = inexact(density)
+        self.density = to_real(density, "density")
         dim, dtype = self.density.ndim, self.density.dtype
         if not 1 <= dim <= 3:
             raise ValueError(f"Grid: expected a density with 1 to 3 axes, found {dim}.")

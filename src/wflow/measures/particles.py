@@ -9,7 +9,9 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from .base import AbstractMeasure, inexact
+from wflow.checks import real_field, to_real
+
+from .base import AbstractMeasure
 
 
 # log(0) as a finite number: -inf in an ODE state turns error norms into nan.
@@ -31,7 +33,7 @@ class ParticlesDifferential(NamedTuple):
 
 
 def _log_weights(logw: ArrayLike) -> Array:
-    logw = inexact(logw)
+    logw = to_real(logw, "logw")
     return jnp.maximum(logw, jnp.asarray(LOG_ZERO, logw.dtype))
 
 
@@ -42,7 +44,7 @@ class Particles(AbstractMeasure):
     A weight may be zero (padding, tracers).
     """
 
-    x: Float[Array, "n d"] = eqx.field(converter=inexact)
+    x: Float[Array, "n d"] = eqx.field(converter=real_field("x"))
     logw: Float[Array, " n"] = eqx.field(converter=_log_weights)
     # Zero perturbation of the weights, there only while a differential in w is taken.
     _dw: Float[Array, " n"] | None = None
@@ -64,7 +66,7 @@ class Particles(AbstractMeasure):
             ValueError: ``x`` is not ``(n, d)``, or weights are not ``(n,)``, finite and
                 >= 0.
         """
-        x = inexact(x)
+        x = to_real(x, "x")
         if x.ndim != 2 or x.shape[0] == 0:
             raise ValueError(
                 f"from_samples: expected x of shape (n, d), n >= 1, found {x.shape}."

@@ -7,7 +7,9 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .base import AbstractMeasure, inexact
+from wflow.checks import real_field
+
+from .base import AbstractMeasure
 from .particles import Particles
 
 
@@ -24,7 +26,7 @@ class Traced(AbstractMeasure):
     """
 
     measure: Particles
-    tracers: Float[Array, "m d"] = eqx.field(converter=inexact)
+    tracers: Float[Array, "m d"] = eqx.field(converter=real_field("tracers"))
 
     def __check_init__(self) -> None:
         shape = jnp.shape(self.tracers)

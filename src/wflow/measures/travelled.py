@@ -6,7 +6,9 @@ from typing import Any, Self
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from .base import AbstractMeasure, inexact
+from wflow.checks import real_field
+
+from .base import AbstractMeasure
 
 
 class Travelled(AbstractMeasure):
@@ -17,8 +19,8 @@ class Travelled(AbstractMeasure):
     """
 
     measure: Any
-    length: Float[Array, ""] = eqx.field(converter=inexact, default=0.0)
-    action: Float[Array, ""] = eqx.field(converter=inexact, default=0.0)
+    length: Float[Array, ""] = eqx.field(converter=real_field("length"), default=0.0)
+    action: Float[Array, ""] = eqx.field(converter=real_field("action"), default=0.0)
 
     @property
     def state(self) -> tuple[Any, Array, Array]:

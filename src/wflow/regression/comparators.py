@@ -6,8 +6,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow.checks import real_field
 from wflow.flows.renewal.base import check_positive
-from wflow.measures import inexact
 
 
 class EarlyStopping(eqx.Module):
@@ -26,7 +26,7 @@ class EarlyStopping(eqx.Module):
     risk by that of ridge at the penalty 1 / t.
     """
 
-    time: Float[Array, ""] = eqx.field(converter=inexact)
+    time: Float[Array, ""] = eqx.field(converter=real_field("time"))
 
     def __check_init__(self) -> None:
         check_positive(self, time=self.time)

@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
+from wflow.checks import real_field
 from wflow.flows import AbstractContinuousFlow
 from wflow.flows.renewal.base import known
-from wflow.measures import Particles, UnsupportedMeasureError, inexact
+from wflow.measures import Particles, UnsupportedMeasureError
 
 
 class Diffusion(AbstractContinuousFlow):
@@ -26,7 +27,7 @@ class Diffusion(AbstractContinuousFlow):
         ValueError: a negative deviation.
     """
 
-    deviation: Float[Array, "..."] = eqx.field(converter=inexact)
+    deviation: Float[Array, "..."] = eqx.field(converter=real_field("deviation"))
 
     def __check_init__(self) -> None:
         found = known(self.deviation)

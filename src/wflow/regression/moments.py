@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow.checks import to_real
 from wflow.flows import AbstractRenewalLaw
 from wflow.flows.renewal.base import known
-from wflow.measures import inexact
 
 
 # Relative size of what counts as rounding in a curvature, and in its range.
@@ -74,13 +74,17 @@ def stationary_moments(
     Reference: Jolakoski, arXiv:2605.30059 (2026), abstract, for the ridge mean and the
     two parts of the covariance; the formulas are derived here from the law of the age.
     """
-    a, b, o = inexact(curvature), inexact(linear), inexact(origin)
+    a, b, o = (
+        to_real(curvature, "curvature"),
+        to_real(linear, "linear"),
+        to_real(origin, "origin"),
+    )
     matrices = {
         "noise": noise,
         "origin_cov": origin_cov,
         "preconditioner": preconditioner,
     }
-    given = {name: inexact(m) for name, m in matrices.items() if m is not None}
+    given = {name: to_real(m, "m") for name, m in matrices.items() if m is not None}
     _check(curvature=a, linear=b, origin=o, **given)
     root = None
     if "preconditioner" in given:

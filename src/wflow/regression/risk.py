@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow.checks import real_field
 from wflow.flows.renewal.base import known
-from wflow.measures import inexact
 
 from .search import Law, SpectralFilter, best_mean
 
@@ -28,9 +28,9 @@ class SpectralProblem(eqx.Module):
             numbers that are not finite.
     """
 
-    curvature: Float[Array, " p"] = eqx.field(converter=inexact)
-    coefficients: Float[Array, " p"] = eqx.field(converter=inexact)
-    noise: Float[Array, ""] = eqx.field(converter=inexact)
+    curvature: Float[Array, " p"] = eqx.field(converter=real_field("curvature"))
+    coefficients: Float[Array, " p"] = eqx.field(converter=real_field("coefficients"))
+    noise: Float[Array, ""] = eqx.field(converter=real_field("noise"))
 
     def __check_init__(self) -> None:
         if self.curvature.ndim != 1 or self.coefficients.shape != self.curvature.shape:

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow.checks import real_field, to_real
 from wflow.flows.renewal.base import known
-from wflow.measures import inexact
 
 from .search import SpectralFilter, best_mean
 
@@ -32,13 +32,13 @@ class SpectralData(eqx.Module):
         origin: $\theta_R$, (p,).
     """
 
-    curvature: Float[Array, " k"] = eqx.field(converter=inexact)
-    axes: Float[Array, "p k"] = eqx.field(converter=inexact)
-    response: Float[Array, " k"] = eqx.field(converter=inexact)
-    residual: Float[Array, ""] = eqx.field(converter=inexact)
-    samples: Float[Array, ""] = eqx.field(converter=inexact)
-    spent: Float[Array, ""] = eqx.field(converter=inexact)
-    origin: Float[Array, " p"] = eqx.field(converter=inexact)
+    curvature: Float[Array, " k"] = eqx.field(converter=real_field("curvature"))
+    axes: Float[Array, "p k"] = eqx.field(converter=real_field("axes"))
+    response: Float[Array, " k"] = eqx.field(converter=real_field("response"))
+    residual: Float[Array, ""] = eqx.field(converter=real_field("residual"))
+    samples: Float[Array, ""] = eqx.field(converter=real_field("samples"))
+    spent: Float[Array, ""] = eqx.field(converter=real_field("spent"))
+    origin: Float[Array, " p"] = eqx.field(converter=real_field("origin"))
 
     @classmethod
     def of(
@@ -54,7 +54,7 @@ class SpectralData(eqx.Module):
         Raises:
             ValueError: shapes that do not fit, or numbers that are not finite.
         """
-        X, y = inexact(X), inexact(y)
+        X, y = to_real(X, "X"), to_real(y, "y")
         if X.ndim != 2 or y.shape != X.shape[:1]:
             raise ValueError(
                 "SpectralData: expected X of shape (n, p) and y of shape (n,), found "
@@ -135,7 +135,7 @@ def shrinkage_curves(
     """The coefficients for each mean time between resets."""
     return jax.vmap(
         lambda mean: data.coefficients(law.with_mean(mean).filter(data.curvature))
-    )(inexact(means))
+    )(to_real(means, "means"))
 
 
 def equivalent_penalty(law: SpectralFilter, mu: Float[ArrayLike, "*b"]) -> Array:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Float, PyTree
 
-from wflow.measures import inexact
+from wflow.checks import to_real
 
 from .extras import bayes
 
@@ -44,7 +44,7 @@ class Coordinates(eqx.Module):
     def of(cls, example: PyTree, supports: PyTree | None = None) -> Self:
         """Coordinates of points like ``example``; see ``Target.of``."""
         paths, structure = jax.tree_util.tree_flatten_with_path(example)
-        leaves = [inexact(leaf) for _, leaf in paths]
+        leaves = [to_real(leaf, "leaf") for _, leaf in paths]
         if not leaves or not all(leaf.size for leaf in leaves):
             raise ValueError("Target.of: expected an example that holds numbers.")
         names = tuple(
@@ -97,7 +97,7 @@ class Coordinates(eqx.Module):
                 f"Target: expected a point of the structure {self.structure}, found "
                 f"{jax.tree.structure(point)}."
             )
-        leaves = [inexact(leaf) for leaf in jax.tree.leaves(point)]
+        leaves = [to_real(leaf, "leaf") for leaf in jax.tree.leaves(point)]
         inner = list(map(_inverse, self.names, self.bijections, leaves))
         found = tuple(jnp.shape(leaf) for leaf in inner)
         if found != self.shapes:

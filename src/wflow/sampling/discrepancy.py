@@ -6,10 +6,11 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow.checks import real_field
 from wflow.energies import AbstractEnergy
 from wflow.kernels import Gaussian as GaussianKernel
 from wflow.kernels import matvec
-from wflow.measures import Particles, UnsupportedMeasureError, inexact
+from wflow.measures import Particles, UnsupportedMeasureError
 
 from .embeddings import AbstractEmbedding
 
@@ -26,7 +27,9 @@ class EmbeddedDiscrepancy(AbstractEnergy):
 
     embedding: AbstractEmbedding
     kernel: GaussianKernel
-    log_normaliser: Float[Array, ""] = eqx.field(converter=inexact, default=0.0)
+    log_normaliser: Float[Array, ""] = eqx.field(
+        converter=real_field("log_normaliser"), default=0.0
+    )
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         del t

@@ -9,7 +9,7 @@ import lineax as lx
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from wflow.measures import inexact
+from wflow.checks import to_real
 
 
 # Of the bilinear element on a square, corners in the order 00, 01, 10, 11; without h:
@@ -74,7 +74,7 @@ class EllipticModel(eqx.Module):
                 f"{mesh}), found {jnp.shape(source)}."
             )
         self.cells, self.mesh = cells, mesh
-        self.points, self.source = inexact(points), inexact(source)
+        self.points, self.source = to_real(points, "points"), to_real(source, "source")
 
     @property
     def dim(self) -> int:

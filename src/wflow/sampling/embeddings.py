@@ -19,9 +19,10 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from wflow.checks import real_field
 from wflow.kernels import Gaussian as GaussianKernel
 from wflow.kernels import log_matvec, log_mixture_embedding
-from wflow.measures import Gaussian, GaussianMixture, Particles, inexact
+from wflow.measures import Gaussian, GaussianMixture, Particles
 from wflow.parameters import Learnable
 
 from .rules import AbstractRule, GaussHermite
@@ -168,7 +169,7 @@ class GradientInformedEmbedding(_Sampled):
 
     log_density: LogDensity
     rule: AbstractRule = GaussHermite(3)
-    gamma: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    gamma: Float[Array, ""] = eqx.field(converter=real_field("gamma"), default=1.0)
 
     def __check_init__(self) -> None:
         _check_gamma(self, self.gamma)
@@ -201,7 +202,7 @@ class FredholmEmbedding(AbstractEmbedding):
     """
 
     log_density: LogDensity
-    gamma: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    gamma: Float[Array, ""] = eqx.field(converter=real_field("gamma"), default=1.0)
 
     def cost(self, dim: int) -> int:
         del dim

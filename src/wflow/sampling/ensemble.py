@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import lineax as lx
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
+from wflow.checks import real_field
 from wflow.flows import AbstractContinuousFlow
-from wflow.measures import Gaussian, Particles, UnsupportedMeasureError, inexact
+from wflow.measures import Gaussian, Particles, UnsupportedMeasureError
 
 
 class GaussianInverseProblem(eqx.Module):
@@ -32,8 +33,8 @@ class GaussianInverseProblem(eqx.Module):
     """
 
     forward: Callable[[Float[Array, " d"]], Float[Array, " k"]]
-    data: Float[Array, " k"] = eqx.field(converter=inexact)
-    noise_std: Float[Array, "..."] = eqx.field(converter=inexact)
+    data: Float[Array, " k"] = eqx.field(converter=real_field("data"))
+    noise_std: Float[Array, "..."] = eqx.field(converter=real_field("noise_std"))
     prior: Gaussian
 
     def __check_init__(self) -> None:
@@ -205,7 +206,9 @@ class ConsensusFlow(AbstractEnsembleFlow):
     """
 
     log_density: Callable[[Array], Array]
-    inverse_temperature: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    inverse_temperature: Float[Array, ""] = eqx.field(
+        converter=real_field("inverse_temperature"), default=1.0
+    )
 
     def __check_init__(self) -> None:
         b = self.inverse_temperature

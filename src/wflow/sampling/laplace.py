@@ -12,7 +12,8 @@ import optimistix as optx
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float
 
-from wflow.measures import Gaussian, inexact
+from wflow.checks import to_real
+from wflow.measures import Gaussian
 
 
 # Curvatures are of coordinates scaled to unit diagonal, so that units do not matter.
@@ -52,7 +53,7 @@ def laplace(
 
     Reference: Tierney, Kadane, JASA 81 (1986), section 2.
     """
-    start = inexact(start)
+    start = to_real(start, "start")
     if start.ndim != 1:
         raise ValueError(f"laplace: expected start of shape (d,), found {start.shape}.")
     mode, cov, found = _mode(log_density, start, max_steps)

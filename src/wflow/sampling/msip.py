@@ -11,9 +11,10 @@ import optimistix as optx
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
 
+from wflow.checks import to_real
 from wflow.flows import AbstractContinuousFlow
 from wflow.kernels import Gaussian as GaussianKernel
-from wflow.measures import Particles, inexact
+from wflow.measures import Particles
 from wflow.parameters import Learnable, unwrap
 
 from .embeddings import AbstractEmbedding
@@ -74,8 +75,8 @@ class MSIP(AbstractContinuousFlow):
     ):
         """Make the flow to the target of an embedding."""
         self.system = KernelSystem(embedding, kernel, ridge)
-        self.log_normaliser = inexact(log_normaliser)
-        self.max_shift = None if max_shift is None else inexact(max_shift)
+        self.log_normaliser = to_real(log_normaliser, "log_normaliser")
+        self.max_shift = None if max_shift is None else to_real(max_shift, "max_shift")
 
     def __check_init__(self) -> None:
         longest = self.max_shift

@@ -9,11 +9,12 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
+from wflow.checks import real_field, to_real
 from wflow.energies import AbstractEnergy
 from wflow.geometries import AbstractGeometry
 from wflow.kernels import Gaussian as GaussianKernel
 from wflow.kernels import gram
-from wflow.measures import Particles, UnsupportedMeasureError, inexact
+from wflow.measures import Particles, UnsupportedMeasureError
 from wflow.parameters import Learnable
 
 from .embeddings import AbstractEmbedding
@@ -70,7 +71,7 @@ class KernelSystem(eqx.Module):
             raise ValueError(f"expected ridge >= 0, found {ridge}.")
         self.embedding = embedding
         self.kernel = kernel
-        self.ridge = inexact(ridge)
+        self.ridge = to_real(ridge, "ridge")
         self.pseudo_inverse = _is_known(ridge) and bool(np.all(np.asarray(ridge) == 0))
 
     def matrix(self, y: Float[Array, "n d"]) -> Float[Array, "n n"]:
@@ -143,7 +144,9 @@ class ReducedDiscrepancy(AbstractEnergy):
     """
 
     system: KernelSystem
-    log_normaliser: Float[Array, ""] = eqx.field(converter=inexact, default=0.0)
+    log_normaliser: Float[Array, ""] = eqx.field(
+        converter=real_field("log_normaliser"), default=0.0
+    )
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         del t
@@ -165,7 +168,9 @@ class MeanShiftGeometry(AbstractGeometry):
     """
 
     system: KernelSystem
-    log_normaliser: Float[Array, ""] = eqx.field(converter=inexact, default=0.0)
+    log_normaliser: Float[Array, ""] = eqx.field(
+        converter=real_field("log_normaliser"), default=0.0
+    )
 
     def _raise(self, mu: Any, differential: Any) -> Float[Array, "n d"]:
         y, system = nodes_of(self, mu), self.system

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from wflow.measures import Gaussian, UnsupportedMeasureError, inexact
+from wflow.checks import real_field
+from wflow.measures import Gaussian, UnsupportedMeasureError
 
 from .coordinates import Coordinates
 from .models import numpyro_model
@@ -45,7 +46,7 @@ class Target(eqx.Module):
         self.log_density = log_density
         self.constrain = _alone if constrain is None else constrain
         self.names = tuple(names)
-        self.unconstrain = inexact if unconstrain is None else unconstrain
+        self.unconstrain = real_field("x") if unconstrain is None else unconstrain
 
     def __check_init__(self) -> None:
         if not self.names or len(set(self.names)) < len(self.names):

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from wflow.measures import inexact
+from wflow.checks import real_field
 from wflow.sampling.privacy import ExponentialMechanism, PrivacyAccountant
 
 
@@ -23,7 +23,7 @@ _NODES = 100_001
 class TorusLoss(eqx.Module):
     """The mean loss of the people at ``points``, ``(n, 2)``."""
 
-    points: Float[Array, "n 2"] = eqx.field(converter=inexact)
+    points: Float[Array, "n 2"] = eqx.field(converter=real_field("points"))
 
     def __call__(self, theta: Float[Array, " 2"]) -> Float[Array, ""]:
         return jnp.mean(jax.nn.softplus(-jnp.sum(jnp.cos(theta - self.points), 1)))

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from wflow.checks import real_field
 from wflow.filtering.base import AbstractMethod, check_inflation, inflated
 from wflow.filtering.observations import (
     AbstractObservation,
@@ -13,7 +14,7 @@ from wflow.filtering.observations import (
     unless_missing,
     without_missing,
 )
-from wflow.measures import Particles, inexact
+from wflow.measures import Particles
 
 
 class EnKF(AbstractMethod):
@@ -27,7 +28,9 @@ class EnKF(AbstractMethod):
     Reference: Burgers, van Leeuwen, Evensen, Mon. Weather Rev. 126 (1998), section 3.
     """
 
-    inflation: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    inflation: Float[Array, ""] = eqx.field(
+        converter=real_field("inflation"), default=1.0
+    )
 
     def __check_init__(self) -> None:
         check_inflation(self, self.inflation)

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from wflow.checks import real_field
 from wflow.filtering.base import AbstractMethod, check_inflation, inflated
 from wflow.filtering.observations import (
     AbstractObservation,
@@ -13,7 +14,7 @@ from wflow.filtering.observations import (
     unless_missing,
     without_missing,
 )
-from wflow.measures import Particles, inexact
+from wflow.measures import Particles
 
 
 class ETKF(AbstractMethod):
@@ -28,7 +29,9 @@ class ETKF(AbstractMethod):
     Mon. Weather Rev. 136 (2008), equation (17) and section 4.
     """
 
-    inflation: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    inflation: Float[Array, ""] = eqx.field(
+        converter=real_field("inflation"), default=1.0
+    )
     rotate: bool = eqx.field(static=True, default=False)
 
     def __check_init__(self) -> None:

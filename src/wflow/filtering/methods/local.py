@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from wflow.checks import real_field
 from wflow.filtering.base import AbstractMethod, check_inflation, inflated
 from wflow.filtering.localisation import Domain
 from wflow.filtering.observations import (
@@ -12,7 +13,7 @@ from wflow.filtering.observations import (
     require_gaussian,
     unless_missing,
 )
-from wflow.measures import Particles, inexact
+from wflow.measures import Particles
 
 from .enkf import perturbations
 from .etkf import rotated, transform, whitened
@@ -30,7 +31,9 @@ class LETKF(AbstractMethod):
     """
 
     domain: Domain
-    inflation: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    inflation: Float[Array, ""] = eqx.field(
+        converter=real_field("inflation"), default=1.0
+    )
     rotate: bool = eqx.field(static=True, default=False)
 
     def __check_init__(self) -> None:
@@ -81,7 +84,9 @@ class LocalEnKF(AbstractMethod):
     """
 
     domain: Domain
-    inflation: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    inflation: Float[Array, ""] = eqx.field(
+        converter=real_field("inflation"), default=1.0
+    )
 
     def __check_init__(self) -> None:
         check_inflation(self, self.inflation)

@@ -8,13 +8,14 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
+from wflow.checks import real_field
 from wflow.filtering.base import AbstractMethod, Model, ensemble
 from wflow.filtering.observations import (
     AbstractObservation,
     require_likelihood,
     unless_missing,
 )
-from wflow.measures import Particles, inexact, systematic_ancestors
+from wflow.measures import Particles, systematic_ancestors
 from wflow.parameters import Learnable
 
 
@@ -32,8 +33,10 @@ class ParticleFilter(AbstractMethod):
     is that of DAPPER, ``da_methods.particle.PartFilt``.
     """
 
-    jitter: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
-    threshold: Float[Array, ""] = eqx.field(converter=inexact, default=0.5)
+    jitter: Float[Array, ""] = eqx.field(converter=real_field("jitter"), default=1.0)
+    threshold: Float[Array, ""] = eqx.field(
+        converter=real_field("threshold"), default=0.5
+    )
 
     def __check_init__(self) -> None:
         for name in ("jitter", "threshold"):

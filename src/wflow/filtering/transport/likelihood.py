@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from wflow.checks import real_field
 from wflow.energies import MMD
 from wflow.filtering.base import check_inflation
 from wflow.filtering.observations import (
@@ -16,7 +17,7 @@ from wflow.filtering.observations import (
 from wflow.flows import GradientFlow
 from wflow.geometries import Wasserstein
 from wflow.kernels import AbstractRadialKernel, EnergyDistance
-from wflow.measures import Particles, inexact
+from wflow.measures import Particles
 from wflow.solve import solve
 
 from .base import (
@@ -55,8 +56,10 @@ class LikelihoodTransport(AbstractTransport):
     kernel_x: AbstractRadialKernel = eqx.field(default_factory=EnergyDistance)
     start: Start = eqx.field(static=True, default="kalman")
     steps: int = eqx.field(static=True, default=60)
-    step: Float[Array, ""] = eqx.field(converter=inexact, default=0.1)
-    inflation: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    step: Float[Array, ""] = eqx.field(converter=real_field("step"), default=0.1)
+    inflation: Float[Array, ""] = eqx.field(
+        converter=real_field("inflation"), default=1.0
+    )
 
     def __check_init__(self) -> None:
         check_start(self, self.start)

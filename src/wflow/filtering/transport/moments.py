@@ -6,11 +6,12 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
+from wflow.checks import real_field
 from wflow.energies import AbstractEnergy
 from wflow.filtering.base import check_inflation
 from wflow.flows import GradientFlow
 from wflow.geometries import Euclidean
-from wflow.measures import Point, UnsupportedMeasureError, inexact
+from wflow.measures import Point, UnsupportedMeasureError
 
 from .base import AbstractTransport
 from .coupling import passengers
@@ -38,7 +39,7 @@ class MomentMismatch(AbstractEnergy):
     Reference: ours; the limit is that of a symmetric square-root filter.
     """
 
-    cross: Float[Array, "d p"] = eqx.field(converter=inexact)
+    cross: Float[Array, "d p"] = eqx.field(converter=real_field("cross"))
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         del t
@@ -71,7 +72,9 @@ class MomentTransport(AbstractTransport):
             the state.
     """
 
-    inflation: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    inflation: Float[Array, ""] = eqx.field(
+        converter=real_field("inflation"), default=1.0
+    )
 
     def __check_init__(self) -> None:
         check_inflation(self, self.inflation)

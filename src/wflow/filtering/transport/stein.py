@@ -5,12 +5,13 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from wflow.checks import real_field
 from wflow.energies import MMD
 from wflow.filtering.base import check_inflation
 from wflow.flows import GradientFlow, TracerFlow
 from wflow.geometries import Block, Stein
 from wflow.kernels import AbstractRadialKernel, Gaussian, InverseMultiquadric, Product
-from wflow.measures import Particles, Traced, inexact
+from wflow.measures import Particles, Traced
 
 from .base import AbstractTransport, check_count, check_positive
 from .coupling import Labelled, passengers, product_cloud
@@ -53,9 +54,11 @@ class SteinTransport(AbstractTransport):
     average_y: AbstractRadialKernel = eqx.field(default_factory=lambda: Gaussian(0.5))
     start: Start = eqx.field(static=True, default="kalman")
     steps: int = eqx.field(static=True, default=60)
-    step: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    step: Float[Array, ""] = eqx.field(converter=real_field("step"), default=1.0)
     permutations: int = eqx.field(static=True, default=2)
-    inflation: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    inflation: Float[Array, ""] = eqx.field(
+        converter=real_field("inflation"), default=1.0
+    )
 
     def __check_init__(self) -> None:
         check_start(self, self.start)

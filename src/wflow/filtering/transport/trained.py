@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from wflow.checks import real_field
 from wflow.filtering.base import check_inflation
 from wflow.kernels import AbstractRadialKernel, InverseMultiquadric
-from wflow.measures import Particles, inexact
+from wflow.measures import Particles
 
 from .attraction import Simulated
 from .base import AbstractTransport, check_count, check_positive
@@ -49,9 +50,13 @@ class TrainedTransport(AbstractTransport):
     width: int = eqx.field(static=True, default=32)
     depth: int = eqx.field(static=True, default=2)
     steps: int = eqx.field(static=True, default=300)
-    learning_rate: Float[Array, ""] = eqx.field(converter=inexact, default=1e-2)
+    learning_rate: Float[Array, ""] = eqx.field(
+        converter=real_field("learning_rate"), default=1e-2
+    )
     permutations: int = eqx.field(static=True, default=2)
-    inflation: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    inflation: Float[Array, ""] = eqx.field(
+        converter=real_field("inflation"), default=1.0
+    )
 
     def __check_init__(self) -> None:
         for name in ("width", "depth", "steps", "permutations"):

@@ -12,6 +12,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
+from wflow.checks import real_field, to_real
 from wflow.filtering.base import check_inflation
 from wflow.filtering.observations import AbstractObservation
 from wflow.flows import AbstractFlow, GradientFlow, NoiseInjectionFlow, TracerFlow
@@ -22,7 +23,7 @@ from wflow.kernels import (
     Gaussian,
     InverseMultiquadric,
 )
-from wflow.measures import Particles, Traced, inexact
+from wflow.measures import Particles, Traced
 from wflow.solve import solve
 
 from .base import AbstractTransport, check_count, check_positive
@@ -38,7 +39,7 @@ _LEAST_DENSITY = 1e-6
 
 
 def _level(noise: Any) -> Any:
-    return None if noise is None else inexact(noise)
+    return None if noise is None else to_real(noise, "noise")
 
 
 class CouplingTransport(AbstractTransport):
@@ -85,10 +86,12 @@ class CouplingTransport(AbstractTransport):
     )
     start: Start = eqx.field(static=True, default="kalman")
     steps: int = eqx.field(static=True, default=60)
-    step: Float[Array, ""] = eqx.field(converter=inexact, default=0.1)
+    step: Float[Array, ""] = eqx.field(converter=real_field("step"), default=0.1)
     permutations: int = eqx.field(static=True, default=2)
     target: AbstractTarget = eqx.field(default_factory=LikelihoodFree)
-    inflation: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    inflation: Float[Array, ""] = eqx.field(
+        converter=real_field("inflation"), default=1.0
+    )
     noise: Float[Array, ""] | None = eqx.field(converter=_level, default=None)
     normalise_density: bool = eqx.field(static=True, default=True)
     stop_at_floor: bool = eqx.field(static=True, default=False)

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from wflow.measures import inexact, linear_decay, mean_decay, quadratic_decay
+from wflow.checks import real_field
+from wflow.measures import linear_decay, mean_decay, quadratic_decay
 
 from .base import AbstractRenewalLaw, check_positive, known
 
@@ -21,7 +22,7 @@ class Deterministic(AbstractRenewalLaw):
         ValueError: a mean that is not positive and finite.
     """
 
-    mean: Float[Array, ""] = eqx.field(converter=inexact)
+    mean: Float[Array, ""] = eqx.field(converter=real_field("mean"))
 
     def __check_init__(self) -> None:
         check_positive(self, mean=self.mean)
@@ -75,8 +76,8 @@ class Uniform(AbstractRenewalLaw):
         ValueError: not 0 <= low < high, or high not finite.
     """
 
-    low: Float[Array, ""] = eqx.field(converter=inexact)
-    high: Float[Array, ""] = eqx.field(converter=inexact)
+    low: Float[Array, ""] = eqx.field(converter=real_field("low"))
+    high: Float[Array, ""] = eqx.field(converter=real_field("high"))
 
     def __check_init__(self) -> None:
         check_positive(self, high=self.high)

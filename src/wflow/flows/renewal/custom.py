@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from wflow.measures import inexact
+from wflow.checks import real_field
 
 from .base import AbstractRenewalLaw, inverse_survival, known, open_uniform
 from .rules import average
@@ -75,7 +75,7 @@ class Custom(AbstractRenewalLaw):
     """
 
     function: Callable[[Array], Array]
-    stretch: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    stretch: Float[Array, ""] = eqx.field(converter=real_field("stretch"), default=1.0)
 
     @classmethod
     def from_density(cls, density: Callable[[Array], Array]) -> "Custom":

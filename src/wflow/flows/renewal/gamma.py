@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from jax.scipy.special import gammaincc, log_ndtr, ndtr
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from wflow.measures import inexact, linear_decay, mean_decay
+from wflow.checks import real_field
+from wflow.measures import linear_decay, mean_decay
 
 from .base import AbstractRenewalLaw, check_positive
 
@@ -23,8 +24,8 @@ class Gamma(AbstractRenewalLaw):
         ValueError: a mean or shape that is not positive and finite.
     """
 
-    mean: Float[Array, ""] = eqx.field(converter=inexact)
-    shape: Float[Array, ""] = eqx.field(converter=inexact)
+    mean: Float[Array, ""] = eqx.field(converter=real_field("mean"))
+    shape: Float[Array, ""] = eqx.field(converter=real_field("shape"))
 
     def __check_init__(self) -> None:
         check_positive(self, mean=self.mean, shape=self.shape)
@@ -85,8 +86,8 @@ class InverseGaussian(AbstractRenewalLaw):
         ValueError: a mean or shape that is not positive and finite.
     """
 
-    mean: Float[Array, ""] = eqx.field(converter=inexact)
-    shape: Float[Array, ""] = eqx.field(converter=inexact)
+    mean: Float[Array, ""] = eqx.field(converter=real_field("mean"))
+    shape: Float[Array, ""] = eqx.field(converter=real_field("shape"))
 
     def __check_init__(self) -> None:
         check_positive(self, mean=self.mean, shape=self.shape)

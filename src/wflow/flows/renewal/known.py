@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from wflow.measures import inexact
+from wflow.checks import real_field
 
 from .base import AbstractResetTimes
 
@@ -13,7 +13,7 @@ from .base import AbstractResetTimes
 class KnownResets(AbstractResetTimes):
     """Resets at ``epochs``, padded by infinity: one row of times for every clock."""
 
-    epochs: Float[Array, "*shape m"] = eqx.field(converter=inexact)
+    epochs: Float[Array, "*shape m"] = eqx.field(converter=real_field("epochs"))
 
     def last_resets(
         self, key: PRNGKeyArray, ends: Float[Array, " K+1"], shape: tuple[int, ...]

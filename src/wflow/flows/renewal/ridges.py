@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from wflow.measures import inexact
+from wflow.checks import real_field
 
 from .base import AbstractRenewalLaw, check_positive, known, open_uniform, stopped
 from .rules import average, gamma_rule
@@ -24,7 +24,7 @@ class Exponential(AbstractRenewalLaw):
         ValueError: a rate that is not positive.
     """
 
-    rate: Float[Array, ""] = eqx.field(converter=inexact)
+    rate: Float[Array, ""] = eqx.field(converter=real_field("rate"))
 
     def __check_init__(self) -> None:
         check_positive(self, rate=self.rate)
@@ -88,8 +88,8 @@ class HyperExponential(AbstractRenewalLaw):
             negative or do not sum to one.
     """
 
-    weights: Float[Array, " m"] = eqx.field(converter=inexact)
-    rates: Float[Array, " m"] = eqx.field(converter=inexact)
+    weights: Float[Array, " m"] = eqx.field(converter=real_field("weights"))
+    rates: Float[Array, " m"] = eqx.field(converter=real_field("rates"))
 
     def __check_init__(self) -> None:
         check_positive(self, rates=self.rates)
@@ -173,8 +173,8 @@ class Lomax(AbstractRenewalLaw):
         ValueError: a mean that is not positive and finite, or alpha of at most 1.
     """
 
-    mean: Float[Array, ""] = eqx.field(converter=inexact)
-    alpha: Float[Array, ""] = eqx.field(converter=inexact)
+    mean: Float[Array, ""] = eqx.field(converter=real_field("mean"))
+    alpha: Float[Array, ""] = eqx.field(converter=real_field("alpha"))
 
     def __check_init__(self) -> None:
         check_positive(self, mean=self.mean)

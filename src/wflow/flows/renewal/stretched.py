@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from jax.scipy.special import gammaln, ndtr, ndtri
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from wflow.measures import inexact, linear_decay, mean_decay
+from wflow.checks import real_field
+from wflow.measures import linear_decay, mean_decay
 
 from .base import AbstractRenewalLaw, check_positive
 from .rules import average, gamma_rule, normal_rule
@@ -53,8 +54,8 @@ class Weibull(AbstractAveragedLaw):
         ValueError: a mean or shape that is not positive and finite.
     """
 
-    mean: Float[Array, ""] = eqx.field(converter=inexact)
-    shape: Float[Array, ""] = eqx.field(converter=inexact)
+    mean: Float[Array, ""] = eqx.field(converter=real_field("mean"))
+    shape: Float[Array, ""] = eqx.field(converter=real_field("shape"))
 
     def __check_init__(self) -> None:
         check_positive(self, mean=self.mean, shape=self.shape)
@@ -94,8 +95,8 @@ class LogNormal(AbstractAveragedLaw):
         ValueError: a mean or sigma that is not positive and finite.
     """
 
-    mean: Float[Array, ""] = eqx.field(converter=inexact)
-    sigma: Float[Array, ""] = eqx.field(converter=inexact)
+    mean: Float[Array, ""] = eqx.field(converter=real_field("mean"))
+    sigma: Float[Array, ""] = eqx.field(converter=real_field("sigma"))
 
     def __check_init__(self) -> None:
         check_positive(self, mean=self.mean, sigma=self.sigma)

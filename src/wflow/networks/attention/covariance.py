@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from wflow.measures import inexact
+from wflow.checks import to_real
 
 from .checks import known
 
@@ -30,7 +30,7 @@ def checked_covariance(
         ValueError: it is of another shape, not finite, not symmetric or not positive
             semidefinite.
     """
-    covariance = inexact(covariance)
+    covariance = to_real(covariance, "covariance")
     shape = jnp.shape(covariance)
     if len(shape) not in (1, 2) or len(set(shape)) != 1 or shape[0] == 0:
         raise ValueError(
@@ -107,7 +107,7 @@ def second_moment(
     Raises:
         ValueError: no rows, or entries that are not finite.
     """
-    rows = inexact(rows)
+    rows = to_real(rows, "rows")
     if rows.ndim != 2 or 0 in rows.shape:
         raise ValueError(
             f"second_moment: expected rows (n, d), found shape {rows.shape}."

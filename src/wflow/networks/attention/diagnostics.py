@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 from scipy.sparse.linalg import LinearOperator, eigs
 
+from wflow.checks import to_real
 from wflow.flows import AbstractContinuousFlow
-from wflow.measures import Point, inexact
+from wflow.measures import Point
 
 from .checks import known
 from .covariance import checked_covariance, eigenpairs, multiply
@@ -71,7 +72,7 @@ def alignment(
         ValueError: shapes that do not fit, k below the number of heads or above d, or a
             head that is zero; under a transformation ``cos2`` is not a number then.
     """
-    mu, covariance = inexact(mu), checked_covariance(covariance, "alignment")
+    mu, covariance = to_real(mu, "mu"), checked_covariance(covariance, "alignment")
     d = covariance.shape[0]
     if mu.ndim not in (1, 2) or mu.shape[0] != d:
         raise ValueError(

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import lineax as lx
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow.checks import real_field
 from wflow.geometries import Riemannian
-from wflow.measures import inexact
 
 from .covariance import checked_covariance, multiply
 
@@ -22,7 +22,7 @@ class CovarianceMetric(eqx.Module):
         power: p.
     """
 
-    covariance: Float[Array, "d ..."] = eqx.field(converter=inexact)
+    covariance: Float[Array, "d ..."] = eqx.field(converter=real_field("covariance"))
     power: Literal[1, 2] = eqx.field(static=True)
 
     def __call__(self, value: Float[Array, "d ..."]) -> lx.AbstractLinearOperator:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from wflow.measures import inexact
+from wflow.checks import real_field
 
 from .checks import check_finite, check_heads, check_positive
 
@@ -86,8 +86,8 @@ class SoftmaxAttention(AbstractHead):
     Boyer, arXiv:2505.13112, reconstructed.
     """
 
-    mu: Float[Array, "d ..."] = eqx.field(converter=inexact)
-    beta: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    mu: Float[Array, "d ..."] = eqx.field(converter=real_field("mu"))
+    beta: Float[Array, ""] = eqx.field(converter=real_field("beta"), default=1.0)
 
     def __call__(
         self,
@@ -123,8 +123,8 @@ class LinearAttention(AbstractHead):
     Boyer, arXiv:2505.13112, reconstructed.
     """
 
-    mu: Float[Array, "d ..."] = eqx.field(converter=inexact)
-    beta: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    mu: Float[Array, "d ..."] = eqx.field(converter=real_field("mu"))
+    beta: Float[Array, ""] = eqx.field(converter=real_field("beta"), default=1.0)
     self_token: bool = eqx.field(static=True, default=True)
 
     def __call__(

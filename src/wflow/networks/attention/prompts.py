@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from wflow.measures import inexact
+from wflow.checks import to_real
 
 from .checks import known
 from .covariance import square_root
@@ -61,7 +61,7 @@ def spiked_covariance(
     Raises:
         ValueError: theta < -1, or a direction that is zero or not finite.
     """
-    theta, direction = inexact(theta), inexact(direction)
+    theta, direction = to_real(theta, "theta"), to_real(direction, "direction")
     found = known(theta)
     if found is not None and not np.all(found >= -1):
         raise ValueError(f"spiked_covariance: expected theta >= -1, found {found}.")
@@ -104,7 +104,7 @@ def bbp_overlap(
     Reference: Paul, Statistica Sinica 17 (2007), theorem 4; Baik, Ben Arous, Peche,
     Ann. Probab. 33 (2005).
     """
-    theta, gamma = inexact(theta), inexact(gamma)
+    theta, gamma = to_real(theta, "theta"), to_real(gamma, "gamma")
     above = theta > jnp.sqrt(gamma)
     safe = jnp.where(above, theta, 1)
     return jnp.where(above, (1 - gamma / safe**2) / (1 + gamma / safe), 0)

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow.checks import real_field
 from wflow.energies import AbstractEnergy
-from wflow.measures import Point, UnsupportedMeasureError, inexact
+from wflow.measures import Point, UnsupportedMeasureError
 
 from .checks import check_finite, check_heads, check_positive
 from .covariance import checked_covariance, eigenpairs, multiply, trace
@@ -42,10 +43,14 @@ class AttentionRisk(AbstractEnergy):
     ``LinearAttention``; the closed forms are our derivation by Wick's theorem.
     """
 
-    covariance: Float[Array, "d ..."] = eqx.field(converter=inexact)
-    prompt_length: Float[Array, ""] = eqx.field(converter=inexact, default=np.inf)
-    degrees: Float[Array, ""] = eqx.field(converter=inexact, default=np.inf)
-    beta: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    covariance: Float[Array, "d ..."] = eqx.field(converter=real_field("covariance"))
+    prompt_length: Float[Array, ""] = eqx.field(
+        converter=real_field("prompt_length"), default=np.inf
+    )
+    degrees: Float[Array, ""] = eqx.field(
+        converter=real_field("degrees"), default=np.inf
+    )
+    beta: Float[Array, ""] = eqx.field(converter=real_field("beta"), default=1.0)
     self_token: bool = eqx.field(static=True, default=True)
 
     def __check_init__(self) -> None:
@@ -121,7 +126,7 @@ class PromptRisk(AbstractEnergy):
     """
 
     head: AbstractHead
-    prompts: Float[Array, "batch n d"] = eqx.field(converter=inexact)
+    prompts: Float[Array, "batch n d"] = eqx.field(converter=real_field("prompts"))
 
     def __check_init__(self) -> None:
         if jnp.ndim(self.prompts) != 3 or 0 in jnp.shape(self.prompts):

@@ -10,9 +10,10 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float
 
+from wflow.checks import real_field
 from wflow.energies import AbstractEnergy, Supervised
 from wflow.flows import ArcLengthFlow, GradientFlow
-from wflow.measures import Point, Travelled, UnsupportedMeasureError, inexact
+from wflow.measures import Point, Travelled, UnsupportedMeasureError
 from wflow.solve import RESULTS, SolveError, solve
 
 
@@ -48,7 +49,7 @@ class ArcRidge(eqx.Module):
     a reconstruction).
     """
 
-    lam: Float[Array, ""] = eqx.field(converter=inexact)
+    lam: Float[Array, ""] = eqx.field(converter=real_field("lam"))
 
     def __check_init__(self) -> None:
         check_strengths(self.lam, "ArcRidge")

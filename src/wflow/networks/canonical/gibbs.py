@@ -9,10 +9,11 @@ import lineax as lx
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
 
+from wflow.checks import real_field
 from wflow.energies import AbstractEnergy
 from wflow.flows import AbstractContinuousFlow, safe_sqrt
 from wflow.geometries import Euclidean
-from wflow.measures import Point, UnsupportedMeasureError, inexact
+from wflow.measures import Point, UnsupportedMeasureError
 from wflow.solve import solve
 
 from .geodesic import GeodesicRidge
@@ -40,7 +41,9 @@ class HorizontalLangevinFlow(AbstractContinuousFlow):
 
     metric: NTKMetric
     energy: AbstractEnergy | None = None
-    temperature: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    temperature: Float[Array, ""] = eqx.field(
+        converter=real_field("temperature"), default=1.0
+    )
 
     def __check_init__(self) -> None:
         geometry = self.metric.geometry
@@ -122,7 +125,7 @@ class GibbsProcess(eqx.Module):
 
     metric: NTKMetric
     origin: Point
-    sigma: Float[Array, ""] = eqx.field(converter=inexact)
+    sigma: Float[Array, ""] = eqx.field(converter=real_field("sigma"))
 
     def __check_init__(self) -> None:
         known = eqx.is_array(self.sigma) and not isinstance(self.sigma, Tracer)

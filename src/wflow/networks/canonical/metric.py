@@ -11,10 +11,11 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, PyTree
 
+from wflow.checks import real_field
 from wflow.energies import predictions
 from wflow.flows import safe_sqrt
 from wflow.geometries import AbstractGeometry, Euclidean, conjugate_gradients
-from wflow.measures import Point, UnsupportedMeasureError, inexact
+from wflow.measures import Point, UnsupportedMeasureError
 
 
 # Up to so many outputs the kernel is formed and factorised; above, conjugate gradients.
@@ -68,7 +69,7 @@ class NTKMetric(eqx.Module):
     al., arXiv:2605.18180 (the metric; read from the abstract only).
     """
 
-    x: Float[Array, "n ..."] = eqx.field(converter=inexact)
+    x: Float[Array, "n ..."] = eqx.field(converter=real_field("x"))
     geometry: AbstractGeometry = Euclidean()
     rcond: float | None = eqx.field(static=True, default=None)
 
@@ -185,8 +186,8 @@ class PullBack(eqx.Module):
     Reference: Amari, Neural Computation 10 (1998), section 4.
     """
 
-    x: Float[Array, "n ..."] = eqx.field(converter=inexact)
-    damping: Float[Array, ""] = eqx.field(converter=inexact)
+    x: Float[Array, "n ..."] = eqx.field(converter=real_field("x"))
+    damping: Float[Array, ""] = eqx.field(converter=real_field("damping"))
 
     def __check_init__(self) -> None:
         known = eqx.is_array(self.damping) and not isinstance(self.damping, Tracer)

@@ -4,8 +4,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from wflow.measures import inexact
-
 from .risks import DiagonalRisk
 
 
@@ -34,7 +32,7 @@ def power_law(
         spectrum: p > 1.
         source: u.
     """
-    k = inexact(jnp.arange(1, dim + 1))
+    k = jnp.arange(1, dim + 1, dtype=jnp.result_type(float))
     kappa = k**-spectrum
     return DiagonalRisk(kappa / kappa.sum(), jnp.ones(dim, k.dtype)), 1 + k**-source / 2
 

@@ -7,7 +7,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
-from wflow.measures import Particles, UnsupportedMeasureError, inexact
+from wflow.checks import real_field
+from wflow.measures import Particles, UnsupportedMeasureError
 
 from .risks import AbstractRisk
 
@@ -56,8 +57,8 @@ class SingleIndexRisk(AbstractKernelRisk):
     Reference: Glasgow, Wu, Bruna, arXiv:2504.13110 (the setting).
     """
 
-    powers: Float[Array, " K"] = eqx.field(converter=inexact)
-    direction: Float[Array, " d"] = eqx.field(converter=inexact)
+    powers: Float[Array, " K"] = eqx.field(converter=real_field("powers"))
+    direction: Float[Array, " d"] = eqx.field(converter=real_field("direction"))
 
     def gram(
         self, x: Float[Array, "n d"], y: Float[Array, "m d"]

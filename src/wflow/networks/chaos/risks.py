@@ -9,8 +9,9 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow.checks import real_field
 from wflow.energies import AbstractEnergy
-from wflow.measures import Gaussian, Particles, UnsupportedMeasureError, inexact
+from wflow.measures import Gaussian, Particles, UnsupportedMeasureError
 
 
 class AbstractRisk(AbstractEnergy):
@@ -61,7 +62,7 @@ class QuadraticRisk(AbstractRisk):
     Reference: a derivation; the setting is that of Glasgow, Bruna, arXiv:2605.22010.
     """
 
-    teacher: Float[Array, "d d"] = eqx.field(converter=inexact)
+    teacher: Float[Array, "d d"] = eqx.field(converter=real_field("teacher"))
 
     def __check_init__(self) -> None:
         check_teacher(self, self.teacher)
@@ -90,7 +91,7 @@ class Correlation(AbstractEnergy):
         teacher: $M^*$, as in ``QuadraticRisk``.
     """
 
-    teacher: Float[Array, "d d"] = eqx.field(converter=inexact)
+    teacher: Float[Array, "d d"] = eqx.field(converter=real_field("teacher"))
 
     def __check_init__(self) -> None:
         check_teacher(self, self.teacher)
@@ -115,8 +116,8 @@ class DiagonalRisk(AbstractRisk):
         ValueError: probabilities that are negative or do not sum to 1.
     """
 
-    probabilities: Float[Array, " D"] = eqx.field(converter=inexact)
-    teacher: Float[Array, " D"] = eqx.field(converter=inexact)
+    probabilities: Float[Array, " D"] = eqx.field(converter=real_field("probabilities"))
+    teacher: Float[Array, " D"] = eqx.field(converter=real_field("teacher"))
 
     def __check_init__(self) -> None:
         if isinstance(self.probabilities, Tracer):
@@ -149,8 +150,8 @@ class FrozenRisk(AbstractRisk):
         teacher: $w^*$, ``(p,)``.
     """
 
-    covariance: Float[Array, "p p"] = eqx.field(converter=inexact)
-    teacher: Float[Array, " p"] = eqx.field(converter=inexact)
+    covariance: Float[Array, "p p"] = eqx.field(converter=real_field("covariance"))
+    teacher: Float[Array, " p"] = eqx.field(converter=real_field("teacher"))
 
     def _norm(self, w: Float[Array, " p"]) -> Float[Array, ""]:
         return w @ self.covariance @ w

@@ -10,8 +10,9 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow.checks import real_field
 from wflow.energies import AbstractEnergy, NetworkRisk
-from wflow.measures import Particles, inexact
+from wflow.measures import Particles
 
 from .risks import AbstractRisk, check_teacher, second_moment
 
@@ -58,8 +59,8 @@ class SampledQuadraticRisk(AbstractEnergy):
             input at which its value is not finite.
     """
 
-    inputs: Float[Array, "N d"] = eqx.field(converter=inexact)
-    teacher: Float[Array, "d d"] = eqx.field(converter=inexact)
+    inputs: Float[Array, "N d"] = eqx.field(converter=real_field("inputs"))
+    teacher: Float[Array, "d d"] = eqx.field(converter=real_field("teacher"))
 
     def __check_init__(self) -> None:
         check_teacher(self, self.teacher)

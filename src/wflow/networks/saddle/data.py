@@ -9,7 +9,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float
 
-from wflow.measures import inexact
+from wflow.checks import real_field, to_real
 
 
 # Largest cosine between inputs that still count as orthogonal, by precision.
@@ -32,9 +32,9 @@ class ReLUData(eqx.Module):
     Reference: Boursier, Pillaud-Vivien, Flammarion, arXiv:2206.00939.
     """
 
-    y: Float[Array, " n"] = eqx.field(converter=inexact)
-    gram: Float[Array, " *shape"] = eqx.field(converter=inexact)
-    normaliser: Float[Array, ""] = eqx.field(converter=inexact)
+    y: Float[Array, " n"] = eqx.field(converter=real_field("y"))
+    gram: Float[Array, " *shape"] = eqx.field(converter=real_field("gram"))
+    normaliser: Float[Array, ""] = eqx.field(converter=real_field("normaliser"))
 
     @classmethod
     def orthogonal(
@@ -44,8 +44,8 @@ class ReLUData(eqx.Module):
         normaliser: ArrayLike | None = None,
     ) -> Self:
         """Orthogonal inputs of lengths ``norms`` (1 by default); N is n by default."""
-        y = inexact(y)
-        norms = jnp.ones_like(y) if norms is None else inexact(norms)
+        y = to_real(y, "y")
+        norms = jnp.ones_like(y) if norms is None else to_real(norms, "norms")
         return cls(y, norms**2, _count(y) if normaliser is None else normaliser)
 
     @classmethod
@@ -63,7 +63,7 @@ class ReLUData(eqx.Module):
         Raises:
             ValueError: more samples than dimensions, or an input with nan or infinity.
         """
-        x, y = inexact(x), inexact(y)
+        x, y = to_real(x, "x"), to_real(y, "y")
         if x.ndim != 2 or x.shape[:1] != y.shape:
             raise ValueError(
                 "ReLUData: expected x of shape (n, d) and y of shape (n,), found "

@@ -9,7 +9,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray
 
-from wflow.measures import inexact
+from wflow.checks import real_field, to_real
 
 from .data import ReLUData, positive_part
 
@@ -29,9 +29,9 @@ class LogNeurons(eqx.Module):
         sign: of $a_j$, whole numbers; they do not move.
     """
 
-    level: Float[Array, " m"] = eqx.field(converter=inexact)
-    ratio: Float[Array, "m n"] = eqx.field(converter=inexact)
-    rest: Float[Array, " m"] = eqx.field(converter=inexact)
+    level: Float[Array, " m"] = eqx.field(converter=real_field("level"))
+    ratio: Float[Array, "m n"] = eqx.field(converter=real_field("ratio"))
+    rest: Float[Array, " m"] = eqx.field(converter=real_field("rest"))
     sign: Int[Array, " m"]
 
     @property
@@ -83,7 +83,7 @@ def from_weights(
     Raises:
         ValueError: no neurons, an output weight of zero, or shapes that do not fit.
     """
-    output, activation = inexact(output), inexact(activation)
+    output, activation = to_real(output, "output"), to_real(activation, "activation")
     if output.ndim != 1 or output.shape[0] == 0:
         raise ValueError(
             f"from_weights: expected at least one neuron, found {output.shape}."
@@ -100,7 +100,7 @@ def from_weights(
             f"from_weights: neuron {j} has zero output weight; log coordinates need "
             "|a_j| > 0."
         )
-    rest = jnp.zeros_like(output) if rest is None else inexact(rest)
+    rest = jnp.zeros_like(output) if rest is None else to_real(rest, "rest")
     return LogNeurons(
         log_scale + jnp.log(size),
         activation / size[:, None],

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
-from wflow.measures import inexact
+from wflow.checks import to_real
 
 
 def scalar_channel(
@@ -33,7 +33,9 @@ def scalar_channel(
 
     Derived and checked numerically, not quoted from arXiv:2605.26895.
     """
-    times, h, target, w, g = map(inexact, (times, curvature, target, weight, scale))
+    times, h = to_real(times, "times"), to_real(curvature, "curvature")
+    target = to_real(target, "target")
+    w, g = to_real(weight, "weight"), to_real(scale, "scale")
     start, c = w * g, (w - g) * (w + g)
     balanced = c == 0
     half = jnp.abs(jnp.where(balanced, 2, c)) / 2

@@ -10,8 +10,9 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow.checks import to_real
 from wflow.energies import AbstractEnergy
-from wflow.measures import Point, UnsupportedMeasureError, inexact
+from wflow.measures import Point, UnsupportedMeasureError
 
 from .layers import ScaledLinear
 from .roles import Overrides, roles
@@ -93,7 +94,7 @@ class Decay(AbstractEnergy):
         role_overrides: Overrides | None = None,
     ):
         """Decay those roles."""
-        self.rates = {role: inexact(rate) for role, rate in rates.items()}
+        self.rates = {role: to_real(rate, "rate") for role, rate in rates.items()}
         # Hashable, as what is static must be.
         self.role_overrides = tuple((role_overrides or {}).items())
         for role, rate in self.rates.items():

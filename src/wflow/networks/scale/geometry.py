@@ -8,8 +8,9 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow.checks import real_field, to_real
 from wflow.geometries import AbstractGeometry
-from wflow.measures import Point, UnsupportedMeasureError, inexact
+from wflow.measures import Point, UnsupportedMeasureError
 
 
 class ScaleVector(AbstractGeometry):
@@ -34,8 +35,8 @@ class ScaleVector(AbstractGeometry):
     arXiv:2605.26895.
     """
 
-    c: Float[Array, "*d"] = eqx.field(converter=inexact)
-    rho: Float[Array, ""] = eqx.field(converter=inexact)
+    c: Float[Array, "*d"] = eqx.field(converter=real_field("c"))
+    rho: Float[Array, ""] = eqx.field(converter=real_field("rho"))
 
     def __init__(self, c: ArrayLike | None = None, rho: ArrayLike = 1.0):
         """Take the imbalance at the start, as ``imbalance`` of a layer gives it."""
@@ -44,7 +45,7 @@ class ScaleVector(AbstractGeometry):
                 "ScaleVector: expected c, the imbalance |W_j|^2 - g_j^2 at the start: "
                 "the effective matrix alone does not tell how it is divided."
             )
-        self.c, self.rho = inexact(c), inexact(rho)
+        self.c, self.rho = to_real(c, "c"), to_real(rho, "rho")
         if any(isinstance(leaf, Tracer) for leaf in (self.c, self.rho)):
             return
         if not np.isfinite(self.c).all():

@@ -12,7 +12,7 @@ import optax
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float
 
-from wflow.measures import inexact
+from wflow.checks import to_real
 
 from .roles import roles
 from .scales import ROLES, Role
@@ -65,7 +65,7 @@ def scale_by_role(rates: Mapping[Role, ArrayLike]) -> optax.GradientTransformati
 
 
 def _checked(owner: str, rates: Mapping[Role, ArrayLike]) -> dict[Role, Array]:
-    found = {role: inexact(rate) for role, rate in rates.items()}
+    found = {role: to_real(rate, "rate") for role, rate in rates.items()}
     for role, rate in found.items():
         if role not in ROLES:
             raise ValueError(

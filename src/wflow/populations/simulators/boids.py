@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from wflow.checks import real_field
 from wflow.learning import Snapshots
-from wflow.measures import inexact
 
 
 class BoidsRule(eqx.Module):
@@ -26,13 +26,23 @@ class BoidsRule(eqx.Module):
     Reference: Reynolds, SIGGRAPH 1987; weights of the code of arXiv:2605.08550.
     """
 
-    cohesion: Float[Array, ""] = eqx.field(converter=inexact, default=0.005)
-    separation: Float[Array, ""] = eqx.field(converter=inexact, default=0.1)
-    alignment: Float[Array, ""] = eqx.field(converter=inexact, default=0.3)
-    wall: Float[Array, ""] = eqx.field(converter=inexact, default=0.5)
-    sight: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
-    closeness: Float[Array, ""] = eqx.field(converter=inexact, default=0.3)
-    half_width: Float[Array, ""] = eqx.field(converter=inexact, default=5.0)
+    cohesion: Float[Array, ""] = eqx.field(
+        converter=real_field("cohesion"), default=0.005
+    )
+    separation: Float[Array, ""] = eqx.field(
+        converter=real_field("separation"), default=0.1
+    )
+    alignment: Float[Array, ""] = eqx.field(
+        converter=real_field("alignment"), default=0.3
+    )
+    wall: Float[Array, ""] = eqx.field(converter=real_field("wall"), default=0.5)
+    sight: Float[Array, ""] = eqx.field(converter=real_field("sight"), default=1.0)
+    closeness: Float[Array, ""] = eqx.field(
+        converter=real_field("closeness"), default=0.3
+    )
+    half_width: Float[Array, ""] = eqx.field(
+        converter=real_field("half_width"), default=5.0
+    )
 
     def step(
         self, x: Float[Array, "n d"], v: Float[Array, "n d"], h: Float[Array, ""]

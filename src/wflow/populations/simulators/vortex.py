@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 from scipy.special import exp1
 
+from wflow.checks import real_field
 from wflow.learning import Snapshots
-from wflow.measures import inexact
 
 
 class Vortex(eqx.Module):
@@ -17,10 +17,12 @@ class Vortex(eqx.Module):
     At distance r it turns at $\Omega(r) = \frac{\Gamma}{2\pi r^2}(1 - e^{-r^2/a^2})$.
     """
 
-    circulation: Float[Array, ""] = eqx.field(converter=inexact, default=6.0)
-    core: Float[Array, ""] = eqx.field(converter=inexact, default=0.7)
+    circulation: Float[Array, ""] = eqx.field(
+        converter=real_field("circulation"), default=6.0
+    )
+    core: Float[Array, ""] = eqx.field(converter=real_field("core"), default=0.7)
     drift: Float[Array, " 2"] = eqx.field(
-        converter=inexact, default_factory=lambda: jnp.array([0.3, 0.0])
+        converter=real_field("drift"), default_factory=lambda: jnp.array([0.3, 0.0])
     )
 
     def rotation(self, r2: Float[Array, "..."]) -> Float[Array, "..."]:

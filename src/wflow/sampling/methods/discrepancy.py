@@ -8,11 +8,12 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow.checks import real_field
 from wflow.energies import AbstractEnergy
 from wflow.flows import AbstractFlow, GradientFlow, NoiseInjectionFlow
 from wflow.geometries import HellingerKantorovich
 from wflow.kernels import Gaussian as GaussianKernel
-from wflow.measures import Particles, inexact
+from wflow.measures import Particles
 from wflow.sampling.discrepancy import EmbeddedDiscrepancy
 from wflow.sampling.embeddings import AbstractEmbedding, FredholmEmbedding
 from wflow.sampling.msip import MSIP
@@ -57,7 +58,9 @@ class MeanShift(_Embedded):
 
     step: float = eqx.field(static=True, default=0.1)
     steps: int = eqx.field(static=True, default=500)
-    bandwidth: Float[Array, "..."] = eqx.field(converter=inexact, default=1.0)
+    bandwidth: Float[Array, "..."] = eqx.field(
+        converter=real_field("bandwidth"), default=1.0
+    )
     embedding: Embed = eqx.field(static=True, default=FredholmEmbedding)
     ridge: float = eqx.field(static=True, default=1e-8)
     max_shift: float | None = eqx.field(static=True, default=None)
@@ -103,10 +106,12 @@ class MMDFlow(_Embedded):
 
     step: float = eqx.field(static=True, default=0.1)
     steps: int = eqx.field(static=True, default=1000)
-    bandwidth: Float[Array, "..."] = eqx.field(converter=inexact, default=1.0)
+    bandwidth: Float[Array, "..."] = eqx.field(
+        converter=real_field("bandwidth"), default=1.0
+    )
     embedding: Embed = eqx.field(static=True, default=FredholmEmbedding)
     ridge: float = eqx.field(static=True, default=1e-8)
-    noise: Float[Array, ""] = eqx.field(converter=inexact, default=0.0)
+    noise: Float[Array, ""] = eqx.field(converter=real_field("noise"), default=0.0)
 
     def energy(self, log_density: LogDensity, initial: Particles) -> AbstractEnergy:
         return _discrepancy(self, log_density, initial)
@@ -130,11 +135,13 @@ class WFRMMD(_Embedded):
 
     step: float = eqx.field(static=True, default=0.1)
     steps: int = eqx.field(static=True, default=1000)
-    bandwidth: Float[Array, "..."] = eqx.field(converter=inexact, default=1.0)
+    bandwidth: Float[Array, "..."] = eqx.field(
+        converter=real_field("bandwidth"), default=1.0
+    )
     embedding: Embed = eqx.field(static=True, default=FredholmEmbedding)
     ridge: float = eqx.field(static=True, default=1e-8)
-    alpha: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
-    beta: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    alpha: Float[Array, ""] = eqx.field(converter=real_field("alpha"), default=1.0)
+    beta: Float[Array, ""] = eqx.field(converter=real_field("beta"), default=1.0)
 
     def energy(self, log_density: LogDensity, initial: Particles) -> AbstractEnergy:
         return _discrepancy(self, log_density, initial)

@@ -3,11 +3,12 @@
 import equinox as eqx
 from jaxtyping import Array, Float
 
+from wflow.checks import real_field
 from wflow.energies import KLDivergence
 from wflow.flows import AbstractFlow, GradientFlow
 from wflow.geometries import Stein
 from wflow.kernels import AbstractKernel, MedianGaussian
-from wflow.measures import Particles, inexact
+from wflow.measures import Particles
 from wflow.sampling.ensemble import (
     ALDIFlow,
     ConsensusFlow,
@@ -82,7 +83,9 @@ class CBS(AbstractFlowMethod):
 
     step: float = eqx.field(static=True, default=0.05)
     steps: int = eqx.field(static=True, default=1000)
-    inverse_temperature: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    inverse_temperature: Float[Array, ""] = eqx.field(
+        converter=real_field("inverse_temperature"), default=1.0
+    )
 
     def cost(self, log_density: LogDensity, dim: int) -> int:
         del log_density, dim

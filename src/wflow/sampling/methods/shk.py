@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from wflow.checks import real_field
 from wflow.energies import KDE, AbstractParticleDensity, KLDivergence
 from wflow.flows import (
     AbstractFlow,
@@ -21,7 +22,7 @@ from wflow.flows import (
     TransitionMixtureFlow,
 )
 from wflow.geometries import Wasserstein
-from wflow.measures import Particles, inexact, resampled
+from wflow.measures import Particles, resampled
 
 from .base import AbstractFlowMethod, LogDensity, Run, check_positive, march
 from .langevin import mean_acceptance
@@ -74,8 +75,8 @@ class SHK(AbstractFlowMethod):
 
     step: float = eqx.field(static=True, default=0.05)
     steps: int = eqx.field(static=True, default=1000)
-    alpha: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
-    beta: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    alpha: Float[Array, ""] = eqx.field(converter=real_field("alpha"), default=1.0)
+    beta: Float[Array, ""] = eqx.field(converter=real_field("beta"), default=1.0)
     transport: Transport = eqx.field(static=True, default="metropolis")
     reaction: Reaction = eqx.field(static=True, default="resampled")
     density: AbstractParticleDensity = eqx.field(
@@ -224,8 +225,8 @@ class SMCWFR(AbstractFlowMethod):
 
     step: float = eqx.field(static=True, default=0.05)
     steps: int = eqx.field(static=True, default=1000)
-    alpha: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
-    beta: Float[Array, ""] = eqx.field(converter=inexact, default=1.0)
+    alpha: Float[Array, ""] = eqx.field(converter=real_field("alpha"), default=1.0)
+    beta: Float[Array, ""] = eqx.field(converter=real_field("beta"), default=1.0)
     resample_below: float = eqx.field(static=True, default=0.5)
 
     def __check_init__(self) -> None:

@@ -9,10 +9,11 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from wflow.checks import real_field
 from wflow.energies import KLDivergence
 from wflow.flows import GradientFlow
 from wflow.geometries import HellingerKantorovich
-from wflow.measures import Grid, Particles, UnsupportedMeasureError, inexact
+from wflow.measures import Grid, Particles, UnsupportedMeasureError
 from wflow.solve import solve
 
 from .accountant import PrivacyAccountant
@@ -37,8 +38,8 @@ class ExponentialMechanism(eqx.Module):
     """
 
     loss: Callable[[Array], Array]
-    sensitivity: Float[Array, ""] = eqx.field(converter=inexact)
-    epsilon: Float[Array, ""] = eqx.field(converter=inexact)
+    sensitivity: Float[Array, ""] = eqx.field(converter=real_field("sensitivity"))
+    epsilon: Float[Array, ""] = eqx.field(converter=real_field("epsilon"))
 
     def __check_init__(self) -> None:
         for name in ("sensitivity", "epsilon"):

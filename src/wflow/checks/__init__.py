@@ -1,0 +1,43 @@
+"""Floor 0: refusals, each in one sentence, and the casts that go with them.
+
+A check looks at values that are known, and lets pass what is traced, yet to be learned
+or a template. A sentence names the owner and the argument, what was expected and what
+was found.
+"""
+
+from .arrays import cast, known, real_field, to_real
+from .parts import function, instance, one_of
+from .ranges import (
+    count,
+    covariance,
+    finite,
+    increasing,
+    non_negative,
+    positive,
+    shape,
+    weights,
+    within,
+)
+from .runtime import plain_errors, require
+
+
+__all__ = [
+    "cast",
+    "count",
+    "covariance",
+    "finite",
+    "function",
+    "increasing",
+    "instance",
+    "known",
+    "non_negative",
+    "one_of",
+    "plain_errors",
+    "positive",
+    "real_field",
+    "require",
+    "shape",
+    "to_real",
+    "weights",
+    "within",
+]

@@ -1,0 +1,152 @@
+"""Numbers and arrays as they come in: made real, looked at, cast."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, ArrayLike, DTypeLike, PyTree
+
+from wflow.parameters import Learnable
+
+
+def to_real(value: ArrayLike | Learnable, name: str) -> Array:
+    """``value`` as an array of real numbers; a floating dtype is kept as it is.
+
+    Integers and booleans get the default floating dtype. A ``Learnable`` stays one
+    (until it is unwrapped).
+
+    Args:
+        value: a number, an array, or anything that NumPy turns into an array.
+        name: of the argument, for the sentence.
+
+    Raises:
+        TypeError: ``value`` is no array of numbers: text, objects, a mapping, a sparse
+            matrix, rows of unequal length.
+        ValueError: its numbers are complex, or some are masked.
+
+    Examples:
+        >>> to_real([1, 2], "bandwidth").dtype
+        dtype('float32')
+    """
+    if isinstance(value, Learnable):
+        return value  # pyright: ignore[reportReturnType]
+    if not isinstance(value, jax.Array):
+        value = _numbers(value, name)
+    if jnp.issubdtype(value.dtype, jnp.complexfloating):
+        raise ValueError(f"expected {name} of real numbers, found {value.dtype}.")
+    if jnp.issubdtype(value.dtype, jnp.floating):
+        return jnp.asarray(value)
+    return jnp.asarray(value, jnp.result_type(float))
+
+
+def _numbers(value: Any, name: str) -> Any:
+    """What JAX can take, or a sentence."""
+    expected = f"expected {name} to be a number or an array of numbers"
+    if isinstance(value, list | tuple) and any(
+        isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(value)
+    ):
+        try:
+            return jnp.asarray(value)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"{expected}, found rows that do not stack.") from error
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ValueError(
+            f"expected {name} without masked entries, found {np.ma.count_masked(value)}"
+            " of them; leave them out, or fill them."
+        )
+    if hasattr(value, "toarray"):
+        raise TypeError(
+            f"{expected}, found a sparse {type(value).__name__}; pass value.toarray()."
+        )
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{expected}, found rows of unequal length.") from error
+    if array.dtype == object:
+        array = _from_objects(array)
+    if array is None or not (
+        np.issubdtype(array.dtype, np.number)
+        or array.dtype == bool
+        or jnp.issubdtype(array.dtype, jnp.floating)
+    ):
+        raise TypeError(f"{expected}, found {described(value)}.")
+    return array
+
+
+def _from_objects(array: np.ndarray) -> np.ndarray | None:
+    """Numbers that lie in an array of objects; None where others do."""
+    no_number = str | bytes | None
+    if array.size == 0 or any(isinstance(entry, no_number) for entry in array.ravel()):
+        return None
+    try:
+        return array.astype(float)
+    except (TypeError, ValueError):
+        return None
+
+
+def real_field(name: str, *, optional: bool = False) -> Callable[[Any], Any]:
+    """The converter of a field that holds real numbers; see ``to_real``.
+
+    Args:
+        name: of the field.
+        optional: None stays None.
+
+    Examples:
+        >>> class Ball(eqx.Module):
+        ...     radius: Array = eqx.field(converter=real_field("radius"))
+    """
+    if optional:
+        return lambda value: None if value is None else to_real(value, name)
+    return functools.partial(to_real, name=name)
+
+
+def known(value: Any) -> np.ndarray | None:
+    """The numbers of ``value``; None where they are traced, or a template's.
+
+    Values that are only being differentiated are known. Floats of less than single
+    precision come back in single precision, which NumPy can work with.
+    """
+    if isinstance(value, Learnable):
+        value = value.value
+    if isinstance(value, Tracer):
+        value = jax.lax.stop_gradient(value)
+    if isinstance(value, Tracer | jax.ShapeDtypeStruct) or not eqx.is_array_like(value):
+        return None
+    array = np.asarray(value)
+    small = jnp.issubdtype(array.dtype, jnp.floating) and array.dtype.itemsize < 4
+    return array.astype(np.float32) if small else array
+
+
+def cast(tree: PyTree, dtype: DTypeLike) -> PyTree:
+    """``tree`` with its real floating-point arrays in ``dtype``, all else untouched."""
+    return jax.tree.map(
+        lambda leaf: (
+            leaf.astype(dtype)
+            if eqx.is_array(leaf) and jnp.issubdtype(leaf.dtype, jnp.floating)
+            else leaf
+        ),
+        tree,
+    )
+
+
+def described(value: Any) -> str:
+    """A value in a few words, for a sentence."""
+    if isinstance(value, Tracer | jax.ShapeDtypeStruct):
+        return f"an array of shape {value.shape}"
+    if isinstance(value, np.ndarray | jax.Array) and value.ndim > 0:
+        return f"an array of {value.dtype} of shape {value.shape}"
+    if isinstance(value, np.ndarray | jax.Array):
+        value = value.item()
+    text = repr(value)
+    if isinstance(value, type) or (callable(value) and not isinstance(value, str)):
+        text = f"the {'class' if isinstance(value, type) else 'function'} " + getattr(
+            value, "__name__", type(value).__name__
+        )
+    if len(text) > 60 or "\n" in text or " at 0x" in text:
+        text = f"an object of type {type(value).__name__}"
+    return text

@@ -1,0 +1,53 @@
+"""``python -m tests.hostile [room ...]``: spoil all arguments, and count."""
+
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR",
+    str(Path(__file__).resolve().parents[2] / ".cache" / "jax"),
+)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_ENABLE_X64", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+from .engine import attack
+from .rooms import load
+
+
+OTHER = ("words", "accepted", "nan", "crash", "hang")
+
+
+def main(chosen: list[str]) -> None:
+    """Print the cases that fall short, then a table of counts by room."""
+    total: Counter[str] = Counter()
+    rows = []
+    for room, table in sorted(load().items()):
+        short = room.removeprefix("wflow.")
+        if chosen and short not in chosen:
+            continue
+        counts: Counter[str] = Counter()
+        for name, entry in table.items():
+            if isinstance(entry, str):
+                continue
+            for outcome in attack(name, entry):
+                counts[outcome.kind] += 1
+                if outcome.kind in OTHER:
+                    print(f"{short}.{outcome.case}: {outcome.kind}: {outcome.text}")
+        rows.append((short, counts))
+        total += counts
+    print("\n| room | tried | right | refused in a sentence | other words | else |")
+    print("|---|---|---|---|---|---|")
+    for short, counts in [*rows, ("all", total)]:
+        bad = sum(counts[kind] for kind in OTHER[1:])
+        print(
+            f"| {short} | {counts.total()} | {counts['right']} | {counts['sentence']} "
+            f"| {counts['words']} | {bad} |"
+        )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,27 @@
+"""The checks themselves: what they refuse is tested beside them."""
+
+ROOM = "wflow.checks"
+
+TABLE = {
+    name: "a check of other arguments; tests/checks"
+    for name in (
+        "cast",
+        "count",
+        "covariance",
+        "finite",
+        "function",
+        "increasing",
+        "instance",
+        "known",
+        "non_negative",
+        "one_of",
+        "plain_errors",
+        "positive",
+        "real_field",
+        "require",
+        "shape",
+        "to_real",
+        "weights",
+        "within",
+    )
+}

@@ -1,0 +1,39 @@
+"""Every public name is called with every argument spoilt: right, or refused."""
+
+import pytest
+
+from .engine import attack
+from .rooms import load, missing, public
+
+
+# Sentences of other libraries, or without the argument's name: one case in twenty.
+MOST_WORDS = 0.05
+
+
+def test_every_public_name_has_an_entry():
+    assert missing() == []
+
+
+def test_every_entry_is_of_a_public_name():
+    names = public()
+    unknown = [
+        f"{room}.{key}"
+        for room, table in load().items()
+        for key in table
+        if f"{room}.{key.partition('.')[0]}" not in names
+    ]
+    assert unknown == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("room", sorted(load()))
+def test_spoilt_arguments_are_right_or_refused(room):
+    outcomes = [
+        outcome
+        for name, entry in load()[room].items()
+        if not isinstance(entry, str)
+        for outcome in attack(name, entry)
+    ]
+    assert [outcome for outcome in outcomes if outcome.bad] == []
+    words = [outcome for outcome in outcomes if outcome.kind == "words"]
+    assert len(words) <= MOST_WORDS * len(outcomes), words
