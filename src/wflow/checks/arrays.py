@@ -35,6 +35,9 @@ def to_real(value: ArrayLike | Learnable, name: str) -> Array:
     """
     if isinstance(value, Learnable):
         return value  # pyright: ignore[reportReturnType]
+    if isinstance(value, int | float) and not isinstance(value, np.generic):
+        # A number of Python's takes the precision of what it meets.
+        return jnp.asarray(float(value))
     if not isinstance(value, jax.Array):
         value = _numbers(value, name)
     if jnp.issubdtype(value.dtype, jnp.complexfloating):
