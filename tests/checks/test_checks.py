@@ -163,3 +163,27 @@ def test_requirements_at_once_and_when_the_program_runs():
         program(jnp.asarray(-1.0))
     with pytest.raises(RuntimeError, match="other"), checks.plain_errors():
         raise RuntimeError("other")
+
+
+def test_what_a_function_returned():
+    assert checks.one_number("ball", "f", 2.0).shape == ()
+    assert jax.jit(lambda x: checks.one_number("ball", "f", x))(1) == 1
+    for value in [np.ones(1), jnp.ones(2), 1j, None, "text"]:
+        with pytest.raises(
+            (ValueError, TypeError), match="ball: expected f to return one real number"
+        ):
+            checks.one_number("ball", "f", value)
+
+
+def test_short_floats_become_single_ones():
+    for dtype in (jnp.bfloat16, jnp.float16, jnp.float32):
+        assert checks.at_least_single(jnp.ones(2, dtype)).dtype == jnp.float32
+    assert checks.at_least_single(jnp.ones(2, jnp.float64)).dtype == jnp.float64
+
+
+def test_semidefinite():
+    checks.covariance("ball", "cov", np.diag([1.0, 0.0]), singular=True)
+    checks.covariance("ball", "cov", np.ones((2, 2)), singular=True)
+    for wrong in ([[1.0, 2.0], [2.0, 1.0]], [[0.0, 1.0], [1.0, 1.0]], [[-1.0]]):
+        with pytest.raises(ValueError, match="positive semidefinite"):
+            checks.covariance("ball", "cov", wrong, singular=True)

@@ -5,8 +5,8 @@ or a template. A sentence names the owner and the argument, what was expected an
 was found.
 """
 
-from .arrays import cast, known, real_field, to_real
-from .parts import function, instance, one_of
+from .arrays import at_least_single, cast, known, real_field, to_real
+from .parts import function, instance, one_number, one_of
 from .ranges import (
     count,
     covariance,
@@ -22,6 +22,7 @@ from .runtime import plain_errors, require
 
 
 __all__ = [
+    "at_least_single",
     "cast",
     "count",
     "covariance",
@@ -31,6 +32,7 @@ __all__ = [
     "instance",
     "known",
     "non_negative",
+    "one_number",
     "one_of",
     "plain_errors",
     "positive",

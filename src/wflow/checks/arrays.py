@@ -14,6 +14,10 @@ from jaxtyping import Array, ArrayLike, DTypeLike, PyTree
 from wflow.parameters import Learnable
 
 
+# Bits of a float in single precision.
+_SINGLE = 32
+
+
 def to_real(value: ArrayLike | Learnable, name: str) -> Array:
     """``value`` as an array of real numbers; a floating dtype is kept as it is.
 
@@ -123,6 +127,16 @@ def known(value: Any) -> np.ndarray | None:
     array = np.asarray(value)
     small = jnp.issubdtype(array.dtype, jnp.floating) and array.dtype.itemsize < 4
     return array.astype(np.float32) if small else array
+
+
+def at_least_single(value: Array) -> Array:
+    """``value``, in single precision where its floats are shorter than that.
+
+    Linear algebra, tolerances and logarithms of zero need as much. A ``Learnable``
+    stays as it is.
+    """
+    short = eqx.is_array(value) and jnp.finfo(value.dtype).bits < _SINGLE
+    return value.astype(jnp.float32) if short else value
 
 
 def cast(tree: PyTree, dtype: DTypeLike) -> PyTree:

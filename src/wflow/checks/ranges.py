@@ -230,10 +230,18 @@ def weights(owner: Any, name: str, value: ArrayLike | Any) -> None:
         )
 
 
-def covariance(owner: Any, name: str, value: ArrayLike | Any) -> None:
+def covariance(
+    owner: Any, name: str, value: ArrayLike | Any, *, singular: bool = False
+) -> None:
     """Refuse a matrix, or a stack of them, that is not symmetric positive definite.
 
     Judged in units of its own diagonal, so the same at any scale.
+
+    Args:
+        owner: as in ``finite``.
+        name: of the argument.
+        value: ``(d, d)``, or any number of these.
+        singular: positive semidefinite is enough.
 
     Raises:
         ValueError: it is not.
@@ -248,13 +256,14 @@ def covariance(owner: Any, name: str, value: ArrayLike | Any) -> None:
         raise ValueError(
             f"{named(owner)}: expected {name} of shape (d, d), found {found.shape}."
         )
+    kind = "semidefinite" if singular else "definite"
     diagonal = np.diagonal(matrix, axis1=-2, axis2=-1)
-    if not (diagonal > 0).all():
+    if not (diagonal >= 0 if singular else diagonal > 0).all():
         raise ValueError(
-            f"{named(owner)}: expected {name} positive definite, found "
+            f"{named(owner)}: expected {name} positive {kind}, found "
             f"{diagonal.min():g} on its diagonal."
         )
-    root = np.sqrt(diagonal)
+    root = np.sqrt(np.where(diagonal > 0, diagonal, 1))
     scaled = matrix / root[..., :, None] / root[..., None, :]
     gap = np.abs(scaled - np.swapaxes(scaled, -1, -2)).max(initial=0)
     if gap > _ASYMMETRY:
@@ -263,8 +272,8 @@ def covariance(owner: Any, name: str, value: ArrayLike | Any) -> None:
             f"from their mirror images by {gap:.3g} (in units of its diagonal)."
         )
     least = np.linalg.eigvalsh(scaled).min(initial=np.inf)
-    if not least > 0:
+    if not (least > -_ASYMMETRY if singular else least > 0):
         raise ValueError(
-            f"{named(owner)}: expected {name} positive definite, found the least "
+            f"{named(owner)}: expected {name} positive {kind}, found the least "
             f"eigenvalue {least:.3g} (in units of its diagonal)."
         )

@@ -5,6 +5,7 @@ ROOM = "wflow.checks"
 TABLE = {
     name: "a check of other arguments; tests/checks"
     for name in (
+        "at_least_single",
         "cast",
         "count",
         "covariance",
@@ -14,6 +15,7 @@ TABLE = {
         "instance",
         "known",
         "non_negative",
+        "one_number",
         "one_of",
         "plain_errors",
         "positive",
