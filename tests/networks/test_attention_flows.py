@@ -291,9 +291,9 @@ def test_bad_input_of_diagnostics():
         alignment(np.ones(3), SIGMA)
     with pytest.raises(ValueError, match="expected k from 1 to 4, found 5"):
         alignment(START, SIGMA, k=5)
-    with pytest.raises(ValueError, match="expected a Point of one array"):
+    with pytest.raises(ValueError, match="expected mu to be a Point of one array"):
         critical_point(flow_of(), Point((jnp.ones(4), jnp.ones(4))))
-    with pytest.raises(ValueError, match="mu has entries that are not finite"):
+    with pytest.raises(ValueError, match="expected mu finite, found"):
         critical_point(flow_of(), Point(jnp.full(4, jnp.nan)))
     with pytest.raises(ValueError, match="oja: expected a symmetric covariance"):
         oja(SIGMA + np.triu(np.ones((4, 4)), 1))

@@ -195,16 +195,22 @@ def test_training_finds_the_spike_and_the_norm(geometry, beta):
             lambda: LinearAttention(np.ones((2, 2, 2))),
             r"expected mu of shape \(d,\) or",
         ),
-        (lambda: LinearAttention([np.nan, 1.0]), "mu has entries that are not finite"),
-        (lambda: LinearAttention(MU)(jnp.ones((3, 5))), r"expected tokens \(L, 4\)"),
-        (lambda: SoftmaxAttention(MU)(jnp.ones((0, 4))), r"found shape \(0, 4\)"),
+        (lambda: LinearAttention([np.nan, 1.0]), "expected mu finite, found"),
+        (
+            lambda: LinearAttention(MU)(jnp.ones((3, 5))),
+            r"tokens of shape \(L, 4\)",
+        ),
+        (
+            lambda: SoftmaxAttention(MU)(jnp.ones((0, 4))),
+            "of one token or more",
+        ),
         (
             lambda: LinearAttention(MU, self_token=False)(jnp.ones((1, 4))),
             "expected at least 2 tokens",
         ),
         (
             lambda: initial_mu(jax.random.key(0), 2, 3),
-            "expected 1 to d = 2 heads, found",
+            r"k <= d heads, found|heads in \[1, 2\], found",
         ),
         (lambda: initial_mu(jax.random.key(0), 0), "expected d >= 1, found 0"),
         (
@@ -213,7 +219,7 @@ def test_training_finds_the_spike_and_the_norm(geometry, beta):
         ),
         (
             lambda: spiked_covariance(1.0, np.zeros(2)),
-            "expected a direction with a norm",
+            "expected direction with a norm",
         ),
         (
             lambda: spiked_wishart(jax.random.key(0), 2, 1.0, 0, 4),

@@ -90,7 +90,7 @@ def positive(
     found = _known(owner, name, value)
     if found is not None:
         ok = (found > 0) & (infinite | np.isfinite(found))
-        expected = "> 0" if infinite else "> 0 and finite"
+        expected = "> 0 and finite" if np.isposinf(found[~ok]).any() else "> 0"
         _refuse(owner, name, expected, found, ok)
 
 
@@ -106,7 +106,7 @@ def non_negative(
     found = _known(owner, name, value)
     if found is not None:
         ok = (found >= 0) & (infinite | np.isfinite(found))
-        expected = ">= 0" if infinite else ">= 0 and finite"
+        expected = ">= 0 and finite" if np.isposinf(found[~ok]).any() else ">= 0"
         _refuse(owner, name, expected, found, ok)
 
 
@@ -126,7 +126,7 @@ def within(
         name: of the argument.
         value: a number or array.
         low: lower end.
-        high: upper end.
+        high: upper end; it may be infinite.
         closed: which ends belong to the interval: "both", "low", "high" or "neither".
 
     Raises:
@@ -138,9 +138,12 @@ def within(
         return
     above = found >= low if closed in ("both", "low") else found > low
     below = found <= high if closed in ("both", "high") else found < high
-    opening = "[" if closed in ("both", "low") else "("
-    closing = "]" if closed in ("both", "high") else ")"
-    interval = f"in {opening}{low:g}, {high:g}{closing}"
+    if np.isinf(high):
+        interval = f"{'>=' if closed in ('both', 'low') else '>'} {low:g}"
+    else:
+        opening = "[" if closed in ("both", "low") else "("
+        closing = "]" if closed in ("both", "high") else ")"
+        interval = f"in {opening}{low:g}, {high:g}{closing}"
     _refuse(owner, name, interval, found, above & below)
 
 

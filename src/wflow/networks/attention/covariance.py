@@ -6,9 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from wflow.checks import to_real
-
-from .checks import known
+from wflow.checks import finite, known, to_real
 
 
 # Relative tolerances of what is taken for a rounding error.
@@ -40,8 +38,7 @@ def checked_covariance(
     found = known(covariance)
     if found is None:
         return covariance
-    if not np.isfinite(found).all():
-        raise ValueError(f"{owner}: the covariance has entries that are not finite.")
+    finite(owner, "covariance", found)
     scale = float(np.abs(found).max())
     rounding = float(np.finfo(found.dtype).eps)
     if found.ndim == 2:
@@ -119,8 +116,7 @@ def second_moment(
     found = known(moment)
     if found is None:
         return moment
-    if not np.isfinite(found).all():
-        raise ValueError("second_moment: rows has entries that are not finite.")
+    finite("second_moment", "rows", rows)
     share = float(mean @ mean) / max(float(np.trace(found)), np.finfo(float).tiny)
     if not centre and share > max(_MEAN_SHARE, 8 / len(rows)):
         warnings.warn(

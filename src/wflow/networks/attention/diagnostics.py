@@ -11,11 +11,10 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 from scipy.sparse.linalg import LinearOperator, eigs
 
-from wflow.checks import to_real
+from wflow.checks import count, finite, instance, known, positive, shape, to_real
 from wflow.flows import AbstractContinuousFlow
 from wflow.measures import Point
 
-from .checks import known
 from .covariance import checked_covariance, eigenpairs, multiply
 
 
@@ -80,14 +79,16 @@ def alignment(
         )
     columns = mu.reshape(d, -1)
     heads = columns.shape[1]
+    finite("alignment", "mu", columns)
     k = heads if k is None else k
+    count("alignment", "k", k)
     if not heads <= k <= d:
         raise ValueError(f"alignment: expected k from {heads} to {d}, found {k}.")
     found = known(columns)
     if found is not None and not np.any(found, axis=0).all():
         raise ValueError(
-            "alignment: expected heads other than zero, which have no direction; found "
-            f"head {int(np.argmin(np.any(found, axis=0)))} zero."
+            "alignment: expected mu without heads that are zero, which have no "
+            f"direction; found head {int(np.argmin(np.any(found, axis=0)))} zero."
         )
     return _alignment(columns, covariance, k)
 
@@ -163,12 +164,18 @@ def critical_point(
     Raises:
         ValueError: the Point holds anything but one array, or is not finite.
     """
+    instance("critical_point", "flow", flow, AbstractContinuousFlow, "a flow")
+    instance("critical_point", "mu", mu, Point, "a Point")
+    shape("critical_point", "tol", tol, ())
+    positive("critical_point", "tol", tol)
     leaves = jax.tree.leaves(mu.value)
     if len(leaves) != 1 or leaves[0] is not mu.value:
-        raise ValueError("critical_point: expected a Point of one array.")
-    value = jnp.asarray(mu.value)
-    if not np.isfinite(np.asarray(value)).all():
-        raise ValueError("critical_point: mu has entries that are not finite.")
+        raise ValueError(
+            "critical_point: expected mu to be a Point of one array, found "
+            f"{len(leaves)} of them."
+        )
+    value = to_real(mu.value, "mu")
+    finite("critical_point", "mu", value)
     size = math.prod(value.shape)
     speed = float(jnp.linalg.norm(_velocity(flow, value)))
     if size <= _DENSE:

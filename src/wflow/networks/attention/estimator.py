@@ -25,6 +25,8 @@ except ModuleNotFoundError as error:
         "pip install 'wflow-jax[sklearn]'."
     ) from error
 
+from wflow.checks import count, one_of, positive, shape
+
 from .diagnostics import pencil
 from .heads import LinearAttention, SoftmaxAttention, initial_mu
 from .training import train_head
@@ -134,24 +136,15 @@ class AttentionPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return len(self.components_)
 
     def _check(self, d: int) -> None:
-        if self.kind not in _HEADS:
-            raise ValueError(
-                "AttentionPCA: expected kind 'linear' or 'softmax', found "
-                f"{self.kind!r}."
-            )
+        one_of(self, "kind", self.kind, _HEADS)
+        for name in ("n_components", "prompt_length", "batch_size", "max_iter"):
+            count(self, name, getattr(self, name))
+        shape(self, "learning_rate", self.learning_rate, ())
+        positive(self, "learning_rate", self.learning_rate)
         if not 1 <= self.n_components <= d:
             raise ValueError(
                 f"AttentionPCA: expected n_components from 1 to {d}, the number of "
                 f"columns, found {self.n_components}."
-            )
-        for name in ("prompt_length", "batch_size", "max_iter"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"AttentionPCA: expected {name} >= 1, found {getattr(self, name)}."
-                )
-        if not self.learning_rate > 0:
-            raise ValueError(
-                f"AttentionPCA: expected learning_rate > 0, found {self.learning_rate}."
             )
 
     def _trained(self, rows: NDArray, seed: int) -> tuple[Array, Array]:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import lineax as lx
 from jaxtyping import Array, ArrayLike, Float
 
-from wflow.checks import real_field
+from wflow.checks import one_of, real_field
 from wflow.geometries import Riemannian
 
 from .covariance import checked_covariance, multiply
@@ -19,11 +19,18 @@ class CovarianceMetric(eqx.Module):
 
     Attributes:
         covariance: Sigma as a matrix or as eigenvalues.
-        power: p.
+        power: p, 1 or 2.
+
+    Raises:
+        ValueError: the covariance is none, or another power.
     """
 
     covariance: Float[Array, "d ..."] = eqx.field(converter=real_field("covariance"))
     power: Literal[1, 2] = eqx.field(static=True)
+
+    def __check_init__(self) -> None:
+        checked_covariance(self.covariance, "CovarianceMetric")
+        one_of(self, "power", self.power, (1, 2))
 
     def __call__(self, value: Float[Array, "d ..."]) -> lx.AbstractLinearOperator:
         def product(vector: Array) -> Array:

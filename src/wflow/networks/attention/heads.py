@@ -1,6 +1,7 @@
 """Attention heads with a rank-one interaction of keys and queries."""
 
 import abc
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -8,9 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from wflow.checks import real_field
-
-from .checks import check_finite, check_heads, check_positive
+from wflow.checks import (
+    count,
+    finite,
+    known,
+    non_negative,
+    positive,
+    real_field,
+    shape,
+    to_real,
+    within,
+)
 
 
 # Weights of a head that are held at once; a prompt of 4096 tokens has as many.
@@ -33,16 +42,9 @@ class AbstractHead(eqx.Module):
     beta: eqx.AbstractVar[Float[Array, ""]]
 
     def __check_init__(self) -> None:
-        name = type(self).__name__
-        if jnp.ndim(self.mu) not in (1, 2):
-            raise ValueError(
-                f"{name}: expected mu of shape (d,) or (d, k), found "
-                f"{jnp.shape(self.mu)}."
-            )
-        if jnp.ndim(self.mu) == 2:
-            check_heads(name, jnp.shape(self.mu)[1], jnp.shape(self.mu)[0])
-        check_positive(name, "beta", self.beta)
-        check_finite(name, "mu", self.mu)
+        check_columns(self, "mu", self.mu)
+        shape(self, "beta", self.beta, ())
+        positive(self, "beta", self.beta)
 
     @abc.abstractmethod
     def __call__(
@@ -53,8 +55,54 @@ class AbstractHead(eqx.Module):
         """The output at every token, or at ``queries`` that are no tokens.
 
         Raises:
-            ValueError: tokens of another shape than ``(L, d)``, or too few.
+            ValueError: tokens of another shape than ``(L, d)``, too few, or not finite
+                where they are known.
         """
+
+
+def check_columns(owner: object, name: str, mu: Any) -> None:
+    """Refuse what is no head's parameter ``(d,)`` or ``(d, k)`` with 1 <= k <= d.
+
+    Raises:
+        ValueError: it has another shape, more columns than rows, or entries that are
+            not finite.
+    """
+    found = jnp.shape(getattr(mu, "raw", mu))
+    if len(found) not in (1, 2) or 0 in found or found[1:] > found[:1]:
+        who = owner if isinstance(owner, str) else type(owner).__name__
+        raise ValueError(
+            f"{who}: expected {name} of shape (d,) or (d, k) with k <= d heads, found "
+            f"{found}."
+        )
+    finite(owner, name, mu)
+
+
+def check_tokens(owner: object, name: str, tokens: Any, d: int | str = "d") -> None:
+    """Refuse what is no prompt ``(L, d)`` of at least one token.
+
+    Raises:
+        ValueError: it has another shape, or known entries that are not finite.
+    """
+    shape(owner, name, tokens, ("L", d))
+    if not len(tokens):
+        who = owner if isinstance(owner, str) else type(owner).__name__
+        raise ValueError(f"{who}: expected {name} of one token or more, found none.")
+    finite(owner, name, tokens)
+
+
+def _checked(
+    head: AbstractHead, tokens: Any, queries: Any
+) -> tuple[Array, Array | None]:
+    """Tokens and queries of the head's dimension, as arrays."""
+    d = head.mu.shape[0]
+    tokens = to_real(tokens, "tokens")
+    check_tokens(head, "tokens", tokens, d)
+    if queries is None:
+        return tokens, None
+    queries = to_real(queries, "queries")
+    shape(head, "queries", queries, ("m", d))
+    finite(head, "queries", queries)
+    return tokens, queries
 
 
 def _scores(
@@ -62,11 +110,6 @@ def _scores(
 ) -> tuple[Float[Array, "m k"], Float[Array, "n k"]]:
     r"""$\langle\mu, x\rangle$ of queries and of tokens, a column for every head."""
     d = head.mu.shape[0]
-    if tokens.ndim != 2 or tokens.shape[1] != d or not len(tokens):
-        raise ValueError(
-            f"{type(head).__name__}: expected tokens (L, {d}), found shape "
-            f"{tokens.shape}."
-        )
     mu = head.mu.reshape(d, -1)
     keys = tokens @ mu
     return (keys if queries is None else queries @ mu), keys
@@ -94,6 +137,7 @@ class SoftmaxAttention(AbstractHead):
         tokens: Float[Array, "n d"],
         queries: Float[Array, "m d"] | None = None,
     ) -> Float[Array, "m d"]:
+        tokens, queries = _checked(self, tokens, queries)
         scores, keys = _scores(self, tokens, queries)
 
         def at(score: Float[Array, " k"]) -> Float[Array, " d"]:
@@ -132,6 +176,7 @@ class LinearAttention(AbstractHead):
         tokens: Float[Array, "n d"],
         queries: Float[Array, "m d"] | None = None,
     ) -> Float[Array, "m d"]:
+        tokens, queries = _checked(self, tokens, queries)
         scores, keys = _scores(self, tokens, queries)
         summed = scores @ (keys.T @ tokens)
         if self.self_token or queries is not None:
@@ -151,13 +196,17 @@ def initial_mu(
     r"""``scale`` times a draw of $N(0, I/d)$: ``(d,)``, or ``(d, heads)``.
 
     Raises:
-        ValueError: d < 1, heads < 1 or heads > d.
+        ValueError: d < 1, heads < 1 or heads > d, or a scale that is negative or not
+            finite.
     """
-    if d < 1:
-        raise ValueError(f"initial_mu: expected d >= 1, found {d}.")
-    check_heads("initial_mu", heads, d)
-    shape = (d,) if heads is None else (d, heads)
-    return scale * jax.random.normal(key, shape) / np.sqrt(d)
+    count("initial_mu", "d", d)
+    non_negative("initial_mu", "scale", scale)
+    shape("initial_mu", "scale", scale, ())
+    if heads is not None:
+        count("initial_mu", "heads", heads)
+        within("initial_mu", "heads", heads, 1, d)
+    sizes = (d,) if heads is None else (d, heads)
+    return scale * jax.random.normal(key, sizes) / np.sqrt(d)
 
 
 def power_layers(
@@ -167,7 +216,22 @@ def power_layers(
 
     Power iteration on a prompt's own second moment: what attention without training
     knows of a spike that changes from prompt to prompt.
+
+    Raises:
+        ValueError: tokens or x of another shape, not finite or zero, or layers < 1.
     """
+    tokens, x = to_real(tokens, "tokens"), to_real(x, "x")
+    check_tokens("power_layers", "tokens", tokens)
+    shape("power_layers", "x", x, (tokens.shape[1],))
+    finite("power_layers", "x", x)
+    count("power_layers", "layers", layers)
+    for name, value in (("tokens", tokens), ("x", x)):
+        found = known(value)
+        if found is not None and not found.any():
+            raise ValueError(
+                f"power_layers: expected {name} other than zero, which have no "
+                "direction; found zeros."
+            )
     head = LinearAttention(jnp.eye(tokens.shape[1], dtype=tokens.dtype))
 
     def layer(x: Array, _: None) -> tuple[Array, None]:

@@ -7,16 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from wflow.checks import to_real
+from wflow.checks import count, finite, known, shape, to_real, within
 
-from .checks import known
 from .covariance import square_root
-
-
-def _check_sizes(owner: str, **sizes: int | None) -> None:
-    for name, size in sizes.items():
-        if size is not None and size < 1:
-            raise ValueError(f"{owner}: expected {name} >= 1, found {size}.")
 
 
 def gaussian_prompts(
@@ -39,11 +32,15 @@ def gaussian_prompts(
         degrees: n; None where all prompts share Sigma.
 
     Raises:
-        ValueError: a size below 1.
+        ValueError: a size below 1, or a root that is not square or not finite.
     """
-    _check_sizes(
-        "gaussian_prompts", prompt_length=prompt_length, batch=batch, degrees=degrees
-    )
+    count("gaussian_prompts", "prompt_length", prompt_length)
+    count("gaussian_prompts", "batch", batch)
+    if degrees is not None:
+        count("gaussian_prompts", "degrees", degrees)
+    root = to_real(root, "root")
+    shape("gaussian_prompts", "root", root, ("d", "d"))
+    finite("gaussian_prompts", "root", root)
     d = root.shape[0]
     if degrees is None:
         return jax.random.normal(key, (batch, prompt_length, d), root.dtype) @ root
@@ -62,14 +59,16 @@ def spiked_covariance(
         ValueError: theta < -1, or a direction that is zero or not finite.
     """
     theta, direction = to_real(theta, "theta"), to_real(direction, "direction")
-    found = known(theta)
-    if found is not None and not np.all(found >= -1):
-        raise ValueError(f"spiked_covariance: expected theta >= -1, found {found}.")
+    shape("spiked_covariance", "theta", theta, ())
+    finite("spiked_covariance", "theta", theta)
+    within("spiked_covariance", "theta", theta, -1, np.inf)
+    shape("spiked_covariance", "direction", direction, ("d",))
+    finite("spiked_covariance", "direction", direction)
     norm = jnp.linalg.norm(direction)
     found = known(norm)
-    if found is not None and not (np.isfinite(found) and found > 0):
+    if found is not None and not found > 0:
         raise ValueError(
-            f"spiked_covariance: expected a direction with a norm, found {found}."
+            f"spiked_covariance: expected direction with a norm > 0, found {found}."
         )
     v = direction / norm
     return jnp.eye(len(v), dtype=v.dtype) + theta * jnp.outer(v, v)
@@ -89,8 +88,9 @@ def spiked_wishart(
     Raises:
         ValueError: a size below 1, theta < -1 or a direction that is none.
     """
-    _check_sizes("spiked_wishart", d=d)
-    direction = jnp.eye(d)[0] if direction is None else direction
+    count("spiked_wishart", "d", d)
+    direction = jnp.eye(d)[0] if direction is None else to_real(direction, "direction")
+    shape("spiked_wishart", "direction", direction, (d,))
     root = square_root(spiked_covariance(theta, direction))
     return gaussian_prompts(key, root, prompt_length, batch, degrees)
 
@@ -101,19 +101,53 @@ def bbp_overlap(
     r"""$\cos^2 = \frac{1 - \gamma/\theta^2}{1 + \gamma/\theta}$ where $\theta >
     \sqrt\gamma$, else 0: the limit of a prompt's own PCA as $d/L\to\gamma$.
 
+    Raises:
+        ValueError: theta < 0 or gamma < 0; nan gives nan.
+
     Reference: Paul, Statistica Sinica 17 (2007), theorem 4; Baik, Ben Arous, Peche,
     Ann. Probab. 33 (2005).
     """
     theta, gamma = to_real(theta, "theta"), to_real(gamma, "gamma")
-    above = theta > jnp.sqrt(gamma)
-    safe = jnp.where(above, theta, 1)
-    return jnp.where(above, (1 - gamma / safe**2) / (1 + gamma / safe), 0)
+    for name, value in (("theta", theta), ("gamma", gamma)):
+        found = known(value)
+        if found is not None:
+            within("bbp_overlap", name, found[~np.isnan(found)], 0, np.inf)
+    if theta.shape and gamma.shape and theta.shape != gamma.shape:
+        raise ValueError(
+            "bbp_overlap: expected theta and gamma of one shape, or numbers, found "
+            f"{theta.shape} and {gamma.shape}."
+        )
+    # Nan is below nothing, and goes through the formula.
+    below = theta <= jnp.sqrt(gamma)
+    safe = jnp.where(below, 1, theta)
+    return jnp.where(below, 0, (1 - gamma / safe**2) / (1 + gamma / safe))
 
 
-@partial(jax.jit, static_argnames="k")
 def prompt_pca(
     prompts: Float[Array, "batch n d"], k: int = 1
 ) -> Float[Array, "batch d k"]:
-    """The leading k principal directions of every prompt alone, without centring."""
-    vectors = jnp.linalg.svd(prompts, full_matrices=False)[2]
-    return jnp.swapaxes(vectors[:, :k], 1, 2)
+    """The leading k principal directions of every prompt alone, without centring.
+
+    A prompt with entries that are not finite has nan for directions.
+
+    Raises:
+        ValueError: prompts of another shape, or k beyond what a prompt has.
+    """
+    prompts = to_real(prompts, "prompts")
+    shape("prompt_pca", "prompts", prompts, ("B", "L", "d"))
+    if 0 in prompts.shape:
+        raise ValueError(
+            f"prompt_pca: expected prompts (B, L, d) that are not empty, found shape "
+            f"{prompts.shape}."
+        )
+    count("prompt_pca", "k", k)
+    within("prompt_pca", "k", k, 1, min(prompts.shape[1:]))
+    return _prompt_pca(prompts, k)
+
+
+@partial(jax.jit, static_argnames="k")
+def _prompt_pca(prompts: Array, k: int) -> Array:
+    # Decompositions of what is not finite may not come to an end.
+    finite = jnp.all(jnp.isfinite(prompts), axis=(1, 2), keepdims=True)
+    vectors = jnp.linalg.svd(jnp.where(finite, prompts, 0), full_matrices=False)[2]
+    return jnp.where(finite, jnp.swapaxes(vectors[:, :k], 1, 2), jnp.nan)

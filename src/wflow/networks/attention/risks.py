@@ -8,13 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from wflow.checks import real_field
+from wflow.checks import finite, instance, positive, real_field, shape, within
 from wflow.energies import AbstractEnergy
 from wflow.measures import Point, UnsupportedMeasureError
 
-from .checks import check_finite, check_heads, check_positive
 from .covariance import checked_covariance, eigenpairs, multiply, trace
-from .heads import AbstractHead
+from .heads import AbstractHead, check_columns
 
 
 class AttentionRisk(AbstractEnergy):
@@ -56,9 +55,12 @@ class AttentionRisk(AbstractEnergy):
     def __check_init__(self) -> None:
         checked_covariance(self.covariance, "AttentionRisk")
         least = 1 if self.self_token else 2
-        check_positive("AttentionRisk", "prompt_length", self.prompt_length, least)
-        check_positive("AttentionRisk", "degrees", self.degrees, 1)
-        check_positive("AttentionRisk", "beta", self.beta)
+        for name in ("prompt_length", "degrees", "beta"):
+            shape(self, name, getattr(self, name), ())
+        within(self, "prompt_length", self.prompt_length, least, np.inf)
+        within(self, "degrees", self.degrees, 1, np.inf)
+        positive(self, "beta", self.beta)
+        instance(self, "self_token", self.self_token, bool, "True or False")
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         del t
@@ -106,10 +108,8 @@ class AttentionRisk(AbstractEnergy):
                 f"AttentionRisk: expected mu of shape ({d},) or ({d}, k), found "
                 f"{shape}."
             )
-        columns = mu.value.reshape(d, -1)
-        check_heads("AttentionRisk", columns.shape[1], d)
-        check_finite("AttentionRisk", "mu", columns)
-        return columns
+        check_columns(self, "mu", mu.value)
+        return mu.value.reshape(d, -1)
 
 
 class PromptRisk(AbstractEnergy):
@@ -129,17 +129,25 @@ class PromptRisk(AbstractEnergy):
     prompts: Float[Array, "batch n d"] = eqx.field(converter=real_field("prompts"))
 
     def __check_init__(self) -> None:
+        instance(self, "head", self.head, AbstractHead, "an attention head")
+        d = self.head.mu.shape[0]
         if jnp.ndim(self.prompts) != 3 or 0 in jnp.shape(self.prompts):
             raise ValueError(
-                "PromptRisk: expected prompts (B, L, d), found shape "
+                f"PromptRisk: expected prompts (B, L, {d}), found shape "
                 f"{jnp.shape(self.prompts)}."
             )
-        check_finite("PromptRisk", "prompts", self.prompts)
+        shape(self, "prompts", self.prompts, ("B", "L", d))
+        finite(self, "prompts", self.prompts)
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         del t
         if not isinstance(mu, Point):
             raise UnsupportedMeasureError(self, mu, "Point")
+        if jnp.shape(mu.value) != self.head.mu.shape:
+            raise ValueError(
+                f"PromptRisk: expected mu of the head's shape {self.head.mu.shape}, "
+                f"found {jnp.shape(mu.value)}."
+            )
         head = eqx.tree_at(lambda head: head.mu, self.head, mu.value)
         errors = jax.vmap(lambda tokens: tokens - head(tokens))(self.prompts)
         return jnp.mean(jnp.sum(errors**2, axis=-1))

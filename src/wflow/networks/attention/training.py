@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from wflow.checks import count, function, instance
 from wflow.geometries import AbstractGeometry, Euclidean, Sphere
 from wflow.measures import Point
 
@@ -45,7 +46,25 @@ def train_head(
             bias the norm of mu: gradients have heavy tails.
         geometry: what makes a direction of a gradient; on the ``Sphere`` mu is
             normalised after every step. Euclidean by default.
+
+    Raises:
+        TypeError: a head, optimiser or geometry that is none, or prompts that are no
+            function.
+        ValueError: steps < 1, or prompts of another shape than ``(B, L, d)``.
     """
+    instance("train_head", "head", head, AbstractHead, "an attention head")
+    function("train_head", "prompts", prompts, "a key")
+    count("train_head", "steps", steps)
+    if geometry is not None:
+        instance("train_head", "geometry", geometry, AbstractGeometry, "a geometry")
+    if optimizer is not None:
+        instance(
+            "train_head",
+            "optimizer",
+            optimizer,
+            optax.GradientTransformation,
+            "an Optax optimiser",
+        )
     if optimizer is None:
         optimizer = optax.adam(optax.cosine_decay_schedule(0.01, steps))
     geometry = Euclidean() if geometry is None else geometry
