@@ -23,6 +23,8 @@ class ScoreTable:
         models: the methods that were learned; the others are baselines.
         seeds: the tables of single seeds that this one is the median of.
         averaged: whether a mean over the columns makes sense.
+        floor: for every case the noise of a score, such as the distance of two halves
+            of the snapshot; scores below it are not told apart.
     """
 
     title: str
@@ -31,6 +33,15 @@ class ScoreTable:
     models: tuple[str, ...] = ("model",)
     seeds: tuple["ScoreTable", ...] = ()
     averaged: bool = True
+    floor: Sequence[float | None] | None = None
+
+    @property
+    def noise(self) -> float | None:
+        """Mean of the floor; None if a case has none."""
+        known = [value for value in self.floor or () if value is not None]
+        return (
+            float(np.mean(known)) if known and len(known) == len(self.columns) else None
+        )
 
     def mean(self, method: str) -> float | None:
         """Mean score of a method (of seeds: median mean); None if it lacks a case."""
@@ -68,6 +79,10 @@ class ScoreTable:
                 for score, low in zip(row, best, strict=True)
             ]
             table.add_row(name, *cells, style="green" if name in self.models else None)
+        if self.floor is not None and any(value is not None for value in self.floor):
+            shown = [*self.floor, *([self.noise] if several else [])]
+            cells = ["-" if value is None else f"{value:.4f}" for value in shown]
+            table.add_row("noise: two halves of the snapshot", *cells, style="dim")
         return table
 
     def verdict(self, model: str) -> str:
@@ -81,14 +96,31 @@ class ScoreTable:
         shown = {name: f"{name} ({score:.4f})" for name, score in others.items()}
         if own is None or not others:
             return ""
-        beaten = [shown[name] for name, score in others.items() if own < score]
-        lost = [shown[name] for name, score in others.items() if own >= score]
+        noise = self.noise
+        level = -np.inf if noise is None else noise
+        # Two scores within the noise are as near as another sample would be.
+        alike = [
+            shown[name] for name, score in others.items() if max(own, score) <= level
+        ]
+        rest = {
+            name: score for name, score in others.items() if shown[name] not in alike
+        }
+        beaten = [shown[name] for name, score in rest.items() if own < score]
+        lost = [shown[name] for name, score in rest.items() if own >= score]
         spread = ""
         if self.seeds:
             means = [mean for seed in self.seeds if (mean := seed.mean(model))]
             spread = f", {min(means):.4f} to {max(means):.4f} over seeds"
         opening = f"The {model} ({'mean ' * (len(self.columns) > 1)}{own:.4f}{spread})"
         every = "every baseline: " if len(others) > 1 else ""
+        if alike:
+            parts = [f"beats {_enumerated(beaten)}"] if beaten else []
+            parts += [f"loses to {_enumerated(lost)}"] if lost else []
+            parts.append(
+                f"is not told apart from {_enumerated(alike)}: two halves of a "
+                f"snapshot are {noise:.4f} apart"
+            )
+            return f"{opening} {', '.join(parts)}."
         if not lost:
             return f"{opening} beats {every}{_enumerated(beaten)}."
         if not beaten:
@@ -147,6 +179,7 @@ def median_outcome(outcomes: Sequence[Outcome]) -> Outcome:
             },
             tables[0].models,
             tables,
+            floor=tables[0].floor,
         )
         for tables in zip(*(outcome.tables for outcome in outcomes), strict=True)
     ]

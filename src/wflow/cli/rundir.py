@@ -32,6 +32,7 @@ class RunDirectory:
     history.csv   one row for each step
     model.eqx     what was learned
     units.json    units of the model and layout of the data's file, for forecasts
+    cells.h5ad    what a .h5ad says of the cells that forecasts start from
     bands.csv     bands of the statistics at the held-out times, where there are any
     checkpoints/  from which ``--resume`` goes on
     figures/      .png files
@@ -72,6 +73,11 @@ class RunDirectory:
     def units(self) -> Path:
         """Units of the model, and layout of the data's file."""
         return self.path / "units.json"
+
+    @property
+    def cells(self) -> Path:
+        """What the data's .h5ad says of the cells that forecasts start from."""
+        return self.path / "cells.h5ad"
 
     @property
     def bands(self) -> Path:
@@ -117,7 +123,8 @@ class RunDirectory:
         self.path.mkdir(parents=True, exist_ok=True)
         # The config stays until another replaces it: what is cleared by halves is still
         # known to be a run.
-        for file in (self.metrics, self.history, self.model, self.units, self.bands):
+        files = (self.metrics, self.history, self.model, self.units, self.bands)
+        for file in (*files, self.cells):
             file.unlink(missing_ok=True)
         folders = (self.checkpoints, self.figures, self.models, self.balanced.path)
         for folder in (

@@ -7,6 +7,7 @@ from importlib.resources import files
 
 import numpy as np
 
+from wflow.checks import count
 from wflow.learning import Snapshots
 
 from .base import Layout, SnapshotFile
@@ -27,8 +28,14 @@ def read_gapminder(seed: int | None = 0) -> SnapshotFile:
     Returns:
         The snapshots ``(142, 2)`` and the layout of a .csv.
 
+    Raises:
+        TypeError: ``seed`` is no whole number.
+        ValueError: it is negative.
+
     Reference: gapminder.org, CC BY 4.0, as packaged with plotly.
     """
+    if seed is not None:
+        count("read_gapminder", "seed", seed, least=0)
     # The file itself: plotly.data.gapminder() would need pandas.
     resource = files("plotly") / "package_data" / "datasets" / "gapminder.csv.gz"
     with resource.open("rb") as packed, gzip.open(packed) as unpacked:

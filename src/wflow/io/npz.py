@@ -1,6 +1,9 @@
 """Snapshots in .npz files."""
 
+import contextlib
 import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,25 +11,39 @@ import numpy as np
 from wflow.learning import Snapshots
 
 from .base import (
-    TIME_KEYS,
+    MAX_BYTES,
     USUAL,
     Keys,
     Layout,
     SnapshotFile,
     SnapshotFileError,
+    bounded,
     by_time,
+    check_coordinates,
     leading,
+    like,
     make_snapshots,
+    note,
     numbers,
     pick,
+    quoted,
+    readable,
+    reading,
     to_rows,
+    writing,
 )
+from .times import pick_time, to_times
 
 
 NPZ = Layout("npz", positions="x", velocities="v", weights="weights")
 
+# Distinct values up to which whole numbers of rows may be labels of times.
+_LABELS = 50
 
-def read_npz(path: str | Path, keys: Keys = USUAL) -> SnapshotFile:
+
+def read_npz(
+    path: str | Path, keys: Keys = USUAL, *, max_bytes: int = MAX_BYTES
+) -> SnapshotFile:
     """Read snapshots from a .npz in one of two layouts.
 
     ========= =================================================================
@@ -36,37 +53,169 @@ def read_npz(path: str | Path, keys: Keys = USUAL) -> SnapshotFile:
               ``weights (cells,)``
     ========= =================================================================
 
-    Rows that are NaN are padding and are dropped.
+    Both may have ``masses (T,)``, the size of the population at each time. Other usual
+    names are ``time``, ``day``, ``hours``, ``ts``, ... and ``vel``, ``velocity``. Rows
+    that are NaN are padding and are dropped. Only the arrays that are used are read.
+
+    Args:
+        path: the file.
+        keys: names that differ from the usual ones.
+        max_bytes: most bytes that the arrays may have, looked at before they are
+            unpacked.
 
     Raises:
-        SnapshotFileError: the file is no .npz, lacks a key, or a key has another shape.
+        SnapshotFileError: the file is no .npz, lacks a key, has several that may be
+            meant, or a key has another shape; an array of a stacked file that may be
+            the times, under no usual name; labels of the time that are no numbers; a
+            coordinate that is nan throughout; more than ``max_bytes``.
     """
-    arrays = _load(path)
-    positions = pick(path, "positions", keys.positions, ("positions", "x"), arrays)
-    x = leading(
-        path, positions, numbers(path, positions, arrays[positions]), keys.columns
+    path = readable("read_npz", path, keys, max_bytes)
+    with reading(path), _opened(path) as arrays:
+        return _read(arrays, keys, max_bytes)
+
+
+class _Arrays(Mapping[str, np.ndarray]):
+    """The arrays of a file, read when they are asked for."""
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile, max_bytes: int = 0):
+        self.path = path
+        self.archive = archive
+        self.headers = {
+            info.filename.removesuffix(".npy"): self._header(info)
+            for info in archive.infolist()
+        }
+        self.max_bytes = max_bytes
+        self.taken: dict[str, np.ndarray] = {}
+
+    def _header(self, info: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype]:
+        """Shape and dtype; what the archive holds has to be as long as they say."""
+        with self.archive.open(info) as member:
+            version = np.lib.format.read_magic(member)
+            read = (
+                np.lib.format.read_array_header_1_0
+                if version == (1, 0)
+                else np.lib.format.read_array_header_2_0
+            )
+            shape, _, dtype = read(member)
+            size = int(np.prod(shape, dtype=object)) * dtype.itemsize
+            if not dtype.hasobject and member.tell() + size != info.file_size:
+                raise ValueError(f"{info.filename} holds less than its header says")
+        return shape, dtype
+
+    def shape(self, key: str) -> tuple[int, ...]:
+        return self.headers[key][0]
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        if key not in self.taken:
+            shape, dtype = self.headers[key]
+            if dtype.hasobject:
+                raise SnapshotFileError(
+                    self.path,
+                    f"{key!r} holds pickled Python objects, which could run code when "
+                    "read and are refused; save numbers or fixed-width strings "
+                    "instead.",
+                )
+            # What is not yet in double precision will be.
+            size = int(np.prod(shape, dtype=object)) * max(8, dtype.itemsize)
+            held = sum(array.nbytes for array in self.taken.values())
+            bounded(self.path, f"{key!r} of shape {shape}", held + size, self.max_bytes)
+            name = key if key in self.archive.NameToInfo else f"{key}.npy"
+            with self.archive.open(name) as member:
+                self.taken[key] = np.lib.format.read_array(member, allow_pickle=False)
+        return self.taken[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.headers)
+
+    def __len__(self) -> int:
+        return len(self.headers)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[_Arrays]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield _Arrays(path, archive)
+    except SnapshotFileError:
+        raise
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        ValueError,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
+        raise SnapshotFileError(path, "is not a readable .npz file.") from error
+
+
+def _read(arrays: _Arrays, keys: Keys, max_bytes: int) -> SnapshotFile:
+    path, arrays.max_bytes = arrays.path, max_bytes
+    if {"format", "shape", "data"} <= set(arrays):
+        raise SnapshotFileError(
+            path,
+            "holds one sparse matrix and no times; save x (cells, d), as a dense "
+            "array, and t (cells,) instead.",
+        )
+    positions = pick(
+        path, "positions", keys.positions, ("positions", "x"), arrays, "positions"
     )
+    if positions is None:
+        raise AssertionError
+    x = numbers(path, positions, arrays[positions])
     if x.ndim not in (2, 3) or 0 in x.shape:
         raise SnapshotFileError(
             path,
             f"key {positions!r}: expected shape (T, n, d), or (cells, d) with a time "
             f"for each cell, found {x.shape}.",
         )
+    x = leading(path, positions, x, keys.columns)
     stacked = x.ndim == 3
-    time = pick(path, "times", keys.time, TIME_KEYS, arrays, required=not stacked)
+    time = _time(arrays, keys.time, len(x), stacked)
     velocities = pick(
-        path, "velocities", keys.velocities, ("velocities", "v"), arrays, required=False
+        path,
+        "velocities",
+        keys.velocities,
+        ("velocities", "velocity", "vel", "v", f"{positions}_velocity"),
+        arrays,
+        "velocities",
+        required=False,
     )
     weights = pick(
-        path, "weights", keys.weights, ("weights", "weight"), arrays, required=False
+        path,
+        "weights",
+        keys.weights,
+        ("weights", "weight"),
+        arrays,
+        "weights",
+        required=False,
     )
+    masses = pick(
+        path,
+        "masses",
+        keys.masses,
+        ("masses", "mass"),
+        arrays,
+        "masses",
+        required=False,
+    )
+    used = {positions, time, velocities, weights, masses}
+    unread = [
+        key
+        for key in arrays
+        if key not in used and arrays.shape(key) == arrays.shape(positions)
+    ]
+    if unread and velocities is None:
+        note(
+            path,
+            f"{quoted(unread)}, of the shape of {positions!r}, is not read; if it "
+            "holds velocities, name it with velocities (data.keys.velocities).",
+        )
 
-    def optional(key: str | None, shape: tuple[int, ...]) -> np.ndarray | None:
-        if key is None:
-            return None
-        array = numbers(path, key, arrays[key])
-        if len(shape) == x.ndim:
-            array = leading(path, key, array, keys.columns)
+    def shaped(key: str, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        # One column is as good as none.
+        if array.shape == (*shape, 1) and len(shape) < x.ndim:
+            array = array[..., 0]
         if array.shape != shape:
             raise SnapshotFileError(
                 path,
@@ -75,9 +224,20 @@ def read_npz(path: str | Path, keys: Keys = USUAL) -> SnapshotFile:
             )
         return array
 
-    t = optional(time, x.shape[:1])
-    v = optional(velocities, x.shape)
+    def optional(key: str | None, shape: tuple[int, ...]) -> np.ndarray | None:
+        if key is None:
+            return None
+        return shaped(key, numbers(path, key, arrays[key]), shape)
+
+    v = None
+    if velocities is not None:
+        v = numbers(path, velocities, arrays[velocities])
+        v = leading(path, velocities, v, keys.columns) if v.ndim == x.ndim else v
+        v = shaped(velocities, v, x.shape)
     w = optional(weights, x.shape[:-1])
+    t = None if time is None else shaped(time, arrays[time], x.shape[:1])
+    t = None if time is None or t is None else to_times(path, time, t)
+    check_coordinates(path, x, positions)
     layout = Layout(
         "npz",
         time=time or "t",
@@ -86,43 +246,96 @@ def read_npz(path: str | Path, keys: Keys = USUAL) -> SnapshotFile:
         weights=weights or "weights",
         stacked=stacked,
     )
-    if not stacked:
-        return SnapshotFile(by_time(path, t, x, v, w), layout)
-    t = np.arange(len(x), dtype=np.float64) if t is None else t
-    return SnapshotFile(make_snapshots(path, t, x, v, w), layout)
-
-
-def _load(path: str | Path) -> dict[str, np.ndarray]:
-    if not zipfile.is_zipfile(path):
-        raise SnapshotFileError(path, "is not a readable .npz file.")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
-    except ValueError as error:
-        if "allow_pickle" not in str(error):
-            raise SnapshotFileError(path, "is not a readable .npz file.") from None
+    m = None if masses is None else numbers(path, masses, arrays[masses])
+    if m is not None and m.ndim != 1:
         raise SnapshotFileError(
             path,
-            "holds pickled Python objects, which could run code when read and are "
-            "refused; save numbers or fixed-width strings instead.",
-        ) from None
-    except (zipfile.BadZipFile, EOFError):
-        raise SnapshotFileError(path, "is not a readable .npz file.") from None
+            f"key {masses!r}: expected a number for each time, found shape {m.shape}.",
+        )
+    if not stacked:
+        if t is None:
+            raise AssertionError
+        return SnapshotFile(by_time(path, t, x, v, w, m, time or "t"), layout)
+    t = np.arange(len(x), dtype=np.float64) if t is None else t
+    return SnapshotFile(make_snapshots(path, t, x, v, w, m, layout.time), layout)
+
+
+def _time(arrays: _Arrays, wanted: str | None, count: int, stacked: bool) -> str | None:
+    """The array of times; stacked positions may have none."""
+
+    def fits(key: str) -> bool:
+        return arrays.shape(key) in ((count,), (count, 1))
+
+    found = list(arrays) if wanted else [k for k in arrays if len(arrays.shape(k)) > 0]
+    fitting = [key for key in found if fits(key)]
+    time = pick_time(
+        arrays.path,
+        "times",
+        wanted,
+        # Of several, those of another shape are none.
+        found if wanted else fitting,
+        lambda key: arrays[key],
+        lambda: (key for key in fitting if not stacked and _may_be_labels(arrays[key])),
+        required=False,
+    )
+    if time is None and not wanted:
+        time = pick_time(
+            arrays.path,
+            "times",
+            None,
+            found,
+            lambda key: np.arange(2),
+            required=not stacked,
+        )
+    if time is not None or not stacked:
+        return time
+    rising = [
+        key
+        for key in fitting
+        if key not in ("masses", "mass", "weights", "weight")
+        and arrays.headers[key][1].kind in "iuf"
+        and (np.diff(arrays[key].ravel()) > 0).all()
+    ]
+    if rising and count > 1:
+        raise SnapshotFileError(
+            arrays.path,
+            f"{quoted(rising)} may be the times of the {count} snapshots: say so with "
+            f"time (--set data.keys.time={rising[0]}), or leave it out of the file.",
+        )
+    return None
+
+
+def _may_be_labels(array: np.ndarray) -> bool:
+    if array.dtype.kind in "US":
+        return True
+    if array.dtype.kind not in "iuf":
+        return False
+    distinct = np.unique(array)
+    return bool(1 < len(distinct) <= _LABELS and (distinct == np.floor(distinct)).all())
 
 
 def write_npz(path: str | Path, snapshots: Snapshots, layout: Layout = NPZ) -> None:
-    """Write ``snapshots``; stacked if the layout is and all have one size."""
-    t, x, v, weights = to_rows(snapshots)
-    sizes = {len(cloud) for cloud in snapshots.clouds}
-    if layout.stacked and len(sizes) == 1:
-        shape = (len(snapshots.clouds), sizes.pop())
-        t = np.asarray(snapshots.times, np.float64)
-        x = x.reshape(*shape, -1)
-        v = None if v is None else v.reshape(*shape, -1)
-        weights = None if weights is None else weights.reshape(shape)
-    arrays = {layout.time: t, layout.positions: x}
-    if v is not None:
-        arrays[layout.velocities] = v
-    if weights is not None:
-        arrays[layout.weights] = weights
-    np.savez_compressed(path, **arrays)
+    """Write ``snapshots``; stacked if the layout is and all have one size.
+
+    Raises:
+        SnapshotFileError: the system does not let the file be written.
+    """
+    with writing("write_npz", path, snapshots, layout) as partial:
+        layout = like(layout, NPZ)
+        t, x, v, weights = to_rows(snapshots)
+        sizes = {len(cloud) for cloud in snapshots.clouds}
+        if layout.stacked and len(sizes) == 1:
+            shape = (len(snapshots.clouds), sizes.pop())
+            t = np.asarray(snapshots.times, np.float64)
+            x = x.reshape(*shape, -1)
+            v = None if v is None else v.reshape(*shape, -1)
+            weights = None if weights is None else weights.reshape(shape)
+        arrays = {layout.time: t, layout.positions or NPZ.positions: x}
+        if v is not None:
+            arrays[layout.velocities or NPZ.velocities] = v
+        if weights is not None:
+            arrays[layout.weights or NPZ.weights] = weights
+        if snapshots.masses is not None:
+            arrays["masses"] = np.asarray(snapshots.masses)
+        with partial.open("wb") as file:
+            np.savez_compressed(file, **arrays)

@@ -1,22 +1,34 @@
 """Snapshots from and to files, the format known by the suffix."""
 
-from dataclasses import replace
+import os
 from pathlib import Path
+from typing import Any
 
+from wflow.checks import instance
 from wflow.learning import Snapshots
 
-from .base import FORMATS, USUAL, Keys, Layout, SnapshotFile, SnapshotFileError
-from .h5ad import H5AD, read_h5ad, write_h5ad
+from .base import (
+    FORMATS,
+    MAX_BYTES,
+    USUAL,
+    Keys,
+    Layout,
+    SnapshotFile,
+    SnapshotFileError,
+    readable,
+)
+from .h5ad import H5AD, Cells, read_h5ad, write_h5ad
 from .npz import NPZ, read_npz, write_npz
 from .table import CSV, read_csv, write_csv
 
 
 _READERS = {"npz": read_npz, "csv": read_csv, "h5ad": read_h5ad}
-_WRITERS = {"npz": write_npz, "csv": write_csv, "h5ad": write_h5ad}
+_WRITERS = {"npz": write_npz, "csv": write_csv}
 _LAYOUTS = {"npz": NPZ, "csv": CSV, "h5ad": H5AD}
 
 
 def _format(path: Path) -> str:
+    """The format that the suffix says."""
     suffix = path.suffix.removeprefix(".").lower()
     if suffix not in FORMATS:
         found = repr(path.suffix) if suffix else "none"
@@ -26,12 +38,15 @@ def _format(path: Path) -> str:
     return suffix
 
 
-def read_snapshots(path: str | Path, keys: Keys = USUAL) -> SnapshotFile:
+def read_snapshots(
+    path: str | Path, keys: Keys = USUAL, *, max_bytes: int = MAX_BYTES
+) -> SnapshotFile:
     """Read snapshots from a .npz, .csv or .h5ad file.
 
     Args:
         path: the file; see ``read_npz``, ``read_csv``, ``read_h5ad`` for the contents.
         keys: names that differ from the usual ones.
+        max_bytes: most bytes of numbers that are read; looked at before.
 
     Returns:
         ``(snapshots, layout)``; give the layout to ``write_snapshots`` for another file
@@ -40,38 +55,58 @@ def read_snapshots(path: str | Path, keys: Keys = USUAL) -> SnapshotFile:
     Raises:
         SnapshotFileError: a file that is missing or not as expected, in one sentence
             with file, key, expected and found.
+        TypeError: an argument is of another type.
         ModuleNotFoundError: a .h5ad without the package anndata.
     """
-    path = Path(path)
-    format = _format(path)
-    if not path.is_file():
-        raise SnapshotFileError(path, "there is no such file.")
-    return _READERS[format](path, keys)
+    _check_path("read_snapshots", path)
+    format = _format(Path(path))
+    path = readable("read_snapshots", path, keys, max_bytes)
+    return _READERS[format](path, keys, max_bytes=max_bytes)
+
+
+def _check_path(owner: str, path: Any) -> None:
+    instance(owner, "path", path, (str, os.PathLike), "the path of a file")
 
 
 def write_snapshots(
-    path: str | Path, snapshots: Snapshots, layout: Layout | None = None
+    path: str | Path,
+    snapshots: Snapshots,
+    layout: Layout | None = None,
+    *,
+    cells: Cells | None = None,
 ) -> Path:
     """Write snapshots as ``layout`` says, or as the usual one of the suffix.
+
+    The file is written under a temporary name and then takes its own, so that it is
+    there whole or not at all; a file of that name is replaced.
 
     Args:
         path: the file; without a suffix it gets that of ``layout``.
         snapshots: what to write.
         layout: names and arrangement, from ``read_snapshots``. Where the suffix is of
             another format the names of time and coordinates are kept.
+        cells: what a .h5ad also says of every row; other formats have no place for it.
 
     Returns:
         The path that was written.
+
+    Raises:
+        SnapshotFileError: the suffix is of no format, or the system does not let the
+            file be written.
+        TypeError: an argument is of another type.
     """
+    _check_path("write_snapshots", path)
+    if layout is not None:
+        instance("write_snapshots", "layout", layout, Layout, "a Layout")
+    if cells is not None:
+        instance("write_snapshots", "cells", cells, Cells, "Cells")
     path = Path(path)
     if layout is not None and not path.suffix:
         path = path.with_suffix(layout.suffix)
     format = _format(path)
-    usual = _LAYOUTS[format]
-    if layout is None:
-        layout = usual
-    elif layout.format != format:
-        layout = replace(usual, time=layout.time, columns=layout.columns)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _WRITERS[format](path, snapshots, layout)
+    layout = _LAYOUTS[format] if layout is None else layout
+    if format == "h5ad":
+        write_h5ad(path, snapshots, layout, cells)
+    else:
+        _WRITERS[format](path, snapshots, layout)
     return path

@@ -1,153 +1,455 @@
 """Snapshots in .csv files."""
 
 import csv
+import functools
+import re
+from array import array
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from wflow.learning import Snapshots
 
 from .base import (
-    TIME_KEYS,
+    MAX_BYTES,
     USUAL,
     Keys,
     Layout,
     SnapshotFile,
     SnapshotFileError,
+    bounded,
     by_time,
+    check_coordinates,
+    like,
     names,
+    note,
     pick,
+    quoted,
+    readable,
+    reading,
     to_rows,
+    writing,
 )
+from .times import DOUBTFUL, MISSING, is_clock, normal, pick_time, to_times, words
 
 
 CSV = Layout("csv", velocities="v_", weights="weight")
 
+_PREFIXES = ("v_", "vel_", "velocity_")
+# Words of names that are hardly those of coordinates.
+_NO_COORDINATES = words(
+    "id ids idx index row rows barcode barcodes batch batches cluster clusters "
+    "leiden louvain sample samples replicate replicates rep donor donors patient "
+    "subject plate well lane condition treatment group groups label labels class "
+    "type celltype clone clones lineage count counts ncount ncounts nfeature "
+    "ngenes genes umi umis mito doublet stage seed split fold train test mass "
+    "masses pseudotime"
+)
+# Fewer rows say nothing about what a column holds.
+_FEW = 10
+_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?")
+_QUOTED = re.compile(r'"[^"]*"')
+_UNNAMED = re.compile(r"(?:Unnamed: \d+(?:_level_\d+)?)?")
+_ENCODINGS = (
+    (b"\xef\xbb\xbf", "utf-8-sig"),
+    (b"\xff\xfe\x00\x00", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
 
-def read_csv(path: str | Path, keys: Keys = USUAL) -> SnapshotFile:
+
+def read_csv(
+    path: str | Path, keys: Keys = USUAL, *, max_bytes: int = MAX_BYTES
+) -> SnapshotFile:
     """Read snapshots from a .csv with a header and one row per point and time.
 
-    Columns: a time (``t``, ``time``, ...), one for each coordinate, optionally
-    ``v_<coordinate>`` for each coordinate and ``weight``. Without ``keys.columns``
-    every column that is none of these is a coordinate.
+    Columns: a time (``t``, ``time``, ``day``, ...), one for each coordinate, optionally
+    ``v_<coordinate>`` for each coordinate (or ``vel_``, ``velocity_``, ``v``) and
+    ``weight``. Cells are separated by commas, semicolons (then with decimal commas if
+    need be), tabs, bars or spaces; text is UTF-8, or UTF-16 with its mark. Empty cells
+    and ``NA`` are nan.
+
+    Without names in ``keys.columns`` every other column is a coordinate, but for these:
+
+    - columns without a name, and columns that number the rows, are left out with a
+      warning, and so is a second time that is the same in every row;
+    - columns whose name says that they are none (``id``, ``batch``, ``cluster``,
+      ``n_counts``, a second time), and columns of whole numbers beside others that are
+      not whole, are refused: ``keys.columns`` says which columns are meant.
+
+    Args:
+        path: the file.
+        keys: names that differ from the usual ones.
+        max_bytes: most bytes that file and numbers may have.
 
     Raises:
-        SnapshotFileError: no header or rows, a missing column, or a cell that is no
-            number (named by line and column).
+        SnapshotFileError: no header or rows, a missing column, none or several columns
+            that may be the time, columns that may be no coordinates, labels of the time
+            that are no numbers, a cell that is no number (named by line and column), a
+            column that is nan throughout, more than ``max_bytes``.
     """
-    header, rows = _load(path)
-    time = pick(path, "a time column", keys.time, TIME_KEYS, header)
+    path = readable("read_csv", path, keys, max_bytes)
+    with reading(path):
+        bounded(path, "the file", path.stat().st_size, max_bytes)
+        return _read(path, keys, max_bytes)
+
+
+def _read(path: Path, keys: Keys, max_bytes: int) -> SnapshotFile:
+    source = _Source.of(path)
+    header = source.header
+    asked = keys.columns if isinstance(keys.columns, tuple) else None
     weight = pick(
-        path, "weights", keys.weights, ("weight", "weights"), header, required=False
+        path,
+        "weights",
+        keys.weights,
+        ("weight", "weights"),
+        header,
+        "weights",
+        required=False,
     )
-    prefix = keys.velocities or "v_"
-    if isinstance(keys.columns, tuple):
-        coordinates = list(keys.columns)
-        missing = [name for name in coordinates if name not in header]
-        if missing:
-            raise SnapshotFileError(
-                path, f"expected columns {names(missing)}, found {names(header)}."
-            )
+    clocks = [
+        name
+        for name in header
+        if name == keys.time
+        or ((is_clock(name) or normal(name) in DOUBTFUL) and name not in (asked or ()))
+    ]
+    unnamed = {name for name in header if _UNNAMED.fullmatch(name)}
+    own = {weight, *clocks, *(unnamed - set(asked or ()))}
+    others = [name for name in header if name not in own]
+    chosen, prefix = _velocities(path, header, others, keys)
+    if asked is None:
+        moving = {prefix + name for name in chosen}
+        candidates = [name for name in others if name not in moving]
     else:
-        others = [name for name in header if name not in (time, weight)]
-        coordinates = [
-            name
-            for name in others
-            if not (name.startswith(prefix) and name.removeprefix(prefix) in others)
-        ]
-        coordinates = coordinates[: keys.columns]
-    if not coordinates:
+        candidates = list(asked)
+    if not candidates:
+        pick_time(path, "a time column", keys.time, header, lambda _: np.empty(0))
         raise SnapshotFileError(
             path, f"expected coordinate columns beside the time, found {names(header)}."
         )
-    moving = [name for name in coordinates if prefix + name in header]
-    if keys.velocities is not None or moving:
-        still = [prefix + name for name in coordinates if name not in moving]
-        if still:
-            raise SnapshotFileError(
-                path,
-                f"expected a velocity column for each coordinate, found none of "
-                f"{names(still)}.",
-            )
-    used = [time, *coordinates, *(prefix + name for name in moving)]
+    used = [*candidates, *(prefix + name for name in chosen)]
     used += [] if weight is None else [weight]
-    table = _numbers(path, header, rows, used)
-    d = len(coordinates)
+    if not clocks or keys.time not in (None, *clocks):
+        _no_time(path, header, keys)
+    texts, table = source.read(clocks, used, max_bytes)
+    time = pick_time(
+        path,
+        "a time column",
+        keys.time,
+        [name for name in header if name in clocks],
+        lambda name: texts[name],
+    )
+    if time is None:
+        raise AssertionError
+    t = to_times(path, time, texts[time])
+    d = len(candidates)
+    x, v = table[:, :d], table[:, d : d + len(chosen)]
+    if asked is None:
+        second = [name for name in clocks if name != time]
+        kept = _coordinates(path, candidates, x, time, second, texts, keys)
+        _told(path, [name for name in header if name in unnamed])
+    else:
+        kept = list(range(d))
+    columns = [candidates[k] for k in kept]
+    still = [prefix + name for name in columns if name not in chosen]
+    if chosen and still:
+        raise SnapshotFileError(
+            path,
+            "expected a velocity column for each coordinate, found none of "
+            f"{names(still)}.",
+        )
+    at = {name: k for k, name in enumerate(chosen)}
+    v = v[:, [at[name] for name in columns]] if chosen else None
+    x = x[:, kept]
+    check_coordinates(path, x, columns)
     layout = Layout(
         "csv",
         time=time,
         velocities=prefix,
         weights=weight or "weight",
-        columns=tuple(coordinates),
+        columns=tuple(columns),
     )
-    snapshots = by_time(
-        path,
-        table[:, 0],
-        table[:, 1 : 1 + d],
-        table[:, 1 + d : 1 + 2 * d] if moving else None,
-        None if weight is None else table[:, -1],
-    )
-    return SnapshotFile(snapshots, layout)
+    w = None if weight is None else table[:, -1]
+    return SnapshotFile(by_time(path, t, x, v, w, name=time), layout)
 
 
-def _load(path: str | Path) -> tuple[list[str], list[list[str]]]:
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            lines = [line for line in csv.reader(file) if line]
-    except (UnicodeDecodeError, csv.Error):
-        raise SnapshotFileError(path, "is not a readable .csv file.") from None
-    if len(lines) < 2:
+def _no_time(path: Path, header: list[str], keys: Keys) -> None:
+    if len(header) == 1:
         raise SnapshotFileError(
-            path, f"expected a header and rows, found {len(lines)} lines."
+            path,
+            f"expected columns, a time among them, separated by commas, semicolons or "
+            f"tabs, found one column {header[0]!r}.",
         )
-    header = [name.strip() for name in lines[0]]
-    if len(set(header)) < len(header):
-        raise SnapshotFileError(path, f"columns repeat a name: {names(header)}.")
-    return header, lines[1:]
+    pick_time(path, "a time column", keys.time, header, lambda _: np.empty(0))
 
 
-def _numbers(
-    path: str | Path, header: list[str], rows: list[list[str]], used: list[str]
-) -> np.ndarray:
-    at = [header.index(name) for name in used]
-    table = np.empty((len(rows), len(used)))
-    for i, row in enumerate(rows):
-        if len(row) != len(header):
+def _velocities(
+    path: Path, header: list[str], others: list[str], keys: Keys
+) -> tuple[list[str], str]:
+    """The coordinates that have a velocity column, and the prefix of these."""
+    present = set(header)
+    asked = keys.columns if isinstance(keys.columns, tuple) else None
+    if asked is not None:
+        missing = [name for name in asked if name not in present]
+        if missing:
             raise SnapshotFileError(
-                path, f"row {i + 1}: expected {len(header)} cells, found {len(row)}."
+                path, f"expected columns {names(missing)}, found {names(header)}."
             )
-        for j, column in enumerate(at):
+    columns = asked or others
+    for prefix in (keys.velocities,) if keys.velocities else _PREFIXES:
+        moving = [name for name in columns if prefix + name in present]
+        if moving:
+            return moving, prefix
+    if keys.velocities:
+        raise SnapshotFileError(
+            path,
+            "expected a velocity column for each coordinate, found none of "
+            f"{names(keys.velocities + name for name in columns)}.",
+        )
+    # vx beside x: only where every column is one of such a pair.
+    pairs = [name for name in columns if f"v{name}" in present]
+    every = len(columns) if asked is not None else len(columns) / 2
+    return (pairs, "v") if pairs and len(pairs) == every else ([], _PREFIXES[0])
+
+
+def _coordinates(
+    path: Path,
+    columns: list[str],
+    x: np.ndarray,
+    time: str,
+    second: list[str],
+    texts: dict[str, list[str]],
+    keys: Keys,
+) -> list[int]:
+    """Which of the columns are coordinates; refuses those that may be none."""
+    constant = [
+        name
+        for name in second
+        if len(set(texts[name])) == 1 or texts[name] == texts[time]
+    ]
+    doubted = [name for name in second if name not in constant]
+    whole = np.zeros(len(columns), bool)
+    kept = list(range(len(columns)))
+    if len(x) >= _FEW:
+        whole = (np.isnan(x) | (x == np.floor(x))).all(axis=0) & ~np.isnan(x).all(0)
+        steps = np.arange(len(x), dtype=np.float64)[:, None]
+        numbering = (x == steps).all(axis=0) | (x == steps + 1).all(axis=0)
+        if numbering.any() and not numbering.all():
+            rows = [columns[k] for k in np.flatnonzero(numbering)]
+            note(path, f"column {quoted(rows)} numbers the rows and is left out.")
+            kept = [k for k in kept if not numbering[k]]
+    if constant:
+        note(
+            path,
+            f"column {quoted(constant)} says nothing beside {time!r} and is left out.",
+        )
+    if isinstance(keys.columns, int):
+        if keys.columns > len(kept):
+            raise SnapshotFileError(
+                path, f"expected {keys.columns} columns, found {len(kept)} coordinates."
+            )
+        kept, doubted = kept[: keys.columns], []
+    named = [
+        k for k in kept if not _NO_COORDINATES.isdisjoint(normal(columns[k]).split("_"))
+    ]
+    real = [k for k in kept if not whole[k] and k not in named]
+    # A column of one value is harmless: a gene that is seen nowhere.
+    coded = [k for k in kept if whole[k] and real and np.ptp(x[:, k]) != 0]
+    doubted += [columns[k] for k in kept if k in set(named) | set(coded)]
+    if doubted:
+        rest = [columns[k] for k in kept if columns[k] not in doubted]
+        example = ", ".join(rest[:3] + (["..."] if len(rest) > 3 else []))
+        raise SnapshotFileError(
+            path,
+            f"beside the time {time!r}, column {quoted(doubted)} may be no coordinate "
+            "(an id, code, count or second time); name the coordinates with columns "
+            f"(--set 'data.keys.columns=[{example}]').",
+        )
+    return kept
+
+
+def _told(path: Path, unnamed: list[str]) -> None:
+    if unnamed:
+        listed = names(repr(name) if name else "the first" for name in unnamed)
+        note(
+            path,
+            f"column {listed} has no name, as row numbers have, and is left out.",
+        )
+
+
+class _Source(NamedTuple):
+    """A table of text: how to open it, and its header."""
+
+    path: Path
+    encoding: str
+    separator: str
+    header: list[str]
+
+    @classmethod
+    def of(cls, path: Path) -> "_Source":
+        with path.open("rb") as file:
+            begin = file.read(4096)
+        encoding = next(
+            (name for mark, name in _ENCODINGS if begin.startswith(mark)), "utf-8"
+        )
+        if encoding == "utf-8" and b"\0" in begin:
+            raise SnapshotFileError(
+                path,
+                "is not a readable .csv file: it holds zero bytes; save it as UTF-8.",
+            )
+        source = cls(path, encoding, ",", [])
+        first = next(source._lines(), "")
+        outside = _QUOTED.sub("", first)
+        cells = {mark: outside.count(mark) for mark in (",", ";", "\t", "|")}
+        separator = max(cells, key=lambda mark: cells[mark])
+        if cells[separator] == 0 and " " in first.strip():
+            separator = " "
+        source = source._replace(separator=separator)
+        rows = source._rows()
+        header = [name.strip() for name in next(rows, [])]
+        if next(rows, None) is None:
+            count = int(bool(header))
+            raise SnapshotFileError(
+                path, f"expected a header and rows, found {count} lines."
+            )
+        if len(set(header)) < len(header):
+            seen: set[str] = set()
+            twice = [name for name in header if name in seen or seen.add(name)]
+            raise SnapshotFileError(path, f"columns repeat a name: {names(twice)}.")
+        if all(_number(name, separator) is not None for name in header if name) and any(
+            header
+        ):
+            raise SnapshotFileError(
+                path,
+                f"expected a header with names, found the numbers {names(header, 4)}; "
+                "put a line of names first.",
+            )
+        return source._replace(header=header)
+
+    def _lines(self) -> Iterator[str]:
+        with self.path.open(newline="", encoding=self.encoding) as file:
             try:
-                table[i, j] = float(row[column])
-            except ValueError:
+                yield from file
+            except UnicodeError:
                 raise SnapshotFileError(
-                    path,
-                    f"row {i + 1}, column {used[j]!r}: expected a number, found "
-                    f"{row[column]!r}. Columns that are no coordinates are left out by "
-                    "naming the coordinates (columns).",
+                    self.path,
+                    f"is not a readable .csv file: its text is not {self.encoding}; "
+                    "save it as UTF-8.",
                 ) from None
-    return table
+
+    def _rows(self) -> Iterator[list[str]]:
+        rows = csv.reader(
+            self._lines(), delimiter=self.separator, skipinitialspace=True
+        )
+        try:
+            for row in rows:
+                if row:
+                    yield row
+        except csv.Error as error:
+            raise SnapshotFileError(
+                self.path, f"is not a readable .csv file: {error}."
+            ) from None
+
+    def read(
+        self, texts: Sequence[str], used: Sequence[str], max_bytes: int
+    ) -> tuple[dict[str, list[str]], np.ndarray]:
+        """Some columns as text, and others as numbers ``(rows, columns)``."""
+        at = {name: k for k, name in enumerate(self.header)}
+        columns = [at[name] for name in used]
+        places = [at[name] for name in texts]
+        width = len(self.header)
+        select = itemgetter(*columns) if len(columns) > 1 else None
+        numbers = array("d")
+        kept: list[list[str]] = [[] for _ in places]
+        rows = self._rows()
+        next(rows)
+        count = 0
+        for count, row in enumerate(rows, 1):  # noqa: B007
+            if len(row) != width:
+                raise SnapshotFileError(
+                    self.path,
+                    f"row {count}: expected {width} cells, found {len(row)}.",
+                )
+            for store, place in zip(kept, places, strict=True):
+                store.append(row[place])
+            cells = (row[columns[0]],) if select is None else select(row)
+            try:
+                if "_" in "".join(cells):
+                    raise ValueError
+                numbers.extend(map(float, cells))
+            except ValueError:
+                del numbers[(count - 1) * len(columns) :]
+                numbers.extend(self._careful(count, cells, used))
+            if 8 * len(numbers) > max_bytes:
+                bounded(self.path, "the table", 8 * len(numbers), max_bytes)
+        if self.separator != ",":
+            kept = [[_decimal(cell) for cell in store] for store in kept]
+        table = np.frombuffer(numbers, np.float64).reshape(count, len(columns))
+        return dict(zip(texts, kept, strict=True)), table
+
+    def _careful(
+        self, row: int, cells: Sequence[str], used: Sequence[str]
+    ) -> Iterator[float]:
+        for cell, column in zip(cells, used, strict=True):
+            number = _number(cell, self.separator)
+            if number is None:
+                raise SnapshotFileError(
+                    self.path,
+                    f"row {row}, column {column!r}: expected a number, found "
+                    f"{cell[:40]!r}. Columns that are no coordinates are left out by "
+                    "naming the coordinates with columns (data.keys.columns).",
+                )
+            yield number
+
+
+def _decimal(cell: str) -> str:
+    """A decimal comma, where commas do not separate, as a point."""
+    return cell.replace(",", ".") if _COMMA.fullmatch(cell.strip()) else cell
+
+
+@functools.lru_cache(4096)
+def _number(cell: str, separator: str) -> float | None:
+    """The number in a cell: nan where it is missing, None where it is none."""
+    cell = cell.strip()
+    if cell.casefold() in MISSING:
+        return float("nan")
+    if separator != ",":
+        cell = _decimal(cell)
+    try:
+        return None if "_" in cell else float(cell)
+    except ValueError:
+        return None
 
 
 def write_csv(path: str | Path, snapshots: Snapshots, layout: Layout = CSV) -> None:
-    """Write ``snapshots``, one row per point and time, in full precision."""
-    t, x, v, weights = to_rows(snapshots)
-    d = x.shape[1]
-    coordinates = layout.columns or ()
-    if len(coordinates) != d:
-        coordinates = tuple(f"x{i + 1}" for i in range(d))
-    header = [layout.time, *coordinates]
-    columns = [x]
-    if v is not None:
-        header += [layout.velocities + name for name in coordinates]
-        columns.append(v)
-    if weights is not None:
-        header.append(layout.weights)
-        columns.append(weights[:, None])
-    table = np.concatenate(columns, axis=1)
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(header)
-        for time, row in zip(t, table, strict=True):
-            whole = int(time) if time == int(time) else float(time)
-            writer.writerow([whole, *row.tolist()])
+    """Write ``snapshots``, one row per point and time, in full precision.
+
+    Raises:
+        SnapshotFileError: the system does not let the file be written.
+    """
+    with writing("write_csv", path, snapshots, layout) as partial:
+        layout = like(layout, CSV)
+        t, x, v, weights = to_rows(snapshots)
+        d = x.shape[1]
+        coordinates = layout.columns or ()
+        if len(coordinates) != d:
+            coordinates = tuple(f"x{i + 1}" for i in range(d))
+        header = [layout.time, *coordinates]
+        columns = [x]
+        if v is not None:
+            prefix = layout.velocities or CSV.velocities
+            header += [prefix + name for name in coordinates]
+            columns.append(v)
+        if weights is not None:
+            header.append(layout.weights or CSV.weights)
+            columns.append(weights[:, None])
+        table = np.concatenate(columns, axis=1)
+        with partial.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(header)
+            for time, row in zip(t, table, strict=True):
+                whole = int(time) if time == int(time) else float(time)
+                writer.writerow([whole, *row.tolist()])

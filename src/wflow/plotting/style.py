@@ -46,7 +46,7 @@ def time_colours(times: Sequence[float]) -> "ScalarMappable":
 
 def plain(time: float) -> str:
     """A time as a reader would write it: 1997, 0.25."""
-    return f"{time:g}" if abs(time) < 1e6 else f"{time:.6g}"
+    return f"{float(time):.12g}"
 
 
 def coordinates(labels: Sequence[str] | None, dim: int) -> list[str]:

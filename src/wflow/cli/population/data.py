@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 _DATA_STREAM = 20_000
 
 
+def time_text(time: float) -> str:
+    """A time for names and sentences, with the digits that tell it from others."""
+    return f"{float(time):.12g}"
+
+
 @dataclasses.dataclass(frozen=True)
 class Units:
     """From the data's units to the model's: (x - mean) / std, (t - origin) / unit.
@@ -96,7 +101,7 @@ class Dataset:
 
 
 def with_data(config: dict[str, Any], path: Path) -> dict[str, Any]:
-    """The unchecked ``config`` with the user's file as its data."""
+    """The unchecked ``config`` with the user's file as its data, and as its title."""
     data = config.get("data")
     data = data if isinstance(data, dict) else {}
     if data.get("kind") == "gapminder":
@@ -105,11 +110,20 @@ def with_data(config: dict[str, Any], path: Path) -> dict[str, Any]:
         # Nothing that says how to simulate goes with a file.
         kept = data_schema.FileData.model_fields
         data = {key: value for key, value in data.items() if key in kept}
-    return {**config, "data": {**data, "kind": "file", "path": str(path.resolve())}}
+    return {
+        **config,
+        "title": f"Snapshots of {path.name}",
+        "data": {**data, "kind": "file", "path": str(path.resolve())},
+    }
 
 
-def load(config: schema.PopulationConfig, source: str) -> Dataset:
+def load(
+    config: schema.PopulationConfig, source: str, layout: "Layout | None" = None
+) -> Dataset:
     """The dataset that ``config`` names; rows shuffled with its seed if so wished.
+
+    ``layout`` is that of the file that a finished run was trained on: of a .csv the
+    same columns are read, in the same order.
 
     Raises:
         CommandError: it names no file, or one that is not as expected.
@@ -137,12 +151,33 @@ def load(config: schema.PopulationConfig, source: str) -> Dataset:
         raise CommandError(f"{source} needs --data FILE: {data.needs}.")
     keys = data.keys
     columns = tuple(keys.columns) if isinstance(keys.columns, list) else keys.columns
+    trained = None if layout is None else layout.columns
+    if trained is not None and Path(data.path).suffix.lower() == ".csv":
+        columns = trained
     try:
         snapshots, layout = read_snapshots(
             data.path,
-            Keys(keys.time, keys.positions, keys.velocities, keys.weights, columns),
+            Keys(
+                keys.time,
+                keys.positions,
+                keys.velocities,
+                keys.weights,
+                columns,
+                keys.masses,
+            ),
+            max_bytes=data.max_bytes,
         )
-    except (SnapshotFileError, ModuleNotFoundError) as error:
+    except SnapshotFileError as error:
+        known = (
+            ""
+            if trained is None
+            else (
+                f" The run was trained on the columns {', '.join(trained[:8])}"
+                f"{', ...' * (len(trained) > 8)}."
+            )
+        )
+        raise CommandError(f"{error}{known}") from error
+    except (ModuleNotFoundError, ValueError, TypeError) as error:
         raise CommandError(str(error)) from error
     labels = data.axes.labels
     if labels is not None and len(labels) != snapshots.dim:

@@ -58,15 +58,20 @@ class FileKeys(Strict):
     velocities: str | None = None
     weights: str | None = None
     columns: list[str] | Count | None = None
+    masses: str | None = None
 
 
 class FileData(_Data):
-    """A .npz, .csv or .h5ad file; ``needs`` says which, where ``path`` is left open."""
+    """A .npz, .csv or .h5ad file; ``needs`` says which, where ``path`` is left open.
+
+    ``max_bytes``: most bytes of numbers that are read from it.
+    """
 
     kind: Literal["file"]
     path: str | None = None
     needs: str = "a .npz, .csv or .h5ad file of snapshots"
     keys: FileKeys = FileKeys()
+    max_bytes: Count = 2**31
 
 
 class _SimulatorData(_Data):

@@ -9,6 +9,7 @@ import numpy as np
 from wflow.cli.report import ScoreTable
 from wflow.cli.rundir import RunDirectory
 
+from .data import time_text
 from .reading import draw_interaction
 from .study import Study
 
@@ -174,7 +175,7 @@ def draw_predictions(
     from wflow.plotting import plot_forecasts
 
     data, (train, test, _) = study.data, study.shown
-    label = f"start ({data.clock.label} {train.times[starts[0]]:g})"
+    label = f"start ({data.clock.label} {time_text(train.times[starts[0]])})"
     figure = plot_forecasts(
         test.times,
         test.clouds,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from wflow.cli.errors import CommandError
 
 from . import schema
+from .data import time_text
 
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def split_snapshots(
                 if not 0 < later < len(snapshots) - 1:
                     raise ValueError(
                         f"split: expected time with two snapshots up to it and one "
-                        f"after, found {split.time:g}."
+                        f"after, found {time_text(split.time)}."
                     )
                 return forecast_split(snapshots, held_out=later)
             case schema.Last():
@@ -45,5 +46,6 @@ def split_snapshots(
                 return full_split(snapshots)
     except ValueError as error:
         problem = str(error).partition(": ")[2]
-        span = f"times {snapshots.times[0]:g} to {snapshots.times[-1]:g}"
+        first, last = (time_text(snapshots.times[k]) for k in (0, -1))
+        span = f"times {first} to {last}"
         raise CommandError(f"split: {problem} The snapshots have {span}.") from error

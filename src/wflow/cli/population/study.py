@@ -1,6 +1,7 @@
 """A population task from data to figures; the tasks differ in split and scores."""
 
 import dataclasses
+import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,8 @@ from wflow.cli.report import ScoreTable
 from wflow.cli.rundir import RunDirectory
 
 from .build import build_flow, build_velocity, fit_options
-from .data import Dataset, Units
+from .data import Dataset, Units, time_text
+from .data_schema import FileData
 from .schema import (
     ForecastConfig,
     InterpolationConfig,
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from wflow.populations import Split
 
 
+# Splits into halves: as many as there is time for in large snapshots.
+_SPLITS, _SPLIT_POINTS, _FEWEST = 5, 10_000, 4
 # Names of scores in metrics.json and for the reader.
 METRICS = {"model": "test", "ot_interpolation": "ot_midpoint"}
 TITLES = {
@@ -88,6 +92,7 @@ class Study:
         config = self.config
         flow_key, fit_key = jax.random.split(jax.random.key(config.seed))
         write_context(directory, self.units, self.data.layout)
+        self.keep_cells(directory)
 
         def write(chunk: "Chunk") -> None:
             directory.write_history(_per_step(chunk.fit.history))
@@ -131,10 +136,18 @@ class Study:
             TITLES[name]: [None if np.isnan(value) else float(value) for value in row]
             for name, row in report.scores.items()
         }
-        return ScoreTable(f"{title} ({self.score_title})", tuple(names), rows)
+        return ScoreTable(
+            f"{title} ({self.score_title})",
+            tuple(names),
+            rows,
+            floor=self.floor(report.times),
+        )
 
     def metrics(self, report: "Report") -> dict[str, float]:
-        """Means ``test_w1``, ``persistence_w1``, ... and one number for every time."""
+        """Means ``test_w1``, ``persistence_w1``, ... and one number for every time.
+
+        ``test_w1_floor`` is the noise: the mean distance of two halves of a snapshot.
+        """
         found: dict[str, float] = {}
         for name, row in report.scores.items():
             key = f"{METRICS.get(name, name)}_w1"
@@ -143,11 +156,55 @@ class Study:
             for time, value in zip(report.times, row, strict=True):
                 if not np.isnan(value):
                     found[f"{key}_{self.time_name(time)}"] = float(value)
+        floor = [value for value in self.floor(report.times) if value is not None]
+        if len(floor) == len(report.times):
+            found["test_w1_floor"] = float(np.mean(floor))
         return found
 
     def time_name(self, time: float) -> str:
         """A model time as the data write it."""
-        return f"{self.units.to_data_time(time):g}"
+        return time_text(self.units.to_data_time(time))
+
+    @functools.cached_property
+    def floors(self) -> dict[float, float]:
+        """Mean W1 of two random halves of each held-out snapshot, by its time.
+
+        The noise of a score: a smaller one is as near as another sample would be. Of
+        halves it is somewhat larger than of whole snapshots.
+        """
+        from wflow.populations import half_sample_w1
+
+        test = self.split.test
+        return {
+            float(time): half_sample_w1(
+                cloud, splits=int(np.clip(_SPLIT_POINTS // len(cloud), 1, _SPLITS))
+            )
+            for time, cloud in zip(test.times, test.clouds, strict=True)
+            if len(cloud) >= _FEWEST
+        }
+
+    def floor(self, times: Sequence[float]) -> list[float | None]:
+        """The noise of scores at these times (model's), None where it is not known."""
+        return [self.floors.get(float(time)) for time in times]
+
+    def keep_cells(self, directory: RunDirectory) -> None:
+        """Keep what a .h5ad says of the cells that forecasts will start from."""
+        data, layout, train = self.config.data, self.data.layout, self.shown.train
+        if layout.format != "h5ad" or not isinstance(data, FileData) or not data.path:
+            return
+        from wflow.io.h5ad import read_cells, save_cells
+
+        cells = [
+            read_cells(
+                data.path,
+                layout,
+                train[k],
+                float(train.times[k]),
+                max_bytes=data.max_bytes,
+            )
+            for k in (0, len(train) - 1)
+        ]
+        save_cells(directory.cells, cells)
 
 
 def _same(a: "Snapshots", b: "Snapshots") -> bool:
@@ -223,8 +280,12 @@ def write_forecast(
     out: Path,
     start: str,
 ) -> Path:
-    """Write the saved model's clouds at ``times``, in the data's units and format."""
+    """Write the saved model's clouds at ``times``, in the data's units and format.
+
+    Rows of a .h5ad say which cell of the data they start from, with its ``.obs``.
+    """
     from wflow.io import SnapshotFileError, write_snapshots
+    from wflow.io.h5ad import load_cells
     from wflow.learning import Snapshots
 
     units, layout = read_context(directory)
@@ -234,7 +295,7 @@ def write_forecast(
     if times[0] < first:
         raise CommandError(
             f"--times: a forecast with --start {start} begins at "
-            f"{config.data.time.label} {first:g}, found {times[0]:g}."
+            f"{config.data.time.label} {time_text(first)}, found {time_text(times[0])}."
         )
     clouds = fitted.forecast(
         [units.to_model_time(time) for time in times],
@@ -244,7 +305,13 @@ def write_forecast(
     clouds = units.to_data(clouds)
     if fitted.snapshots.velocities is None:
         clouds = Snapshots(times, clouds.clouds, None, clouds.weights, clouds.masses)
+    cells = None
+    if layout.format == "h5ad" and directory.cells.is_file():
+        kept = load_cells(directory.cells, layout, first)
+        # One row for each cell: what grows or dies changes weights, not rows.
+        if {len(kept.obs)} == set(clouds.sizes):
+            cells = kept.started(times, layout.time)
     try:
-        return write_snapshots(out, clouds, layout)
+        return write_snapshots(out, clouds, layout, cells=cells)
     except (SnapshotFileError, ModuleNotFoundError) as error:
         raise CommandError(str(error)) from error

@@ -136,6 +136,9 @@ def _score(study: Study, fitted: "Fit", balanced: "Fit") -> Outcome:
         "balanced_max_relative_mass_error": _mass_errors(other).max(),
         "persistence_w1_mean": float(np.mean(still)),
     }
+    floor = [value for value in study.floor(model.times) if value is not None]
+    if len(floor) == len(names):
+        metrics["w1_floor"] = float(np.mean(floor))
     for name, *values in zip(
         names,
         model.scores["model"],
