@@ -308,6 +308,8 @@ def _sentence(error: Exception, words: tuple[str, ...]) -> tuple[str, str]:
         return "crash", shown
     frames = traceback.extract_tb(error.__traceback__)
     ours = "/wflow/" in frames[-1].filename.replace("\\", "/") if frames else False
+    # What a part cannot act on is named by its type, whatever the argument is called.
+    words = (*words, "does not act on")
     named = any(re.search(word, text, re.IGNORECASE) for word in words)
     if not ours or not named or len(text) >= LONGEST_SENTENCE:
         return "words", shown

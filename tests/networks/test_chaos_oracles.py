@@ -15,6 +15,7 @@ from wflow.networks.chaos import (
     Student,
     bound_exponent,
     decay_exponent,
+    integral_sqrt_loss,
     power_law,
     residual_at,
     study,
@@ -113,7 +114,7 @@ def test_hostile_inputs():
         DiagonalRisk(jnp.array([0.5, 0.4]), jnp.ones(2))
     with pytest.raises(ValueError, match="m >= 1"):
         student.network(key, 0)
-    with pytest.raises(ValueError, match="increasing widths"):
+    with pytest.raises(ValueError, match="expected widths to increase strictly"):
         study(student, (8, 4), 4, (0.0, 1.0), limit=start, key=key)
     wide = Particles.from_samples(jnp.ones((16, 2)))
     with pytest.raises(ValueError, match="at least 4 x 8 neurons"):
@@ -122,3 +123,35 @@ def test_hostile_inputs():
         check_grid([0.1, 0.2])
     with pytest.warns(UserWarning, match="critical point"):
         Student(QuadraticRisk(jnp.eye(2)), Gaussian(jnp.zeros(2), 1e-40 * jnp.eye(2)))
+
+
+def test_a_root_that_is_not_integrable_is_told():
+    times = np.geomspace(1.0, 100.0, 200)
+    for exponent in (0.0, 1.0, 2.0):
+        with pytest.warns(UserWarning, match="integral over all times diverges"):
+            found = integral_sqrt_loss(times, times**-exponent)
+        exact = (
+            np.log(100)
+            if exponent == 2
+            else (100 ** (1 - exponent / 2) - 1) / (1 - exponent / 2)
+        )
+        assert found == pytest.approx(exact, rel=0.02)
+    # Faster, or over too short a time to tell, it has nothing to say.
+    integral_sqrt_loss(times, times**-3)
+    integral_sqrt_loss([0.0, 1.0], [4.0, 4.0])
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [(np.nan, 0.02, 4.0), (-1.0, np.nan, 4.0), (-1.0, -0.1, 4.0), (-1.0, 0.02, np.nan)],
+)
+def test_no_verdict_on_what_is_no_number(numbers):
+    with pytest.raises(ValueError, match="expected (slope|error|decay) .*found"):
+        verdict(*numbers)
+
+
+def test_seeds_that_are_all_alike_have_no_interval():
+    times = np.linspace(0, 1, 5)
+    gaps = [np.tile(np.exp(-times) / m, (6, 1)) for m in (8, 16, 32)]
+    with pytest.raises(ValueError, match="6 seeds of width 8 identical"):
+        summarise((8, 16, 32), times, gaps, key=jax.random.key(0))

@@ -6,9 +6,9 @@ import diffrax
 import equinox as eqx
 import jax
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
+from wflow.checks import count, instance, known, positive, shape
 from wflow.measures import Gaussian, Particles
 
 from .risks import QuadraticRisk
@@ -36,19 +36,33 @@ def descend(
     Returns:
         The neurons at the times.
 
+    Raises:
+        TypeError: a student or neurons that are none.
+        ValueError: a step that is not positive, or times that do not start at 0 and
+            increase.
+
     Warns:
         UserWarning: a step that is not stable near the teacher of ``QuadraticRisk``.
     """
-    check_step(student, step)
+    instance("descend", "neurons", neurons, Particles, "Particles")
+    check_step("descend", student, step)
     return follow(
         student, neurons, times, solver=diffrax.Euler(), dt0=step, max_steps=2**20
     ).measures
 
 
-def check_step(student: Student, step: float) -> None:
-    """Warn of a step that is not stable near the teacher of ``QuadraticRisk``."""
+def check_step(owner: str, student: Student, step: float) -> None:
+    """Warn of a step that is not stable near the teacher of ``QuadraticRisk``.
+
+    Raises:
+        TypeError: no student.
+        ValueError: a step that is not positive.
+    """
+    instance(owner, "student", student, Student, "a Student")
+    shape(owner, "step", step, ())
+    positive(owner, "step", step)
     risk = student.risk
-    if not isinstance(risk, QuadraticRisk) or isinstance(risk.teacher, Tracer):
+    if not isinstance(risk, QuadraticRisk) or known(risk.teacher) is None:
         return
     bound = float(stable_step(risk))
     if step > bound:
@@ -70,12 +84,15 @@ def step_gaps(
     r"""Squared gaps $\|f^\eta_t - f_t\|^2$ of descent to the flow of m neurons.
 
     Raises:
-        ValueError: m < 1, or times out of order.
+        ValueError: m or seeds below 1, a step that is not positive, or times out of
+            order.
 
     Warns:
         UserWarning: a step that is not stable near the teacher of ``QuadraticRisk``.
     """
-    check_step(student, step)
+    check_step("step_gaps", student, step)
+    count("step_gaps", "m", m)
+    count("step_gaps", "seeds", seeds)
     grid = tuple(check_grid(times).tolist())
     return _step_gaps(student, m, step, grid, jax.random.split(key, seeds))
 
@@ -108,8 +125,9 @@ def sample_gaps(
 
     Raises:
         TypeError: the risk is not ``QuadraticRisk``, or the start not a Gaussian.
-        ValueError: samples < 1, or times out of order.
+        ValueError: samples or seeds below 1, or times out of order.
     """
+    instance("sample_gaps", "student", student, Student, "a Student")
     if not isinstance(student.risk, QuadraticRisk) or not isinstance(
         student.start, Gaussian
     ):
@@ -117,8 +135,8 @@ def sample_gaps(
             "sample_gaps: expected QuadraticRisk and a Gaussian start, found "
             f"{type(student.risk).__name__} and {type(student.start).__name__}."
         )
-    if samples < 1:
-        raise ValueError(f"sample_gaps: expected samples >= 1, found {samples}.")
+    count("sample_gaps", "samples", samples)
+    count("sample_gaps", "seeds", seeds)
     grid = tuple(check_grid(times).tolist())
     return _sample_gaps(student, samples, grid, jax.random.split(key, seeds))
 

@@ -5,12 +5,17 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from wflow.checks import real_field
+from wflow.checks import instance, known, non_negative, real_field, shape
 from wflow.measures import Particles, UnsupportedMeasureError
 
 from .risks import AbstractRisk
+
+
+# Rounding of a unit vector in single precision.
+_UNIT = 1e-4
 
 
 class AbstractKernelRisk(AbstractRisk):
@@ -37,6 +42,13 @@ class AbstractKernelRisk(AbstractRisk):
         for law in (mu, nu):
             if not isinstance(law, Particles):
                 raise UnsupportedMeasureError(self, law, "Particles")
+        dim = self.target().dim
+        for name, law in (("mu", mu), ("nu", nu)):
+            if law.dim != dim:
+                raise ValueError(
+                    f"{type(self).__name__}: expected {name} of dimension {dim}, that "
+                    f"of the teacher, found {law.dim}."
+                )
         across = mu.w @ self.gram(mu.x, nu.x) @ nu.w
         within = mu.w @ self.gram(mu.x, mu.x) @ mu.w
         return within - 2 * across + nu.w @ self.gram(nu.x, nu.x) @ nu.w
@@ -54,11 +66,30 @@ class SingleIndexRisk(AbstractKernelRisk):
         powers: $c_k^2$ for k = 0, 1, ..., ``(K,)``.
         direction: the teacher's, ``(d,)``, of unit length.
 
+    Raises:
+        ValueError: powers that are negative or no list, or a direction of another shape
+            or of another length than one.
+
     Reference: Glasgow, Wu, Bruna, arXiv:2504.13110 (the setting).
     """
 
     powers: Float[Array, " K"] = eqx.field(converter=real_field("powers"))
     direction: Float[Array, " d"] = eqx.field(converter=real_field("direction"))
+
+    def __check_init__(self) -> None:
+        shape(self, "powers", self.powers, ("K",))
+        non_negative(self, "powers", self.powers)
+        if not self.powers.size:
+            raise ValueError("SingleIndexRisk: expected powers, found none.")
+        shape(self, "direction", self.direction, ("d",))
+        direction = known(self.direction)
+        if direction is not None:
+            length = float(np.linalg.norm(direction))
+            if not abs(length - 1) < _UNIT:
+                raise ValueError(
+                    "SingleIndexRisk: expected direction of length 1, found length "
+                    f"{length:.6g}."
+                )
 
     def gram(
         self, x: Float[Array, "n d"], y: Float[Array, "m d"]
@@ -78,10 +109,22 @@ class ErfRisk(AbstractKernelRisk):
     Attributes:
         teacher: neurons ``(k, 1 + d)``, their outputs added by weight.
 
+    Raises:
+        TypeError: a teacher that is not Particles.
+        ValueError: neurons without inputs.
+
     Reference: Saad, Solla, Physical Review E 52 (1995), equation (6) and appendix A.
     """
 
     teacher: Particles
+
+    def __check_init__(self) -> None:
+        instance(self, "teacher", self.teacher, Particles, "Particles")
+        if self.teacher.dim < 2:
+            raise ValueError(
+                "ErfRisk: expected teacher of neurons (a, b) with an output and at "
+                f"least one input, found dimension {self.teacher.dim}."
+            )
 
     def target(self) -> Particles:
         return self.teacher

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow.checks import covariance, instance, to_real
 from wflow.measures import Gaussian
 
 from .risks import QuadraticRisk, squared_norm
@@ -32,7 +33,13 @@ def _directions(cov: Float[Array, "d d"]) -> Float[Array, "k d d"]:
 
 
 def sampling_variance(cov: Float[Array, "d d"]) -> Float[Array, ""]:
-    r"""$m\,E\|f_{\rho^m} - f_\rho\|^2$ of m fresh draws from $\rho = N(0, S)$."""
+    r"""$m\,E\|f_{\rho^m} - f_\rho\|^2$ of m fresh draws from $\rho = N(0, S)$.
+
+    Raises:
+        ValueError: a covariance that is not symmetric and positive definite.
+    """
+    cov = to_real(cov, "cov")
+    covariance("sampling_variance", "cov", cov)
     return jnp.sum(jax.vmap(squared_norm)(_directions(cov)))
 
 
@@ -89,6 +96,7 @@ def _static(times: Float[ArrayLike, " T"]) -> tuple[float, ...]:
 
 
 def _checked(name: str, student: Student) -> Array:
+    instance(name, "student", student, Student, "a Student")
     start: Any = student.start
     if not isinstance(student.risk, QuadraticRisk) or not isinstance(start, Gaussian):
         raise TypeError(

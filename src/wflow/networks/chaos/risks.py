@@ -6,10 +6,9 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float
 
-from wflow.checks import real_field
+from wflow.checks import covariance, finite, known, real_field, shape
 from wflow.energies import AbstractEnergy
 from wflow.measures import Gaussian, Particles, UnsupportedMeasureError
 
@@ -113,16 +112,20 @@ class DiagonalRisk(AbstractRisk):
         teacher: $f^*$, ``(D,)``.
 
     Raises:
-        ValueError: probabilities that are negative or do not sum to 1.
+        ValueError: probabilities that are negative or do not sum to 1, or a teacher of
+            another shape or not finite.
     """
 
     probabilities: Float[Array, " D"] = eqx.field(converter=real_field("probabilities"))
     teacher: Float[Array, " D"] = eqx.field(converter=real_field("teacher"))
 
     def __check_init__(self) -> None:
-        if isinstance(self.probabilities, Tracer):
+        shape(self, "probabilities", self.probabilities, ("D",))
+        shape(self, "teacher", self.teacher, self.probabilities.shape)
+        finite(self, "teacher", self.teacher)
+        kappa = known(self.probabilities)
+        if kappa is None:
             return
-        kappa = np.asarray(self.probabilities)
         if not (kappa >= 0).all() or abs(kappa.sum() - 1) > 1e-5:
             raise ValueError(
                 "DiagonalRisk: expected probabilities >= 0 that sum to 1, found the "
@@ -148,10 +151,20 @@ class FrozenRisk(AbstractRisk):
     Attributes:
         covariance: C, ``(p, p)``.
         teacher: $w^*$, ``(p,)``.
+
+    Raises:
+        ValueError: a covariance that is not symmetric and positive semidefinite, or a
+            teacher of another shape or not finite.
     """
 
     covariance: Float[Array, "p p"] = eqx.field(converter=real_field("covariance"))
     teacher: Float[Array, " p"] = eqx.field(converter=real_field("teacher"))
+
+    def __check_init__(self) -> None:
+        shape(self, "covariance", self.covariance, ("p", "p"))
+        covariance(self, "covariance", self.covariance, singular=True)
+        shape(self, "teacher", self.teacher, self.covariance.shape[:1])
+        finite(self, "teacher", self.teacher)
 
     def _norm(self, w: Float[Array, " p"]) -> Float[Array, ""]:
         return w @ self.covariance @ w
@@ -175,9 +188,11 @@ def check_teacher(owner: object, teacher: Any) -> None:
     Raises:
         ValueError: it is not symmetric, or has a negative eigenvalue.
     """
-    if isinstance(teacher, Tracer) or not eqx.is_array(teacher):
+    shape(owner, "teacher", teacher, ("d", "d"))
+    finite(owner, "teacher", teacher)
+    matrix, name = known(teacher), type(owner).__name__
+    if matrix is None:
         return
-    matrix, name = np.asarray(teacher), type(owner).__name__
     square = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1]
     if not square or not np.allclose(matrix, matrix.T):
         raise ValueError(

@@ -7,10 +7,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float
 
-from wflow.checks import real_field
+from wflow.checks import instance, known, one_of, real_field, shape
 from wflow.energies import AbstractEnergy, NetworkRisk
 from wflow.measures import Particles
 
@@ -35,6 +34,9 @@ class Neuron(eqx.Module):
     """
 
     activation: Activation = "tanh"
+
+    def __check_init__(self) -> None:
+        one_of(self, "activation", self.activation, _ACTIVATIONS)
 
     @property
     def regular(self) -> bool:
@@ -64,12 +66,17 @@ class SampledQuadraticRisk(AbstractEnergy):
 
     def __check_init__(self) -> None:
         check_teacher(self, self.teacher)
-        if not isinstance(self.inputs, Tracer):
-            finite = np.isfinite(np.asarray(self.inputs)).all(axis=1)
+        d = self.teacher.shape[0]
+        shape(self, "inputs", self.inputs, ("N", d))
+        if not len(self.inputs):
+            raise ValueError("SampledQuadraticRisk: expected inputs, found none.")
+        inputs = known(self.inputs)
+        if inputs is not None:
+            finite = np.isfinite(inputs).all(axis=1)
             if not finite.all():
                 raise ValueError(
-                    "SampledQuadraticRisk: the target is not finite at sample "
-                    f"{int(np.argmin(finite))}."
+                    "SampledQuadraticRisk: expected inputs at which the target is "
+                    f"finite, found one not finite at sample {int(np.argmin(finite))}."
                 )
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
@@ -83,9 +90,15 @@ class SampledRisk(AbstractRisk):
 
     Attributes:
         network: neurons, inputs, targets and probabilities.
+
+    Raises:
+        TypeError: no ``NetworkRisk``, which checks what it holds.
     """
 
     network: NetworkRisk
+
+    def __check_init__(self) -> None:
+        instance(self, "network", self.network, NetworkRisk, "a NetworkRisk")
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         return self.network.value(mu, t)
@@ -104,7 +117,18 @@ def alignment(mu: Particles, teacher: Particles) -> Float[Array, ""]:
     r"""$\sum_i s_i \max_j |\cos(b_i, b_j^*)| / \sum_i s_i$, $s_i = w_i |a_i| |b_i|$.
 
     Neurons are $(a, b)$; how much of the network points as the teacher's neurons do.
+
+    Raises:
+        TypeError: either is not Particles.
+        ValueError: they differ in dimension.
     """
+    instance("alignment", "mu", mu, Particles, "Particles")
+    instance("alignment", "teacher", teacher, Particles, "Particles")
+    if mu.dim != teacher.dim or mu.dim < 2:
+        raise ValueError(
+            "alignment: expected mu and teacher of one dimension >= 2, found "
+            f"{mu.dim} and {teacher.dim}."
+        )
     b, target = mu.x[:, 1:], teacher.x[:, 1:]
     length = jnp.linalg.norm(b, axis=1)
     unit = b / jnp.where(length > 0, length, 1)[:, None]

@@ -7,9 +7,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from wflow.checks import count, instance, known
 from wflow.energies import AbstractEnergy
 from wflow.flows import AbstractContinuousFlow, GradientFlow, LangevinFlow
 from wflow.geometries import Wasserstein
@@ -24,8 +24,12 @@ class UniformSphere(eqx.Module):
 
     dim: int = eqx.field(static=True)
 
+    def __check_init__(self) -> None:
+        count(self, "dim", self.dim)
+
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n d"]:
         """``n`` independent draws."""
+        count(self, "n", n)
         x = jax.random.normal(key, (n, self.dim))
         return x / jnp.linalg.norm(x, axis=1, keepdims=True)
 
@@ -39,6 +43,9 @@ class Student(eqx.Module):
         energy: what the flow lowers; None is the risk. With an entropy neurons are
             noisy: ``LangevinFlow`` on Particles, its limit on a Gaussian.
 
+    Raises:
+        TypeError: a risk or an energy that is none, or a start without ``sample``.
+
     Warns:
         UserWarning: all neurons start at the origin, or they are not smooth.
     """
@@ -48,6 +55,14 @@ class Student(eqx.Module):
     energy: AbstractEnergy | None = None
 
     def __check_init__(self) -> None:
+        instance(self, "risk", self.risk, AbstractRisk, "a risk of neurons")
+        if self.energy is not None:
+            instance(self, "energy", self.energy, AbstractEnergy, "an energy")
+        if not callable(getattr(self.start, "sample", None)):
+            raise TypeError(
+                "Student: expected start to be a law with sample(key, n), found "
+                f"{type(self.start).__name__}."
+            )
         if isinstance(self.risk, SampledRisk):
             neuron = self.risk.network.neuron
             if isinstance(neuron, Neuron) and not neuron.regular:
@@ -59,9 +74,10 @@ class Student(eqx.Module):
         start = self.start
         if not isinstance(start, Gaussian):
             return
-        if isinstance(start.mean, Tracer) or isinstance(start.cov, Tracer):
+        mean, cov = known(start.mean), known(start.cov)
+        if mean is None or cov is None:
             return
-        size = np.max(np.abs(start.mean)) + np.max(np.abs(start.cov))
+        size = np.max(np.abs(mean)) + np.max(np.abs(cov))
         if size < 1e-30:
             warnings.warn(
                 "Student: neurons start at the origin, where the start is a critical "
@@ -75,8 +91,7 @@ class Student(eqx.Module):
         Raises:
             ValueError: m < 1.
         """
-        if m < 1:
-            raise ValueError(f"Student: expected m >= 1 neurons, found {m}.")
+        count(self, "m", m)
         particles = Particles.from_samples(self.start.sample(key, m))
         return particles if self.noisy else self.risk.closure(particles)
 

@@ -10,6 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
+from wflow.checks import (
+    count,
+    increasing,
+    instance,
+    non_negative,
+    positive,
+    shape,
+    within,
+)
 from wflow.measures import Particles
 from wflow.solve import solve
 
@@ -19,6 +28,8 @@ from .student import Student
 
 # Neurons that are moved at once.
 _CHUNK = 2**16
+# Of their mean: what seeds differ by that are the same but for rounding.
+_ALIKE = 1e-6
 
 
 class Report(NamedTuple):
@@ -82,8 +93,9 @@ class Report(NamedTuple):
 
         From $S(m) = B/m$, with B at the quantile ``confidence`` of the resamples.
         """
-        if not gap > 0:
-            raise ValueError(f"width_for: expected gap > 0, found {gap}.")
+        shape("width_for", "gap", gap, ())
+        positive("width_for", "gap", gap)
+        within("width_for", "confidence", confidence, 0, 1)
         scale = np.quantile(np.mean(self.sups * self.widths, axis=1), confidence)
         width = int(np.ceil(scale / gap))
         return width, not self.widths[0] <= width <= self.widths[-1]
@@ -120,14 +132,15 @@ def study(
     Warns:
         UserWarning: the supremum stops to fall at the largest width.
     """
-    counts = [seeds] * len(widths) if isinstance(seeds, int) else list(seeds)
+    instance("study", "student", student, Student, "a Student")
+    count("study", "resamples", resamples)
     times = check_grid(times)
-    check_widths(widths, counts, limit)
+    counts = check_widths(widths, seeds, limit)
     of_starts, of_limit, of_resamples = jax.random.split(key, 3)
     reference = follow(student, limit, times, key=of_limit, **options).measures
     gaps = []
-    for m, count in zip(widths, counts, strict=True):
-        keys = jax.random.split(jax.random.fold_in(of_starts, m), count)
+    for m, number in zip(widths, counts, strict=True):
+        keys = jax.random.split(jax.random.fold_in(of_starts, m), number)
         found = _gaps(student, m, reference, times, keys, options)
         if isinstance(limit, Particles):
             found = found / (1 + m / limit.n)
@@ -147,7 +160,20 @@ def study(
 def follow(
     student: Student, start: Any, times: Float[ArrayLike, " T"], **options: Any
 ) -> Any:
-    """One network, or the limit, along its flow."""
+    """One network, or the limit, along its flow.
+
+    Args:
+        student: what learns.
+        start: a measure, or the limit's.
+        times: saved, from 0, increasing.
+        options: of ``wflow.solve``.
+
+    Raises:
+        TypeError: no student.
+        ValueError: times that do not start at 0 and increase.
+    """
+    instance("follow", "student", student, Student, "a Student")
+    check_grid(times, "follow")
     flow = student.flow(start)
     if not isinstance(start, Particles):
         # A limit on a Gaussian has no noise: neither key nor fixed steps.
@@ -197,9 +223,34 @@ def summarise(
     key: PRNGKeyArray,
     resamples: int = 1000,
 ) -> Report:
-    """The report of squared gaps, ``(seeds, T)`` for every width."""
+    """The report of squared gaps, ``(seeds, T)`` for every width.
+
+    Args:
+        widths: m, two or more, increasing.
+        times: ``(T,)``, increasing.
+        gaps: for every width ``(seeds, T)`` squared gaps of two seeds or more.
+        key: of the resampling.
+        resamples: of seeds, for the interval.
+
+    Raises:
+        ValueError: arguments of other shapes or ranges, or seeds of a width that are
+            all alike, from which no interval can be told.
+    """
+    shape("summarise", "times", times, ("T",))
+    increasing("summarise", "times", times)
+    count("summarise", "resamples", resamples)
     m = np.asarray(widths)
     gaps = [np.asarray(gap) for gap in gaps]
+    check_widths(widths, [len(gap) for gap in gaps], None, "summarise")
+    for width, gap in zip(widths, gaps, strict=True):
+        shape("summarise", "gaps", gap, ("seeds", len(times)))
+        non_negative("summarise", "gaps", gap)
+        if not (gap.std(axis=0) > _ALIKE * gap.mean(axis=0)).any():
+            raise ValueError(
+                f"summarise: expected gaps that differ from seed to seed, found the "
+                f"{len(gap)} seeds of width {width} identical; draw them with other "
+                "keys."
+            )
     mean = np.stack([gap.mean(axis=0) for gap in gaps])
     error = np.stack([gap.std(axis=0) / len(gap) ** 0.5 for gap in gaps])
     sups = np.stack(
@@ -226,40 +277,54 @@ def _resampled(key: PRNGKeyArray, gap: np.ndarray, resamples: int) -> np.ndarray
     return (counts @ gap / n).max(axis=1)
 
 
-def check_grid(times: ArrayLike) -> np.ndarray:
+def check_grid(times: ArrayLike, owner: str = "study") -> np.ndarray:
     """Times from 0 in order.
 
     Raises:
         ValueError: they are not.
     """
+    shape(owner, "times", times, ("T",))
+    increasing(owner, "times", times)
     grid = np.asarray(times, float)
-    if grid.ndim != 1 or len(grid) < 2 or grid[0] != 0 or not (np.diff(grid) > 0).all():
+    if len(grid) < 2 or grid[0] != 0:
         raise ValueError(
-            "study: expected at least two times that start at 0 and increase, found "
+            f"{owner}: expected times to be two or more that start at 0, found "
             f"{grid[:8].tolist()}{'...' if len(grid) > 8 else ''}."
         )
     return grid
 
 
-def check_widths(widths: Sequence[int], counts: Sequence[int], limit: Any) -> None:
-    """Refuse widths that no slope can be fitted through.
+def check_widths(
+    widths: Sequence[int],
+    seeds: int | Sequence[int],
+    limit: Any,
+    owner: str = "study",
+) -> list[int]:
+    """The number of seeds of each width, of widths that a slope can be fitted through.
 
     Raises:
         ValueError: fewer than two, below 1, out of order, not one number of seeds each,
             or too wide for the reference.
     """
-    m = list(widths)
-    if len(m) < 2 or m[0] < 1 or any(a >= b for a, b in zip(m, m[1:], strict=False)):
+    shape(owner, "widths", widths, ("W",))
+    for m in widths:
+        count(owner, "widths", m)
+    increasing(owner, "widths", widths)
+    if len(widths) < 2:
         raise ValueError(
-            f"study: expected two or more increasing widths >= 1, found {m}."
+            f"{owner}: expected widths to be two or more, found {list(widths)}."
         )
-    if len(counts) != len(m) or min(counts) < 2:
+    counts = list(seeds) if np.ndim(seeds) else [seeds] * len(widths)
+    for number in counts:
+        count(owner, "seeds", number, least=2)
+    if len(counts) != len(widths):
         raise ValueError(
-            f"study: expected two or more seeds for each of {len(m)} widths, found "
-            f"{list(counts)}."
+            f"{owner}: expected seeds for each of {len(widths)} widths, found "
+            f"{len(counts)} numbers of them."
         )
-    if isinstance(limit, Particles) and limit.n < 4 * m[-1]:
+    if isinstance(limit, Particles) and limit.n < 4 * widths[-1]:
         raise ValueError(
-            f"study: expected a reference of at least 4 x {m[-1]} neurons, found "
-            f"{limit.n}; it would hide the slope."
+            f"{owner}: expected limit to be a reference of at least 4 x {widths[-1]} "
+            f"neurons, found {limit.n}; it would hide the slope."
         )
+    return counts

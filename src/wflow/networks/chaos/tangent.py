@@ -6,6 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from wflow.checks import covariance, finite, instance, non_negative, shape, to_real
+
 from .risks import QuadraticRisk, squared_norm
 
 
@@ -17,7 +19,14 @@ def stretch(b: Float[Array, "d d"]) -> Float[Array, "d d"]:
 def tangent_kernel(
     moment: Float[Array, "d d"], b: Float[Array, "d d"]
 ) -> Float[Array, "d d"]:
-    r"""$T_M B = 2(M S(B) + S(B) M)$: functions move by $\dot f = -T_M(f - f^*)$."""
+    r"""$T_M B = 2(M S(B) + S(B) M)$: functions move by $\dot f = -T_M(f - f^*)$.
+
+    Raises:
+        ValueError: matrices of other shapes.
+    """
+    moment, b = to_real(moment, "moment"), to_real(b, "b")
+    shape("tangent_kernel", "moment", moment, ("d", "d"))
+    shape("tangent_kernel", "b", b, np.shape(moment))
     s = stretch(b)
     return 2 * (moment @ s + s @ moment)
 
@@ -41,12 +50,23 @@ def tangent_rates(moment: Float[Array, "d d"]) -> Float[Array, " k"]:
     r"""Eigenvalues of the tangent kernel on symmetric matrices, increasing.
 
     Near $M^*$ gradient descent is stable where the step is below 2 over the largest.
+
+    Raises:
+        ValueError: a moment that is not symmetric and positive semidefinite.
     """
+    moment = to_real(moment, "moment")
+    shape("tangent_rates", "moment", moment, ("d", "d"))
+    covariance("tangent_rates", "moment", moment, singular=True)
     return jnp.sort(jnp.linalg.eigvals(_matrix(moment)).real)
 
 
 def stable_step(risk: QuadraticRisk) -> Float[Array, ""]:
-    r"""$2/\lambda_{\max}(T_{M^*})$: descent in longer steps leaves the teacher."""
+    r"""$2/\lambda_{\max}(T_{M^*})$: descent in longer steps leaves the teacher.
+
+    Raises:
+        TypeError: the risk is not ``QuadraticRisk``.
+    """
+    instance("stable_step", "risk", risk, QuadraticRisk, "a QuadraticRisk")
     return 2 / tangent_rates(risk.teacher)[-1]
 
 
@@ -55,8 +75,19 @@ def frozen_kernel_loss(
 ) -> Float[Array, " T"]:
     r"""Loss of $\dot f = -T_{M_0}(f - f^*)$: the network linearised at its start.
 
+    Raises:
+        TypeError: the risk is not ``QuadraticRisk``.
+        ValueError: a start of another shape or that is no second moment, or negative
+            times.
+
     Reference: Jacot, Gabriel, Hongler, NeurIPS 2018, section 5.
     """
+    instance("frozen_kernel_loss", "risk", risk, QuadraticRisk, "a QuadraticRisk")
+    start, times = to_real(start, "start"), to_real(times, "times")
+    shape("frozen_kernel_loss", "start", start, risk.teacher.shape)
+    covariance("frozen_kernel_loss", "start", start, singular=True)
+    shape("frozen_kernel_loss", "times", times, ("T",))
+    non_negative("frozen_kernel_loss", "times", times)
     i, j = np.triu_indices(start.shape[0])
     matrix, error = _matrix(start), (start - risk.teacher)[i, j]
 
@@ -69,11 +100,28 @@ def frozen_kernel_loss(
     return jax.lax.map(loss, times)
 
 
-@eqx.filter_jit
 def lipschitz_rate(
     risk: QuadraticRisk, moments: Float[Array, "T d d"]
 ) -> Float[Array, ""]:
-    r"""The largest $|D\dot M|$ at the moments given, in the norm of functions."""
+    r"""The largest $|D\dot M|$ at the moments given, in the norm of functions.
+
+    Raises:
+        TypeError: the risk is not ``QuadraticRisk``.
+        ValueError: moments of another shape or not finite, or none.
+    """
+    instance("lipschitz_rate", "risk", risk, QuadraticRisk, "a QuadraticRisk")
+    moments = to_real(moments, "moments")
+    shape("lipschitz_rate", "moments", moments, ("T", *risk.teacher.shape))
+    finite("lipschitz_rate", "moments", moments)
+    if not len(moments):
+        raise ValueError("lipschitz_rate: expected moments, found none.")
+    return _lipschitz_rate(risk, moments)
+
+
+@eqx.filter_jit
+def _lipschitz_rate(
+    risk: QuadraticRisk, moments: Float[Array, "T d d"]
+) -> Float[Array, ""]:
     basis = symmetric_units(moments.shape[-1], moments.dtype)
     inner = lambda a, b: jnp.sum(a * stretch(b))
     pairs = lambda x, y: jax.vmap(lambda a: jax.vmap(lambda b: inner(a, b))(y))(x)

@@ -11,6 +11,15 @@ import scipy.sparse.linalg
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float
 
+from wflow.checks import (
+    at_least_single,
+    finite,
+    instance,
+    non_negative,
+    positive,
+    shape,
+    to_real,
+)
 from wflow.energies import AbstractEnergy
 from wflow.measures import Point
 from wflow.solve import Solution
@@ -32,7 +41,18 @@ def imbalance(
         weight: W, with all branches that share g stacked.
         scale: g.
         rho: the rate of g over that of W.
+
+    Raises:
+        ValueError: shapes that do not fit, arrays that are not finite, or a rate that
+            is not positive.
     """
+    weight = at_least_single(to_real(weight, "weight"))
+    scale = at_least_single(to_real(scale, "scale"))
+    shape("imbalance", "weight", weight, ("m", "d"))
+    shape("imbalance", "scale", scale, weight.shape[1:])
+    finite("imbalance", "weight", weight)
+    finite("imbalance", "scale", scale)
+    _check_rate("imbalance", rho)
     return rho * jnp.sum(weight**2, axis=0) - scale**2
 
 
@@ -43,11 +63,21 @@ def invariants(layer: ScaledLinear, rho: ArrayLike = 1.0) -> dict[str, Array]:
     direction $\rho\lVert W\rVert_F^2 - s^2$ and $\lVert v\rVert^2$.
 
     Args:
-        layer: at any time.
+        layer: at any time. What has less than single precision is summed in it.
         rho: the rate of all scales over that of W.
+
+    Raises:
+        TypeError: no ``ScaledLinear``.
+        ValueError: a rate that is not positive.
 
     Derived and checked numerically, not quoted from arXiv:2605.26895.
     """
+    instance("invariants", "layer", layer, ScaledLinear, "a ScaledLinear")
+    _check_rate("invariants", rho)
+    layer = jax.tree.map(
+        lambda leaf: at_least_single(leaf) if eqx.is_inexact_array(leaf) else leaf,
+        layer,
+    )
     found: dict[str, Array] = {}
     for name, (weight, scale) in _columns(layer).items():
         found |= _kept(f"{name} columns", weight, scale, rho)
@@ -67,15 +97,17 @@ def invariant_drift(solution: Solution) -> Float[Array, ""]:
         TypeError: it is of something else.
         ValueError: the layer has no scales.
     """
-    layer = solution.measures.value if isinstance(solution.measures, Point) else None
+    measures = getattr(solution, "measures", None)
+    layer = measures.value if isinstance(measures, Point) else None
     if not isinstance(layer, ScaledLinear):
         raise TypeError(
-            "invariant_drift: expected the solution of a Point of a ScaledLinear, "
-            f"found {type(solution.measures).__name__} of {type(layer).__name__}."
+            "invariant_drift: expected solution of a Point of a ScaledLinear, "
+            f"found {type(measures or solution).__name__} of {type(layer).__name__}."
         )
     if not (layer.scales_in or layer.scales_out):
         raise ValueError(
-            "invariant_drift: expected a layer with scales; none has no invariants."
+            "invariant_drift: expected solution of a layer with scales, found one "
+            "without, which has no invariants."
         )
     values = solution.evaluate(_invariants)
     drifts = [jnp.max(jnp.abs(kept - kept[:1])) for kept in values.values()]
@@ -116,10 +148,19 @@ def scale_report(
         tolerance: below which ``along`` counts as zero.
 
     Raises:
-        ValueError: no input scales, or an initial layer of other branches.
+        TypeError: a layer that is no ``ScaledLinear``.
+        ValueError: no input scales, an initial layer of other branches, or a negative
+            tolerance.
     """
+    instance("scale_report", "layer", layer, ScaledLinear, "a ScaledLinear")
+    if initial is not None:
+        instance("scale_report", "initial", initial, ScaledLinear, "a ScaledLinear")
+    shape("scale_report", "tolerance", tolerance, ())
+    non_negative("scale_report", "tolerance", tolerance)
     if not layer.scales_in:
-        raise ValueError("scale_report: expected a layer with input scales.")
+        raise ValueError(
+            "scale_report: expected layer with input scales, found one without."
+        )
     now = _columns(layer)
     start = now if initial is None else _columns(initial)
     if start.keys() != now.keys():
@@ -169,8 +210,11 @@ def sharpness(energy: AbstractEnergy, mu: Point) -> Float[Array, ""]:
         mu: where.
 
     Raises:
+        TypeError: no energy, or no Point.
         ValueError: more than 2000 parameters under ``jit``.
     """
+    instance("sharpness", "energy", energy, AbstractEnergy, "an energy")
+    instance("sharpness", "mu", mu, Point, "a Point")
     state, _ = jax.flatten_util.ravel_pytree(mu.state)
     if state.size <= _DENSE:
         return jnp.linalg.eigvalsh(_hessian(energy, mu))[-1]
@@ -186,6 +230,11 @@ def sharpness(energy: AbstractEnergy, mu: Point) -> Float[Array, ""]:
         operator, 1, which="LA", v0=start, return_eigenvectors=False
     )
     return jnp.asarray(top[0], state.dtype)
+
+
+def _check_rate(owner: str, rho: ArrayLike) -> None:
+    shape(owner, "rho", rho, ())
+    positive(owner, "rho", rho)
 
 
 class _Hessian:

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
-from wflow.checks import to_real
+from wflow.checks import finite, non_negative, shape, to_real
 
 
 def scalar_channel(
@@ -31,11 +31,24 @@ def scalar_channel(
         weight: $w(0)$.
         scale: $g(0)$.
 
+    Raises:
+        ValueError: a negative time or curvature, or a number that is not finite.
+
     Derived and checked numerically, not quoted from arXiv:2605.26895.
     """
     times, h = to_real(times, "times"), to_real(curvature, "curvature")
     target = to_real(target, "target")
     w, g = to_real(weight, "weight"), to_real(scale, "scale")
+    non_negative("scalar_channel", "times", times)
+    for name, value in (
+        ("curvature", h),
+        ("target", target),
+        ("weight", w),
+        ("scale", g),
+    ):
+        shape("scalar_channel", name, value, ())
+        finite("scalar_channel", name, value)
+    non_negative("scalar_channel", "curvature", h)
     start, c = w * g, (w - g) * (w + g)
     balanced = c == 0
     half = jnp.abs(jnp.where(balanced, 2, c)) / 2

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt8
 
+from wflow.checks import shape, within
+
 
 VOCABULARY = 128
 
@@ -39,10 +41,8 @@ def python_topics(held_out: float = 0.05) -> Corpus:
     Raises:
         ValueError: a share that is not inside (0, 1).
     """
-    if not 0 < held_out < 1:
-        raise ValueError(
-            f"python_topics: expected held_out inside (0, 1), found {held_out}."
-        )
+    shape("python_topics", "held_out", held_out, ())
+    within("python_topics", "held_out", held_out, 0, 1, closed="neither")
     from pydoc_data.topics import topics
 
     text = "\n".join(topics[key] for key in sorted(topics))

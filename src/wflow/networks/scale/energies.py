@@ -6,11 +6,17 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float
 
-from wflow.checks import to_real
+from wflow.checks import (
+    function,
+    instance,
+    non_negative,
+    one_number,
+    one_of,
+    shape,
+    to_real,
+)
 from wflow.energies import AbstractEnergy
 from wflow.measures import Point, UnsupportedMeasureError
 
@@ -26,14 +32,20 @@ class EffectiveLoss(AbstractEnergy):
     whose value is a layer $M = D_r W D_g$, stacked over branches; otherwise the value.
 
     Attributes:
-        loss: of the matrix ``(m, d)``.
+        loss: of the matrix ``(m, d)``, one number.
+
+    Raises:
+        TypeError: a loss that is no function, or gives anything but one number.
     """
 
     loss: Callable[[Float[Array, "m d"]], Float[Array, ""]]
 
+    def __check_init__(self) -> None:
+        function(self, "loss", self.loss, "the matrix")
+
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         del t
-        return self.loss(_effective(self, mu))
+        return one_number(self, "loss", self.loss(_effective(self, mu)))
 
 
 class LinearRegression(AbstractEnergy):
@@ -56,7 +68,11 @@ class LinearRegression(AbstractEnergy):
         self.inputs = real("LinearRegression", "inputs", inputs)
         self.targets = real("LinearRegression", "targets", targets)
         shapes = self.inputs.shape, self.targets.shape
-        if {len(shape) for shape in shapes} != {2} or shapes[0][0] != shapes[1][0]:
+        if (
+            {len(found) for found in shapes} != {2}
+            or 0 in shapes[0]
+            or shapes[0][0] != shapes[1][0]
+        ):
             raise ValueError(
                 "LinearRegression: expected inputs (n, d) and targets (n, m), found "
                 f"{shapes[0]} and {shapes[1]}."
@@ -64,7 +80,9 @@ class LinearRegression(AbstractEnergy):
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         del t
-        residual = self.inputs @ _effective(self, mu).T - self.targets
+        matrix = _effective(self, mu)
+        shape(self, "matrix", matrix, (self.targets.shape[1], self.inputs.shape[1]))
+        residual = self.inputs @ matrix.T - self.targets
         return jnp.sum(residual**2) / (2 * self.inputs.shape[0])
 
 
@@ -94,16 +112,16 @@ class Decay(AbstractEnergy):
         role_overrides: Overrides | None = None,
     ):
         """Decay those roles."""
-        self.rates = {role: to_real(rate, "rate") for role, rate in rates.items()}
+        instance("Decay", "rates", rates, Mapping, "a mapping of roles to rates")
+        self.rates = {
+            role: to_real(rate, f"rates[{role!r}]") for role, rate in rates.items()
+        }
         # Hashable, as what is static must be.
         self.role_overrides = tuple((role_overrides or {}).items())
         for role, rate in self.rates.items():
-            if role not in ROLES:
-                raise ValueError(
-                    f"Decay: expected roles among {', '.join(ROLES)}, found {role!r}."
-                )
-            if not isinstance(rate, Tracer) and not (np.asarray(rate) >= 0).all():
-                raise ValueError(f"Decay: expected {role} >= 0, found {rate}.")
+            one_of("Decay", "every key of rates to be", role, ROLES)
+            shape("Decay", f"rates[{role!r}]", rate, ())
+            non_negative("Decay", f"rates[{role!r}]", rate)
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         del t

@@ -4,11 +4,9 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float
 
-from wflow.checks import real_field, to_real
+from wflow.checks import finite, positive, real_field, shape, to_real
 from wflow.geometries import AbstractGeometry
 from wflow.measures import Point, UnsupportedMeasureError
 
@@ -46,12 +44,14 @@ class ScaleVector(AbstractGeometry):
                 "the effective matrix alone does not tell how it is divided."
             )
         self.c, self.rho = to_real(c, "c"), to_real(rho, "rho")
-        if any(isinstance(leaf, Tracer) for leaf in (self.c, self.rho)):
-            return
-        if not np.isfinite(self.c).all():
-            raise ValueError(f"ScaleVector: expected c to be finite, found {self.c}.")
-        if not (np.asarray(self.rho) > 0).all():
-            raise ValueError(f"ScaleVector: expected rho > 0, found {self.rho}.")
+        if self.c.ndim > 1 or not self.c.size:
+            raise ValueError(
+                "ScaleVector: expected c to be a number or of shape (d,), found shape "
+                f"{self.c.shape}."
+            )
+        finite(self, "c", self.c)
+        shape(self, "rho", self.rho, ())
+        positive(self, "rho", self.rho)
 
     def eigenvalues(
         self, matrix: Float[Array, "m d"]

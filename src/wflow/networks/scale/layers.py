@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
+from wflow.checks import count, instance, non_negative, one_of, positive, shape
+
 from .scales import AbstractRoled, AbstractScale, Reparam, Role, ones, real
 
 
@@ -74,11 +76,14 @@ class ScaledLinear(AbstractRoled):
             dtype: of all arrays, JAX's default float if not given.
             key: of the matrices, which do not depend on the scales.
         """
-        if scale not in get_args(Placement):
-            raise ValueError(
-                f"ScaledLinear: expected scale to be one of "
-                f"{', '.join(get_args(Placement))}, found {scale!r}."
-            )
+        one_of(self, "scale", scale, get_args(Placement))
+        count(self, "in_features", in_features)
+        count(self, "out_features", out_features)
+        if deviation is not None:
+            shape(self, "deviation", deviation, ())
+            non_negative(self, "deviation", deviation)
+        for name, flag in (("share", share), ("use_bias", use_bias)):
+            instance(self, name, flag, bool, "True or False")
         names, widths = _named(branches, out_features)
         spread = 1 / math.sqrt(in_features) if deviation is None else deviation
         weight = jax.random.normal(key, (out_features, in_features), dtype)
@@ -87,9 +92,9 @@ class ScaledLinear(AbstractRoled):
         # None, not an empty tuple, which Equinox's loops take for one of theirs.
         self.scales_in = self.scales_out = None
         if scale in ("in", "two-sided"):
-            count = 1 if share else len(names)
+            number = 1 if share else len(names)
             self.scales_in = tuple(
-                ones(in_features, "scale_in", reparam, dtype) for _ in range(count)
+                ones(in_features, "scale_in", reparam, dtype) for _ in range(number)
             )
         if scale in ("out", "two-sided"):
             self.scales_out = tuple(
@@ -110,13 +115,13 @@ class ScaledLinear(AbstractRoled):
         if not isinstance(weights, Mapping):
             weights = {"y": weights}
         parts = {
-            name: real("ScaledLinear", f"weight {name!r}", part)
+            name: real("ScaledLinear", f"weights[{name!r}]", part)
             for name, part in weights.items()
         }
         fans = {part.shape[-1] if part.ndim == 2 else None for part in parts.values()}
         if len(fans) != 1 or None in fans:
             raise ValueError(
-                "ScaledLinear: expected matrices (m_b, d) with one d, found "
+                "ScaledLinear: expected weights (m_b, d) with one d, found "
                 f"{ {name: part.shape for name, part in parts.items()} }."
             )
         fields = {
@@ -136,16 +141,19 @@ class ScaledLinear(AbstractRoled):
 
     def __check_init__(self) -> None:
         m, d = self.weight.shape
-        count = len(self.branches)
+        number = len(self.branches)
         scales_in, scales_out = self.scales_in or (), self.scales_out or ()
-        if len(scales_in) not in (0, 1, count):
+        for field, scales in (("scales_in", scales_in), ("scales_out", scales_out)):
+            for scale in scales:
+                instance(self, field, scale, AbstractScale, "a tuple of scales")
+        if len(scales_in) not in (0, 1, number):
             raise ValueError(
-                f"ScaledLinear: expected scales_in to be none, one or {count}, found "
+                f"ScaledLinear: expected scales_in to be none, one or {number}, found "
                 f"{len(scales_in)}."
             )
-        if len(scales_out) not in (0, count):
+        if len(scales_out) not in (0, number):
             raise ValueError(
-                f"ScaledLinear: expected scales_out to be none or {count}, found "
+                f"ScaledLinear: expected scales_out to be none or {number}, found "
                 f"{len(scales_out)}."
             )
         for scale in scales_in:
@@ -240,6 +248,9 @@ class RMSNorm(eqx.Module):
         dtype: Any = None,
     ):
         """Make the norm, its scale at one."""
+        count(self, "size", size)
+        shape(self, "eps", eps, ())
+        positive(self, "eps", eps)
         roles: dict[str, Role] = {"input": "scale_in", "output": "scale_output_norm"}
         if scale is not None and scale not in roles:
             raise ValueError(
@@ -247,8 +258,6 @@ class RMSNorm(eqx.Module):
                 f"{scale!r}."
             )
         self.scale = None if scale is None else ones(size, roles[scale], reparam, dtype)
-        if not eps > 0:
-            raise ValueError(f"RMSNorm: expected eps > 0, found {eps}.")
         self.eps = float(eps)
         self.size = size
 
@@ -264,6 +273,8 @@ class RMSNorm(eqx.Module):
 
 
 def _named(branches: Branches, total: int) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    kinds = Sequence | Mapping
+    instance("ScaledLinear", "branches", branches, kinds, "a list of names")
     names = tuple(branches)
     if isinstance(branches, Mapping):
         widths = tuple(branches.values())

@@ -7,12 +7,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import lineax as lx
-import numpy as np
 import optax
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float
 
-from wflow.checks import to_real
+from wflow.checks import instance, one_of, positive, shape, to_real
 
 from .roles import roles
 from .scales import ROLES, Role
@@ -65,12 +63,11 @@ def scale_by_role(rates: Mapping[Role, ArrayLike]) -> optax.GradientTransformati
 
 
 def _checked(owner: str, rates: Mapping[Role, ArrayLike]) -> dict[Role, Array]:
-    found = {role: to_real(rate, "rate") for role, rate in rates.items()}
-    for role, rate in found.items():
-        if role not in ROLES:
-            raise ValueError(
-                f"{owner}: expected roles among {', '.join(ROLES)}, found {role!r}."
-            )
-        if not isinstance(rate, Tracer) and not (np.asarray(rate) > 0).all():
-            raise ValueError(f"{owner}: expected a rate {role} > 0, found {rate}.")
+    instance(owner, "rates", rates, Mapping, "a mapping of roles to rates")
+    found = {}
+    for role, rate in rates.items():
+        one_of(owner, "every key of rates to be", role, ROLES)
+        found[role] = to_real(rate, f"rates[{role!r}]")
+        shape(owner, f"rates[{role!r}]", found[role], ())
+        positive(owner, f"rates[{role!r}]", found[role])
     return found

@@ -8,6 +8,8 @@ import jax
 import jax.tree_util as jtu
 from jaxtyping import PyTree
 
+from wflow.checks import function, one_of
+
 from .scales import ROLES, AbstractRoled, Role
 
 
@@ -92,11 +94,13 @@ def decay_mask(
     Raises:
         ValueError: an unknown role, or an array without one.
     """
-    if unknown := set(decayed) - set(ROLES):
-        raise ValueError(
-            f"decay_mask: expected roles among {', '.join(ROLES)}, found "
-            f"{', '.join(map(repr, sorted(unknown)))}."
+    if isinstance(decayed, str) or not isinstance(decayed, Collection):
+        raise TypeError(
+            "decay_mask: expected decayed to be a set of roles, found "
+            f"{type(decayed).__name__}."
         )
+    for role in decayed:
+        one_of("decay_mask", "every role of decayed to be", role, ROLES)
     return jax.tree.map(lambda role: role in decayed, roles(model, role_overrides))
 
 
@@ -124,11 +128,14 @@ def _declared(owner: Any, field: str) -> Role | None:
 
 def _parts(model: Any, role_overrides: Overrides) -> dict[int, Role]:
     found: dict[int, Role] = {}
+    if not isinstance(role_overrides, Mapping):
+        raise TypeError(
+            "roles: expected role_overrides to be a mapping of roles to functions, "
+            f"found {type(role_overrides).__name__}."
+        )
     for role, where in role_overrides.items():
-        if role not in ROLES:
-            raise ValueError(
-                f"roles: expected a role among {', '.join(ROLES)}, found {role!r}."
-            )
+        one_of("roles", "every key of role_overrides to be", role, ROLES)
+        function("roles", f"role_overrides[{role!r}]", where, "the model")
         parts = where(model)
         for part in parts if isinstance(parts, tuple | list) else (parts,):
             found[id(part)] = role

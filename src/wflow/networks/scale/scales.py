@@ -5,9 +5,9 @@ from typing import Any, Literal, get_args
 
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float
+
+from wflow.checks import count, finite, instance, known, one_of, shape, to_real
 
 
 Role = Literal[
@@ -21,18 +21,16 @@ def real(owner: str, name: str, value: ArrayLike) -> Array:
     """``value`` as a real floating-point array, its dtype kept.
 
     Raises:
-        TypeError: it holds integers or booleans.
+        TypeError: it holds integers, or no numbers.
         ValueError: it is complex, or not finite.
     """
-    array = jnp.asarray(value)
-    if jnp.issubdtype(array.dtype, jnp.complexfloating):
-        raise ValueError(f"{owner}: expected {name} to be real, found {array.dtype}.")
-    if not jnp.issubdtype(array.dtype, jnp.floating):
+    array = to_real(value, name)
+    given = jnp.asarray(value).dtype
+    if not jnp.issubdtype(given, jnp.floating):
         raise TypeError(
-            f"{owner}: expected {name} of floating-point numbers, found {array.dtype}."
+            f"{owner}: expected {name} of floating-point numbers, found {given}."
         )
-    if not isinstance(array, Tracer) and not np.isfinite(np.asarray(array)).all():
-        raise ValueError(f"{owner}: expected {name} to be finite, found {array}.")
+    finite(owner, name, array)
     return array
 
 
@@ -114,14 +112,13 @@ class MagnitudeDirection(AbstractScale):
         self.magnitude = real(name, "magnitude", magnitude)
         self.role = _role(role)
         self.unit = unit
-        if self.magnitude.ndim:
+        shape(name, "magnitude", self.magnitude, ())
+        instance(name, "unit", unit, bool, "True or False")
+        found = known(self.direction)
+        if found is not None and not found.any():
             raise ValueError(
-                f"{name}: expected magnitude to be a scalar, found the shape "
-                f"{self.magnitude.shape}."
+                f"{name}: expected direction other than zero, found zeros."
             )
-        known = not isinstance(self.direction, Tracer)
-        if known and not np.asarray(self.direction).any():
-            raise ValueError(f"{name}: expected a direction other than zero.")
 
     @property
     def vector(self) -> Float[Array, " d"]:
@@ -140,18 +137,15 @@ def ones(size: int, role: Role, reparam: Reparam, dtype: Any = None) -> Abstract
     Raises:
         ValueError: an unknown reparametrisation.
     """
+    count("a scale", "size", size)
+    one_of("a scale", "reparam", reparam, get_args(Reparam))
     one = jnp.ones(size, dtype)
     match reparam:
         case "direct":
             return DirectScale(one, role)
         case "magdir":
             return MagnitudeDirection(one[0], one, role)
-        case "magdir-unit":
-            return MagnitudeDirection(jnp.sqrt(jnp.sum(one)), one, role, unit=True)
-    raise ValueError(
-        f"expected reparam to be one of {', '.join(get_args(Reparam))}, found "
-        f"{reparam!r}."
-    )
+    return MagnitudeDirection(jnp.sqrt(jnp.sum(one)), one, role, unit=True)
 
 
 def _vector(owner: str, name: str, value: ArrayLike) -> Float[Array, " d"]:
@@ -164,6 +158,5 @@ def _vector(owner: str, name: str, value: ArrayLike) -> Float[Array, " d"]:
 
 
 def _role(role: Role) -> Role:
-    if role not in ROLES:
-        raise ValueError(f"expected role to be one of {', '.join(ROLES)}, found {role}")
+    one_of("a scale", "role", role, ROLES)
     return role

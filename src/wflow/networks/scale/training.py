@@ -10,6 +10,8 @@ import numpy as np
 import optax
 from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree
 
+from wflow.checks import count, instance, non_negative, positive, shape, within
+
 from .corpus import Corpus
 from .transformer import ByteTransformer, nats
 
@@ -98,26 +100,31 @@ def train(
         key: of the batches.
 
     Raises:
-        ValueError: no steps, a text shorter than a window, negative decay, or a rate
-            that is not positive.
+        TypeError: a model, corpus or recipe that is none.
+        ValueError: a number of the recipe out of range, a text shorter than a window,
+            or a rate that is not positive.
         FloatingPointError: the loss is not finite.
     """
-    if min(recipe.steps, recipe.every, recipe.batch, recipe.context) < 1:
-        raise ValueError(
-            f"train: expected steps, every, batch and context of at least 1, found "
-            f"{recipe}."
-        )
+    instance("train", "corpus", corpus, Corpus, "a Corpus")
+    instance("train", "recipe", recipe, Recipe, "a Recipe")
+    for name in ("steps", "every", "batch", "context"):
+        count("train", name, getattr(recipe, name))
+    for name in ("warmup", "final", "b2"):
+        shape("train", name, getattr(recipe, name), ())
+        within("train", name, getattr(recipe, name), 0, 1)
+    shape("train", "weight_decay", recipe.weight_decay, ())
+    non_negative("train", "weight_decay", recipe.weight_decay)
+    shape("train", "clip", recipe.clip, ())
+    positive("train", "clip", recipe.clip, infinite=True)
+    shape("train", "rate", rate, ())
+    positive("train", "rate", rate)
     if min(len(corpus.train), len(corpus.validation)) <= recipe.context + 1:
         raise ValueError(
-            f"train: expected texts longer than a window of {recipe.context + 1} "
-            f"bytes, found {len(corpus.train)} and {len(corpus.validation)}."
+            "train: expected corpus with texts longer than a window of "
+            f"{recipe.context + 1} bytes, found {len(corpus.train)} and "
+            f"{len(corpus.validation)}."
         )
-    if not recipe.weight_decay >= 0:
-        raise ValueError(
-            f"train: expected weight_decay >= 0, found {recipe.weight_decay}."
-        )
-    if not np.all(np.asarray(rate) > 0):
-        raise ValueError(f"train: expected rate > 0, found {rate}.")
+    instance("train", "model", model, ByteTransformer, "a ByteTransformer")
     text = jnp.asarray(corpus.train)
     held_out = windows(corpus.validation, recipe.context)
     params, rest = eqx.partition(model, eqx.is_inexact_array)

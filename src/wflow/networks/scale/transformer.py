@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from wflow.checks import count, instance, non_negative, one_of, shape
+
 from .layers import Placement, RMSNorm, ScaledLinear
 from .scales import AbstractRoled, Reparam, Role
 
@@ -121,11 +123,18 @@ class ByteTransformer(AbstractRoled):
         key: PRNGKeyArray,
     ):
         """Make the model; all matrices are normal with that deviation."""
-        if scaling not in _SCHEMES:
-            raise ValueError(
-                f"ByteTransformer: expected scaling to be one of "
-                f"{', '.join(get_args(Scaling))}, found {scaling!r}."
-            )
+        one_of(self, "scaling", scaling, get_args(Scaling))
+        sizes = {
+            "vocabulary": vocabulary,
+            "size": size,
+            "heads": heads,
+            "layers": layers,
+            "hidden": hidden,
+        }
+        for name, value in sizes.items():
+            count(self, name, value)
+        shape(self, "deviation", deviation, ())
+        non_negative(self, "deviation", deviation)
         if size % (2 * heads):
             raise ValueError(
                 f"ByteTransformer: expected size to be a multiple of 2 heads = "
@@ -176,7 +185,10 @@ class ByteTransformer(AbstractRoled):
         return "matrix"
 
     def __call__(self, tokens: Int[Array, " t"]) -> Float[Array, "t vocabulary"]:
-        """Logits after every byte of one sequence."""
+        """Logits after every byte of one sequence.
+
+        Bytes beyond the vocabulary are read as its last, unchecked.
+        """
         x = self.embedding[tokens]
         for block in self.blocks:
             x = block(x)
@@ -184,7 +196,23 @@ class ByteTransformer(AbstractRoled):
 
 
 def nats(model: ByteTransformer, tokens: Int[Array, "n t"]) -> Float[Array, ""]:
-    """Mean cross-entropy of each byte of the sequences, but the first, in nats."""
+    """Mean cross-entropy of each byte of the sequences, but the first, in nats.
+
+    Raises:
+        TypeError: no ``ByteTransformer``, or tokens that are not whole numbers.
+        ValueError: tokens of another shape than ``(n, t)`` with t >= 2.
+    """
+    instance("nats", "model", model, ByteTransformer, "a ByteTransformer")
+    shape("nats", "tokens", tokens, ("n", "t"))
+    if not jnp.issubdtype(tokens.dtype, jnp.integer):
+        raise TypeError(
+            f"nats: expected tokens to be whole numbers, found {tokens.dtype}."
+        )
+    if not tokens.shape[0] or tokens.shape[1] < 2:
+        raise ValueError(
+            "nats: expected tokens (n, t) of at least one sequence and two bytes, "
+            f"found shape {tokens.shape}."
+        )
     logits = jax.vmap(model)(tokens[:, :-1])
     chosen = jnp.take_along_axis(logits, tokens[:, 1:, None], axis=-1)[..., 0]
     return jnp.mean(jax.nn.logsumexp(logits, axis=-1) - chosen)
