@@ -24,7 +24,7 @@ $(SETUP_DOCS): $(SETUP)
 	touch $@
 
 demo: $(SETUP)  ## learn the gapminder snapshots and forecast, into runs/demo
-	$(BIN)/wflow run configs/gapminder.yaml --out runs/demo
+	$(BIN)/wflow run configs/gapminder.yaml --out runs/demo --overwrite
 
 test: $(SETUP)  ## all tests but the slow ones, on all cores
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"

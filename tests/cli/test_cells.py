@@ -111,7 +111,7 @@ def finished(tmp_path_factory, data):
     raw = override(read_yaml(CONFIG), [*SMALL, "seeds=null", "sides=before"])
     _, config = prepare(raw, str(CONFIG), data)
     directory = RunDirectory(folder)
-    directory.clear()
+    directory.make()
     directory.write_config(config.model_dump(mode="json"))
     snapshots = load(config, "").snapshots
     for held in hold_outs(snapshots):

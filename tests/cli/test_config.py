@@ -57,6 +57,19 @@ def test_every_config_is_valid(path):
         ("fit.steps.more=1", ["fit.steps is 400, which has no keys"]),
         ("fit.steps", ["expected key=value"]),
         ("fit={", ["--set fit={, line 1"]),
+        ("fit.optimizer.learning_rate=.inf", ["learning_rate", "finite number"]),
+        ("fit.optimizer.learning_rate=.nan", ["learning_rate", "finite number"]),
+        ("data.time.unit=.inf", ["data.time.unit: expected a finite number"]),
+        ("split={kind: until, time: .nan}", ["split.time: expected a finite"]),
+        (
+            "energy={kind: sum, terms: [{kind: mlp}, "
+            "{kind: entropy, temperature: .inf}]}",
+            ["energy.terms.1.temperature: expected a finite number"],
+        ),
+        (f"seed={10**30}", ["--set seed=1000", "between -2^63 and 2^63"]),
+        ("fit.steps=" + "1" * 5001, ["between -2^63 and 2^63", "5001 characters"]),
+        ("fit=&a {steps: *a}", ["an alias stands inside what it repeats"]),
+        ("fit={steps: 1, steps: 2}", ["steps is given twice"]),
     ],
 )
 def test_wrong_keys_end_with_code_2_and_a_sentence(setting, words):
@@ -98,6 +111,55 @@ def test_override_makes_what_is_missing_and_leaves_the_rest():
 def test_numbers_in_yaml():
     found = parse_yaml("[1e-3, 1.5E+2, -2e5, 10, 1.0, abc1e3]", "x")
     assert found == [1e-3, 150.0, -2e5, 10, 1.0, "abc1e3"]
+
+
+BOMB = "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 10) if before else '1, 2'}]\n"
+    for before, name in zip(["", *"abcdef"], "abcdefg", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("seed: 1\nseed: 2", "the key seed is given twice, in lines 1 and 2"),
+        ("fit:\n  steps: 1\n  steps: 1", "steps is given twice, in lines 2 and 3"),
+        (f"{BOMB}task: *g", "expected at most 200,000 values"),
+        ("task: &t [*t]", "line 1: an alias stands inside what it repeats"),
+        ("[" * 5000, "expected at most 50 levels"),
+        ("[" * 60 + "]" * 60, "expected at most 50 levels"),
+        ("seed: " + "9" * 5000, "between -2^63 and 2^63, found one of 5000 characters"),
+        ("seed: 0x" + "f" * 20, "between -2^63 and 2^63"),
+        ("title: 2024-13-45", "a value cannot be read: month must be"),
+        ("title: !!python/name:os.system", "could not determine a constructor"),
+        ("a: " + "x" * 1_000_001, "expected at most 1,000,000 bytes"),
+        (b"a: \xff", "expected text in UTF-8"),
+        (b"\xff\xfe\x00", "expected text in UTF-8"),
+        ("a: \x07", "is not valid YAML"),
+        ("? [1]\n: 2", "unhashable key"),
+    ],
+)
+def test_yaml_that_is_refused(text, words):
+    with pytest.raises(CommandError, match=re.escape(words)) as caught:
+        parse_yaml(text, "x.yaml")
+    assert str(caught.value).startswith("x.yaml")
+    assert len(str(caught.value)) < 300
+
+
+def test_yaml_that_is_read(tmp_path):
+    text = "base: &b {x: 1}\nother: {<<: *b, x: 2}\ntimes: [*b, *b]\ngrösse: 0777\n"
+    expected = {
+        "base": {"x": 1},
+        "other": {"x": 2},
+        "times": [{"x": 1}, {"x": 1}],
+        "grösse": 511,
+    }
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le"):
+        mark = b"\xff\xfe" if encoding == "utf-16-le" else b""
+        path = tmp_path / "x.yaml"
+        path.write_bytes(mark + text.encode(encoding))
+        assert read_yaml(path) == expected
+    assert parse_yaml("", "x") is None
 
 
 def test_a_missing_config_and_one_that_is_no_mapping(tmp_path):

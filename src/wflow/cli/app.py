@@ -1,6 +1,10 @@
 """The commands. Whatever is heavy is imported where it is used."""
 
 import contextlib
+import math
+import os
+import shutil
+import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +12,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from .errors import CommandError, failures
+from .errors import CommandError, explained, failures
+from .stopping import terminable
 
 
 app = typer.Typer(
@@ -41,7 +46,8 @@ def _sentences() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.showwarning = warn
         try:
-            yield
+            with terminable(), failures():
+                yield
         except CommandError as error:
             typer.secho(str(error), err=True, fg="red")
             raise typer.Exit(error.code) from error
@@ -84,10 +90,24 @@ def run(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder to fill; runs/<config> if not given."),
+        typer.Option(
+            metavar="DIR",
+            help="Folder to fill; if not given a new one, runs/<config>/<date>_<time>, "
+            "which runs/<config>/latest points to.",
+        ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the last checkpoint in DIR.")
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on from the last checkpoint in DIR, or in runs/<config>/latest.",
+        ),
+    ] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite", help="Replace the run in DIR once this one has finished."
+        ),
     ] = False,
 ) -> None:
     """Run a config: fit, score against the baselines, draw."""
@@ -96,7 +116,8 @@ def run(
 
         from .runner import run_config
 
-        run_config(config, assignments or [], data, out, resume, Console())
+        words = assignments or []
+        run_config(config, words, data, out, resume, Console(), overwrite)
 
 
 @app.command()
@@ -119,17 +140,63 @@ def forecast(
         Literal["last_snapshot", "initial"],
         typer.Option(help="Snapshot that the forecast starts from."),
     ] = "last_snapshot",
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="FILE",
+            help="Start from these snapshots, in place of those of training.",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace FILE if it is there.")
+    ] = False,
 ) -> None:
     """Write the model's clouds at given times to a file."""
     with _sentences():
         from .runner import open_run
 
         asked = _parse_times(times)
-        task, config, directory = open_run(run)
-        with failures():
-            written = task.forecast(config, directory, asked, out, start)
+        with _whole(out, overwrite) as partial:
+            task, config, directory = open_run(run, data)
+            written = task.forecast(config, directory, asked, partial, start)
         count = "1 time" if len(asked) == 1 else f"{len(asked)} times"
-        print(f"Forecasts at {count} are in {written}.")
+        print(f"Forecasts at {count} are in {out.with_name(written.name)}.")
+
+
+@contextlib.contextmanager
+def _whole(out: Path, overwrite: bool) -> Iterator[Path]:
+    """A place for ``out`` and what is written beside it, which go there when whole."""
+    from wflow.io.base import FORMATS
+
+    if out.suffix and out.suffix.removeprefix(".").lower() not in FORMATS:
+        raise CommandError(
+            f"--out: expected a name that ends in .npz, .csv or .h5ad, found {out}."
+        )
+
+    def refuse(path: Path) -> None:
+        if path.is_dir() or (os.path.lexists(path) and not overwrite):
+            remedy = "" if path.is_dir() else "; --overwrite replaces it"
+            raise CommandError(f"--out: {path} exists and is kept{remedy}.")
+
+    if out.suffix:
+        refuse(out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=".wflow-", dir=out.parent))
+    except OSError as error:
+        raise CommandError(
+            f"--out: {out} cannot be written: {explained(error)}."
+        ) from error
+    try:
+        yield folder / out.name
+        files = sorted(folder.iterdir())
+        for file in files:
+            refuse(out.with_name(file.name))
+        for file in files:
+            os.replace(file, out.with_name(file.name))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _parse_times(texts: list[str]) -> list[float]:
@@ -140,6 +207,8 @@ def _parse_times(texts: list[str]) -> list[float]:
             times.append(float(text))
         except ValueError:
             raise CommandError(f"--times: expected numbers, found {text!r}.") from None
+        if not math.isfinite(times[-1]):
+            raise CommandError(f"--times: expected finite numbers, found {text!r}.")
     if not times:
         raise CommandError("--times: expected at least one time.")
     return sorted(set(times))
@@ -156,18 +225,18 @@ def evaluate(run: Run, data: Data = None) -> None:
 
         console = Console()
         task, config, directory = open_run(run, data)
-        with failures():
-            show(task.evaluate(config, directory, console), console)
+        show(task.evaluate(config, directory, console), console)
 
 
 @app.command()
 def plot(run: Run) -> None:
     """Draw a run's figures again."""
     with _sentences():
+        from .lock import locked
         from .runner import open_run
 
         task, config, directory = open_run(run)
-        with failures():
+        with locked(directory.path):
             for path in task.plot(config, directory):
                 print(path)
 

@@ -9,19 +9,21 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from .errors import CommandError
+from .errors import CommandError, explained
+from .yamls import MOST_BYTES, parse_yaml
 
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 class Strict(BaseModel):
-    """A part of a config: no unknown keys, no silent conversions."""
+    """A part of a config: no unknown keys, no silent conversions, finite numbers."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False
+    )
 
 
 class TaskConfig(Strict):
@@ -50,39 +52,23 @@ class TaskConfig(Strict):
         return self
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML 1.2's numbers: PyYAML reads 1e-3 as a string."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: list(resolvers)
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
-    list("-+.0123456789"),
-)
-
-
-def parse_yaml(text: str, source: str) -> Any:
-    """The value of a YAML text; ``source`` begins the message of an error."""
-    try:
-        return yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = "" if mark is None else f", line {mark.line + 1}"
-        problem = getattr(error, "problem", None) or "is not valid YAML"
-        raise CommandError(f"{source}{where}: {problem}.") from None
-
-
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file."""
+    """The mapping in a YAML file.
+
+    Raises:
+        CommandError: there is no such file, it cannot be read, or is not as
+            ``parse_yaml`` takes it.
+    """
     if not path.is_file():
         nearest = closest(path.name, [p.name for p in path.parent.glob("*.yaml")])
         hint = f"; did you mean {path.parent / nearest}?" if nearest else "."
         raise CommandError(f"{path}: there is no such config{hint}")
-    data = parse_yaml(path.read_text(encoding="utf-8"), str(path))
+    try:
+        with path.open("rb") as file:
+            text = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise CommandError(f"{explained(error)}.") from error
+    data = parse_yaml(text, str(path))
     if not isinstance(data, dict):
         raise CommandError(f"{path}: expected keys and values, found {_shown(data)}.")
     return data

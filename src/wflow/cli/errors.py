@@ -1,12 +1,14 @@
 """What ends a command with a sentence in place of a traceback."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 
 WRONG_INPUT = 2
 FAILED = 1
+# 128 and the number of the signal, as shells count.
 STOPPED = 130
+TERMINATED = 143
 
 
 class CommandError(Exception):
@@ -17,19 +19,45 @@ class CommandError(Exception):
         self.code = code
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a command as Ctrl-C does."""
+
+
+def explained(error: OSError) -> str:
+    """What the system refused, and of which file."""
+    problem = error.strerror or str(error) or type(error).__name__
+    return problem if error.filename is None else f"{error.filename}: {problem}"
+
+
 @contextlib.contextmanager
-def failures(kept: str = "") -> Iterator[None]:
+def failures(kept: Callable[[], str] = lambda: "") -> Iterator[None]:
     """Failed computations and refused arguments of the library as ``CommandError``.
 
-    ``kept`` is a sentence on what a failure leaves behind.
+    ``kept`` says, when it is called, what a failure leaves behind.
     """
     try:
         yield
+    except BrokenPipeError:
+        # Whoever read the output has gone: nothing to say to.
+        raise
+    except OSError as error:
+        raise _failed(explained(error), kept) from error
+    except MemoryError as error:
+        # One of numpy says how much it asked for.
+        raise _failed(f"out of memory. {error}".strip(), kept) from error
+    except RecursionError as error:
+        raise _failed("the computation is nested too deeply.", kept) from error
     except (ArithmeticError, RuntimeError) as error:
         # Equinox adds advice for its own users below the first line.
         problem = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise CommandError(f"Failed: {problem} {kept}".strip(), FAILED) from error
+        raise _failed(problem, kept) from error
     except ValueError as error:
         raise CommandError(str(error)) from error
     except KeyboardInterrupt as stop:
-        raise CommandError(f"Stopped. {kept}".strip(), STOPPED) from stop
+        code = TERMINATED if isinstance(stop, Terminated) else STOPPED
+        raise CommandError(f"Stopped. {kept()}".strip(), code) from stop
+
+
+def _failed(problem: str, kept: Callable[[], str]) -> CommandError:
+    problem = problem if problem.endswith((".", "!", "?")) else f"{problem}."
+    return CommandError(f"Failed: {problem} {kept()}".strip(), FAILED)

@@ -1,11 +1,10 @@
 """The folder that a run fills."""
 
-import csv
 import importlib.metadata
+import io
 import json
 import os
 import platform
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +13,28 @@ import yaml
 
 from wflow import __version__
 
+from .config import read_yaml
 from .errors import CommandError
+from .record import Record, checksum, write_bytes, write_text
+from .tables import (
+    Columns,
+    Found,
+    Numbers,
+    damaged,
+    read_columns,
+    read_numbers,
+    write_columns,
+)
 
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from wflow.learning import Ensemble, Fit
+
+CHECKPOINT = "checkpoint.eqx"
+# The last line of a config.
+LAST = "system"
 PACKAGES = ("jax", "jaxlib", "equinox", "diffrax", "ott-jax", "optax")
 
 
@@ -33,16 +48,28 @@ class RunDirectory:
     model.eqx     what was learned
     units.json    units of the model and layout of the data's file, for forecasts
     cells.h5ad    what a .h5ad says of the cells that forecasts start from
+    data.npz      the snapshots of the user's file, so that the run needs it no more
     bands.csv     bands of the statistics at the held-out times, where there are any
     checkpoints/  from which ``--resume`` goes on
     figures/      .png files
     part-*/       a run like it of each part, where a run has several
     balanced/     a run like it of the fit without growth, where there are two
+    .wflow.json   which of the files are the run's own, and their checksums
     ============= ==============================================================
     """
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(
+        self, path: Path, parent: "RunDirectory | None" = None, own_data: bool = True
+    ):
+        """A folder that need not be there.
+
+        Args:
+            path: the folder.
+            parent: the run that this one is a part of.
+            own_data: whether the run is read with the data that it was made from, or
+                with others that the user gives.
+        """
+        self.path, self.parent, self.own_data = path, parent, own_data
 
     @property
     def config(self) -> Path:
@@ -80,14 +107,20 @@ class RunDirectory:
         return self.path / "cells.h5ad"
 
     @property
+    def data(self) -> Path:
+        """The snapshots that came from a file."""
+        return self.path / "data.npz"
+
+    @property
     def bands(self) -> Path:
         """Bands of statistics of the forecasts, beside what was observed."""
         return self.path / "bands.csv"
 
-    @property
-    def checkpoints(self) -> Path:
-        """Where the fit saves its state."""
-        return self.path / "checkpoints"
+    def checkpoints(self, *names: str) -> Path:
+        """The folder where a fit saves its state, one of several by its names."""
+        folder = self.path.joinpath("checkpoints", *names)
+        self.claim(folder / CHECKPOINT)
+        return folder
 
     @property
     def figures(self) -> Path:
@@ -97,47 +130,58 @@ class RunDirectory:
     @property
     def balanced(self) -> "RunDirectory":
         """The folder of the fit without growth."""
-        return RunDirectory(self.path / "balanced")
+        return self._below("balanced")
 
     def part(self, name: str) -> "RunDirectory":
         """The folder of one of several runs that belong together."""
-        return RunDirectory(self.path / f"part-{name}")
+        return self._below(f"part-{name}")
 
     def seeded(self, seed: int) -> "RunDirectory":
         """The folder of one seed of several."""
-        return RunDirectory(self.path / f"seed-{seed}")
+        return self._below(f"seed-{seed}")
 
-    def clear(self) -> None:
-        """Make the folder, without what an earlier run left in it.
+    def _below(self, name: str) -> "RunDirectory":
+        return RunDirectory(self.path / name, self, self.own_data)
+
+    def make(self) -> None:
+        """Make the folder, as a part of the run that it belongs to."""
+        whole = None if self.parent is None else Record.of(self.parent.path)
+        if whole is not None and self.path.name not in whole.runs:
+            whole.runs.append(self.path.name)
+            whole.write()
+        self.path.mkdir(parents=True, exist_ok=True)
+        record = Record.of(self.path) or Record(self.path)
+        record.state = "running"
+        record.write()
+
+    def claim(self, path: Path) -> Path:
+        """``path``, recorded as a file that the run is about to write.
 
         Raises:
-            CommandError: the folder holds something that is no run.
+            CommandError: it is there, and no run has written it.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise CommandError(f"{self.path}: expected a folder, found a file.")
-        if not self.config.exists() and self._holds_files():
-            raise CommandError(
-                f"{self.path}: holds files but no run (no config.yaml), and is left as "
-                "it is; give another folder with --out."
-            )
-        self.path.mkdir(parents=True, exist_ok=True)
-        # The config stays until another replaces it: what is cleared by halves is still
-        # known to be a run.
-        files = (self.metrics, self.history, self.model, self.units, self.bands)
-        for file in (*files, self.cells):
-            file.unlink(missing_ok=True)
-        folders = (self.checkpoints, self.figures, self.models, self.balanced.path)
-        for folder in (
-            *folders,
-            *self.path.glob("seed-*"),
-            *self.path.glob("part-*"),
-        ):
-            shutil.rmtree(folder, ignore_errors=True)
+        record = Record.of(self.path)
+        name = path.relative_to(self.path).as_posix()
+        if record is not None and name not in record.files:
+            if os.path.lexists(path):
+                raise CommandError(
+                    f"{path}: expected no such file, found one that the run did not "
+                    "write; move it, or give another folder with --out."
+                )
+            record.files[name] = None
+            record.write()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
 
-    def _holds_files(self) -> bool:
-        if not self.path.is_dir():
-            return False
-        return any(not file.name.endswith(".partial") for file in self.path.iterdir())
+    def save_fit(self, fitted: "Fit", path: Path) -> None:
+        """Write what was learned."""
+        fitted.save(self.claim(path))
+
+    def save_ensemble(self, ensemble: "Ensemble") -> None:
+        """Write several fits into ``models/``."""
+        for name in ensemble.file_names():
+            self.claim(self.models / name)
+        ensemble.save(self.models)
 
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Write the resolved config and what it ran on."""
@@ -146,33 +190,55 @@ class RunDirectory:
             sort_keys=False,
             width=88,
         )
-        _replace(self.config, text)
+        write_text(self.claim(self.config), text)
 
     def read_config(self) -> dict[str, Any]:
-        """The resolved config, without what it ran on."""
+        """The resolved config, without what it ran on.
+
+        Raises:
+            CommandError: there is none, or not all of it.
+        """
         if not self.config.is_file():
             raise CommandError(
                 f"{self.path}: expected the folder of a run, found no config.yaml."
             )
-        data = yaml.safe_load(self.config.read_text(encoding="utf-8"))
-        data.pop("environment", None)
+        data = read_yaml(self.config)
+        ran_on = data.pop("environment", None)
+        # It stands last: a file without it was cut short, and its missing keys would
+        # be read as the defaults.
+        if Record.of(self.path) and not (
+            isinstance(ran_on, dict) and list(ran_on)[-1:] == [LAST]
+        ):
+            raise damaged(self.config, "expected its environment at the end")
         return data
 
     def write_metrics(self, metrics: Mapping[str, float]) -> None:
         """Write the numbers of the run."""
         plain = {name: _number(value) for name, value in metrics.items()}
-        _replace(self.metrics, json.dumps(plain, indent=2) + "\n")
+        self.write_json(self.metrics, plain)
 
-    def read_metrics(self) -> dict[str, float]:
+    def read_metrics(self) -> Numbers:
         """The numbers of the run; none where it has not finished."""
         if not self.metrics.is_file():
-            return {}
-        return json.loads(self.metrics.read_text(encoding="utf-8"))
+            return Found(self.metrics, "number")
+        return read_numbers(self.metrics)
+
+    def write_json(self, path: Path, content: Mapping[str, Any]) -> None:
+        """Write names and values."""
+        write_text(self.claim(path), json.dumps(content, indent=2) + "\n")
+
+    def write_table(self, name: str, columns: Mapping[str, Sequence[Any]]) -> None:
+        """Write columns of one length as a .csv."""
+        write_columns(self.claim(self.path / name), columns)
+
+    def read_table(self, name: str) -> Columns:
+        """The columns that ``write_table`` wrote."""
+        return read_columns(self.path / name)
 
     def write_history(self, history: Mapping[str, Sequence[float]]) -> None:
         """Write columns of one length."""
-        write_columns(
-            self.history,
+        self.write_table(
+            self.history.name,
             {
                 name: [_number(value) for value in column]
                 for name, column in history.items()
@@ -181,20 +247,40 @@ class RunDirectory:
 
     def write_bands(self, columns: Mapping[str, Sequence[str | float]]) -> None:
         """Write columns of one length, one row for each statistic and time."""
-        write_columns(self.bands, columns)
+        self.write_table(self.bands.name, columns)
 
-    def read_history(self) -> dict[str, list[float]]:
+    def read_history(self) -> Columns:
         """The columns of the history; none where there is no file."""
         if not self.history.is_file():
-            return {}
+            return Found(self.history, "column")
         return read_columns(self.history)
 
     def write_figure(self, name: str, figure: "Figure") -> Path:
         """Save a figure as ``figures/<name>.png``."""
-        self.figures.mkdir(exist_ok=True)
-        path = self.figures / f"{name}.png"
-        figure.savefig(path)
+        path = self.claim(self.figures / f"{name}.png")
+        image = io.BytesIO()
+        figure.savefig(image, format="png")
+        write_bytes(path, image.getvalue())
         return path
+
+    def verify(self) -> None:
+        """Refuse files that are not as the finished run left them.
+
+        Raises:
+            CommandError: one was damaged or edited; the sentence names it.
+        """
+        record = Record.of(self.path)
+        if record is None or record.state != "finished":
+            return
+        for name, expected in record.files.items():
+            path = self.path / name
+            if expected is not None and path.is_file() and checksum(path) != expected:
+                raise CommandError(
+                    f"{path} is not as the run wrote it (its checksum is another): "
+                    "put it back, or run the config again."
+                )
+        for name in record.runs:
+            self._below(name).verify()
 
 
 def environment() -> dict[str, Any]:
@@ -210,7 +296,7 @@ def environment() -> dict[str, Any]:
         },
         "device": f"{len(devices)} x {devices[0].device_kind} ({devices[0].platform})",
         "cores": os.cpu_count(),
-        "system": platform.platform(),
+        LAST: platform.platform(),
     }
 
 
@@ -227,31 +313,3 @@ def _kinds_first(value: Any) -> Any:
 def _number(value: Any) -> float | int:
     value = value.item() if hasattr(value, "item") else value
     return int(value) if isinstance(value, int) else float(value)
-
-
-def write_columns(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
-    """Write a .csv of columns of one length; a reader never sees half of it."""
-    partial = path.with_suffix(".partial")
-    with partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows(zip(*columns.values(), strict=True))
-    os.replace(partial, path)
-
-
-def read_columns(path: Path) -> dict[str, list[float]]:
-    """The numbers of a .csv with a header."""
-    with path.open(newline="", encoding="utf-8") as file:
-        header, *rows = csv.reader(file)
-    columns = zip(*rows, strict=True) if rows else ([] for _ in header)
-    return {
-        name: [float(value) for value in column]
-        for name, column in zip(header, columns, strict=True)
-    }
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write at once: a reader sees the old file or the new one, never half of one."""
-    partial = path.with_suffix(path.suffix + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)

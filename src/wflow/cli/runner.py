@@ -1,11 +1,15 @@
 """From a config to a filled run directory."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import place, replacing
 from .clock import seconds_since_start
 from .config import TaskConfig, override, read_yaml, validate
-from .errors import CommandError, failures
+from .errors import CommandError, explained, failures
+from .lock import locked
 from .report import Outcome, show
 from .rundir import RunDirectory
 from .task import AbstractTask
@@ -18,9 +22,12 @@ if TYPE_CHECKING:
 
 
 def prepare(
-    raw: dict[str, Any], source: str, data: Path | None
+    raw: dict[str, Any], source: str, data: Path | None, *, check: bool = True
 ) -> tuple[AbstractTask, TaskConfig]:
-    """The task and the checked config, with its precision and its threads set."""
+    """The task and the checked config, with its precision and its threads set.
+
+    Without ``check`` nothing but the config itself is looked at, no file.
+    """
     raw = {key: value for key, value in raw.items() if key != "environment"}
     task = load_task(raw.get("task"), source)
     if data is not None:
@@ -31,7 +38,8 @@ def prepare(
 
     set_threads(small_matrices=task.small_matrices)
     jax.config.update("jax_enable_x64", config.precision == "float64")
-    task.check(config, source)
+    if check:
+        task.check(config, source)
     return task, config
 
 
@@ -42,33 +50,121 @@ def run_config(
     out: Path | None,
     resume: bool,
     console: "Console",
+    overwrite: bool = False,
 ) -> None:
     """The command ``run``."""
+    _check_options(out, resume, overwrite)
     raw = override(read_yaml(path), assignments)
     task, config = prepare(raw, str(path), data)
-    directory = RunDirectory(out or Path("runs") / path.stem)
-    resume = resume and _can_resume(directory, config, console)
-    if not resume:
-        if directory.config.exists():
-            console.print(f"Replacing the run in {directory.path}.", highlight=False)
-        directory.clear()
-        directory.write_config(config.model_dump(mode="json"))
-    if config.title:
-        console.print(config.title, style="bold", highlight=False, markup=False)
-    if config.seeds is None:
-        outcome = _one(task, config, directory, resume, console)
-    else:
-        outcome = _several(task, config, directory, resume, console)
+    with _filled(path, config, out, resume, overwrite, console) as (folder, resumed):
+        directory = RunDirectory(folder)
+        if not resumed:
+            directory.write_config(config.model_dump(mode="json"))
+        if config.title:
+            console.print(config.title, style="bold", highlight=False, markup=False)
+        if config.seeds is None:
+            outcome = _one(task, config, directory, resumed, console)
+        else:
+            outcome = _several(task, config, directory, resumed, console)
+        # Of the whole process, also where there are several seeds.
+        seconds = seconds_since_start()
+        metrics = {**outcome.metrics, "total_seconds": seconds}
+        if config.seeds is not None:
+            metrics["total_seconds_median"] = seconds
+        directory.write_metrics(metrics)
+        replacing.finish(folder)
     show(outcome, console)
-    # Of the whole process, also where there are several seeds.
-    seconds = seconds_since_start()
-    metrics = {**outcome.metrics, "total_seconds": seconds}
-    if config.seeds is not None:
-        metrics["total_seconds_median"] = seconds
-    directory.write_metrics(metrics)
     console.print(
-        f"{seconds:.0f} s in all; everything is in {directory.path}.", highlight=False
+        f"{seconds:.0f} s in all; everything is in {folder}.",
+        highlight=False,
+        soft_wrap=True,
     )
+
+
+def _check_options(out: Path | None, resume: bool, overwrite: bool) -> None:
+    if resume and overwrite:
+        raise CommandError(
+            "--overwrite begins again and --resume goes on: give one of them."
+        )
+    if overwrite and out is None:
+        raise CommandError(
+            "--overwrite: expected a folder to replace the run of, by --out DIR; "
+            "without it every run has a folder of its own."
+        )
+
+
+@contextlib.contextmanager
+def _filled(
+    path: Path,
+    config: TaskConfig,
+    out: Path | None,
+    resume: bool,
+    overwrite: bool,
+    console: "Console",
+) -> Iterator[tuple[Path, bool]]:
+    """The folder of a run, held while it is filled; whether it goes on with one there.
+
+    A run that computes nothing leaves everything as it was.
+    """
+    name = path.stem
+    before = place.latest(name)
+    folder = out
+    if folder is None and resume and before is not None:
+        folder = before
+        console.print(f"Going on in {folder}.", highlight=False, soft_wrap=True)
+    fresh = folder is None
+    made = fresh or not folder.exists()
+    folder = place.new_folder(name) if folder is None else place.made(folder)
+    try:
+        with _held(folder):
+            resumed = resume and _can_resume(folder, config, console)
+            kind = (
+                replacing.old_run(folder)
+                if resumed
+                else replacing.new_run(folder, overwrite)
+            )
+            with kind, failures(lambda: _kept(path, folder)):
+                if fresh:
+                    place.point(name, folder)
+                yield folder, resumed
+    finally:
+        if made:
+            # Where nothing came of it, and only then.
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        if fresh and not folder.is_dir():
+            place.point(name, before)
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """The lock of ``folder``, and a sentence where nothing can be written there."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locked(folder))
+        except OSError as error:
+            raise CommandError(
+                f"--out: {folder} cannot be written to: {explained(error)}."
+            ) from error
+        yield
+
+
+def _kept(path: Path, folder: Path) -> str:
+    """What a run that ends early leaves behind, and how it goes on."""
+    if not replacing.holds_results(folder):
+        return "Nothing had been computed until then."
+    sentence = f"What was computed until then is in {folder}"
+    if replacing.holds_checkpoint(folder):
+        sentence += (
+            f"; the same command with --out {folder} --resume, and without "
+            "--overwrite, goes on from its checkpoint"
+        )
+    if (folder / replacing.ASIDE).is_dir():
+        sentence += (
+            f". The finished run is in {folder / replacing.ASIDE} until another one "
+            "has finished"
+        )
+    return f"{sentence}."
 
 
 def _one(
@@ -79,10 +175,8 @@ def _one(
     console: "Console",
     began: float = 0.0,
 ) -> Outcome:
-    """One seed; a failure keeps what was computed and ends in a sentence."""
-    kept = f"What was computed until then is in {directory.path}."
-    with failures(kept):
-        outcome = task.run(config, directory, resume=resume, console=console)
+    """One seed; a failure keeps what was computed."""
+    outcome = task.run(config, directory, resume=resume, console=console)
     metrics = {**outcome.metrics, "total_seconds": seconds_since_start() - began}
     directory.write_metrics(metrics)
     return Outcome(metrics, outcome.tables, outcome.remarks)
@@ -99,7 +193,7 @@ def _several(
     for seed in config.seeds or []:
         console.print(f"Seed {seed}", style="bold")
         part = directory.seeded(seed)
-        part.path.mkdir(exist_ok=True)
+        part.make()
         own = config.model_copy(update={"seed": seed, "seeds": None})
         part.write_config(own.model_dump(mode="json"))
         outcome = _one(task, own, part, resume, console, seconds_since_start())
@@ -110,21 +204,28 @@ def _several(
     return task.pooled(outcomes)
 
 
-def _can_resume(
-    directory: RunDirectory, config: TaskConfig, console: "Console"
-) -> bool:
+def _can_resume(folder: Path, config: TaskConfig, console: "Console") -> bool:
     """Whether there is a run to go on with; refuses one of another config."""
+    if not replacing.holds_run(folder):
+        console.print(f"{folder} holds no run yet: starting a new one.")
+        return False
+    directory = RunDirectory(folder)
     if not directory.config.is_file():
-        console.print(f"{directory.path} holds no run yet: starting a new one.")
+        # It was stopped before it had written anything.
         return False
     found, wanted = directory.read_config(), config.model_dump(mode="json")
     if different := _difference(found, wanted):
         key, old, new = different
         raise CommandError(
-            f"{directory.path} cannot be resumed: {key} was {old!r} there and is "
-            f"{new!r} now. Set it back, or leave --resume out to begin again."
+            f"{folder} cannot be resumed: {key} was {_short(old)} there and is "
+            f"{_short(new)} now. Set it back, or leave --resume out to begin again."
         )
     return True
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _difference(old: Any, new: Any, place: str = "") -> tuple[str, Any, Any] | None:
@@ -141,22 +242,36 @@ def _difference(old: Any, new: Any, place: str = "") -> tuple[str, Any, Any] | N
 
 
 def open_run(path: Path, data: Path | None = None) -> tuple[Any, Any, RunDirectory]:
-    """Task, config and directory of a finished run."""
-    directory = RunDirectory(path)
+    """Task, config and directory of a finished run.
+
+    With other ``data`` than its own, these are looked at; its own it keeps.
+    """
+    path = place.followed(path) or path
+    directory = RunDirectory(path, own_data=data is None)
+    if not directory.config.is_file() and place.followed(path / place.LATEST):
+        raise CommandError(
+            f"{path} holds several runs; name one, as in {path / place.LATEST}."
+        )
     raw = directory.read_config()
     # Models lie in the folders below, where there are any.
     for parts, what in (
-        ([path / f"seed-{seed}" for seed in raw.get("seeds") or []], "several seeds"),
+        ([path / f"seed-{seed}" for seed in _seeds(raw)], "several seeds"),
         (sorted(path.glob("part-*")), "several parts"),
     ):
         if parts:
             names = ", ".join(map(str, parts))
             raise CommandError(f"{path} holds runs of {what}; name one: {names}.")
     wanted = load_task(raw.get("task"), str(directory.config)).finished(directory)
-    if not wanted.exists():
+    if not wanted.is_file():
         raise CommandError(
             f"{path}: the run has not finished (no {wanted.name}); "
             f"wflow run ... --out {path} --resume goes on with it."
         )
-    task, config = prepare(raw, str(directory.config), data)
+    directory.verify()
+    task, config = prepare(raw, str(directory.config), data, check=data is not None)
     return task, config, directory
+
+
+def _seeds(raw: dict[str, Any]) -> list[Any]:
+    seeds = raw.get("seeds")
+    return seeds if isinstance(seeds, list) else []

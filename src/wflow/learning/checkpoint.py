@@ -14,34 +14,50 @@ import numpy as np
 
 # Written first, so that another file is refused in a sentence.
 _MAGIC = "wflow"
+_SUM = "sha256"
 
 
 def write(path: str | os.PathLike, header: dict[str, Any], arrays: Any) -> None:
     """Put ``header`` and the arrays of a pytree into ``path``.
 
     Written to a temporary file beside it and renamed: whatever stops the process, the
-    path holds the old file or the new one. Random keys go in as ``key_data``.
+    path holds the old file or the new one. Random keys go in as ``key_data``. The
+    header holds a SHA-256 of all the rest, which ``read_header`` looks at.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
+    digest = hashlib.sha256(_line(header))
     with temporary.open("wb") as file:
-        line = json.dumps({"format": _MAGIC, **header}, sort_keys=True)
-        file.write(line.encode() + b"\n")
-        eqx.tree_serialise_leaves(file, _raw(arrays))
+        # A place for the checksum of what follows, which is known at the end.
+        file.write(_line({**header, _SUM: "0" * 64}))
+        eqx.tree_serialise_leaves(_Summing(file, digest), _raw(arrays))
+        file.seek(0)
+        file.write(_line({**header, _SUM: digest.hexdigest()}))
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
 
 
 def read_header(path: str | os.PathLike) -> dict[str, Any]:
-    """The header of a file that ``write`` made.
+    """The header of a file that ``write`` made, all of whose bytes are as written.
 
     Raises:
-        ValueError: it is not such a file.
+        ValueError: it is not such a file, or it has changed.
     """
     with Path(path).open("rb") as file:
-        return _header(path, file)
+        header = _header(path, file)
+        # Files of earlier versions have none.
+        expected = header.pop(_SUM, None)
+        if expected is not None:
+            digest = hashlib.sha256(_line(header))
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+            if digest.hexdigest() != expected:
+                raise ValueError(
+                    f"{path} is damaged: its checksum is not that of what was written."
+                )
+    return header
 
 
 def read(path: str | os.PathLike, like: Any) -> Any:
@@ -67,6 +83,21 @@ def read(path: str | os.PathLike, like: Any) -> Any:
         like,
         raw,
     )
+
+
+class _Summing:
+    """A file to write to, whose bytes go into a digest too."""
+
+    def __init__(self, file: BinaryIO, digest: Any):
+        self.file, self.digest = file, digest
+
+    def write(self, data: Any) -> int:
+        self.digest.update(data)
+        return self.file.write(data)
+
+
+def _line(header: dict[str, Any]) -> bytes:
+    return json.dumps({"format": _MAGIC, **header}, sort_keys=True).encode() + b"\n"
 
 
 def is_key(leaf: Any) -> bool:

@@ -21,6 +21,7 @@ from .snapshots import Snapshots
 
 Flow = LagrangianFlow | SumFlow
 Resample = Literal["none", "points", "rows"]
+_SNAPSHOTS = "snapshots.eqx"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -109,18 +110,22 @@ class Ensemble:
         clouds = self.forecast(times, start, substeps=substeps, followed=followed)
         return predict(clouds, statistics, sizes)
 
+    def file_names(self) -> list[str]:
+        """The names of the files that ``save`` writes."""
+        return [*(_file(m) for m in range(len(self))), _SNAPSHOTS]
+
     def save(self, folder: str | os.PathLike) -> None:
         """Write every member into ``folder``, as ``Fit.save`` does."""
         _clear(Path(folder))
         for m, member in enumerate(self.members):
-            member.save(_path(folder, m))
+            member.save(Path(folder) / _file(m))
         whole = dataclasses.replace(
             self.members[0],
             snapshots=self.snapshots,
             velocities=(None,) * len(self.snapshots),
             history={},
         )
-        whole.save(Path(folder) / "snapshots.eqx")
+        whole.save(Path(folder) / _SNAPSHOTS)
 
     @classmethod
     def load(cls, folder: str | os.PathLike, flow: Flow) -> Self:
@@ -133,7 +138,7 @@ class Ensemble:
         if len(paths) < 2:
             raise ValueError(f"{folder} holds no ensemble.")
         members = tuple(Fit.load(path, flow) for path in paths)
-        return cls(members, Fit.load(Path(folder) / "snapshots.eqx", flow).snapshots)
+        return cls(members, Fit.load(Path(folder) / _SNAPSHOTS, flow).snapshots)
 
 
 def fit_ensemble(
@@ -182,7 +187,7 @@ def fit_ensemble(
         if resample != "none":
             rng = np.random.default_rng(np.asarray(jax.random.key_data(data_key)))
             own = reweighted(snapshots, rng, rows=resample == "rows")
-        folder = checkpoint_dir and Path(checkpoint_dir) / f"member-{m}"
+        folder = checkpoint_dir and Path(checkpoint_dir) / member_folder(m)
         member = fit(
             make_flow(flow_key), own, key=fit_key, checkpoint_dir=folder, **options
         )
@@ -192,8 +197,13 @@ def fit_ensemble(
     return Ensemble(tuple(fits), snapshots)
 
 
-def _path(folder: str | os.PathLike, m: int) -> Path:
-    return Path(folder) / f"member-{m:03d}.eqx"
+def member_folder(m: int) -> str:
+    """The name of the folder where member ``m`` keeps its checkpoint."""
+    return f"member-{m}"
+
+
+def _file(m: int) -> str:
+    return f"member-{m:03d}.eqx"
 
 
 def _paths(folder: Path) -> list[Path]:

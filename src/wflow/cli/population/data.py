@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 _DATA_STREAM = 20_000
 
 
-def time_text(time: float) -> str:
-    """A time for names and sentences, with the digits that tell it from others."""
-    return f"{float(time):.12g}"
-
-
 @dataclasses.dataclass(frozen=True)
 class Units:
     """From the data's units to the model's: (x - mean) / std, (t - origin) / unit.

@@ -1,7 +1,6 @@
 """Bands on the forecasts of a run: an ensemble, its past errors, its coverage."""
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,8 @@ import numpy as np
 
 from wflow.cli.errors import CommandError
 from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory, write_columns
+from wflow.cli.rundir import RunDirectory
+from wflow.cli.tables import damaged, read_json, write_columns
 
 from . import schema
 from .build import build_flow, build_velocity, fit_options
@@ -87,6 +87,7 @@ def fit_members(
     import jax
 
     from wflow.learning import fit_ensemble
+    from wflow.learning.ensemble import member_folder
     from wflow.populations import backtest
 
     part, config = options(study.config), study.config
@@ -95,6 +96,8 @@ def fit_members(
     def fitted(train: "Snapshots") -> "Ensemble":
         # A backtest takes the same keys: it differs in what it has seen.
         name = f"first-{len(train)}"
+        for member in range(part.members):
+            directory.checkpoints(name, member_folder(member))
         console.print(
             f"{part.members} members on the first {len(train)} snapshots",
             highlight=False,
@@ -107,7 +110,7 @@ def fit_members(
             resample=part.resample,
             velocity=build_velocity(config.velocity),
             dt0=study.split.gap,
-            checkpoint_dir=directory.checkpoints / name,
+            checkpoint_dir=directory.path / "checkpoints" / name,
             resume=resume,
             progress=False,
             **fit_options(config.fit, config.growth is not None),
@@ -115,7 +118,7 @@ def fit_members(
 
     train = study.split.train
     ensemble = fitted(train)
-    ensemble.save(directory.models)
+    directory.save_ensemble(ensemble)
     error = None
     if begins := origins(study):
         error = backtest(
@@ -127,9 +130,7 @@ def fit_members(
             substeps=config.evaluation.substeps,
             followed=part.followed,
         )
-        _error_file(directory).write_text(
-            json.dumps(dataclasses.asdict(error)) + "\n", encoding="utf-8"
-        )
+        directory.write_json(_error_file(directory), dataclasses.asdict(error))
     return ensemble, error
 
 
@@ -151,7 +152,11 @@ def load_members(
     path = _error_file(directory)
     if not path.is_file():
         return ensemble, None
-    return ensemble, ModelError(**json.loads(path.read_text(encoding="utf-8")))
+    found = read_json(path)
+    try:
+        return ensemble, ModelError(**found)
+    except (TypeError, ValueError) as error:
+        raise damaged(path, f"expected a model error, found {list(found)}") from error
 
 
 def _error_file(directory: RunDirectory) -> Path:

@@ -9,9 +9,9 @@ import numpy as np
 from wflow.cli.report import ScoreTable
 from wflow.cli.rundir import RunDirectory
 
-from .data import time_text
 from .reading import draw_interaction
 from .study import Study
+from .times import time_text
 
 
 if TYPE_CHECKING:

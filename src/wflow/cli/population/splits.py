@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from wflow.cli.errors import CommandError
 
 from . import schema
-from .data import time_text
+from .times import time_text
 
 
 if TYPE_CHECKING:
@@ -46,6 +46,6 @@ def split_snapshots(
                 return full_split(snapshots)
     except ValueError as error:
         problem = str(error).partition(": ")[2]
-        first, last = (time_text(snapshots.times[k]) for k in (0, -1))
+        first, last = map(time_text, snapshots.times[[0, -1]])
         span = f"times {first} to {last}"
         raise CommandError(f"split: {problem} The snapshots have {span}.") from error

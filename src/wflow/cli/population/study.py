@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +12,12 @@ import numpy as np
 from wflow.cli.errors import CommandError
 from wflow.cli.report import ScoreTable
 from wflow.cli.rundir import RunDirectory
+from wflow.cli.tables import damaged, read_json
 
 from .build import build_flow, build_velocity, fit_options
-from .data import Dataset, Units, time_text
+from .data import Dataset, Units, load
 from .data_schema import FileData
+from .kept import layout_of, read_kept
 from .schema import (
     ForecastConfig,
     InterpolationConfig,
@@ -23,6 +25,7 @@ from .schema import (
     UnbalancedConfig,
 )
 from .splits import split_snapshots
+from .times import time_text
 
 
 if TYPE_CHECKING:
@@ -103,13 +106,13 @@ class Study:
             key=fit_key,
             velocity=build_velocity(config.velocity),
             dt0=self.split.gap,
-            checkpoint_dir=directory.checkpoints,
+            checkpoint_dir=directory.checkpoints(),
             resume=resume,
             callbacks=[write],
             **fit_options(config.fit, config.growth is not None),
         )
         directory.write_history(_per_step(fitted.history))
-        fitted.save(directory.model)
+        directory.save_fit(fitted, directory.model)
         return fitted
 
     def refitted(self, fitted: "Fit") -> "Fit":
@@ -163,7 +166,8 @@ class Study:
 
     def time_name(self, time: float) -> str:
         """A model time as the data write it."""
-        return time_text(self.units.to_data_time(time))
+        times = self.data.snapshots.times
+        return time_text(self.units.to_data_time(time), times)
 
     @functools.cached_property
     def floors(self) -> dict[float, float]:
@@ -204,7 +208,7 @@ class Study:
             )
             for k in (0, len(train) - 1)
         ]
-        save_cells(directory.cells, cells)
+        save_cells(directory.claim(directory.cells), cells)
 
 
 def _same(a: "Snapshots", b: "Snapshots") -> bool:
@@ -255,22 +259,106 @@ def write_context(directory: RunDirectory, units: Units, layout: "Layout") -> No
         },
         "layout": dataclasses.asdict(layout),
     }
-    directory.units.write_text(json.dumps(context, indent=2) + "\n", encoding="utf-8")
+    directory.write_json(directory.units, context)
 
 
 def read_context(directory: RunDirectory) -> tuple[Units, "Layout"]:
-    """What ``write_context`` kept."""
-    from wflow.io import Layout
+    """What ``write_context`` kept.
 
-    if not directory.units.is_file():
-        raise CommandError(f"{directory.path}: the run has no {directory.units.name}.")
-    context: dict[str, Any] = json.loads(directory.units.read_text(encoding="utf-8"))
-    units, layout = context["units"], context["layout"]
-    for name in ("mean", "std"):
-        units[name] = np.array(units[name])
-    columns = layout.pop("columns")
-    columns = None if columns is None else tuple(columns)
-    return Units(**units), Layout(**layout, columns=columns)
+    Raises:
+        CommandError: the file is missing or damaged.
+    """
+    path = directory.units
+    if not path.is_file():
+        raise CommandError(f"{directory.path}: the run has no {path.name}.")
+    context = read_json(path)
+    try:
+        return _units(context["units"]), layout_of(context["layout"])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise damaged(
+            path, f"expected units and layout of a run, found {error}"
+        ) from error
+
+
+def _units(found: dict[str, Any]) -> Units:
+    """Units that ``dataclasses.asdict`` made, each in its range."""
+    units = Units(
+        np.asarray(found["mean"], float),
+        np.asarray(found["std"], float),
+        float(found["origin"]),
+        float(found["unit"]),
+        str(found["dtype"]),
+    )
+    if units.mean.ndim != 1 or units.mean.shape != units.std.shape:
+        raise ValueError(f"mean and std of shapes {units.mean.shape, units.std.shape}")
+    for name in ("mean", "origin"):
+        if not np.isfinite(getattr(units, name)).all():
+            raise ValueError(f"{name} {getattr(units, name)}")
+    for name in ("std", "unit"):
+        value = np.asarray(getattr(units, name))
+        if not (np.isfinite(value) & (value > 0)).all():
+            raise ValueError(f"{name} {value}")
+    if units.dtype not in ("float32", "float64"):
+        raise ValueError(f"dtype {units.dtype}")
+    return units
+
+
+def _started(
+    config: PopulationConfig, directory: RunDirectory, units: Units, fitted: "Fit"
+) -> "Fit":
+    """The law of ``fitted`` from the snapshots that the user gives."""
+    import jax
+
+    shown = data_of(config, directory, units).snapshots
+    check_times(config, shown, units, fitted)
+    snapshots = units.to_model(shown)
+    if len(snapshots) == 1 and snapshots.velocity(0) is not None:
+        # Its velocities are there, and nothing else to find them from.
+        velocities = (snapshots.velocity(0),)
+    else:
+        rule = build_velocity(config.velocity)
+        velocities = rule(snapshots, jax.random.key(config.seed))
+    return fitted.restarted(snapshots, velocities)
+
+
+def data_of(
+    config: PopulationConfig, directory: RunDirectory, units: Units | None = None
+) -> Dataset:
+    """The data of a run: the copy that it kept, or the file that the user gives now.
+
+    Raises:
+        CommandError: there are none, or of another dimension than that of ``units``.
+    """
+    data = read_kept(config, directory) if directory.own_data else None
+    if data is None:
+        layout = None if units is None else read_context(directory)[1]
+        data = load(config, str(directory.config), layout)
+    if units is not None and data.snapshots.dim != len(units.mean):
+        raise CommandError(
+            f"the model of {directory.path} moves points of dimension "
+            f"{len(units.mean)}, the data have {data.snapshots.dim} coordinates."
+        )
+    return data
+
+
+def check_times(
+    config: PopulationConfig, starts: "Snapshots", units: Units, fitted: "Fit"
+) -> None:
+    """Tell of rollouts that start at times the run was not trained on."""
+    trained = [units.to_data_time(time) for time in fitted.snapshots.times]
+    asked = starts.times
+    slack = 1e-6 * (trained[-1] - trained[0])
+    if asked[0] < trained[0] - slack or asked[-1] > trained[-1] + slack:
+        first, last, begin, end = map(
+            time_text, (asked[0], asked[-1], trained[0], trained[-1])
+        )
+        label = config.data.time.label
+        warnings.warn(
+            f"the data start from {label} {first} to {last}, outside the {begin} to "
+            f"{end} that the run was trained on: what is reached from there is "
+            "extrapolated, and wrong if the time is in another unit.",
+            stacklevel=2,
+        )
 
 
 def write_forecast(
@@ -290,6 +378,8 @@ def write_forecast(
 
     units, layout = read_context(directory)
     fitted = load_fit(config, directory)
+    if not directory.own_data:
+        fitted = _started(config, directory, units, fitted)
     begin = fitted.snapshots.times[-1 if start == "last_snapshot" else 0]
     first = units.to_data_time(begin)
     if times[0] < first:
@@ -306,7 +396,7 @@ def write_forecast(
     if fitted.snapshots.velocities is None:
         clouds = Snapshots(times, clouds.clouds, None, clouds.weights, clouds.masses)
     cells = None
-    if layout.format == "h5ad" and directory.cells.is_file():
+    if layout.format == "h5ad" and directory.own_data and directory.cells.is_file():
         kept = load_cells(directory.cells, layout, first)
         # One row for each cell: what grows or dies changes weights, not rows.
         if {len(kept.obs)} == set(clouds.sizes):

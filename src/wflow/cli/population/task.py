@@ -1,21 +1,22 @@
 """What the population tasks do alike."""
 
 import abc
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from wflow.cli.errors import CommandError
 from wflow.cli.report import Outcome
 from wflow.cli.rundir import RunDirectory
 from wflow.cli.task import AbstractTask
 
-from .data import load, time_text, with_data
+from .data import load, with_data
+from .kept import keep
 from .reading import reading_metrics
 from .schema import ForecastConfig, InterpolationConfig, UnbalancedConfig
 from .study import (
     Study,
+    check_times,
+    data_of,
     fit_metrics,
     load_fit,
     read_context,
@@ -60,6 +61,7 @@ class AbstractPopulationTask(AbstractTask[Config]):
         console: "Console",
     ) -> Outcome:
         data = load(config, str(directory.config))
+        keep(config, directory, data)
         study = Study.of(config, data)
         console.print(
             f"{len(study.split.train)} snapshots to train on, "
@@ -109,31 +111,8 @@ def open_study(
     directory: RunDirectory,
 ) -> tuple[Study, "Fit"]:
     """A finished run: its study, on the data that ``config`` names, and its fit."""
-    units, layout = read_context(directory)
-    data = load(config, str(directory.config), layout)
-    if data.snapshots.dim != len(units.mean):
-        raise CommandError(
-            f"the model of {directory.path} moves points of dimension "
-            f"{len(units.mean)}, the data have {data.snapshots.dim} coordinates."
-        )
+    units, _ = read_context(directory)
+    data = data_of(config, directory, units)
     study, fitted = Study.of(config, data, units), load_fit(config, directory)
-    _check_times(study, fitted)
+    check_times(config, study.shown.train, units, fitted)
     return study, fitted
-
-
-def _check_times(study: Study, fitted: "Fit") -> None:
-    """Tell of rollouts that start at times the run was not trained on."""
-    trained = [study.units.to_data_time(time) for time in fitted.snapshots.times]
-    asked = study.shown.train.times
-    slack = 1e-6 * (trained[-1] - trained[0])
-    if asked[0] < trained[0] - slack or asked[-1] > trained[-1] + slack:
-        first, last, begin, end = map(
-            time_text, (asked[0], asked[-1], trained[0], trained[-1])
-        )
-        label = study.data.clock.label
-        warnings.warn(
-            f"the data start from {label} {first} to {last}, outside the {begin} to "
-            f"{end} that the run was trained on: scores there are extrapolations, and "
-            "wrong if the time is in another unit.",
-            stacklevel=2,
-        )

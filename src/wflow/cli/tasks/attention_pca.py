@@ -7,7 +7,7 @@ import numpy as np
 
 from wflow.cli.networks.attention_schema import AttentionConfig
 from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory, read_columns, write_columns
+from wflow.cli.rundir import RunDirectory
 from wflow.cli.task import AbstractTask
 
 
@@ -69,8 +69,8 @@ class AttentionPCATask(AbstractTask[AttentionConfig]):
         metrics |= {f"rate_{name}": rate for name, rate in rates.items()}
         metrics |= _slopes(columns, rates)
         directory.write_history(columns)
-        write_columns(directory.path / RECOVERY, recovery_curves(config, keys[1]))
-        write_columns(directory.path / GAP, gap_curves(config, keys[2]))
+        directory.write_table(RECOVERY, recovery_curves(config, keys[1]))
+        directory.write_table(GAP, gap_curves(config, keys[2]))
         directory.write_metrics(metrics)
         self.plot(config, directory)
         return Outcome(metrics, _tables(config, found), _remarks(config, metrics))
@@ -92,14 +92,14 @@ class AttentionPCATask(AbstractTask[AttentionConfig]):
             {names[name]: column for name, column in columns.items()},
             {names[n]: metrics[f"rate_{n}"] for n in columns if f"rate_{n}" in metrics},
         )
-        curves = read_columns(directory.path / RECOVERY)
+        curves = directory.read_table(RECOVERY)
         of_prompt = {"measured": curves["prompt_pca"], "limit": curves["bbp"]}
         heads = {f"{kind} head": curves[kind] for kind in config.heads}
         recovery = plot_recovery(curves["theta"], heads, of_prompt)
         figures = {
             "alignment": alignment,
             "recovery": recovery,
-            "gap": plot_gap(read_columns(directory.path / GAP)),
+            "gap": plot_gap(directory.read_table(GAP)),
         }
         return [directory.write_figure(name, drawn) for name, drawn in figures.items()]
 

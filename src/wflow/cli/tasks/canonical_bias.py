@@ -12,7 +12,7 @@ from wflow.cli.networks.canonical_bias_figures import (
 )
 from wflow.cli.networks.canonical_schema import BiasConfig
 from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory, read_columns, write_columns
+from wflow.cli.rundir import RunDirectory
 from wflow.cli.task import AbstractTask
 
 
@@ -59,8 +59,8 @@ class CanonicalBias(AbstractTask[BiasConfig]):
         columns, metrics = directory.read_history(), directory.read_metrics()
         figures = {
             "fibre": plot_fibre(columns, metrics, config.start, config.target),
-            "path": plot_path(read_columns(directory.path / PATH)),
-            "dial": plot_dial(read_columns(directory.path / DIAL)),
+            "path": plot_path(directory.read_table(PATH)),
+            "dial": plot_dial(directory.read_table(DIAL)),
         }
         return [directory.write_figure(name, drawn) for name, drawn in figures.items()]
 
@@ -122,8 +122,8 @@ def _path(config: BiasConfig, directory: RunDirectory) -> dict[str, float]:
     one = flat(path.points)
     separate = np.stack([flat(training.arc(s, horizon).measure) for s in strengths])
     ridge = np.stack([flat(training.ridge(s)[-1]) for s in strengths])
-    write_columns(
-        directory.path / PATH,
+    directory.write_table(
+        PATH,
         {
             "strength": strengths,
             "length": np.asarray(path.lengths),
@@ -156,8 +156,8 @@ def _dial(config: BiasConfig, directory: RunDirectory) -> dict[str, float]:
         gaps.append(float(np.linalg.norm(gap)))
         excesses.append(float(end.length) / float(chord) - 1)
     laws = [0.5 * c**-1.5 for c in config.dial]
-    write_columns(
-        directory.path / DIAL,
+    directory.write_table(
+        DIAL,
         {"c": config.dial, "gap": gaps, "law": laws, "excess": excesses},
     )
     found = {}

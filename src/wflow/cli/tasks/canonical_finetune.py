@@ -20,7 +20,7 @@ from wflow.cli.networks.canonical_scores import (
     strength_table,
 )
 from wflow.cli.report import Outcome
-from wflow.cli.rundir import RunDirectory, read_columns, write_columns
+from wflow.cli.rundir import RunDirectory
 from wflow.cli.task import AbstractTask
 
 
@@ -74,8 +74,8 @@ class CanonicalFinetune(AbstractTask[FinetuneConfig]):
         first, x, y = jax.tree.map(
             lambda leaf: leaf[0], (models, tasks.train.x, tasks.train.y)
         )
-        write_columns(
-            directory.path / PREDICTIONS,
+        directory.write_table(
+            PREDICTIONS,
             _predictions(first, x, y, test, {k: v[0] for k, v in validation.items()}),
         )
         metrics = {
@@ -115,7 +115,7 @@ class CanonicalFinetune(AbstractTask[FinetuneConfig]):
             "strengths": plot_strengths(columns, metrics, labels, title),
             "chosen": plot_chosen(metrics, labels, "Strength chosen on validation"),
             "predictions": plot_predictions(
-                read_columns(directory.path / PREDICTIONS),
+                directory.read_table(PREDICTIONS),
                 "The first repeat, strength chosen on validation",
             ),
         }

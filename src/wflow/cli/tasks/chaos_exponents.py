@@ -91,7 +91,7 @@ class ChaosExponents(AbstractTask[ExponentsConfig]):
         return _outcome(config, metrics, reports)
 
     def plot(self, config: ExponentsConfig, directory: RunDirectory) -> list[Path]:
-        columns = {k: np.asarray(v) for k, v in directory.read_history().items()}
+        columns = directory.read_history().arrays()
         cases = [of_case(columns, k) for k in range(len(config.exponents))]
         sups = [[case[f"gap_{m}"].max() for m in config.neurons] for case in cases]
         slopes = [fitted(config.neurons, row) for row in sups]

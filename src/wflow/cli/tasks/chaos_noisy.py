@@ -85,7 +85,7 @@ class ChaosNoisy(AbstractTask[NoisyConfig]):
         return _outcome(config, losses, reports[0.0], reports[largest])
 
     def plot(self, config: NoisyConfig, directory: RunDirectory) -> list[Path]:
-        columns = {k: np.asarray(v) for k, v in directory.read_history().items()}
+        columns = directory.read_history().arrays()
         temperatures = [0.0, *config.temperatures]
         cases = [of_case(columns, number) for number in range(len(temperatures))]
         drawn = plot_noisy(temperatures, config.neurons, cases)

@@ -130,7 +130,7 @@ class ChaosQuadratic(AbstractTask[QuadraticConfig]):
         return Outcome(metrics, [table], remarks)
 
     def plot(self, config: QuadraticConfig, directory: RunDirectory) -> list[Path]:
-        columns = {k: np.asarray(v) for k, v in directory.read_history().items()}
+        columns = directory.read_history().arrays()
         widths = np.array(config.neurons, float)
         mean = np.stack([columns[f"gap_{m:g}"] for m in widths])
         slope = float(np.polyfit(np.log(widths), np.log(mean.max(axis=1)), 1)[0])

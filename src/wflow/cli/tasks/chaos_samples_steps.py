@@ -9,7 +9,7 @@ from wflow.cli.networks.chaos_figures import plot_samples_steps
 from wflow.cli.networks.chaos_reports import fitted
 from wflow.cli.networks.chaos_schema import SamplesStepsConfig
 from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory, read_columns, write_columns
+from wflow.cli.rundir import RunDirectory
 from wflow.cli.task import AbstractTask
 
 
@@ -79,8 +79,8 @@ class ChaosSamplesSteps(AbstractTask[SamplesStepsConfig]):
         suprema = [gaps.max(axis=1) for gaps in by_samples]
         errors = [np.sqrt(gaps.max(axis=1)) for gaps in by_steps]
         names = ["samples"] * len(suprema) + ["step"] * len(errors)
-        write_columns(
-            directory.path / "suprema.csv",
+        directory.write_table(
+            "suprema.csv",
             {
                 "of": np.array([name == "step" for name in names], float),
                 "value": [*map(float, config.samples), *config.steps],
@@ -97,7 +97,7 @@ class ChaosSamplesSteps(AbstractTask[SamplesStepsConfig]):
         return _outcome(config, metrics, suprema, errors, ends)
 
     def plot(self, config: SamplesStepsConfig, directory: RunDirectory) -> list[Path]:
-        columns = read_columns(directory.path / "suprema.csv")
+        columns = directory.read_table("suprema.csv")
         supremum, steps = np.asarray(columns["supremum"]), np.asarray(columns["of"]) > 0
         drawn = plot_samples_steps(
             config.samples, supremum[~steps], config.steps, supremum[steps]

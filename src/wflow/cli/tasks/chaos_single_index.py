@@ -76,7 +76,7 @@ class ChaosSingleIndex(AbstractTask[SingleIndexConfig]):
         return _outcome(config, metrics, reports)
 
     def plot(self, config: SingleIndexConfig, directory: RunDirectory) -> list[Path]:
-        columns = {k: np.asarray(v) for k, v in directory.read_history().items()}
+        columns = directory.read_history().arrays()
         cases = {
             name: of_case(columns, number)
             for number, (name, *_) in enumerate(_cases(config))

@@ -79,7 +79,7 @@ class ChaosTeacher(AbstractTask[TeacherConfig]):
         return _outcome(config, report, aligned, frozen)
 
     def plot(self, config: TeacherConfig, directory: RunDirectory) -> list[Path]:
-        columns = {k: np.asarray(v) for k, v in directory.read_history().items()}
+        columns = directory.read_history().arrays()
         drawn = plot_teacher(config.neurons, columns)
         return [directory.write_figure("teacher", drawn)]
 

@@ -92,7 +92,7 @@ class FilterBimodal(AbstractTask[BimodalConfig]):
         return _outcome(config, w1, mass, setting.burn_in)
 
     def plot(self, config: BimodalConfig, directory: RunDirectory) -> list[Path]:
-        columns = {k: np.asarray(v) for k, v in directory.read_history().items()}
+        columns = directory.read_history().arrays()
         drawn = plot_bimodal(
             columns["step"],
             {name: columns[f"w1_{name}"] for name in config.methods},

@@ -11,7 +11,7 @@ from wflow.cli.filtering.filter_methods import check_local, make_method
 from wflow.cli.filtering.filter_schema import StaticConfig
 from wflow.cli.filtering.filter_scores import mean_of
 from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory, read_columns, write_columns
+from wflow.cli.rundir import RunDirectory
 from wflow.cli.task import AbstractTask
 
 
@@ -85,11 +85,11 @@ class FilterStatic(AbstractTask[StaticConfig]):
                 samples[f"{case}_{name}"] = _equal_draws(*runs[0])
             console.print(f"{case}: done", highlight=False)
         columns = {name: [row[name] for row in scores] for name in scores[0]}
-        write_columns(directory.path / "scores.csv", columns)
-        write_columns(directory.path / "densities.csv", {"x": x, **densities})
+        directory.write_table("scores.csv", columns)
+        directory.write_table("densities.csv", {"x": x, **densities})
         longest = max(len(each) for each in samples.values())
-        write_columns(
-            directory.path / "samples.csv",
+        directory.write_table(
+            "samples.csv",
             {
                 name: np.pad(each, (0, longest - len(each)), constant_values=np.nan)
                 for name, each in samples.items()
@@ -100,8 +100,8 @@ class FilterStatic(AbstractTask[StaticConfig]):
         return _outcome(config, list(cases), arrays)
 
     def plot(self, config: StaticConfig, directory: RunDirectory) -> list[Path]:
-        densities = read_columns(directory.path / "densities.csv")
-        drawn = read_columns(directory.path / "samples.csv")
+        densities = directory.read_table("densities.csv")
+        drawn = directory.read_table("samples.csv")
         cases = list(_cases(config))
         samples = {}
         for case in cases:

@@ -17,7 +17,7 @@ from wflow.cli.filtering.filter_scores import (
     score,
 )
 from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory, read_columns, write_columns
+from wflow.cli.rundir import RunDirectory
 from wflow.cli.task import AbstractTask
 
 
@@ -123,18 +123,18 @@ class FilterTwin(AbstractTask[TwinConfig]):
                 for name, course in courses.items()
             }
         )
-        write_columns(directory.path / "ranks.csv", ranks)
+        directory.write_table("ranks.csv", ranks)
         columns = {name: [row[name] for row in rows] for name in rows[0]}
-        write_columns(directory.path / "scores.csv", columns)
+        directory.write_table("scores.csv", columns)
         self.plot(config, directory)
         return Outcome(metrics, tables, remarks)
 
     def plot(self, config: TwinConfig, directory: RunDirectory) -> list[Path]:
         scores = {
             name: np.asarray(column)
-            for name, column in read_columns(directory.path / "scores.csv").items()
+            for name, column in directory.read_table("scores.csv").items()
         }
-        ranks = read_columns(directory.path / "ranks.csv")
+        ranks = directory.read_table("ranks.csv")
         written = []
         for number, case in enumerate(config.cases):
             runs, spreads = {}, {}

@@ -10,7 +10,10 @@ import numpy as np
 from wflow.cli.errors import CommandError
 from wflow.cli.population.build import build_flow, build_velocity, fit_options
 from wflow.cli.population.data import Dataset, load, with_data
+from wflow.cli.population.kept import keep
 from wflow.cli.population.schema import LeaveOneOutConfig
+from wflow.cli.population.study import data_of
+from wflow.cli.population.times import time_text
 from wflow.cli.report import Outcome, ScoreTable, median_outcome
 from wflow.cli.rundir import RunDirectory
 from wflow.cli.task import AbstractTask
@@ -69,7 +72,8 @@ class PopulationLeaveOneOut(AbstractTask[LeaveOneOutConfig]):
         resume: bool,
         console: "Console",
     ) -> Outcome:
-        study = _Study.of(config, directory)
+        study = _Study.of(config, load(config, str(directory.config)))
+        keep(config, directory, study.data)
         console.print(f"{study.snapshots!r}", highlight=False, soft_wrap=True)
         trainings = _Trainings(config, directory, study.snapshots, resume)
         answers = []
@@ -92,13 +96,13 @@ class PopulationLeaveOneOut(AbstractTask[LeaveOneOutConfig]):
     def evaluate(
         self, config: LeaveOneOutConfig, directory: RunDirectory, console: "Console"
     ) -> Outcome:
-        study = _Study.of(config, directory)
+        study = _Study.of(config, data_of(config, directory))
         saved = _Saved(config, directory).fit
         tables = study.tables([study.answer(held, saved) for held in study.held_out])
         return Outcome(_metrics(tables), tables)
 
     def plot(self, config: LeaveOneOutConfig, directory: RunDirectory) -> list[Path]:
-        study = _Study.of(config, directory)
+        study = _Study.of(config, data_of(config, directory))
         saved = _Saved(config, directory).fit
         reached = [study.reached(held, saved) for held in study.held_out]
         table = study.read_table(directory.read_metrics())
@@ -153,11 +157,10 @@ class _Study:
     held_out: "list[HoldOut]"
 
     @classmethod
-    def of(cls, config: LeaveOneOutConfig, directory: RunDirectory) -> "_Study":
-        """Of the data that ``config`` names."""
+    def of(cls, config: LeaveOneOutConfig, data: Dataset) -> "_Study":
+        """Of these data."""
         from wflow.populations import hold_outs
 
-        data = load(config, str(directory.config))
         units = data.units(data.snapshots, False, config.precision)
         if units.unit == 1:
             # Times that need no change keep their names.
@@ -175,7 +178,8 @@ class _Study:
     def columns(self) -> tuple[str, ...]:
         """The columns of a table."""
         label = self.data.clock.label
-        return tuple(f"{label} {held.time:g}" for held in self.held_out)
+        times = [held.time for held in self.held_out]
+        return tuple(f"{label} {time_text(time, times)}" for time in times)
 
     def reached(self, held: "HoldOut", fitter: "Fitter") -> _Reached:
         """The held-out cloud by the laws of ``fitter``."""
@@ -343,12 +347,12 @@ class _Trainings:
             velocity=build_velocity(config.velocity),
             dt0=held.gap,
             padding=self.padding,
-            checkpoint_dir=self.directory.checkpoints / name,
+            checkpoint_dir=self.directory.checkpoints(name),
             resume=self.resume,
             progress=False,
             **fit_options(config.fit),
         )
-        fitted.save(self.directory.models / f"{name}.eqx")
+        self.directory.save_fit(fitted, self.directory.models / f"{name}.eqx")
         count = len(fitted.history["step"])
         self.history.append(
             {

@@ -64,7 +64,7 @@ class PopulationSDE(AbstractTask[SDEConfig]):
         for name in config.potentials:
             console.print(name.replace("_", " "), style="bold", highlight=False)
             part = directory.part(name)
-            part.path.mkdir(exist_ok=True)
+            part.make()
             own = _of(config, name)
             part.write_config(own.model_dump(mode="json"))
             task = _Forecast(config.scored_points)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from wflow.cli.errors import CommandError
 from wflow.cli.population.data import load, with_data
+from wflow.cli.population.kept import keep
 from wflow.cli.population.schema import ForecastConfig, SelectionConfig
 from wflow.cli.population.study import TITLES, Study
 from wflow.cli.report import Outcome, ScoreTable
@@ -70,6 +71,7 @@ class PopulationSelection(AbstractTask[SelectionConfig]):
         from wflow.populations import select_model
 
         data = load(config, str(directory.config))
+        keep(config, directory, data)
         studies = {
             name: Study.of(_of(config, name), data) for name in config.candidates
         }
@@ -98,7 +100,7 @@ class PopulationSelection(AbstractTask[SelectionConfig]):
             f"Chosen by {when}: {found.winner}.", style="bold", highlight=False
         )
         part = directory.part(CHOSEN)
-        part.path.mkdir(exist_ok=True)
+        part.make()
         own = _of(config, found.winner)
         part.write_config(own.model_dump(mode="json"))
         forecast = FORECAST.run(own, part, resume=resume, console=console)
@@ -117,7 +119,7 @@ def _candidate(
     """Fits the study's law to other snapshots, in a folder of its own."""
 
     def make(train: "Snapshots", gap: float) -> "Fit":
-        part.path.mkdir(exist_ok=True)
+        part.make()
         split = study.split._replace(train=train, gap=gap)
         return dataclasses.replace(study, split=split).fit(part, resume)
 

@@ -16,11 +16,13 @@ from wflow.cli.population.figures import (
     draw_predictions,
     draw_scores,
 )
+from wflow.cli.population.kept import keep
 from wflow.cli.population.schema import UnbalancedConfig
 from wflow.cli.population.study import (
     TITLES,
     Study,
     fit_metrics,
+    load_fit,
     write_forecast,
 )
 from wflow.cli.population.task import open_study
@@ -68,7 +70,9 @@ class PopulationUnbalanced(AbstractTask[UnbalancedConfig]):
         resume: bool,
         console: "Console",
     ) -> Outcome:
-        study = Study.of(config, load(config, str(directory.config)))
+        data = load(config, str(directory.config))
+        keep(config, directory, data)
+        study = Study.of(config, data)
         train = study.shown.train
         masses = ", ".join(f"{train.mass(k):.3g}" for k in range(len(train)))
         console.print(
@@ -77,7 +81,7 @@ class PopulationUnbalanced(AbstractTask[UnbalancedConfig]):
             soft_wrap=True,
         )
         fitted = study.fit(directory, resume)
-        directory.balanced.path.mkdir(exist_ok=True)
+        directory.balanced.make()
         balanced = _without_growth(study).fit(directory.balanced, resume)
         scored = _score(study, fitted, balanced)
         outcome = Outcome({**fit_metrics(fitted), **scored.metrics}, scored.tables)
@@ -120,7 +124,7 @@ def _opened(
     config: UnbalancedConfig, directory: RunDirectory
 ) -> tuple[Study, "Fit", "Fit"]:
     study, fitted = open_study(config, directory)
-    _, balanced = open_study(_without_growth(study).config, directory.balanced)
+    balanced = load_fit(_without_growth(study).config, directory.balanced)
     return study, fitted, balanced
 
 

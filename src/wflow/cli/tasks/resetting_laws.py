@@ -84,7 +84,7 @@ class ResettingLaws(AbstractTask[LawsConfig]):
         from wflow.cli.regression.figures import plot_errors, plot_risk_ratios
         from wflow.plotting.filters import plot_filters
 
-        columns = {k: np.asarray(v) for k, v in directory.read_history().items()}
+        columns = directory.read_history().arrays()
         metrics = directory.read_metrics()
         names = [RIDGE, *config.laws, EARLY_STOP]
         parts = {

@@ -8,7 +8,7 @@ import numpy as np
 from wflow.cli.errors import CommandError
 from wflow.cli.regression.schema import OUConfig
 from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory, write_columns
+from wflow.cli.rundir import RunDirectory
 from wflow.cli.task import AbstractTask
 
 
@@ -84,7 +84,7 @@ class ResettingOU(AbstractTask[OUConfig]):
         worst = max(metrics[f"relative_cov_error_{name}"] for name in config.laws)
         metrics["relative_covariance_error"] = worst
         directory.write_history(columns)
-        write_columns(directory.path / "paths.csv", paths)
+        directory.write_table("paths.csv", paths)
         self.plot(config, directory)
         parts = ("all", "noise", "timing of resets")
         title = "Covariance, simulated minus exact, relative (Frobenius)"
@@ -93,7 +93,7 @@ class ResettingOU(AbstractTask[OUConfig]):
     def plot(self, config: OUConfig, directory: RunDirectory) -> list[Path]:
         from wflow.plotting.resets import plot_ellipses, plot_reset_paths
 
-        draws = {k: np.asarray(v) for k, v in directory.read_history().items()}
+        draws = directory.read_history().arrays()
         rest = np.linalg.lstsq(np.array(config.curvature), config.linear)[0]
         ellipses = {}
         for name in config.laws:
@@ -117,7 +117,7 @@ class ResettingOU(AbstractTask[OUConfig]):
                 rest=rest[:2],
             )
         }
-        columns = _read(directory.path / "paths.csv")
+        columns = directory.read_table("paths.csv").arrays()
         for name in config.laws:
             resets = columns[f"{name}_resets"]
             resets = resets[np.isfinite(resets)]
@@ -234,11 +234,6 @@ def _paths(config: OUConfig, name: str, number: int) -> dict[str, list[float]]:
         )
         columns[f"{name}_{kind}"] = path[:, 0] @ axes[1]
     return {key: np.asarray(value).tolist() for key, value in columns.items()}
-
-
-def _read(path: Path) -> dict[str, np.ndarray]:
-    table = np.genfromtxt(path, delimiter=",", names=True)
-    return {name: table[name] for name in table.dtype.names or ()}
 
 
 TASK = ResettingOU()

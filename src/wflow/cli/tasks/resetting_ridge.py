@@ -73,7 +73,7 @@ class ResettingRidge(AbstractTask[RidgeConfig]):
         from wflow.regression.spectral import equivalent_penalty
 
         design = load_design(config.data, str(directory.config))
-        columns = {k: np.asarray(v) for k, v in directory.read_history().items()}
+        columns = directory.read_history().arrays()
         metrics = directory.read_metrics()
         laws = filters(config.laws)
         mu = np.logspace(-3, 3, 241)

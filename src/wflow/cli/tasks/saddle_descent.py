@@ -88,10 +88,7 @@ class SaddleDescent(AbstractTask[DescentConfig]):
     def plot(self, config: DescentConfig, directory: RunDirectory) -> list[Path]:
         from wflow.cli.networks.saddle_descent_figures import plot_costs, plot_curves
 
-        columns = {
-            name: np.asarray(column)
-            for name, column in directory.read_history().items()
-        }
+        columns = directory.read_history().arrays()
         methods = _methods(config)
         costs = {
             name: [_cost(columns, scale, method) for scale in config.inverse_scales]

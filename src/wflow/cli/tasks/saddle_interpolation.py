@@ -101,10 +101,7 @@ class SaddleInterpolation(AbstractTask[InterpolationConfig]):
         return Outcome(metrics, [table], remarks)
 
     def plot(self, config: InterpolationConfig, directory: RunDirectory) -> list[Path]:
-        columns = {
-            name: np.asarray(column)
-            for name, column in directory.read_history().items()
-        }
+        columns = directory.read_history().arrays()
 
         def chances(flow: float) -> dict[str, Chances]:
             found = {}

@@ -87,10 +87,7 @@ class SaddleNearOrthogonal(AbstractTask[NearOrthogonalConfig]):
     def plot(self, config: NearOrthogonalConfig, directory: RunDirectory) -> list[Path]:
         from wflow.cli.networks.saddle_descent_figures import plot_cosines
 
-        columns = {
-            name: np.asarray(column)
-            for name, column in directory.read_history().items()
-        }
+        columns = directory.read_history().arrays()
         drawn = plot_cosines(
             {scale: _along(columns, scale) for scale in config.inverse_scales},
             samples=config.samples,

@@ -69,10 +69,7 @@ class SaddleNorm(AbstractTask[NormConfig]):
         return _outcome(config, columns)
 
     def plot(self, config: NormConfig, directory: RunDirectory) -> list[Path]:
-        columns = {
-            name: np.asarray(column)
-            for name, column in directory.read_history().items()
-        }
+        columns = directory.read_history().arrays()
         cases = [_case(columns, case) for case in config.cases]
         norms = [each["norm_squared"] for each in cases]
         ratios = [each["norm_squared"] / each["least"] for each in cases]

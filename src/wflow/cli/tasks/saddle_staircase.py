@@ -79,10 +79,7 @@ class SaddleStaircase(AbstractTask[StaircaseConfig]):
     def plot(self, config: StaircaseConfig, directory: RunDirectory) -> list[Path]:
         from wflow.plotting.staircase import StaircaseCurve, plot_staircase
 
-        columns = {
-            name: np.asarray(column)
-            for name, column in directory.read_history().items()
-        }
+        columns = directory.read_history().arrays()
         curves = {}
         for number in range(config.instances):
             rows = columns["instance"] == number

@@ -73,10 +73,7 @@ class SaddleWidth(AbstractTask[WidthConfig]):
     def plot(self, config: WidthConfig, directory: RunDirectory) -> list[Path]:
         from wflow.cli.networks.saddle_descent_figures import plot_widths
 
-        columns = {
-            name: np.asarray(column)
-            for name, column in directory.read_history().items()
-        }
+        columns = directory.read_history().arrays()
         drawn = plot_widths(
             config.widths,
             {dim: _shares(config, columns, dim) for dim in (0, *config.dims)},

@@ -1,6 +1,5 @@
 """Masses of the modes of a mixture, from a start with wrong ones."""
 
-import csv
 import warnings
 from collections import defaultdict
 from pathlib import Path
@@ -14,6 +13,7 @@ from wflow.cli.sampling.methods import MethodConfig
 from wflow.cli.sampling.modes_figures import plot_masses
 from wflow.cli.sampling.modes_schema import GridConfig, ModesConfig
 from wflow.cli.sampling.targets import BuiltTarget
+from wflow.cli.tables import number, read_rows
 from wflow.cli.task import AbstractTask
 
 
@@ -206,16 +206,11 @@ def _columns(found: dict[str, _Runs], grid: _Runs | None) -> dict[str, list[Any]
 def _read(directory: RunDirectory) -> dict[str, _Runs]:
     """The curves that ``_columns`` wrote."""
     found: dict[str, list[tuple[int, float, int, float]]] = defaultdict(list)
-    with directory.bands.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            found[row["method"]].append(
-                (
-                    int(row["run"]),
-                    float(row["time"]),
-                    int(row["mode"]),
-                    float(row["mass"]),
-                )
-            )
+    for row in read_rows(directory.bands):
+        run, time, mode, mass = (
+            number(row, name) for name in ("run", "time", "mode", "mass")
+        )
+        found[row["method"]].append((int(run), time, int(mode), mass))
     curves = {}
     for name, rows in found.items():
         runs, times, modes, masses = (np.asarray(c) for c in zip(*rows, strict=True))

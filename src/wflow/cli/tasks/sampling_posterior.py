@@ -1,6 +1,5 @@
 """A posterior by several methods, beside reference draws."""
 
-import csv
 import dataclasses
 import time
 import warnings
@@ -20,6 +19,7 @@ from wflow.cli.sampling.posterior_schema import (
     PosteriorConfig,
     ReferenceFile,
 )
+from wflow.cli.tables import number, read_rows
 from wflow.cli.task import AbstractTask
 
 
@@ -72,13 +72,12 @@ class SamplingPosterior(AbstractTask[PosteriorConfig]):
         return Outcome(metrics, _tables(config, rows), remarks)
 
     def plot(self, config: PosteriorConfig, directory: RunDirectory) -> list[Path]:
-        with directory.bands.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+        rows = read_rows(directory.bands)
         labels = list(dict.fromkeys(row["parameter"] for row in rows))
         found = {
             method: (
-                [float(row["mean"]) for row in rows if row["method"] == method],
-                [float(row["sd"]) for row in rows if row["method"] == method],
+                [number(row, "mean") for row in rows if row["method"] == method],
+                [number(row, "sd") for row in rows if row["method"] == method],
             )
             for method in dict.fromkeys(row["method"] for row in rows)
         }

@@ -84,10 +84,7 @@ class SamplingQuadrature(AbstractTask[QuadratureConfig]):
         )
 
     def plot(self, config: QuadratureConfig, directory: RunDirectory) -> list[Path]:
-        columns = {
-            name: np.asarray(column)
-            for name, column in directory.read_history().items()
-        }
+        columns = directory.read_history().arrays()
         target = config.target.build()
         of_row = [columns["method"] == k for k, _ in enumerate(config.rows)]
         spreads = {

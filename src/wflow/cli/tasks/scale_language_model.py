@@ -1,7 +1,5 @@
 """A language model with scale vectors in several ways, compared pair by pair."""
 
-import csv
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +9,8 @@ import numpy as np
 from wflow.cli.networks.scale_figures import plot_curves
 from wflow.cli.networks.scale_language_schema import LanguageModelConfig, Variant
 from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory, write_columns
+from wflow.cli.rundir import RunDirectory
+from wflow.cli.tables import number, read_rows
 from wflow.cli.task import AbstractTask
 
 
@@ -58,8 +57,7 @@ class ScaleLanguageModel(AbstractTask[LanguageModelConfig]):
 
         corpus = python_topics(config.held_out)
         about = {"characters": corpus.characters, "sha256": corpus.sha256}
-        text = json.dumps(about, indent=2) + "\n"
-        (directory.path / "corpus.json").write_text(text, encoding="utf-8")
+        directory.write_json(directory.path / "corpus.json", about)
         rows = _read(directory) if resume else []
         seeds = [config.seed + k for k in range(1 + config.more_seeds)]
         for name in config.variants:
@@ -93,8 +91,8 @@ class ScaleLanguageModel(AbstractTask[LanguageModelConfig]):
         new = _train(config, corpus, name, config.variants[name], rate, seed)
         rows = [*rows, *new]
         # As they come: whatever stops the process, what it found is there.
-        write_columns(
-            directory.path / "runs.csv",
+        directory.write_table(
+            "runs.csv",
             dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True)),
         )
         *_, nats, _, seconds, compiling = new[-1]
@@ -156,12 +154,11 @@ def _read(directory: RunDirectory) -> list[Row]:
     path = directory.path / "runs.csv"
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return [
-            (row["variant"], float(row["rate"]), int(row["seed"]))
-            + tuple(float(row[name]) for name in _COLUMNS[3:])
-            for row in csv.DictReader(file)
-        ]
+    return [
+        (row["variant"], number(row, "rate"), int(number(row, "seed")))
+        + tuple(number(row, name) for name in _COLUMNS[3:])
+        for row in read_rows(path)
+    ]
 
 
 def _of(rows: Iterable[Row], name: str, rate: float, seed: int) -> list[Row]:
