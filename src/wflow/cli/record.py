@@ -108,9 +108,10 @@ def write_bytes(path: Path, data: bytes) -> None:
     try:
         partial.write_bytes(data)
         os.replace(partial, path)
-    except OSError:
+    except OSError as error:
         partial.unlink(missing_ok=True)
-        raise
+        # What a write to a full disk raises does not say which file it was.
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def checksum(path: Path) -> str:

@@ -28,6 +28,7 @@ from .tables import (
 
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.figure import Figure
 
     from wflow.learning import Ensemble, Fit
@@ -226,6 +227,14 @@ class RunDirectory:
     def write_json(self, path: Path, content: Mapping[str, Any]) -> None:
         """Write names and values."""
         write_text(self.claim(path), json.dumps(content, indent=2) + "\n")
+
+    def write_data(self, arrays: Mapping[str, "np.ndarray"]) -> None:
+        """Write arrays by name: a copy of what the run read from a file."""
+        import numpy as np
+
+        file = io.BytesIO()
+        np.savez_compressed(file, **arrays)
+        write_bytes(self.claim(self.data), file.getvalue())
 
     def write_table(self, name: str, columns: Mapping[str, Sequence[Any]]) -> None:
         """Write columns of one length as a .csv."""

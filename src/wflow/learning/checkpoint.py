@@ -28,15 +28,22 @@ def write(path: str | os.PathLike, header: dict[str, Any], arrays: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
     digest = hashlib.sha256(_line(header))
-    with temporary.open("wb") as file:
-        # A place for the checksum of what follows, which is known at the end.
-        file.write(_line({**header, _SUM: "0" * 64}))
-        eqx.tree_serialise_leaves(_Summing(file, digest), _raw(arrays))
-        file.seek(0)
-        file.write(_line({**header, _SUM: digest.hexdigest()}))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with temporary.open("wb") as file:
+            # A place for the checksum of what follows, which is known at the end.
+            file.write(_line({**header, _SUM: "0" * 64}))
+            eqx.tree_serialise_leaves(_Summing(file, digest), _raw(arrays))
+            file.seek(0)
+            file.write(_line({**header, _SUM: digest.hexdigest()}))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        # What a write to a full disk raises does not say which file it was.
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        # There only where the disk was full, or the process was told to stop.
+        temporary.unlink(missing_ok=True)
 
 
 def read_header(path: str | os.PathLike) -> dict[str, Any]:

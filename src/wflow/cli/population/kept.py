@@ -1,7 +1,6 @@
 """The snapshots of a file, kept in the run that they trained."""
 
 import dataclasses
-import io
 import json
 import zipfile
 import zlib
@@ -9,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wflow.cli.record import write_bytes
 from wflow.cli.rundir import RunDirectory
 from wflow.cli.tables import damaged
 
@@ -40,9 +38,7 @@ def keep(
                 arrays[f"{name}_{k}"] = entry
     if snapshots.masses is not None:
         arrays["masses"] = snapshots.masses
-    file = io.BytesIO()
-    np.savez_compressed(file, **arrays)
-    write_bytes(directory.claim(directory.data), file.getvalue())
+    directory.write_data(arrays)
 
 
 def read_kept(

@@ -56,6 +56,8 @@ class ResettingRidge(AbstractTask[RidgeConfig]):
         del resume
 
         design = load_design(config.data, str(directory.config))
+        arrays = {"X": design.X, "y": design.y, "names": np.array(design.names)}
+        directory.write_data(arrays)
         metrics, remarks = _against_ridge(config, design)
         for remark in remarks:
             console.print(remark, highlight=False)
@@ -72,7 +74,9 @@ class ResettingRidge(AbstractTask[RidgeConfig]):
         from wflow.plotting.filters import plot_filters, plot_shrinkage
         from wflow.regression.spectral import equivalent_penalty
 
-        design = load_design(config.data, str(directory.config))
+        # The run's own copy, where it has one: the file may be elsewhere by now.
+        kept = str(directory.data) if directory.data.is_file() else config.data
+        design = load_design(kept, str(directory.config))
         columns = directory.read_history().arrays()
         metrics = directory.read_metrics()
         laws = filters(config.laws)

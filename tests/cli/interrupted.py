@@ -1,0 +1,84 @@
+"""``wflow run`` on a task of a moment, for processes that tests end.
+
+    python interrupted.py MOMENT ARGUMENTS...
+
+The process kills itself before the file of that number is put in its place; 0 is never.
+"""
+
+import os
+import signal
+import sys
+import time
+
+import jax
+import numpy as np
+
+from wflow.cli import runner
+from wflow.cli.app import app
+from wflow.cli.config import TaskConfig
+from wflow.cli.report import Outcome
+from wflow.cli.task import AbstractTask
+
+
+class FitConfig(TaskConfig):
+    """How long it waits after every step."""
+
+    pause: float = 0.0
+
+
+class FitTask(AbstractTask[FitConfig]):
+    """Twenty steps of an oscillator, a checkpoint after each."""
+
+    summary = "fits"
+    config = FitConfig
+
+    def check(self, config, source):
+        pass
+
+    def run(self, config, directory, *, resume, console):
+        from wflow.energies import MLPPotential
+        from wflow.flows import LagrangianFlow
+        from wflow.learning import Snapshots, Zero, fit
+
+        def write(chunk):
+            directory.write_history({"loss": chunk.fit.history["loss"]})
+            console.print(f"step {chunk.step}", highlight=False)
+            time.sleep(config.pause)
+
+        x = np.random.default_rng(0).normal(size=(3, 8, 2))
+        energy = MLPPotential(2, width=4, depth=1, key=jax.random.key(0))
+        fitted = fit(
+            LagrangianFlow(energy, friction=0.3),
+            Snapshots([0.0, 1.0, 2.0], x),
+            steps=20,
+            key=jax.random.key(1),
+            velocity=Zero(),
+            chunk=1,
+            progress=False,
+            checkpoint_dir=directory.checkpoints(),
+            resume=resume,
+            callbacks=[write],
+        )
+        directory.save_fit(fitted, directory.model)
+        return Outcome({"loss": fitted.history["loss"][-1]})
+
+
+def _killed_at(moment):
+    count, replace = 0, os.replace
+
+    def counted(*arguments, **options):
+        nonlocal count
+        count += 1
+        if count == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return replace(*arguments, **options)
+
+    os.replace = counted
+
+
+if __name__ == "__main__":
+    if moment := int(sys.argv.pop(1)):
+        _killed_at(moment)
+    task = FitTask()
+    runner.load_task = lambda name, source: task
+    app()
