@@ -231,7 +231,11 @@ def with_changes(**changes):
         (lambda: with_changes(noise_std=np.ones(2)), ValueError, r"\(3,\), found \(2,"),
         (lambda: with_changes(data=np.ones((3, 1))), ValueError, r"data of shape \(k,"),
         (lambda: with_changes(forward=jnp.sum)(jnp.ones(2)), ValueError, "predictions"),
-        (lambda: with_changes(prior=CLOUD), TypeError, "Gaussian prior, found Part"),
+        (
+            lambda: with_changes(prior=CLOUD),
+            TypeError,
+            "prior to be a Gaussian, found Part",
+        ),
         (lambda: GradientFreeALDIFlow(TARGET), TypeError, "found Gaussian"),
         (lambda: ConsensusFlow(PROBLEM, 0.0), ValueError, "inverse_temperature > 0"),
         (lambda: ConsensusFlow(PROBLEM, np.nan), ValueError, "found nan"),

@@ -303,7 +303,7 @@ def test_tolerance_and_box_hold_particles():
 
 def test_bad_input_is_named():
     embedding, kernel = ExactEmbedding(TARGET), Kernel(0.8)
-    with pytest.raises(TypeError, match="must be kernels.Gaussian"):
+    with pytest.raises(TypeError, match="kernel to be kernels.Gaussian"):
         MSIP(embedding, InverseMultiquadric(0.8))
     for h in (0.0, -1.0, np.nan, np.zeros((2, 2))):
         with pytest.raises(ValueError, match="bandwidth > 0"):
@@ -334,9 +334,13 @@ def test_starts_that_cannot_move_are_named():
     with pytest.raises(ValueError, match="particle 1 is not finite"):
         flow.check(Particles.from_samples([[1.0, 0.0], [np.nan, 0.0]]))
     twice = Particles.from_samples([[1.0, 0.0], [1.0, 0.0]])
-    with pytest.warns(UserWarning, match="will move as one"):
+    with pytest.warns(
+        UserWarning, match="particles 0 and 1 coincide; they will move as one"
+    ):
         EXACT.check(twice)
-    with pytest.raises(ValueError, match="coincide and the ridge is 0"):
+    with pytest.raises(
+        ValueError, match="particles 0 and 1 coincide and the ridge is 0"
+    ):
         MSIP(ExactEmbedding(TARGET), Kernel(0.8), 0.0).check(twice)
 
 

@@ -262,11 +262,11 @@ def test_interacting_particles_are_refused():
 @pytest.mark.parametrize(
     ("call", "match"),
     [
-        (lambda: PrivacyAccountant(alpha=-1.0), "alpha >= 0, found -1"),
+        (lambda: PrivacyAccountant(alpha=-1.0), "alpha >= 0.*found -1"),
         (lambda: PrivacyAccountant(alpha=0.0, beta=0.0), "both zero"),
         (lambda: PrivacyAccountant(osc_delta=math.nan), "osc_delta >= 0, found nan"),
         (lambda: PrivacyAccountant(hess_lower=math.inf), "hess_lower"),
-        (lambda: ACCOUNTANT.pure(-1.0), "t >= 0, found -1"),
+        (lambda: ACCOUNTANT.pure(-1.0), "t >= 0.*found -1"),
         (lambda: ACCOUNTANT.pure(1.0, draws=0), "draws"),
         (lambda: ACCOUNTANT.renyi(1.0, 1.0), "order > 1, found 1"),
         (lambda: ACCOUNTANT.time_for(-0.1), "epsilon >= 0, found -0.1"),

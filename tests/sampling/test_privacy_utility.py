@@ -93,8 +93,8 @@ def test_what_is_unbounded_is_infinite():
         (lambda: utility_bound(0.1, math.nan, 1.0), "osc_v >= 0, found nan"),
         (lambda: utility_bound(0.1, 1.0, -2.0), "intrinsic >= 0, found -2"),
         (lambda: quadratic_utility_bound(math.nan, 2), "kl >= 0, found nan"),
-        (lambda: warm_start_kl(-1.0, 1.0, 1.0), "t >= 0, found -1"),
-        (lambda: warm_start_kl(1.0, -1.0, 1.0), "beta >= 0, found -1"),
+        (lambda: warm_start_kl(-1.0, 1.0, 1.0), "t >= 0.*found -1"),
+        (lambda: warm_start_kl(1.0, -1.0, 1.0), "beta >= 0.*found -1"),
     ],
 )
 def test_bad_utility_input_is_named(call, match):

@@ -121,7 +121,9 @@ def test_elliptic_model_in_float32():
 
 def test_bad_elliptic_models_are_named():
     for cells, mesh in ((0, 8), (3, 8), (1, 1)):
-        with pytest.raises(ValueError, match="a multiple of cells"):
+        with pytest.raises(
+            ValueError, match="a multiple of cells|cells >= 1|mesh >= 2"
+        ):
             EllipticModel(cells, mesh, POINTS)
     with pytest.raises(ValueError, match=r"points of shape \(k, 2\)"):
         EllipticModel(2, 8, np.zeros(3))

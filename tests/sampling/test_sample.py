@@ -212,14 +212,18 @@ def test_quadratures_refuse_what_needs_a_probability():
 @pytest.mark.slow
 def test_arviz_has_draws_of_equal_weight():
     samples = sample(LAW.log_density, START, method=DRAWS["ula"], key=KEY, saves=4)
+    # Every particle is a chain, of which the later half of the saved states is shown.
     data = samples.to_arviz()
-    np.testing.assert_allclose(data.posterior["x"].values[0], samples.particles)
+    states = data.posterior["x"].values
+    np.testing.assert_allclose(states, np.swapaxes(samples.history.x[2:], 0, 1))
+    np.testing.assert_allclose(states[:, -1], samples.particles)
     logs = jax.vmap(LAW.log_density)(samples.particles)
-    np.testing.assert_allclose(data.sample_stats["lp"].values[0], logs)
+    np.testing.assert_allclose(data.sample_stats["lp"].values[:, -1], logs)
     # The heaviest particle of unequal ones is there as often as its weight says.
     tilted = jnp.linspace(1, 3, N) / N / 2
     tilted = eqx.tree_at(lambda s: s.weights, samples, tilted / tilted.sum())
-    drawn = tilted.to_arviz(KEY).posterior["x"].values[0]
+    with pytest.warns(UserWarning, match="200 weighted particles, no Markov chains"):
+        drawn = tilted.to_arviz(KEY).posterior["x"].values[0]
     times = (drawn[:, None] == np.asarray(samples.particles)).all(-1).sum(0)
     np.testing.assert_allclose(times, N * tilted.weights, atol=1)
 

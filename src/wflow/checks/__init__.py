@@ -6,7 +6,7 @@ was found.
 """
 
 from .arrays import at_least_single, cast, known, real_field, to_real
-from .parts import function, instance, one_number, one_of
+from .parts import function, instance, one_number, one_of, random_key
 from .ranges import (
     count,
     covariance,
@@ -36,6 +36,7 @@ __all__ = [
     "one_of",
     "plain_errors",
     "positive",
+    "random_key",
     "real_field",
     "require",
     "shape",

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from .arrays import described
 from .ranges import named
@@ -106,3 +107,31 @@ def one_number(owner: Any, name: str, value: Any) -> Float[Array, ""]:
     if jnp.issubdtype(number.dtype, jnp.complexfloating):
         raise ValueError(f"{expected}one of dtype {number.dtype}.")
     return number
+
+
+def random_key(owner: Any, name: str, value: Any) -> PRNGKeyArray:
+    """One random key, typed, from a typed key or from the raw numbers of one.
+
+    Args:
+        owner: as in ``one_of``.
+        name: of the argument.
+        value: the key.
+
+    Raises:
+        TypeError: it is none, or several.
+    """
+    key: Any = value
+    if isinstance(value, jax.Array) and value.dtype == jnp.uint32 and value.ndim == 1:
+        try:
+            key = jax.random.wrap_key_data(value)
+        except (TypeError, ValueError):
+            key = None
+    typed = isinstance(key, jax.Array) and jnp.issubdtype(
+        key.dtype, jax.dtypes.prng_key
+    )
+    if not typed or key.ndim:
+        raise TypeError(
+            f"{named(owner)}: expected {name} to be one random key, as "
+            f"jax.random.key(0), found {described(value)}."
+        )
+    return key

@@ -7,10 +7,10 @@ from typing import Any, Self
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.core import Tracer
+import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from wflow.checks import to_real
+from wflow.checks import finite, known, to_real
 
 from .extras import bayes
 
@@ -44,7 +44,9 @@ class Coordinates(eqx.Module):
     def of(cls, example: PyTree, supports: PyTree | None = None) -> Self:
         """Coordinates of points like ``example``; see ``Target.of``."""
         paths, structure = jax.tree_util.tree_flatten_with_path(example)
-        leaves = [to_real(leaf, "leaf") for _, leaf in paths]
+        leaves = [to_real(leaf, "example") for _, leaf in paths]
+        for leaf in leaves:
+            finite("Target.of", "example", leaf)
         if not leaves or not all(leaf.size for leaf in leaves):
             raise ValueError("Target.of: expected an example that holds numbers.")
         names = tuple(
@@ -61,6 +63,10 @@ class Coordinates(eqx.Module):
     def dim(self) -> int:
         """The dimension d."""
         return sum(map(math.prod, self.shapes))
+
+    def log_jacobian(self, x: Float[Array, " d"]) -> Float[Array, ""]:
+        r"""$\log|\det|$ of the derivative of x to the leaves."""
+        return self.leaves(x)[1]
 
     def leaves(
         self, x: Float[Array, " d"]
@@ -97,7 +103,7 @@ class Coordinates(eqx.Module):
                 f"Target: expected a point of the structure {self.structure}, found "
                 f"{jax.tree.structure(point)}."
             )
-        leaves = [to_real(leaf, "leaf") for leaf in jax.tree.leaves(point)]
+        leaves = [to_real(leaf, "point") for leaf in jax.tree.leaves(point)]
         inner = list(map(_inverse, self.names, self.bijections, leaves))
         found = tuple(jnp.shape(leaf) for leaf in inner)
         if found != self.shapes:
@@ -119,13 +125,14 @@ def _per_leaf(supports: PyTree | None, example: PyTree) -> list[str]:
                 f"found {', '.join(sorted(map(str, unknown)))}."
             )
         supports = {name: supports.get(name, "real") for name in example}
+    wanted = "Target.of: expected supports, one name or a pytree of names like the"
     try:
-        return jax.tree.leaves(jax.tree.broadcast(supports, example))
+        found = jax.tree.leaves(jax.tree.broadcast(supports, example))
     except ValueError:
-        raise ValueError(
-            "Target.of: expected supports, one name or a pytree of names like the "
-            f"example, found {supports}."
-        ) from None
+        raise ValueError(f"{wanted} example, found {supports}.") from None
+    if not all(isinstance(support, str) for support in found):
+        raise ValueError(f"{wanted} example, found {supports}.")
+    return found
 
 
 def _bijection(name: str, support: Any, leaf: Array) -> Any:
@@ -140,7 +147,7 @@ def _bijection(name: str, support: Any, leaf: Array) -> Any:
     distributions = bayes("numpyro.distributions", "Target.of: a support")
     constraint = getattr(distributions.constraints, SUPPORTS[support])
     inside = leaf.ndim >= constraint.event_dim
-    if inside and not isinstance(leaf, Tracer):
+    if inside and known(leaf) is not None:
         inside = bool(jnp.all(constraint(leaf)))
     if not inside:
         raise ValueError(
@@ -155,7 +162,8 @@ def _inverse(name: str, bijection: Any, leaf: Array) -> Array:
     if bijection is None:
         return leaf
     found = bijection.inv(leaf)
-    if not isinstance(found, Tracer) and not bool(jnp.all(jnp.isfinite(found))):
+    values = known(found)
+    if values is not None and not np.isfinite(values).all():
         raise ValueError(
             f"Target: expected {name} in the interior of its support, found {leaf}."
         )

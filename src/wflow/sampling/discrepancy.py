@@ -6,13 +6,14 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
-from wflow.checks import real_field
+from wflow.checks import finite, instance, real_field, shape
 from wflow.energies import AbstractEnergy
 from wflow.kernels import Gaussian as GaussianKernel
 from wflow.kernels import matvec
 from wflow.measures import Particles, UnsupportedMeasureError
 
 from .embeddings import AbstractEmbedding
+from .reduced import check_kernel
 
 
 class EmbeddedDiscrepancy(AbstractEnergy):
@@ -22,6 +23,10 @@ class EmbeddedDiscrepancy(AbstractEnergy):
     $\frac12\iint k\,d\pi\,d\pi$. Unlike the mean-shift flow it needs the target's
     ``log_normaliser`` $\log Z$ (0 for a normalised density).
 
+    Raises:
+        TypeError: the kernel is not ``kernels.Gaussian``, or there is no embedding.
+        ValueError: a bandwidth that is not positive.
+
     Reference: Belhadji, Sharp, Marzouk, arXiv:2502.10600.
     """
 
@@ -30,6 +35,12 @@ class EmbeddedDiscrepancy(AbstractEnergy):
     log_normaliser: Float[Array, ""] = eqx.field(
         converter=real_field("log_normaliser"), default=0.0
     )
+
+    def __check_init__(self) -> None:
+        instance(self, "embedding", self.embedding, AbstractEmbedding, "an embedding")
+        check_kernel(self, "kernel", self.kernel)
+        shape(self, "log_normaliser", self.log_normaliser, ())
+        finite(self, "log_normaliser", self.log_normaliser)
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         del t

@@ -9,7 +9,7 @@ import lineax as lx
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from wflow.checks import to_real
+from wflow.checks import count, finite, shape, to_real, within
 
 
 # Of the bilinear element on a square, corners in the order 00, 01, 10, 11; without h:
@@ -38,7 +38,9 @@ class EllipticModel(eqx.Module):
 
     Raises:
         ValueError: ``cells < 1``, a ``mesh`` below 2 or that is no multiple of it,
-            points that are not ``(k, 2)`` or lie outside, a source of another shape.
+            points that are not ``(k, 2)`` or lie outside, a source of another shape or
+            not finite.
+        TypeError: an argument of the wrong type.
 
     Reference: Aristoff, Bangerth, SIAM Review 65 (2023), section 2.
     """
@@ -56,25 +58,26 @@ class EllipticModel(eqx.Module):
         source: ArrayLike = 10.0,
     ):
         """Make the model of a mesh and its observations."""
-        if cells < 1 or mesh < 2 or mesh % cells != 0:
+        count(self, "cells", cells)
+        count(self, "mesh", mesh, 2)
+        if mesh % cells != 0:
             raise ValueError(
                 "EllipticModel: expected cells >= 1 and mesh >= 2, a multiple of "
                 f"cells, found cells {cells} and mesh {mesh}."
             )
-        known = np.asarray(points, float)
-        if known.ndim != 2 or known.shape[1] != 2:
-            raise ValueError(
-                f"EllipticModel: expected points of shape (k, 2), found {known.shape}."
-            )
-        if not ((known >= 0) & (known <= 1)).all():
-            raise ValueError("EllipticModel: expected points in the unit square.")
+        points, source = to_real(points, "points"), to_real(source, "source")
+        shape(self, "points", points, ("k", 2))
+        if points.size == 0:
+            raise ValueError("EllipticModel: expected points, found (0, 2).")
+        within(self, "points in the unit square", points, 0, 1)
+        finite(self, "source", source)
         if jnp.shape(source) not in ((), (mesh, mesh)):
             raise ValueError(
                 f"EllipticModel: expected a source that is a number or ({mesh}, "
-                f"{mesh}), found {jnp.shape(source)}."
+                f"{mesh}), found shape {jnp.shape(source)}."
             )
         self.cells, self.mesh = cells, mesh
-        self.points, self.source = to_real(points, "points"), to_real(source, "source")
+        self.points, self.source = points, source
 
     @property
     def dim(self) -> int:

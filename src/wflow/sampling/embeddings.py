@@ -10,21 +10,19 @@ estimators); Belhadji, Sharp, Marzouk, arXiv:2502.10600 (mean shift).
 
 import abc
 from collections.abc import Callable
-from typing import Self
+from typing import Any, Self
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from wflow.checks import real_field
+from wflow.checks import function, instance, real_field, shape, within
 from wflow.kernels import Gaussian as GaussianKernel
 from wflow.kernels import log_matvec, log_mixture_embedding
 from wflow.measures import Gaussian, GaussianMixture, Particles
-from wflow.parameters import Learnable
 
+from .density import check_density
 from .rules import AbstractRule, GaussHermite
 
 
@@ -78,6 +76,11 @@ class ExactEmbedding(AbstractEmbedding):
 
     target: Gaussian | GaussianMixture | Particles
 
+    def __check_init__(self) -> None:
+        kinds = (Gaussian, GaussianMixture, Particles)
+        what = "a Gaussian, a GaussianMixture or Particles"
+        instance(self, "target", self.target, kinds, what)
+
     def cost(self, dim: int) -> int:
         del dim
         return 0
@@ -85,6 +88,7 @@ class ExactEmbedding(AbstractEmbedding):
     def __call__(
         self, kernel: GaussianKernel, y: Float[Array, "n d"]
     ) -> tuple[Float[Array, " n"], Float[Array, "n d"]]:
+        check_points(self, kernel, y)
         match self.target:
             case Particles():
                 x, w = self.target.x, self.target.w
@@ -100,12 +104,19 @@ class ExactEmbedding(AbstractEmbedding):
 
 
 def _check_gamma(owner: object, gamma: Array) -> None:
-    if isinstance(gamma, Tracer | Learnable | jax.ShapeDtypeStruct):
-        return
-    if not ((np.asarray(gamma) >= 0) & (np.asarray(gamma) <= 1)).all():
-        raise ValueError(
-            f"{type(owner).__name__}: expected gamma in [0, 1], found {gamma}."
-        )
+    shape(owner, "gamma", gamma, ())
+    within(owner, "gamma", gamma, 0, 1)
+
+
+def check_points(owner: object, kernel: Any, y: Any) -> None:
+    """Refuse another kernel than the Gaussian, and what are no points ``(n, d)``.
+
+    Raises:
+        TypeError: the kernel is another one.
+        ValueError: the points have another shape.
+    """
+    instance(owner, "kernel", kernel, GaussianKernel, "kernels.Gaussian")
+    shape(owner, "y", y, ("n", "d"))
 
 
 class _Sampled(AbstractEmbedding):
@@ -113,6 +124,10 @@ class _Sampled(AbstractEmbedding):
 
     log_density: eqx.AbstractVar[LogDensity]
     rule: eqx.AbstractVar[AbstractRule]
+
+    def __check_init__(self) -> None:
+        function(self, "log_density", self.log_density, "one point")
+        instance(self, "rule", self.rule, AbstractRule, "a quadrature rule")
 
     def cost(self, dim: int) -> int:
         return self.rule.nodes(dim)[1].size
@@ -122,6 +137,8 @@ class _Sampled(AbstractEmbedding):
 
     def _nodes(self, kernel: GaussianKernel, y: Array) -> tuple[Array, Array, Array]:
         """Offsets h z, log-weights, and the logarithm of the kernel's integral."""
+        check_points(self, kernel, y)
+        check_density(self, "log_density", self.log_density, y[0])
         z, b = self.rule.nodes(y.shape[1])
         z, log_b = jnp.asarray(z, y.dtype), jnp.log(jnp.asarray(b, y.dtype))
         return kernel.colour(z), log_b, _log_integral(kernel, y)
@@ -209,11 +226,14 @@ class FredholmEmbedding(AbstractEmbedding):
         return 1
 
     def __check_init__(self) -> None:
+        function(self, "log_density", self.log_density, "one point")
         _check_gamma(self, self.gamma)
 
     def __call__(
         self, kernel: GaussianKernel, y: Float[Array, "n d"]
     ) -> tuple[Float[Array, " n"], Float[Array, "n d"]]:
+        check_points(self, kernel, y)
+        check_density(self, "log_density", self.log_density, y[0])
         logs, scores = jax.vmap(jax.value_and_grad(self.log_density))(y)
         logs, scores = logs.astype(y.dtype), scores.astype(y.dtype)
         scores = jnp.where(jnp.isfinite(logs)[:, None], scores, 0)

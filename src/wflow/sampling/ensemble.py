@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import lineax as lx
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
-from wflow.checks import real_field
+from wflow.checks import finite, function, instance, positive, real_field, shape
 from wflow.flows import AbstractContinuousFlow
 from wflow.measures import Gaussian, Particles, UnsupportedMeasureError
 
@@ -38,26 +38,17 @@ class GaussianInverseProblem(eqx.Module):
     prior: Gaussian
 
     def __check_init__(self) -> None:
-        if jnp.ndim(self.data) != 1:
-            raise ValueError(
-                "GaussianInverseProblem: expected data of shape (k,), found "
-                f"{jnp.shape(self.data)}."
-            )
-        if not isinstance(self.prior, Gaussian):
-            raise TypeError(
-                "GaussianInverseProblem: expected a Gaussian prior, found "
-                f"{type(self.prior).__name__}."
-            )
+        function(self, "forward", self.forward, "parameters (d,)")
+        shape(self, "data", self.data, ("k",))
+        finite(self, "data", self.data)
+        instance(self, "prior", self.prior, Gaussian, "a Gaussian")
         std = self.noise_std
         if jnp.shape(std) not in ((), jnp.shape(self.data)):
             raise ValueError(
                 "GaussianInverseProblem: expected noise_std a number or of shape "
                 f"{jnp.shape(self.data)}, found {jnp.shape(std)}."
             )
-        if not isinstance(std, jax.core.Tracer) and not bool(jnp.all(std > 0)):
-            raise ValueError(
-                f"GaussianInverseProblem: expected noise_std > 0, found {std}."
-            )
+        positive(self, "noise_std", std)
 
     def predict(self, x: Float[Array, " d"]) -> Float[Array, " k"]:
         """$G(x)$, refused where it is not shaped like the data."""
@@ -141,6 +132,9 @@ class ALDIFlow(AbstractEnsembleFlow):
 
     log_density: Callable[[Array], Array]
 
+    def __check_init__(self) -> None:
+        function(self, "log_density", self.log_density, "one point")
+
     def drift(self, mu: Particles) -> Float[Array, "n d"]:
         score = jax.vmap(jax.grad(self.log_density))(mu.x)
         return score @ mu.cov + _correction(mu)
@@ -166,11 +160,9 @@ class GradientFreeALDIFlow(AbstractEnsembleFlow):
     problem: GaussianInverseProblem
 
     def __check_init__(self) -> None:
-        if not isinstance(self.problem, GaussianInverseProblem):
-            raise TypeError(
-                "GradientFreeALDIFlow: expected a GaussianInverseProblem, which knows "
-                f"its forward model and data, found {type(self.problem).__name__}."
-            )
+        kind = GaussianInverseProblem
+        what = "a GaussianInverseProblem, which knows its forward model and data"
+        instance(self, "problem", self.problem, kind, what)
 
     def drift(self, mu: Particles) -> Float[Array, "n d"]:
         problem = self.problem
@@ -211,12 +203,9 @@ class ConsensusFlow(AbstractEnsembleFlow):
     )
 
     def __check_init__(self) -> None:
-        b = self.inverse_temperature
-        known = eqx.is_array(b) and not isinstance(b, jax.core.Tracer)
-        if known and not bool(jnp.all(b > 0)):
-            raise ValueError(
-                f"ConsensusFlow: expected inverse_temperature > 0, found {b}."
-            )
+        function(self, "log_density", self.log_density, "one point")
+        shape(self, "inverse_temperature", self.inverse_temperature, ())
+        positive(self, "inverse_temperature", self.inverse_temperature)
 
     def _consensus(self, mu: Particles) -> Particles:
         logs = jax.vmap(self.log_density)(mu.x)

@@ -1,13 +1,10 @@
 """Gaussian laws under the flow of KL to a Gaussian, in closed form."""
 
-import math
-
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.core import Tracer
 from jaxtyping import ArrayLike
 
+from wflow.checks import instance, known, non_negative, shape
 from wflow.measures import Gaussian
 
 
@@ -42,12 +39,8 @@ def gaussian_shk(
 
     Reference: Liero, Mielke, Tse, Zhu, arXiv:2504.20400 (the equations of the moments).
     """
-    for law in (initial, target):
-        if not isinstance(law, Gaussian):
-            raise TypeError(
-                "gaussian_shk: expected initial and target to be Gaussian, found "
-                f"{type(law).__name__}."
-            )
+    for name, law in (("initial", initial), ("target", target)):
+        instance("gaussian_shk", name, law, Gaussian, "a Gaussian")
     if initial.dim != target.dim:
         raise ValueError(
             "gaussian_shk: expected initial and target of one dimension, found "
@@ -72,15 +65,9 @@ def gaussian_shk(
 
 
 def _check(t: ArrayLike, alpha: ArrayLike, beta: ArrayLike) -> None:
-    known = {
-        name: np.asarray(value)
-        for name, value in (("t", t), ("alpha", alpha), ("beta", beta))
-        if not isinstance(value, Tracer)
-    }
-    for name, value in known.items():
-        if not (value.shape == () and 0 <= value < math.inf):
-            raise ValueError(
-                f"gaussian_shk: expected {name} >= 0 and finite, found {value}."
-            )
-    if {"alpha", "beta"} <= known.keys() and known["alpha"] == known["beta"] == 0:
+    for name, value in (("t", t), ("alpha", alpha), ("beta", beta)):
+        non_negative("gaussian_shk", name, value)
+        shape("gaussian_shk", name, value, ())
+    strengths = known(alpha), known(beta)
+    if all(strength is not None and strength == 0 for strength in strengths):
         raise ValueError("gaussian_shk: alpha and beta are both zero.")

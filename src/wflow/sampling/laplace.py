@@ -9,11 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optimistix as optx
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float
 
-from wflow.checks import to_real
+from wflow.checks import count, known, to_real
 from wflow.measures import Gaussian
+
+from .density import check_density
 
 
 # Curvatures are of coordinates scaled to unit diagonal, so that units do not matter.
@@ -45,7 +46,8 @@ def laplace(
 
     Raises:
         ValueError: a start that is not a vector, or at which the log-density is not
-            finite.
+            finite, a log-density that is no real number, or ``max_steps`` below 1.
+        TypeError: an argument of the wrong type.
         RuntimeError: no mode within ``max_steps``.
 
     Warns:
@@ -56,8 +58,14 @@ def laplace(
     start = to_real(start, "start")
     if start.ndim != 1:
         raise ValueError(f"laplace: expected start of shape (d,), found {start.shape}.")
+    if start.size == 0:
+        raise ValueError(
+            "laplace: expected start with at least one number, found (0,)."
+        )
+    count("laplace", "max_steps", max_steps)
+    check_density("laplace", "log_density", log_density, start)
     mode, cov, found = _mode(log_density, start, max_steps)
-    if not isinstance(mode, Tracer):
+    if known(mode) is not None:
         _check(start, max_steps, *map(float, found))
     return Gaussian(mode, cov)
 

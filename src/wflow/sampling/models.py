@@ -17,6 +17,7 @@ class Model(NamedTuple):
     constrain: Callable[[Array], dict[str, Array]]
     names: tuple[str, ...]
     unconstrain: Callable[[Mapping[str, Array]], Array]
+    log_jacobian: Callable[[Array], Array]
 
 
 def numpyro_model(
@@ -76,4 +77,11 @@ def numpyro_model(
         own = {name: point[name] for name in latent}
         return ravel_pytree(infer.unconstrain_fn(model, args, kwargs, own))[0]
 
-    return Model(log_density, constrain, names, unconstrain)
+    fixed = handlers.seed(model, key)
+
+    def log_jacobian(x: Array) -> Array:
+        own = infer.constrain_fn(fixed, args, kwargs, sites(x))
+        of_parameters, _ = infer.log_density(fixed, args, kwargs, own)
+        return log_density(x) - of_parameters.astype(x.dtype)
+
+    return Model(log_density, constrain, names, unconstrain, log_jacobian)

@@ -8,10 +8,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optimistix as optx
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
 
-from wflow.checks import to_real
+from wflow.checks import (
+    cast,
+    count,
+    finite,
+    instance,
+    known,
+    non_negative,
+    positive,
+    random_key,
+    shape,
+    to_real,
+    within,
+)
 from wflow.flows import AbstractContinuousFlow
 from wflow.kernels import Gaussian as GaussianKernel
 from wflow.measures import Particles
@@ -79,10 +90,11 @@ class MSIP(AbstractContinuousFlow):
         self.max_shift = None if max_shift is None else to_real(max_shift, "max_shift")
 
     def __check_init__(self) -> None:
-        longest = self.max_shift
-        known = eqx.is_array(longest) and not isinstance(longest, Tracer)
-        if known and not float(longest) > 0:
-            raise ValueError(f"MSIP: expected max_shift > 0, found {longest}.")
+        shape(self, "log_normaliser", self.log_normaliser, ())
+        finite(self, "log_normaliser", self.log_normaliser)
+        if self.max_shift is not None:
+            shape(self, "max_shift", self.max_shift, ())
+            positive(self, "max_shift", self.max_shift, infinite=True)
 
     @property
     def energy(self) -> ReducedDiscrepancy:
@@ -143,41 +155,51 @@ class MSIP(AbstractContinuousFlow):
         """
         y = nodes_of(self, mu)
         system = unwrap(self.system)
-        if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((y, system.ridge))):
+        points, ridge = known(y), known(system.ridge)
+        if points is None or ridge is None:
             return
-        log_v0, shift = _embed(system, y)
-        if isinstance(log_v0, Tracer):
+        whole = np.isfinite(points).all(axis=1)
+        if not whole.all():
+            raise ValueError(f"MSIP: particle {np.argmin(whole)} is not finite.")
+        embedded = _embed(system, y)
+        log_v0, shift = (known(part) for part in embedded)
+        if log_v0 is None or shift is None:
             return
-        log_v0, finite = np.asarray(log_v0), np.isfinite(np.asarray(y)).all(axis=1)
-        if not finite.all():
-            raise ValueError(f"MSIP: particle {np.argmin(finite)} is not finite.")
         if np.isneginf(log_v0).all():
             raise ValueError(
                 "MSIP: no particle sees the target: its log-density is -inf around "
                 "every one."
             )
-        finite = np.isfinite(log_v0) & np.isfinite(np.asarray(shift)).all(axis=1)
-        if not finite.all():
-            i = int(np.argmin(finite))
+        whole = np.isfinite(log_v0) & np.isfinite(shift).all(axis=1)
+        if not whole.all():
+            i = int(np.argmin(whole))
             raise ValueError(
                 "MSIP: the log-density or its gradient is not finite around particle "
-                f"{i} at {np.asarray(y)[i].tolist()}."
+                f"{i} at {points[i].tolist()}."
             )
-        if len(np.unique(np.asarray(y), axis=0)) < len(y):
+        pair = _coinciding(points)
+        if pair is not None:
+            told = f"MSIP: particles {pair[0]} and {pair[1]} coincide"
             if system.pseudo_inverse:
                 raise ValueError(
-                    "MSIP: particles coincide and the ridge is 0; move them apart, or "
-                    "give a ridge."
+                    f"{told} and the ridge is 0; move them apart, or give a ridge."
                 )
+            warnings.warn(f"{told}; they will move as one.", stacklevel=3)
+        if y.dtype == jnp.float32 and 0 < float(ridge) < _RIDGE_FLOAT32:
             warnings.warn(
-                "MSIP: particles coincide; they will move as one.", stacklevel=3
-            )
-        if y.dtype == jnp.float32 and 0 < float(system.ridge) < _RIDGE_FLOAT32:
-            warnings.warn(
-                f"MSIP: ridge {float(system.ridge):.1g} is below the rounding of a "
+                f"MSIP: ridge {float(ridge):.1g} is below the rounding of a "
                 "float32 kernel matrix; take 1e-4 or float64.",
                 stacklevel=3,
             )
+
+
+def _coinciding(points: np.ndarray) -> tuple[int, int] | None:
+    """Indices of two equal points, the first that there are."""
+    _, first, own = np.unique(points, axis=0, return_index=True, return_inverse=True)
+    again = np.flatnonzero(first[own.ravel()] != np.arange(len(points)))
+    if not again.size:
+        return None
+    return int(first[own.ravel()[again[0]]]), int(again[0])
 
 
 @eqx.filter_jit
@@ -209,11 +231,12 @@ class MeanShiftRun(eqx.Module):
 def _particles(initial: Any) -> Particles:
     if isinstance(initial, Particles):
         return initial
-    x = jnp.asarray(initial)
+    given = initial if isinstance(initial, jax.Array) else np.asarray(initial)
+    x = given if given.dtype.kind in "iub" else to_real(initial, "initial")
     if x.ndim != 2 or x.shape[0] < 1 or not jnp.issubdtype(x.dtype, jnp.floating):
         raise ValueError(
-            "expected initial particles of shape (n, d), n >= 1, of floating dtype, "
-            f"found shape {x.shape} of {x.dtype}."
+            "MSIP: expected initial particles of shape (n, d), n >= 1, of floating "
+            f"dtype, found shape {x.shape} of {x.dtype}."
         )
     return Particles.from_samples(x)
 
@@ -245,24 +268,54 @@ def damped_iteration(
             about 1e-2; by default all steps share them.
 
     Raises:
-        ValueError: ``damping <= 0``, ``steps < 1``, positions that are not floating
-            ``(n, d)``, or a start that ``MSIP.check`` refuses.
+        ValueError: ``damping <= 0``, ``steps < 1``, a negative ``tol``, a box whose
+            sides are the wrong way round, positions that are not floating ``(n, d)``,
+            or a start that ``MSIP.check`` refuses.
+        TypeError: an argument of the wrong type.
 
     Reference: Belhadji, Sharp, Marzouk, arXiv:2605.14142.
     """
-    if not isinstance(damping, Tracer) and not float(damping) > 0:
-        raise ValueError(f"damped_iteration: expected damping > 0, found {damping}.")
-    if steps < 1:
-        raise ValueError(f"damped_iteration: expected steps >= 1, found {steps}.")
+    owner = "damped_iteration"
+    instance(owner, "flow", flow, MSIP, "an MSIP flow")
+    positive(owner, "damping", damping)
+    shape(owner, "damping", damping, ())
+    count(owner, "steps", steps)
+    non_negative(owner, "tol", tol, infinite=True)
+    shape(owner, "tol", tol, ())
+    if key is not None:
+        key = random_key(owner, "key", key)
     mu = _particles(initial)
+    if box is not None:
+        _check_box(owner, box, mu.dim)
     flow.check(mu)
-    flow = _cast(unwrap(flow), mu.dtype)
+    flow = cast(unwrap(flow), mu.dtype)
     damping, tol = jnp.asarray(damping, mu.dtype), jnp.asarray(tol, mu.dtype)
     if box is not None:
         lowest, highest = (jnp.asarray(side, mu.dtype) for side in box)
         box = lowest, highest
     y, energy, residual = _iterate(flow, mu, damping, tol, box, key, steps)
     return MeanShiftRun(flow, mu.with_state((y, mu.logw)), energy, residual)
+
+
+def _check_box(owner: str, box: Any, dim: int) -> None:
+    if not isinstance(box, list | tuple) or len(box) != 2:
+        raise ValueError(
+            f"{owner}: expected box, two sides (lowest, highest), found "
+            f"{type(box).__name__}."
+        )
+    for side in box:
+        if np.shape(side) not in ((), (dim,)):
+            raise ValueError(
+                f"{owner}: expected sides of box that are numbers or ({dim},), found "
+                f"shape {np.shape(side)}."
+            )
+        within(owner, "box", side, -np.inf, np.inf)
+    lowest, highest = (known(jnp.asarray(side)) for side in box)
+    if lowest is not None and highest is not None and not (lowest <= highest).all():
+        raise ValueError(
+            f"{owner}: expected box with its lowest values first, found {lowest} "
+            f"before {highest}."
+        )
 
 
 @eqx.filter_jit
@@ -293,12 +346,6 @@ def _iterate(
     return y, energy, residual
 
 
-def _cast(flow: Any, dtype: Any) -> Any:
-    return jax.tree.map(
-        lambda leaf: leaf.astype(dtype) if eqx.is_inexact_array(leaf) else leaf, flow
-    )
-
-
 def stationary(
     flow: MSIP,
     initial: Particles | Float[Array, "n d"],
@@ -315,19 +362,43 @@ def stationary(
 
     Raises:
         RuntimeError: the search did not converge.
+        ValueError: a tolerance or ``max_steps`` out of range, or a start that
+            ``MSIP.check`` refuses.
+        TypeError: an argument of the wrong type.
     """
+    instance("stationary", "flow", flow, MSIP, "an MSIP flow")
+    for name, tolerance in (("rtol", rtol), ("atol", atol)):
+        shape("stationary", name, tolerance, ())
+        positive("stationary", name, tolerance)
+    count("stationary", "max_steps", max_steps)
     mu = _particles(initial)
     flow.check(mu)
-    flow = _cast(unwrap(flow), mu.dtype)
-    return mu.with_state((_root(flow, mu.x, rtol, atol, max_steps), mu.logw))
+    flow = cast(unwrap(flow), mu.dtype)
+    y, ended, left = _root(flow, mu.x, rtol, atol, max_steps)
+    told = f"stationary: no particles at rest within {max_steps} steps"
+    if known(ended) is None:
+        y = eqx.error_if(y, ~ended, f"{told}.")
+    elif not bool(ended):
+        raise RuntimeError(
+            f"{told}, a mean shift of {float(left):.3g} is left; go on with "
+            "damped_iteration first, or allow more max_steps."
+        )
+    return mu.with_state((y, mu.logw))
 
 
 @eqx.filter_jit
-def _root(flow: MSIP, y: Array, rtol: float, atol: float, max_steps: int) -> Array:
-    return optx.root_find(
+def _root(
+    flow: MSIP, y: Array, rtol: float, atol: float, max_steps: int
+) -> tuple[Array, Array, Array]:
+    """Where the search ended, whether it did, and the longest mean shift there."""
+    found = optx.root_find(
         lambda y, flow: flow.system.displacement(y),
         optx.Dogleg(rtol=rtol, atol=atol),
         y,
         args=flow,
         max_steps=max_steps,
-    ).value
+        throw=False,
+    )
+    left = flow.system.displacement(jax.lax.stop_gradient(found.value))
+    ended = found.result == optx.RESULTS.successful
+    return found.value, ended, _largest(jax.lax.stop_gradient(left))

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from wflow.checks import count, random_key, shape
 from wflow.measures import AbstractDensity, GaussianMixture
 
 
@@ -27,6 +28,7 @@ class Joker(AbstractDensity):
     """
 
     def log_density(self, x: Float[Array, " 2"]) -> Float[Array, ""]:
+        shape(self, "x", x, (2,))
         matrix, offset, scales, shifts = _constants(x.dtype)
         z = (jnp.linalg.solve(matrix, x - offset) - shifts) / scales
         z = z.at[2, 1].add(-(z[2, 0] ** 2))
@@ -35,7 +37,8 @@ class Joker(AbstractDensity):
         return jax.nn.logsumexp(logs) - jnp.log(3.0) - log_det
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n 2"]:
-        which, noise = jax.random.split(key)
+        count("Joker.sample", "n", n)
+        which, noise = jax.random.split(random_key("Joker.sample", "key", key))
         z = jax.random.normal(noise, (n, 2))
         matrix, offset, scales, shifts = _constants(z.dtype)
         c = jax.random.choice(which, 3, (n,))
@@ -62,8 +65,7 @@ class Joker(AbstractDensity):
         Raises:
             ValueError: fewer than two nodes.
         """
-        if nodes < 2:
-            raise ValueError(f"Joker.lines: expected nodes >= 2, found {nodes}.")
+        count("Joker.lines", "nodes", nodes, 2)
         # The trapezoidal rule: for an analytic function of this decay it converges
         # faster than any power of the spacing.
         z = np.linspace(-_REACH, _REACH, nodes)

@@ -7,14 +7,17 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.core import Tracer
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow.checks import finite, known, positive, shape, to_real
+from wflow.checks import function as check_function
 from wflow.energies import MMD, KernelSteinDiscrepancy
 from wflow.kernels import AbstractKernel
 from wflow.kernels import Gaussian as GaussianKernel
 from wflow.measures import Gaussian, GaussianMixture, Particles
 
+from .density import check_density
 from .embeddings import AbstractEmbedding
 from .reduced import KernelSystem, nodes_of
 
@@ -38,6 +41,7 @@ class Quadrature(eqx.Module):
 
     def expect(self, function: Callable[[Array], Array]) -> Array:
         r"""$\sum_i w_i f(y_i)$ for a function of one point."""
+        check_function(self, "function", function, "one point")
         return jnp.tensordot(self.weights, jax.vmap(function)(self.nodes), axes=1)
 
     @property
@@ -88,12 +92,16 @@ class Quadrature(eqx.Module):
 
         ``kernel`` is a kernel (twice differentiable) or the bandwidth of a Gaussian.
         """
+        check_density("ksd", "log_density", log_density, self.nodes[0])
         energy = KernelSteinDiscrepancy(_kernel(kernel), log_density)
         return jnp.sqrt(jnp.maximum(2 * energy.value(self._measure()), 0))
 
 
 def _kernel(kernel: AbstractKernel | ArrayLike) -> AbstractKernel:
-    return kernel if isinstance(kernel, AbstractKernel) else GaussianKernel(kernel)
+    if isinstance(kernel, AbstractKernel):
+        return kernel
+    positive("Quadrature", "kernel", kernel)
+    return GaussianKernel(kernel)
 
 
 def optimal_quadrature(
@@ -104,26 +112,43 @@ def optimal_quadrature(
 ) -> Quadrature:
     r"""The weights $K^{-1}v_0$ of any nodes, normalised: of any sampler's draws.
 
+    Where the log-density is nan at a node, all weights are, and a warning names it.
+
     Warns:
         UserWarning: weights beyond 100 in size or a sum that cancels: the kernel is too
             wide for the nodes. (Not under ``jit``.)
 
     Raises:
-        ValueError: a bandwidth that is not positive, or a negative ridge.
+        ValueError: a bandwidth that is not positive, a negative ridge, or nodes that
+            are not ``(n, d)`` or not finite.
+        TypeError: an argument of the wrong type.
 
     Reference: Belhadji, Sharp, Marzouk, arXiv:2502.10600.
     """
     system = KernelSystem(embedding, kernel, ridge)
+    if not isinstance(nodes, Particles):
+        nodes = to_real(nodes, "nodes")
+        shape("optimal_quadrature", "nodes", nodes, ("n", "d"))
     mu = nodes if isinstance(nodes, Particles) else Particles.from_samples(nodes)
+    finite("optimal_quadrature", "nodes", mu.x)
     return quadrature_of(system, mu)
 
 
 def quadrature_of(system: KernelSystem, mu: Any) -> Quadrature:
     """The nodes ``mu`` with the optimal weights of a kernel system."""
     y = nodes_of(system, mu)
-    quadrature, cancelled = _assemble(system, y)
-    known = not isinstance(cancelled, Tracer)
-    if known and not (cancelled > 1 / _LARGE and quadrature.max_abs_weight <= _LARGE):
+    quadrature, cancelled, broken = _assemble(system, y)
+    at = known(broken)
+    if at is not None and at.any():
+        i = int(np.argmax(at))
+        warnings.warn(
+            f"the log-density is nan around node {i} at {np.asarray(y)[i].tolist()}: "
+            "all weights are nan.",
+            stacklevel=3,
+        )
+    elif at is not None and not (
+        cancelled > 1 / _LARGE and quadrature.max_abs_weight <= _LARGE
+    ):
         warnings.warn(
             f"the largest weight is {float(quadrature.max_abs_weight):.3g}, and the "
             f"sum of weights is {float(cancelled):.3g} of the sum of their sizes: the "
@@ -136,7 +161,8 @@ def quadrature_of(system: KernelSystem, mu: Any) -> Quadrature:
 
 
 @eqx.filter_jit
-def _assemble(system: KernelSystem, y: Array) -> tuple[Quadrature, Array]:
+def _assemble(system: KernelSystem, y: Array) -> tuple[Quadrature, Array, Array]:
+    """The quadrature, how far its weights cancel, and where the target is nan."""
     omega, top = system.omega(y)
     total = jnp.sum(omega)
     cancelled = total / jnp.sum(jnp.abs(omega))
@@ -145,4 +171,5 @@ def _assemble(system: KernelSystem, y: Array) -> tuple[Quadrature, Array]:
         spectrum[0], jnp.finfo(y.dtype).eps * spectrum[-1]
     )
     quadrature = Quadrature(y, omega / total, condition, top + jnp.log(total))
-    return quadrature, cancelled
+    broken = jnp.isnan(system.embedding(system.kernel, y)[0])
+    return quadrature, cancelled, broken

@@ -6,10 +6,18 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
-from wflow.checks import real_field, to_real
+from wflow.checks import (
+    finite,
+    instance,
+    known,
+    non_negative,
+    positive,
+    real_field,
+    shape,
+    to_real,
+)
 from wflow.energies import AbstractEnergy
 from wflow.geometries import AbstractGeometry
 from wflow.kernels import Gaussian as GaussianKernel
@@ -27,8 +35,35 @@ def nodes_of(owner: object, mu: Any) -> Float[Array, "n d"]:
     return mu.x
 
 
-def _is_known(value: Any) -> bool:
-    return not isinstance(value, Tracer | Learnable | jax.ShapeDtypeStruct)
+def check_kernel(owner: object, name: str, kernel: Any) -> None:
+    """Refuse another kernel than the Gaussian, and a bandwidth out of range.
+
+    Raises:
+        TypeError: the kernel is another one.
+        ValueError: its bandwidth is not positive, or no invertible matrix.
+    """
+    instance(owner, name, kernel, GaussianKernel, "kernels.Gaussian")
+    check_bandwidth(owner, f"{name}.bandwidth", kernel.bandwidth)
+
+
+def check_bandwidth(owner: object, name: str, h: Any) -> None:
+    """Refuse a bandwidth that is not positive, or no invertible matrix.
+
+    Raises:
+        ValueError: it is one of these.
+    """
+    # By numpy: known numbers stay known while a caller is being traced.
+    found = known(h)
+    if found is None or found.ndim < 2:
+        positive(owner, name, h)
+        return
+    shape(owner, name, h, ("d", "d"))
+    finite(owner, name, h)
+    if np.linalg.slogdet(found)[0] == 0:
+        raise ValueError(
+            f"{type(owner).__name__}: expected {name} > 0 or an invertible matrix, "
+            f"found one of rank {np.linalg.matrix_rank(found)}."
+        )
 
 
 class KernelSystem(eqx.Module):
@@ -39,7 +74,7 @@ class KernelSystem(eqx.Module):
     pseudo-inverse.
 
     Raises:
-        TypeError: the kernel is not ``kernels.Gaussian``.
+        TypeError: the kernel is not ``kernels.Gaussian``, or there is no embedding.
         ValueError: a bandwidth that is not positive (as a matrix: not invertible), or a
             negative ridge.
     """
@@ -56,23 +91,16 @@ class KernelSystem(eqx.Module):
         ridge: ArrayLike | Learnable = 1e-8,
     ):
         """Make the system of an embedding."""
-        if not isinstance(kernel, GaussianKernel):
-            raise TypeError(
-                f"the kernel must be kernels.Gaussian, found {type(kernel).__name__}."
-            )
-        h = kernel.bandwidth
-        if _is_known(h):
-            # By numpy: known numbers stay known while a caller is being traced.
-            h = np.asarray(h)
-            valid = np.linalg.det(h) != 0 if h.ndim == 2 else (h > 0).all()
-            if not (valid and np.isfinite(h).all()):
-                raise ValueError(f"expected a kernel bandwidth > 0, found {h}.")
-        if _is_known(ridge) and not (np.asarray(ridge) >= 0).all():
-            raise ValueError(f"expected ridge >= 0, found {ridge}.")
+        instance(self, "embedding", embedding, AbstractEmbedding, "an embedding")
+        check_kernel(self, "kernel", kernel)
+        ridge = to_real(ridge, "ridge")
+        shape(self, "ridge", ridge, ())
+        non_negative(self, "ridge", ridge)
         self.embedding = embedding
         self.kernel = kernel
-        self.ridge = to_real(ridge, "ridge")
-        self.pseudo_inverse = _is_known(ridge) and bool(np.all(np.asarray(ridge) == 0))
+        self.ridge = ridge
+        given = None if isinstance(ridge, Learnable) else known(ridge)
+        self.pseudo_inverse = given is not None and bool(given == 0)
 
     def matrix(self, y: Float[Array, "n d"]) -> Float[Array, "n n"]:
         r"""$K + \lambda I$."""
@@ -148,6 +176,11 @@ class ReducedDiscrepancy(AbstractEnergy):
         converter=real_field("log_normaliser"), default=0.0
     )
 
+    def __check_init__(self) -> None:
+        instance(self, "system", self.system, KernelSystem, "a KernelSystem")
+        shape(self, "log_normaliser", self.log_normaliser, ())
+        finite(self, "log_normaliser", self.log_normaliser)
+
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         del t
         y = nodes_of(self, mu)
@@ -171,6 +204,11 @@ class MeanShiftGeometry(AbstractGeometry):
     log_normaliser: Float[Array, ""] = eqx.field(
         converter=real_field("log_normaliser"), default=0.0
     )
+
+    def __check_init__(self) -> None:
+        instance(self, "system", self.system, KernelSystem, "a KernelSystem")
+        shape(self, "log_normaliser", self.log_normaliser, ())
+        finite(self, "log_normaliser", self.log_normaliser)
 
     def _raise(self, mu: Any, differential: Any) -> Float[Array, "n d"]:
         y, system = nodes_of(self, mu), self.system

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from wflow.checks import count, random_key
+
 
 # A tensor rule with more nodes than this costs more than what it is good for.
 _MAX_NODES = 4096
@@ -37,10 +39,10 @@ class GaussHermite(AbstractRule):
     order: int = eqx.field(static=True, default=3)
 
     def __check_init__(self) -> None:
-        if self.order < 1:
-            raise ValueError(f"GaussHermite: expected order >= 1, found {self.order}.")
+        count(self, "order", self.order)
 
     def nodes(self, dim: int) -> tuple[Float[Array, "q dim"], Float[Array, " q"]]:
+        count(self, "dim", dim)
         if self.order**dim > _MAX_NODES:
             raise ValueError(
                 f"GaussHermite: {self.order}^{dim} nodes in {dim} dimensions; take "
@@ -63,10 +65,11 @@ class MonteCarlo(AbstractRule):
     key: PRNGKeyArray
 
     def __check_init__(self) -> None:
-        if self.size < 1:
-            raise ValueError(f"MonteCarlo: expected size >= 1, found {self.size}.")
+        count(self, "size", self.size)
+        random_key(self, "key", self.key)
 
     def nodes(self, dim: int) -> tuple[Float[Array, "q dim"], Float[Array, " q"]]:
+        count(self, "dim", dim)
         z = jax.random.normal(self.key, (self.size, dim))
         return z, jnp.full(self.size, 1 / self.size)
 
@@ -88,13 +91,12 @@ class RadialSpherical(AbstractRule):
     radii: int = eqx.field(static=True, default=3)
 
     def __check_init__(self) -> None:
-        if self.directions < 1 or self.radii < 1:
-            raise ValueError(
-                "RadialSpherical: expected directions >= 1 and radii >= 1, found "
-                f"{self.directions} and {self.radii}."
-            )
+        count(self, "directions", self.directions)
+        count(self, "radii", self.radii)
+        random_key(self, "key", self.key)
 
     def nodes(self, dim: int) -> tuple[Float[Array, "q dim"], Float[Array, " q"]]:
+        count(self, "dim", dim)
         # |z|^2 / 2 has the Gamma law of shape d/2: Golub, Welsch, Math. Comp. 23 (1969)
         # with the Jacobi matrix of the Laguerre polynomials.
         a, n = dim / 2 - 1, np.arange(self.radii)

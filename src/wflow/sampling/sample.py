@@ -11,8 +11,10 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from wflow.checks import count, finite, instance, random_key, to_real
 from wflow.measures import Particles
 
+from .density import check_density
 from .methods import SHK, AbstractMethod
 from .samples import Samples
 from .target import Target
@@ -33,7 +35,9 @@ def sample(
 ) -> Samples:
     """Weighted particles of a density that is known up to a factor.
 
-    Under ``jit``, ``vmap`` and ``grad`` nothing is checked and nothing is warned of.
+    Under ``jit``, ``vmap`` and ``grad`` shapes and types are checked, values are not,
+    and nothing is warned of. Where the log-density is -inf or nan along the way is not
+    looked at, only at the start and at the end.
 
     Args:
         log_density: its logarithm at one point: an array ``(d,)`` or a pytree of
@@ -50,18 +54,24 @@ def sample(
     Raises:
         ValueError: a start that is not ``(n, d)`` or not of floating dtype, whose
             weights sum to 0, or at which the log-density is not finite (the first
-            particle is named).
+            particle is named); too few particles for the method, or particles that
+            coincide where it needs their spread; a log-density that is no real number.
+        TypeError: an argument of the wrong type.
         SolveError: the particles went to infinity; the sentence says when.
 
     Warns:
-        UserWarning: the weights rest on a twentieth of the particles or fewer, or what
-            the method has to say of its step.
+        UserWarning: weight lies where the density is 0 or nan, the weights rest on a
+            twentieth of the particles or fewer, or what the method has to say of its
+            step.
     """
     method = SHK() if method is None else method
+    instance("sample", "method", method, AbstractMethod, "a method")
+    count("sample", "saves", saves)
+    key = random_key("sample", "key", key)
     target, start = _prepared(log_density, initial, supports)
-    if saves < 1:
-        raise ValueError(f"sample: expected saves >= 1, found {saves}.")
+    check_density("sample", "log_density", target.log_density, start.x[0])
     _check_start(target, start)
+    method.check(target.log_density, start)
     run = method.run(target.log_density, start, key, saves)
     end = run.particles
     quadrature = run.quadrature
@@ -77,9 +87,12 @@ def sample(
         method=method.name,
         quadrature=quadrature,
         acceptance=run.acceptance,
+        chains=method.chain_count(end.n),
     )
     if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(run)):
         return samples
+    if (sentence := _outside(samples)) is not None:
+        warnings.warn(sentence, stacklevel=2)
     for sentence in method.warnings(target.log_density, run):
         warnings.warn(sentence, stacklevel=2)
     if not samples.signed and samples.ess < _FEW * end.n:
@@ -108,6 +121,8 @@ def _prepared(
     if not leaves:
         raise ValueError("sample: expected initial particles, found none.")
     _check_floating(leaves)
+    if isinstance(initial, list | tuple) and not any(map(np.ndim, leaves)):
+        initial = to_real(initial, "initial")  # rows of numbers
     plain = isinstance(initial, jax.Array | np.ndarray)
     if isinstance(log_density, Target):
         if supports is not None:
@@ -116,8 +131,11 @@ def _prepared(
     elif plain and supports is None:
         target, mapped = Target(log_density), False
     else:
+        _check_rows(initial)
         example = jax.tree.map(lambda leaf: leaf[0], initial)
         target, mapped = Target.of(log_density, example, supports), True
+    if mapped:
+        _check_rows(initial)
     points = jax.vmap(target.unconstrain)(initial) if mapped else initial
     if points.ndim != 2 or points.shape[0] < 1:
         raise ValueError(
@@ -129,11 +147,41 @@ def _prepared(
 
 def _check_floating(leaves: list[Any]) -> None:
     for leaf in leaves:
+        to_real(leaf, "initial")
         if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
             raise ValueError(
                 "sample: expected initial particles of floating dtype, found "
                 f"{jnp.result_type(leaf)}."
             )
+
+
+def _check_rows(initial: PyTree) -> None:
+    """A leading axis of particles on every leaf, the same for all."""
+    sizes = {np.shape(leaf)[:1] for leaf in jax.tree.leaves(initial)}
+    if len(sizes) != 1 or sizes <= {(), (0,)}:
+        raise ValueError(
+            "sample: expected initial points with one leading axis of particles, found "
+            f"leading sizes {sorted(size[0] if size else 0 for size in sizes)}."
+        )
+    for leaf in jax.tree.leaves(initial):
+        finite("sample", "initial", leaf)
+
+
+def _outside(samples: Samples) -> str | None:
+    """How much weight lies where the density is 0 or nan, and what to do about it."""
+    logs = np.asarray(_log_densities(samples.target, samples.particles))
+    size = np.abs(np.asarray(samples.weights))
+    lost = ~np.isfinite(logs) & (size > 0)
+    if not lost.any():
+        return None
+    i = int(np.argmax(lost))
+    share = 100 * float(size[lost].sum() / size.sum())
+    return (
+        f"{samples.method}: {share:.3g} % of the weight lies outside the support: the "
+        f"log-density is {logs[i]} at particle {i}, {samples.particles[i].tolist()}. "
+        "Give supports=, write the density in coordinates without an edge, or take "
+        "MALA, NUTS or SHK, which reject such moves."
+    )
 
 
 def _check_start(target: Target, start: Particles) -> None:

@@ -1,5 +1,6 @@
 """What sampling returns: weighted points, and how good they are."""
 
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
+from wflow.checks import function as check_function
+from wflow.checks import positive, random_key
 from wflow.energies import KernelSteinDiscrepancy
 from wflow.kernels import AbstractKernel, median_bandwidth
 from wflow.kernels import Gaussian as GaussianKernel
@@ -22,6 +25,10 @@ from .target import Target
 
 if TYPE_CHECKING:
     import arviz
+
+
+# Particles from which a bandwidth can be read.
+_FEWEST = 2
 
 
 class SignedWeightsError(ValueError):
@@ -50,6 +57,8 @@ class Samples(eqx.Module):
         method: its name.
         quadrature: of methods that are one, with condition number and evidence.
         acceptance: mean probability to accept at the end, of methods that reject.
+        chains: how many Markov chains the particles are, taking turns; None where they
+            interact, and are none.
     """
 
     particles: Float[Array, "n d"]
@@ -62,6 +71,7 @@ class Samples(eqx.Module):
     method: str = eqx.field(static=True)
     quadrature: Quadrature | None = None
     acceptance: Float[Array, ""] | None = None
+    chains: int | None = eqx.field(static=True, default=None)
 
     @property
     def signed(self) -> bool:
@@ -85,7 +95,12 @@ class Samples(eqx.Module):
         return jax.vmap(self.target.constrain)(self.particles)
 
     def expect(self, function: Callable[[dict[str, Array]], Array]) -> Array:
-        r"""$\sum_i w_i f(\theta_i)$ for a function of one particle's parameters."""
+        r"""$\sum_i w_i f(\theta_i)$ for a function of one particle's parameters.
+
+        Raises:
+            TypeError: it is no function.
+        """
+        check_function("expect", "function", function, "the parameters")
         values = jax.vmap(lambda x: function(self.target.constrain(x)))(self.particles)
         return jnp.tensordot(self.weights, values, axes=1)
 
@@ -118,10 +133,20 @@ class Samples(eqx.Module):
 
         ``kernel`` is a kernel (twice differentiable) or the bandwidth of a Gaussian, by
         default the median rule at the particles. It sees no missing mode far away.
+
+        Raises:
+            ValueError: a bandwidth that is not positive, or fewer than two particles to
+                take one from.
         """
+        if kernel is None and len(self.particles) < _FEWEST:
+            raise ValueError(
+                "ksd: expected at least 2 particles where kernel is not given, found "
+                f"{len(self.particles)}."
+            )
         if kernel is None:
             kernel = median_bandwidth(self.particles)
         if not isinstance(kernel, AbstractKernel):
+            positive("ksd", "kernel", kernel)
             kernel = GaussianKernel(kernel)
         nothing = jnp.full_like(self.weights, -jnp.inf)
         measure = Particles(self.particles, nothing, self.weights)
@@ -130,43 +155,82 @@ class Samples(eqx.Module):
     def modes(self, radius: float | None = None) -> list[Mode]:
         """The modes that the particles climb to, with the weight that does, in order.
 
-        See ``find_modes``.
+        Of the density with respect to its parameters, and by their names; see
+        ``find_modes``.
         """
-        return find_modes(
-            self.target.log_density, self.particles, self.weights, radius=radius
-        )
+        return find_modes(self.target, self.particles, self.weights, radius=radius)
 
     def draws(self, key: PRNGKeyArray) -> Float[Array, "n d"]:
         """As many particles of equal weight, by systematic resampling.
 
         Raises:
             SignedWeightsError: the method is a quadrature.
+            TypeError: the key is none.
         """
+        key = random_key("draws", "key", key)
         mu = Particles(self.particles, self.log_weights)
         return resampled(key, mu).x
 
     def to_arviz(self, key: PRNGKeyArray | None = None) -> "arviz.InferenceData":
-        """For ArviZ: one chain of draws with their log-densities.
+        """For ArviZ: draws with their log-densities, in as many chains as there are.
 
-        Weights that are not equal are resampled, with ``key`` (by default that of 0).
+        Of NUTS, its chains. Of ULA and MALA, where every particle is a chain, its
+        states at the later half of the saved times (take ``saves=`` of ``sample`` for
+        more of them). Particles of a method in which they interact are one sample:
+        they come as one chain, of which ArviZ's ess and r_hat say nothing. So do
+        weights that are not equal, which are resampled first, with ``key`` (by default
+        that of 0).
 
         Raises:
             SignedWeightsError: the method is a quadrature.
             ModuleNotFoundError: ArviZ is not installed (the extra ``bayes``).
+
+        Warns:
+            UserWarning: the particles are no chains.
         """
         if self.signed:
             raise SignedWeightsError("to_arviz", self.method)
+        if key is not None:
+            key = random_key("to_arviz", "key", key)
         arviz = bayes("arviz", "to_arviz")
-        x = self.particles
-        if not bool(jnp.allclose(self.weights, 1 / len(x))):
-            x = self.draws(jax.random.key(0) if key is None else key)
-        found = jax.vmap(self.target.constrain)(x)
-        logs = jax.vmap(self.target.log_density)(x)
-        return arviz.from_dict(
-            posterior={name: np.asarray(value)[None] for name, value in found.items()},
-            sample_stats={"lp": np.asarray(logs)[None]},
-            attrs={"inference_library": "wflow", "method": self.method},
-        )
+        chains = self._chains()
+        if chains is None:
+            kind = "" if self._equal() else "weighted "
+            warnings.warn(
+                f"to_arviz: {self.method} gives one sample of {len(self.particles)} "
+                f"{kind}particles, no Markov chains: ArviZ's ess and r_hat do not "
+                "hold; see Samples.ess, and compare runs with other keys.",
+                stacklevel=2,
+            )
+            x = self.particles
+            if not self._equal():
+                x = self.draws(jax.random.key(0) if key is None else key)
+            chains = x[None]
+        found = jax.vmap(jax.vmap(self.target.constrain))(chains)
+        logs = jax.vmap(jax.vmap(self.target.log_density))(chains)
+        with warnings.catch_warnings():
+            # Chains may well outnumber their draws.
+            warnings.filterwarnings("ignore", "More chains", UserWarning)
+            return arviz.from_dict(
+                posterior={name: np.asarray(value) for name, value in found.items()},
+                sample_stats={"lp": np.asarray(logs)},
+                attrs={"inference_library": "wflow", "method": self.method},
+            )
+
+    def _equal(self) -> bool:
+        return bool(jnp.allclose(self.weights, 1 / len(self.weights)))
+
+    def _chains(self) -> Float[Array, "chains draws d"] | None:
+        """States of Markov chains, where there are such."""
+        if self.chains is None or not self._equal():
+            return None
+        n, dim = self.particles.shape
+        if self.chains < n:
+            each = n // self.chains
+            draws = self.particles[: each * self.chains]
+            return jnp.swapaxes(draws.reshape(each, self.chains, dim), 0, 1)
+        later = self.history.x[len(self.times) // 2 :]
+        return jnp.swapaxes(later, 0, 1)
 
     def summary(self) -> dict[str, tuple[float, float]]:
         """Mean and standard deviation of every number, by its label."""

@@ -9,10 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from wflow.checks import real_field
+from wflow.checks import function, instance, random_key, real_field
 from wflow.measures import Gaussian, UnsupportedMeasureError
 
 from .coordinates import Coordinates
+from .density import check_density
 from .models import numpyro_model
 
 
@@ -26,15 +27,20 @@ class Target(eqx.Module):
             parameter, ``x``, the coordinates themselves.
         names: of the parameters to read, in their order.
         unconstrain: a point as its user writes it to coordinates ``(d,)``.
+        log_jacobian: what ``log_density`` owes to ``constrain``, of coordinates
+            ``(d,)``: without it, the density with respect to the parameters themselves.
+            None where there is none, or none is known.
 
     Raises:
         ValueError: no names, or one twice.
+        TypeError: what should be a function is none.
     """
 
     log_density: Callable[[Float[Array, " d"]], Float[Array, ""]]
     constrain: Callable[[Float[Array, " d"]], dict[str, Array]]
     names: tuple[str, ...] = eqx.field(static=True)
     unconstrain: Callable[[Any], Float[Array, " d"]]
+    log_jacobian: Callable[[Float[Array, " d"]], Float[Array, ""]] | None
 
     def __init__(
         self,
@@ -42,13 +48,22 @@ class Target(eqx.Module):
         constrain: Callable[[Array], dict[str, Array]] | None = None,
         names: tuple[str, ...] = ("x",),
         unconstrain: Callable[[Any], Array] | None = None,
+        log_jacobian: Callable[[Array], Array] | None = None,
     ):
         self.log_density = log_density
         self.constrain = _alone if constrain is None else constrain
-        self.names = tuple(names)
+        self.names = (names,) if isinstance(names, str) else tuple(names)
         self.unconstrain = real_field("x") if unconstrain is None else unconstrain
+        self.log_jacobian = log_jacobian
 
     def __check_init__(self) -> None:
+        function(self, "log_density", self.log_density, "one point")
+        function(self, "constrain", self.constrain, "coordinates (d,)")
+        function(self, "unconstrain", self.unconstrain, "a point")
+        if self.log_jacobian is not None:
+            function(self, "log_jacobian", self.log_jacobian, "coordinates (d,)")
+        for name in self.names:
+            instance(self, "names", name, str, "texts")
         if not self.names or len(set(self.names)) < len(self.names):
             raise ValueError(
                 f"Target: expected names, each once, found {list(self.names)}."
@@ -56,6 +71,14 @@ class Target(eqx.Module):
 
     def __call__(self, x: Float[Array, " d"]) -> Float[Array, ""]:
         return self.log_density(x)
+
+    def parameter_density(self, x: Float[Array, " d"]) -> Float[Array, ""]:
+        """The log-density with respect to the parameters, at the coordinates ``x``.
+
+        That of coordinates, the log-Jacobian left out. Maxima of the two differ.
+        """
+        found = self.log_density(x)
+        return found if self.log_jacobian is None else found - self.log_jacobian(x)
 
     def scalars(self, x: Float[Array, " d"]) -> Float[Array, " p"]:
         """All parameters at ``x``, one number after the other."""
@@ -73,7 +96,13 @@ class Target(eqx.Module):
 
     def reading(self, *names: str) -> Self:
         """The same target, of which ``names`` are read, in this order."""
-        return type(self)(self.log_density, self.constrain, names, self.unconstrain)
+        return type(self)(
+            self.log_density,
+            self.constrain,
+            names,
+            self.unconstrain,
+            self.log_jacobian,
+        )
 
     def whitened(self, law: Gaussian) -> Self:
         r"""The same target in coordinates z with $x = m + L z$, $L L^\top = S$.
@@ -89,6 +118,7 @@ class Target(eqx.Module):
             _Read(self.constrain, affine),
             self.names,
             _Written(self.unconstrain, affine),
+            None if self.log_jacobian is None else _Pulled(self.log_jacobian, affine),
         )
 
     @classmethod
@@ -110,17 +140,23 @@ class Target(eqx.Module):
 
         Raises:
             ValueError: an unknown support, a point outside the interior of its
-                support, an example without numbers, a density that is no scalar.
+                support, an example without numbers or with nan, a density that is no
+                real number.
+            TypeError: a density that is no function or returns no number.
             ModuleNotFoundError: supports need the extra ``bayes``.
         """
         coordinates = Coordinates.of(example, supports)
         density = _Density(log_density, coordinates)
         x = jax.ShapeDtypeStruct((coordinates.dim,), jnp.result_type(float))
-        if (shape := jnp.shape(jax.eval_shape(density, x))) != ():
-            raise ValueError(
-                f"Target.of: expected a log_density of shape (), found {shape}."
-            )
-        return cls(density, coordinates.parameters, coordinates.names, coordinates)
+        point = jax.eval_shape(density.point, x)
+        check_density("Target.of", "log_density", log_density, point)
+        return cls(
+            density,
+            coordinates.parameters,
+            coordinates.names,
+            coordinates,
+            coordinates.log_jacobian,
+        )
 
     @classmethod
     def from_numpyro(
@@ -139,8 +175,11 @@ class Target(eqx.Module):
 
         Raises:
             ValueError: the model has no latent site, or one that is discrete.
+            TypeError: the model is no function, or the key none.
             ModuleNotFoundError: the extra ``bayes`` is missing.
         """
+        function("Target.from_numpyro", "model", model, "its arguments")
+        key = random_key("Target.from_numpyro", "key", key)
         return cls(*numpyro_model(model, args, kwargs, key))
 
 
@@ -155,7 +194,11 @@ class _Density(eqx.Module):
     def __call__(self, x: Array) -> Array:
         leaves, log_det = self.coordinates.leaves(x)
         point = self.coordinates.structure.unflatten(leaves)
-        return self.log_density(point).astype(x.dtype) + log_det
+        return jnp.asarray(self.log_density(point)).astype(x.dtype) + log_det
+
+    def point(self, x: Array) -> PyTree:
+        """What the log-density is asked at."""
+        return self.coordinates.structure.unflatten(self.coordinates.leaves(x)[0])
 
 
 class _Affine(eqx.Module):

@@ -19,6 +19,7 @@ TABLE = {
         "one_of",
         "plain_errors",
         "positive",
+        "random_key",
         "real_field",
         "require",
         "shape",

@@ -2,20 +2,26 @@
 
 import abc
 from collections.abc import Callable
+from typing import Any
 
 import diffrax
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray
 
+from wflow.checks import count, known, non_negative, positive, shape
 from wflow.energies import KDE, AbstractEnergy, KLDivergence
 from wflow.flows import AbstractFlow, AbstractJumpFlow
 from wflow.measures import Particles
 from wflow.sampling.quadrature import Quadrature
 from wflow.solve import Solution, solve
 
+
+# Particles that have a density estimate; the spread, in roundings, that is none.
+_FEWEST = 2
+_ROUNDING = 16
 
 LogDensity = Callable[[Float[Array, " d"]], Float[Array, ""]]
 
@@ -27,7 +33,8 @@ class Run(eqx.Module):
         measures: Particles with a leading axis of saved times, the last one the result.
         times: of the flow (of chains: steps), ``(saves,)``.
         energy: the energy that the method lowers, or an estimate of the Kullback-
-            Leibler divergence up to the target's constant, ``(saves,)``.
+            Leibler divergence up to the target's constant (nan of a single particle),
+            ``(saves,)``.
         evaluations: of the log-density, with or without its gradient.
         quadrature: signed weights of the last particles, of methods that have them.
         acceptance: mean probability to accept at the end, of methods that reject.
@@ -49,6 +56,14 @@ class Run(eqx.Module):
 class AbstractMethod(eqx.Module):
     """A way to move particles to a target; what it needs is in its fields."""
 
+    def chain_count(self, n: int) -> int | None:
+        """How many Markov chains ``n`` particles are: one each, or they take turns.
+
+        None where particles interact, and are no chains.
+        """
+        del n
+        return None
+
     @property
     def name(self) -> str:
         """What messages and tables call it."""
@@ -63,6 +78,14 @@ class AbstractMethod(eqx.Module):
         saves: int,
     ) -> Run:
         """Particles from ``initial`` towards the density, at ``saves`` times."""
+
+    def check(self, log_density: LogDensity, initial: Particles) -> None:
+        """Refuse a start from which the method cannot sample.
+
+        Raises:
+            ValueError: there are too few particles, or they coincide.
+        """
+        del log_density, initial
 
     def warnings(self, log_density: LogDensity, run: Run) -> list[str]:
         """Sentences on what makes the result of a run doubtful."""
@@ -81,8 +104,9 @@ class AbstractFlowMethod(AbstractMethod):
         """The declaration of the motion."""
 
     def __check_init__(self) -> None:
-        check_count(self, steps=self.steps)
-        check_positive(self, step=self.step)
+        count(self, "steps", self.steps)
+        shape(self, "step", self.step, ())
+        positive(self, "step", self.step)
 
     @abc.abstractmethod
     def cost(self, log_density: LogDensity, dim: int) -> int:
@@ -161,8 +185,36 @@ def march(
 
 
 def kl_estimate(log_density: LogDensity) -> AbstractEnergy:
-    r"""$\int\log(\hat\rho/\pi)\,d\mu$ with a kernel estimate of bandwidth by rule."""
-    return KLDivergence(log_density, KDE())
+    r"""$\int\log(\hat\rho/\pi)\,d\mu$ with a kernel estimate of bandwidth by rule.
+
+    nan where particles have no such estimate: one alone, or all at one place.
+    """
+    return _Estimate(KLDivergence(log_density, KDE()))
+
+
+class _Estimate(AbstractEnergy):
+    """A divergence of particles with a spread; a run does not end for want of one."""
+
+    divergence: KLDivergence
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        if mu.n < _FEWEST:
+            return jnp.full((), jnp.nan, mu.dtype)
+        flat = jnp.any(_flat(mu.x, mu.normalised().w))
+        # The rule for the bandwidth would refuse them, inside of compiled code.
+        apart = jnp.arange(mu.x.size, dtype=mu.dtype).reshape(mu.x.shape)
+        x, logw = jnp.where(flat, apart, mu.x), jnp.where(flat, 0, mu.logw)
+        return jnp.where(
+            flat, jnp.nan, self.divergence.value(mu.with_state((x, logw)), t)
+        )
+
+
+def _flat(x: Float[Array, "n d"], w: Float[Array, " n"]) -> Bool[Array, " d"]:
+    """Coordinates in which particles of positive weight coincide, up to rounding."""
+    lowest = jnp.min(jnp.where(w[:, None] > 0, x, jnp.inf), axis=0)
+    highest = jnp.max(jnp.where(w[:, None] > 0, x, -jnp.inf), axis=0)
+    size = jnp.maximum(jnp.abs(lowest), jnp.abs(highest))
+    return highest - lowest <= _ROUNDING * jnp.finfo(x.dtype).eps * size
 
 
 @eqx.filter_jit
@@ -171,27 +223,64 @@ def energies(energy: AbstractEnergy, measures: Particles) -> Float[Array, " save
     return jax.lax.map(energy.value, measures)
 
 
-def check_count(owner: object, **counts: int) -> None:
-    """Refuse numbers of things that are not at least one.
+def check_number(
+    owner: object, initial: Particles, least: int, because: str = "they interact"
+) -> None:
+    """Refuse a start of too few particles.
 
     Raises:
-        ValueError: one is below.
+        ValueError: there are fewer than ``least``.
     """
-    for name, count in counts.items():
-        if count < 1:
-            raise ValueError(
-                f"{type(owner).__name__}: expected {name} >= 1, found {count}."
-            )
+    if initial.n < least:
+        raise ValueError(
+            f"{type(owner).__name__}: expected at least {least} particles in "
+            f"{initial.dim} dimensions, found {initial.n}: {because}."
+        )
 
 
-def check_positive(owner: object, **values: float) -> None:
-    """Refuse numbers that are not above zero.
+def check_apart(owner: object, initial: Particles, because: str) -> None:
+    """Refuse a start whose particles are all at one place.
 
     Raises:
-        ValueError: one is not.
+        ValueError: they are.
     """
-    for name, value in values.items():
-        if not isinstance(value, Tracer) and not 0 < float(value) < np.inf:
-            raise ValueError(
-                f"{type(owner).__name__}: expected {name} > 0, found {value}."
-            )
+    flat = known(_flat(initial.x, initial.w))
+    if flat is not None and flat.all():
+        raise ValueError(
+            f"{type(owner).__name__}: the initial particles all coincide; {because}."
+        )
+
+
+def check_spread(owner: object, initial: Particles, because: str) -> None:
+    """Refuse a start whose particles coincide in some coordinate.
+
+    Raises:
+        ValueError: they do; the sentence says in which.
+    """
+    flat = known(_flat(initial.x, initial.w))
+    if flat is not None and flat.any():
+        raise ValueError(
+            f"{type(owner).__name__}: the initial particles coincide in coordinate "
+            f"{int(np.argmax(flat))}; {because}."
+        )
+
+
+def check_strengths(
+    owner: object, alpha: Float[Array, ""], beta: Float[Array, ""]
+) -> None:
+    """Refuse strengths below zero, and no strength at all.
+
+    Raises:
+        ValueError: one is negative or not finite, or both are zero.
+    """
+    for name, value in (("alpha", alpha), ("beta", beta)):
+        shape(owner, name, value, ())
+        non_negative(owner, name, value)
+    if is_zero(alpha) and is_zero(beta):
+        raise ValueError(f"{type(owner).__name__}: alpha and beta are both zero.")
+
+
+def is_zero(strength: Float[Array, ""]) -> bool:
+    """Whether a strength is known to be zero."""
+    found = known(strength)
+    return found is not None and bool(found == 0)

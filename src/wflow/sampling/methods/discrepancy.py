@@ -6,9 +6,18 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from wflow.checks import real_field
+from wflow.checks import (
+    function,
+    instance,
+    known,
+    non_negative,
+    positive,
+    real_field,
+    shape,
+)
 from wflow.energies import AbstractEnergy
 from wflow.flows import AbstractFlow, GradientFlow, NoiseInjectionFlow
 from wflow.geometries import HellingerKantorovich
@@ -18,8 +27,9 @@ from wflow.sampling.discrepancy import EmbeddedDiscrepancy
 from wflow.sampling.embeddings import AbstractEmbedding, FredholmEmbedding
 from wflow.sampling.msip import MSIP
 from wflow.sampling.quadrature import optimal_quadrature
+from wflow.sampling.reduced import check_bandwidth
 
-from .base import AbstractFlowMethod, LogDensity, Run
+from .base import AbstractFlowMethod, LogDensity, Run, check_strengths
 
 
 # Makes the embedding of a log-density; one that ignores it knows the target otherwise.
@@ -33,8 +43,26 @@ class _Embedded(AbstractFlowMethod):
     embedding: eqx.AbstractVar[Embed]
     ridge: eqx.AbstractVar[float]
 
+    def __check_init__(self) -> None:
+        check_bandwidth(self, "bandwidth", self.bandwidth)
+        # A class that makes one is as good as a function.
+        if not callable(self.embedding):
+            function(self, "embedding", self.embedding, "the log-density")
+        shape(self, "ridge", self.ridge, ())
+        non_negative(self, "ridge", self.ridge)
+
+    def embedded(self, log_density: LogDensity) -> AbstractEmbedding:
+        """The target's embedding.
+
+        Raises:
+            TypeError: what should make one does not.
+        """
+        found = self.embedding(log_density)
+        instance(self, "embedding", found, AbstractEmbedding, "to make an embedding")
+        return found
+
     def cost(self, log_density: LogDensity, dim: int) -> int:
-        return self.embedding(log_density).cost(dim)
+        return self.embedded(log_density).cost(dim)
 
 
 class MeanShift(_Embedded):
@@ -65,6 +93,11 @@ class MeanShift(_Embedded):
     ridge: float = eqx.field(static=True, default=1e-8)
     max_shift: float | None = eqx.field(static=True, default=None)
 
+    def __check_init__(self) -> None:
+        if self.max_shift is not None:
+            shape(self, "max_shift", self.max_shift, ())
+            positive(self, "max_shift", self.max_shift, infinite=True)
+
     def flow(self, log_density: LogDensity, initial: Particles) -> MSIP:
         flow = self._flow(log_density, 0.0)
         flow.check(initial)
@@ -73,7 +106,7 @@ class MeanShift(_Embedded):
     def _flow(self, log_density: LogDensity, log_normaliser: ArrayLike) -> MSIP:
         kernel = GaussianKernel(self.bandwidth)
         return MSIP(
-            self.embedding(log_density),
+            self.embedded(log_density),
             kernel,
             self.ridge,
             log_normaliser,
@@ -113,6 +146,10 @@ class MMDFlow(_Embedded):
     ridge: float = eqx.field(static=True, default=1e-8)
     noise: Float[Array, ""] = eqx.field(converter=real_field("noise"), default=0.0)
 
+    def __check_init__(self) -> None:
+        shape(self, "noise", self.noise, ())
+        non_negative(self, "noise", self.noise)
+
     def energy(self, log_density: LogDensity, initial: Particles) -> AbstractEnergy:
         return _discrepancy(self, log_density, initial)
 
@@ -143,6 +180,9 @@ class WFRMMD(_Embedded):
     alpha: Float[Array, ""] = eqx.field(converter=real_field("alpha"), default=1.0)
     beta: Float[Array, ""] = eqx.field(converter=real_field("beta"), default=1.0)
 
+    def __check_init__(self) -> None:
+        check_strengths(self, self.alpha, self.beta)
+
     def energy(self, log_density: LogDensity, initial: Particles) -> AbstractEnergy:
         return _discrepancy(self, log_density, initial)
 
@@ -164,7 +204,14 @@ class Falling(eqx.Module):
 def _discrepancy(
     method: _Embedded, log_density: LogDensity, initial: Particles
 ) -> EmbeddedDiscrepancy:
-    embedding = method.embedding(log_density)
+    embedding = method.embedded(log_density)
     kernel = GaussianKernel(method.bandwidth)
     start = optimal_quadrature(initial, embedding, kernel, method.ridge)
+    log_z = known(start.log_evidence)
+    if log_z is not None and not np.isfinite(log_z):
+        raise ValueError(
+            f"{method.name}: no estimate of the target's normaliser from the initial "
+            f"particles (their optimal weights sum to {log_z:.3g} in logarithm); start "
+            "more of them near the target, or take a shorter bandwidth or more ridge."
+        )
     return EmbeddedDiscrepancy(embedding, kernel, start.log_evidence)

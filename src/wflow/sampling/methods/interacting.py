@@ -3,7 +3,7 @@
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from wflow.checks import real_field
+from wflow.checks import instance, one_of, positive, real_field, shape
 from wflow.energies import KLDivergence
 from wflow.flows import AbstractFlow, GradientFlow
 from wflow.geometries import Stein
@@ -15,7 +15,13 @@ from wflow.sampling.ensemble import (
     GradientFreeALDIFlow,
 )
 
-from .base import AbstractFlowMethod, LogDensity
+from .base import (
+    AbstractFlowMethod,
+    LogDensity,
+    check_apart,
+    check_number,
+    check_spread,
+)
 
 
 class SVGD(AbstractFlowMethod):
@@ -24,7 +30,9 @@ class SVGD(AbstractFlowMethod):
     ``kernel`` is one, or a rule that makes one of the positions at every step.
 
     Raises:
-        ValueError: a step or number of steps that is not positive.
+        ValueError: a step or number of steps that is not positive; at the start: fewer
+            than two particles, or all at one place.
+        TypeError: the kernel is none.
 
     Reference: Liu, Wang, NeurIPS 2016, equation (8).
     """
@@ -32,6 +40,14 @@ class SVGD(AbstractFlowMethod):
     step: float = eqx.field(static=True, default=0.05)
     steps: int = eqx.field(static=True, default=1000)
     kernel: AbstractKernel | MedianGaussian = eqx.field(default_factory=MedianGaussian)
+
+    def __check_init__(self) -> None:
+        kinds = (AbstractKernel, MedianGaussian)
+        instance(self, "kernel", self.kernel, kinds, "a kernel, or a rule for one")
+
+    def check(self, log_density: LogDensity, initial: Particles) -> None:
+        check_number(self, initial, 2, "one alone climbs to a mode, see find_modes")
+        check_apart(self, initial, "they would move as one; start them apart")
 
     def cost(self, log_density: LogDensity, dim: int) -> int:
         del log_density, dim
@@ -49,7 +65,8 @@ class ALDI(AbstractFlowMethod):
     forward model is evaluated in place of gradients. Take more than d + 1 particles.
 
     Raises:
-        ValueError: a step or number of steps that is not positive.
+        ValueError: a step or number of steps that is not positive; at the start: no
+            more particles than dimensions, or particles that coincide in one.
         TypeError: gradient-free, and the target is not a ``GaussianInverseProblem``.
 
     Reference: Garbuno-Inigo, Nuesken, Reich, SIAM J. Appl. Dyn. Syst. 19 (2020).
@@ -58,6 +75,12 @@ class ALDI(AbstractFlowMethod):
     step: float = eqx.field(static=True, default=0.05)
     steps: int = eqx.field(static=True, default=1000)
     gradient_free: bool = eqx.field(static=True, default=False)
+
+    def __check_init__(self) -> None:
+        one_of(self, "gradient_free", self.gradient_free, (False, True))
+
+    def check(self, log_density: LogDensity, initial: Particles) -> None:
+        check_span(self, initial)
 
     def cost(self, log_density: LogDensity, dim: int) -> int:
         del log_density, dim
@@ -76,7 +99,9 @@ class CBS(AbstractFlowMethod):
     A target of several modes is seen as the Gaussian around the one that wins.
 
     Raises:
-        ValueError: a step, number of steps or inverse temperature that is not positive.
+        ValueError: a step, number of steps or inverse temperature that is not positive;
+            at the start: no more particles than dimensions, or particles that coincide
+            in one.
 
     Reference: Carrillo, Hoffmann, Stuart, Vaes, Stud. Appl. Math. 148 (2022).
     """
@@ -87,6 +112,13 @@ class CBS(AbstractFlowMethod):
         converter=real_field("inverse_temperature"), default=1.0
     )
 
+    def __check_init__(self) -> None:
+        shape(self, "inverse_temperature", self.inverse_temperature, ())
+        positive(self, "inverse_temperature", self.inverse_temperature)
+
+    def check(self, log_density: LogDensity, initial: Particles) -> None:
+        check_span(self, initial)
+
     def cost(self, log_density: LogDensity, dim: int) -> int:
         del log_density, dim
         return 1
@@ -94,3 +126,14 @@ class CBS(AbstractFlowMethod):
     def flow(self, log_density: LogDensity, initial: Particles) -> AbstractFlow:
         del initial
         return ConsensusFlow(log_density, self.inverse_temperature)
+
+
+def check_span(owner: object, initial: Particles) -> None:
+    """Refuse an ensemble that cannot leave the plane in which it starts.
+
+    Raises:
+        ValueError: it has no more particles than dimensions, or they coincide in one.
+    """
+    because = "they move in the plane that they span"
+    check_number(owner, initial, initial.dim + 1, because)
+    check_spread(owner, initial, f"{because}; start them apart")

@@ -17,7 +17,8 @@ from .base import AbstractFlowMethod, LogDensity, Run
 class ULA(AbstractFlowMethod):
     r"""$x \leftarrow x + h\nabla\log\pi(x) + \sqrt{2h}\,\xi$: a chain each particle.
 
-    Its law at rest is off by order h.
+    Its law at rest is off by order h. Steps do not see the edge of a support: densities
+    that are zero somewhere need ``supports=``, or ``MALA``.
 
     Raises:
         ValueError: a step or number of steps that is not positive.
@@ -27,6 +28,9 @@ class ULA(AbstractFlowMethod):
 
     step: float = eqx.field(static=True, default=0.05)
     steps: int = eqx.field(static=True, default=1000)
+
+    def chain_count(self, n: int) -> int:
+        return n
 
     def cost(self, log_density: LogDensity, dim: int) -> int:
         del log_density, dim
@@ -50,6 +54,9 @@ class MALA(AbstractFlowMethod):
 
     step: float = eqx.field(static=True, default=0.05)
     steps: int = eqx.field(static=True, default=1000)
+
+    def chain_count(self, n: int) -> int:
+        return n
 
     def cost(self, log_density: LogDensity, dim: int) -> int:
         del log_density, dim

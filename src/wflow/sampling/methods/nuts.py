@@ -5,17 +5,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
+from wflow.checks import count
 from wflow.measures import Particles
 from wflow.sampling.extras import bayes
 
-from .base import (
-    AbstractMethod,
-    LogDensity,
-    Run,
-    check_count,
-    energies,
-    kl_estimate,
-)
+from .base import AbstractMethod, LogDensity, Run, energies, kl_estimate
 
 
 class NUTS(AbstractMethod):
@@ -40,7 +34,11 @@ class NUTS(AbstractMethod):
     chains: int = eqx.field(static=True, default=4)
 
     def __check_init__(self) -> None:
-        check_count(self, warmup=self.warmup, thin=self.thin, chains=self.chains)
+        for name in ("warmup", "thin", "chains"):
+            count(self, name, getattr(self, name))
+
+    def chain_count(self, n: int) -> int:
+        return min(self.chains, n)
 
     def run(
         self,
@@ -49,7 +47,7 @@ class NUTS(AbstractMethod):
         key: PRNGKeyArray,
         saves: int,
     ) -> Run:
-        chains = min(self.chains, initial.n)
+        chains = self.chain_count(initial.n)
         each = -(-initial.n // chains)
         keys = jax.random.split(key, chains)
         x, gradients = _chains(

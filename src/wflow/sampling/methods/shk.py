@@ -7,10 +7,17 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from wflow.checks import real_field
+from wflow.checks import (
+    function,
+    instance,
+    one_of,
+    positive,
+    real_field,
+    shape,
+    within,
+)
 from wflow.energies import KDE, AbstractParticleDensity, KLDivergence
 from wflow.flows import (
     AbstractFlow,
@@ -23,8 +30,18 @@ from wflow.flows import (
 )
 from wflow.geometries import Wasserstein
 from wflow.measures import Particles, resampled
+from wflow.sampling.density import check_density
 
-from .base import AbstractFlowMethod, LogDensity, Run, check_positive, march
+from .base import (
+    AbstractFlowMethod,
+    LogDensity,
+    Run,
+    check_number,
+    check_spread,
+    check_strengths,
+    is_zero,
+    march,
+)
 from .langevin import mean_acceptance
 
 
@@ -66,7 +83,9 @@ class SHK(AbstractFlowMethod):
 
     Raises:
         ValueError: a step, strength or share out of range, neither transport nor
-            reaction, or an unknown one.
+            reaction, or an unknown one; at the start: particles that coincide in some
+            coordinate, or one alone, where their density has to be estimated.
+        TypeError: the density, or ``smoothed``, is none.
 
     References: Lu, Lu, Nolen, arXiv:1905.09863; Lu, Slepcev, Wang, Nonlinearity 36
     (2023). ``smoothed`` after Pampel, Holbach, Hartung, Valsson, Phys. Rev. E 107
@@ -88,33 +107,44 @@ class SHK(AbstractFlowMethod):
 
     def __check_init__(self) -> None:
         check_strengths(self, self.alpha, self.beta)
-        for name, value, known in (
-            ("transport", self.transport, Transport.__args__),
-            ("reaction", self.reaction, Reaction.__args__),
-        ):
-            if value not in known:
-                raise ValueError(
-                    f"SHK: expected {name} to be one of {', '.join(known)}, found "
-                    f"{value!r}."
-                )
+        one_of(self, "transport", self.transport, Transport.__args__)
+        one_of(self, "reaction", self.reaction, Reaction.__args__)
+        kind = AbstractParticleDensity
+        instance(self, "density", self.density, kind, "a density of particles")
+        if self.smoothed is not None:
+            function(self, "smoothed", self.smoothed, "one point")
         if not (self.moves or self.reacts):
             raise ValueError(
                 "SHK: expected a transport or a reaction, found neither: transport "
                 f"{self.transport!r} with alpha {self.alpha}, reaction "
                 f"{self.reaction!r} with beta {self.beta}."
             )
-        if not 0 <= self.settle <= 1:
-            raise ValueError(f"SHK: expected settle in [0, 1], found {self.settle}.")
+        for name in ("settle", "resample_below"):
+            shape(self, name, getattr(self, name), ())
+            within(self, name, getattr(self, name), 0, 1)
+
+    def check(self, log_density: LogDensity, initial: Particles) -> None:
+        if self.smoothed is not None:
+            check_density(self, "smoothed", self.smoothed, initial.x[0])
+        if not self.reacts and self.transport != "probability_flow":
+            return
+        by_rule = getattr(self.density, "bandwidth", None) is None
+        if by_rule:
+            because = "their density is estimated"
+            check_number(self, initial, 2, because)
+            check_spread(
+                self, initial, f"{because}; start them apart, or fix a bandwidth"
+            )
 
     @property
     def moves(self) -> bool:
         """Whether there is transport."""
-        return self.transport != "none" and not _is_zero(self.alpha)
+        return self.transport != "none" and not is_zero(self.alpha)
 
     @property
     def reacts(self) -> bool:
         """Whether there is a reaction."""
-        return self.reaction != "none" and not _is_zero(self.beta)
+        return self.reaction != "none" and not is_zero(self.beta)
 
     @property
     def solver(self) -> diffrax.AbstractSolver:
@@ -231,7 +261,9 @@ class SMCWFR(AbstractFlowMethod):
 
     def __check_init__(self) -> None:
         check_strengths(self, self.alpha, self.beta)
-        check_positive(self, alpha=self.alpha)
+        positive(self, "alpha", self.alpha)
+        shape(self, "resample_below", self.resample_below, ())
+        within(self, "resample_below", self.resample_below, 0, 1)
 
     def cost(self, log_density: LogDensity, dim: int) -> int:
         del log_density, dim
@@ -242,26 +274,3 @@ class SMCWFR(AbstractFlowMethod):
         return TransitionMixtureFlow(
             log_density, self.alpha, self.beta, self.resample_below
         )
-
-
-def check_strengths(
-    owner: object, alpha: Float[Array, ""], beta: Float[Array, ""]
-) -> None:
-    """Refuse strengths below zero, and no strength at all.
-
-    Raises:
-        ValueError: one is negative or not finite, or both are zero.
-    """
-    for name, value in (("alpha", alpha), ("beta", beta)):
-        if not isinstance(value, Tracer) and not 0 <= float(value) < jnp.inf:
-            raise ValueError(
-                f"{type(owner).__name__}: expected {name} >= 0 and finite, found "
-                f"{value}."
-            )
-    if _is_zero(alpha) and _is_zero(beta):
-        raise ValueError(f"{type(owner).__name__}: alpha and beta are both zero.")
-
-
-def _is_zero(strength: Float[Array, ""]) -> bool:
-    """Whether a strength is known to be zero."""
-    return not isinstance(strength, Tracer) and float(strength) == 0

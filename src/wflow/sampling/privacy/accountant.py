@@ -13,12 +13,16 @@ import numpy as np
 from jaxtyping import Array
 from scipy.optimize import brentq
 
+from wflow.checks import count, instance
 from wflow.measures import Gaussian, Grid, Particles, UnsupportedMeasureError
+from wflow.sampling.density import check_density
 
 from .bounds import (
+    both,
     drift_term,
     gradient_bound,
     kl_bound,
+    lower_bound,
     source_bound,
     warm_start_bound,
 )
@@ -30,14 +34,14 @@ from .certificate import (
     UncertifiedReleaseError,
 )
 from .conversions import (
-    at_least,
-    count,
     delta_from_kl,
     delta_from_pure,
     divergence_budget,
+    draw_count,
     epsilon_from_kl,
     epsilon_from_pure,
     kl_from_pure,
+    number,
     renyi_from_pure,
 )
 from .ratio import gradient_norm, oscillation, refined, refined_points
@@ -85,39 +89,21 @@ class PrivacyAccountant:
     beta: float = 1.0
 
     def __post_init__(self) -> None:
+        owner = "PrivacyAccountant"
         for name in ("osc_delta", "grad_delta", "grad_h0", "osc_source"):
-            self._set(name, self._checked(name, getattr(self, name)))
-        pair = self.osc_h0 if isinstance(self.osc_h0, Sequence) else (self.osc_h0,) * 2
-        if len(pair) != 2:
-            raise ValueError(
-                "PrivacyAccountant: expected osc_h0, one number or two, found "
-                f"{self.osc_h0}."
-            )
-        self._set("osc_h0", tuple(self._checked("osc_h0", value) for value in pair))
+            self._set(name, number(owner, name, getattr(self, name)))
+        self._set("osc_h0", both(owner, "osc_h0", self.osc_h0))
         for name in ("alpha", "beta"):
-            value = self._checked(name, getattr(self, name))
-            if math.isinf(value):
-                raise ValueError(f"PrivacyAccountant: expected a finite {name}.")
-            self._set(name, value)
+            strength = number(owner, name, getattr(self, name), infinite=False)
+            self._set(name, strength)
         if self.alpha == 0 and self.beta == 0:
             raise ValueError("PrivacyAccountant: alpha and beta are both zero.")
-        lower = float(self.hess_lower)
-        if math.isnan(lower) or lower == math.inf:
-            raise ValueError(
-                f"PrivacyAccountant: expected hess_lower, a number or -inf, found "
-                f"{lower}."
-            )
-        self._set("hess_lower", lower)
+        self._set("hess_lower", lower_bound(owner, "hess_lower", self.hess_lower))
         if self.log_sobolev is not None:
-            constant = self._checked("log_sobolev", self.log_sobolev)
-            self._set("log_sobolev", constant)
+            self._set("log_sobolev", number(owner, "log_sobolev", self.log_sobolev))
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
-
-    @staticmethod
-    def _checked(name: str, value: float) -> float:
-        return at_least("PrivacyAccountant", name, value, 0)
 
     @classmethod
     def on_grid(
@@ -138,8 +124,19 @@ class PrivacyAccountant:
         by trigonometric interpolation: for a smooth start.
 
         Raises:
-            ValueError: a log-density that is nan or +inf in a cell.
+            TypeError: ``initial`` is no Grid.
+            ValueError: a log-density that is nan or +inf in a cell or no scalar, or a
+                strength or ``refine`` out of range.
         """
+        owner = "PrivacyAccountant.on_grid"
+        instance(owner, "initial", initial, Grid, "a Grid")
+        count(owner, "refine", refine)
+        for name, strength in (("alpha", alpha), ("beta", beta)):
+            number(owner, name, strength, infinite=False)
+        for name, function in (("log_density", log_density), ("neighbour", neighbour)):
+            check_density(
+                owner, name, function, initial.centres.reshape(-1, initial.dim)[0]
+            )
         x = refined_points(initial, refine)
         v, w = (
             _potential(name, function, x)
@@ -174,6 +171,15 @@ class PrivacyAccountant:
         Raises:
             ValueError: no accountants, or of different strengths.
         """
+        accountants = list(accountants)
+        for one in accountants:
+            instance(
+                "PrivacyAccountant.worst",
+                "accountants",
+                one,
+                PrivacyAccountant,
+                "PrivacyAccountants",
+            )
         strengths = {(one.alpha, one.beta) for one in accountants}
         if len(strengths) != 1:
             raise ValueError(
@@ -243,20 +249,21 @@ class PrivacyAccountant:
         Warns:
             UnboundedPrivacyWarning: it is infinite; the warning names the quantities.
         """
-        return self._told("pure", count("pure", draws) * self._pure(self._time(t)))
+        return self._told("pure", draw_count("pure", draws) * self._pure(self._time(t)))
 
     def renyi(self, t: float, order: float, *, draws: int = 1) -> float:
         r"""Renyi divergence of order a > 1, from the pure guarantee; warns as pure."""
         value = renyi_from_pure(self._pure(self._time(t)), order)
-        return self._told("renyi", count("renyi", draws) * value)
+        return self._told("renyi", draw_count("renyi", draws) * value)
 
     def kl(self, t: float, *, draws: int = 1) -> float:
         """Bound on KL, the least of ``kl_bounds``; warns as pure."""
-        return self._told("kl", count("kl", draws) * self._kl(self._time(t)))
+        return self._told("kl", draw_count("kl", draws) * self._kl(self._time(t)))
 
     def delta(self, t: float, epsilon: float, *, draws: int = 1) -> float:
         r"""The least $\delta$ at ``epsilon``: from KL, or from the pure guarantee."""
-        pure, kl = self._pure(self._time(t)), self._kl(t)
+        t, draws = self._time(t), draw_count("delta", draws)
+        pure, kl = self._pure(t), self._kl(t)
         return min(
             delta_from_pure(pure, epsilon, draws=draws),
             delta_from_kl(draws * kl, epsilon),
@@ -282,7 +289,7 @@ class PrivacyAccountant:
             UncertifiedReleaseError: several particles of one run.
             UnsupportedMeasureError: a measure that is not of this flow.
         """
-        draws = count("certificate", draws)
+        draws = draw_count("certificate", draws)
         match measure:
             case Particles():
                 if draws > 1:
@@ -320,12 +327,12 @@ class PrivacyAccountant:
         ``late=True`` it is the time from which on every run is private, +inf where
         none is known.
         """
-        epsilon = at_least("time_for", "epsilon", epsilon, 0)
-        draws = count("time_for", draws)
-        if delta == 1:
+        epsilon = number("time_for", "epsilon", epsilon)
+        draws = draw_count("time_for", draws)
+        kl_budget = divergence_budget(epsilon, delta) / draws
+        if delta == 1 or math.isinf(epsilon):
             return 0.0 if late else math.inf
         pure_budget = _pure_budget(epsilon, delta, draws)
-        kl_budget = divergence_budget(epsilon, delta) / draws
 
         def gap(t: float) -> float:
             """Positive where the guarantee fails; continuous, bounded."""
@@ -347,7 +354,7 @@ class PrivacyAccountant:
 
     def _approximate(self, t: float, delta: float, draws: int) -> tuple[float, str]:
         """The least epsilon and the bound that gave it."""
-        t, draws = self._time(t), count("approximate", draws)
+        t, draws = self._time(t), draw_count("approximate", draws)
         bounds = self.bounds(t)
         name = min(bounds, key=bounds.__getitem__)
         pure = epsilon_from_pure(bounds[name], delta, draws=draws)
@@ -365,10 +372,7 @@ class PrivacyAccountant:
 
     @staticmethod
     def _time(t: float) -> float:
-        t = at_least("PrivacyAccountant", "t", t, 0)
-        if math.isinf(t):
-            raise ValueError("PrivacyAccountant: expected a finite t, found inf.")
-        return t
+        return number("PrivacyAccountant", "t", t, infinite=False)
 
     def _told(self, name: str, value: float) -> float:
         if math.isinf(value):
@@ -418,6 +422,8 @@ def _pure_budget(epsilon: float, delta: float, draws: int) -> float:
     if delta == 0:
         return epsilon / draws
     excess = lambda pure: delta_from_pure(pure, epsilon, draws=draws) - delta
+    if excess(epsilon / draws) >= 0:
+        return epsilon / draws
     high = epsilon + 1.0
     while excess(high) < 0:
         high *= 2

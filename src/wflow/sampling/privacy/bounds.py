@@ -8,9 +8,15 @@ All bounds hold at once and in every dimension; none knows the normalisers.
 Reference: Mustafi, Mukherjee, arXiv:2605.23879 (2026).
 """
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float
-from scipy.integrate import cumulative_trapezoid
+
+from wflow.checks import increasing, non_negative, shape, to_real
+
+from .conversions import number
 
 
 def relaxation(rate: float, t: float) -> float:
@@ -37,7 +43,15 @@ def drift_term(
     $2\alpha e^{-\beta t} G \sup|\nabla h'_0|\,(1-e^{-\alpha\kappa t})/(\alpha\kappa)$,
     G = sup of the gradient of delta and kappa a lower bound of the Hessian of V': the
     gradient of h' decays at the rate alpha kappa + beta.
+
+    Raises:
+        ValueError: an argument is negative or nan.
     """
+    owner = "drift_term"
+    t, alpha, beta = _scales(owner, t=t, alpha=alpha, beta=beta)
+    grad_delta = number(owner, "grad_delta", grad_delta)
+    grad_h0 = number(owner, "grad_h0", grad_h0)
+    hess_lower = lower_bound(owner, "hess_lower", hess_lower)
     curvature = product(alpha, hess_lower)
     if curvature == -np.inf and t > 0:
         spread = np.inf
@@ -54,7 +68,13 @@ def source_bound(t: float, beta: float, osc_source: float, drift: float = 0.0) -
     S = osc of $\alpha(\Delta\delta - \nabla V'\cdot\nabla\delta) - \beta\delta$. Needs
     a domain without walls: at a wall r has a slope where delta has one. Equality at
     alpha = 0.
+
+    Raises:
+        ValueError: an argument is negative or nan.
     """
+    t, beta = _scales("source_bound", t=t, beta=beta)
+    osc_source = number("source_bound", "osc_source", osc_source)
+    drift = number("source_bound", "drift", drift)
     return product(relaxation(beta, t), osc_source) + drift
 
 
@@ -65,19 +85,52 @@ def duhamel_bound(
 
     f = $\alpha(\Delta\delta + \nabla\log\rho'\cdot\nabla\delta) - \beta\delta$, known
     at ``times`` (from zero); by the trapezoidal rule.
+
+    Raises:
+        ValueError: an argument is negative or nan.
     """
-    weighted = np.exp(beta * (times - times[-1])) * osc_f
-    total = cumulative_trapezoid(weighted, times, initial=0.0)
-    return total * np.exp(beta * (times[-1] - times))
+    (beta,) = _scales("duhamel_bound", beta=beta)
+    increasing("duhamel_bound", "times", times)
+    shape("duhamel_bound", "times", times, ("T",))
+    times = np.asarray(times, float)
+    if times.size == 0 or times[0] != 0:
+        raise ValueError(
+            "duhamel_bound: expected times from zero on, found "
+            f"{times[0] if times.size else 'none'}."
+        )
+    non_negative("duhamel_bound", "osc_f", osc_f, infinite=True)
+    shape("duhamel_bound", "osc_f", osc_f, times.shape)
+    return duhamel_integral(times, beta, np.asarray(osc_f, float))
+
+
+def duhamel_integral(
+    times: Float[np.ndarray, " T"], beta: float, osc_f: Float[np.ndarray, " T"]
+) -> Float[np.ndarray, " T"]:
+    """``duhamel_bound`` of what is known to be right; nan where ``osc_f`` is."""
+    # From one time to the next: over a long run the weights of the whole overflow.
+    gaps = np.diff(times)
+    lasting = np.exp(-beta * gaps)
+    total = np.zeros(len(times))
+    for k, (gap, stays) in enumerate(zip(gaps, lasting, strict=True)):
+        kept = product(stays, total[k]) + gap / 2 * product(stays, osc_f[k])
+        total[k + 1] = kept + gap / 2 * osc_f[k + 1]
+    return total
 
 
 def warm_start_bound(
-    t: float, beta: float, osc_delta: float, osc_h0: tuple[float, float]
+    t: float, beta: float, osc_delta: float, osc_h0: float | tuple[float, float]
 ) -> float:
     r"""B2: $\mathrm{osc}(\delta) + e^{-\beta t}(\mathrm{osc}(h_0)+\mathrm{osc}(h'_0))$.
 
-    Needs no derivative; late it is the best, and tends to the targets' own distance.
+    One number is both. Needs no derivative; late it is the best, and tends to the
+    targets' own distance.
+
+    Raises:
+        ValueError: an argument is negative or nan.
     """
+    t, beta = _scales("warm_start_bound", t=t, beta=beta)
+    osc_delta = number("warm_start_bound", "osc_delta", osc_delta)
+    osc_h0 = both("warm_start_bound", "osc_h0", osc_h0)
     return osc_delta + product(decay(beta * t), sum(osc_h0))
 
 
@@ -85,7 +138,13 @@ def gradient_bound(t: float, beta: float, osc_delta: float, drift: float) -> flo
     r"""B3: $\mathrm{osc}(r_t) \le (1 + e^{-\beta t})\,\mathrm{osc}(\delta)$ + drift.
 
     On a space without walls or a convex set with no-flux walls.
+
+    Raises:
+        ValueError: an argument is negative or nan.
     """
+    t, beta = _scales("gradient_bound", t=t, beta=beta)
+    osc_delta = number("gradient_bound", "osc_delta", osc_delta)
+    drift = number("gradient_bound", "drift", drift)
     return product(1 + decay(beta * t), osc_delta) + drift
 
 
@@ -104,15 +163,62 @@ def kl_bound(
     With a log-Sobolev constant C of every $\rho'_s$ before t instead B5,
     $e^{\mathrm{osc}(h'_0)} (\frac{\alpha}{2}G^2 + \frac{\beta}{16}
     \mathrm{osc}(\delta)^2)\,(1-e^{-\alpha C t})/(\alpha C)$.
+
+    Raises:
+        ValueError: an argument is negative or nan.
     """
+    t, alpha, beta = _scales("kl_bound", t=t, alpha=alpha, beta=beta)
+    osc_delta = number("kl_bound", "osc_delta", osc_delta)
+    grad_delta = number("kl_bound", "grad_delta", grad_delta)
+    osc_h0 = number("kl_bound", "osc_h0", osc_h0)
     reaction = product(beta / 16, osc_delta, osc_delta)
     if log_sobolev is None:
         exponent = product(osc_h0, -np.expm1(-beta * t))
         rate = product(alpha / 4, grad_delta, grad_delta) + reaction
         return product(_growth(exponent), rate, t)
+    log_sobolev = number("kl_bound", "log_sobolev", log_sobolev)
     rate = product(alpha / 2, grad_delta, grad_delta) + reaction
     exponent = 0.0 if beta == 0 else osc_h0
     return product(_growth(exponent), rate, relaxation(alpha * log_sobolev, t))
+
+
+def both(owner: str, name: str, value: float | Sequence[float]) -> tuple[float, float]:
+    """A pair of numbers >= 0; one number is both.
+
+    Raises:
+        ValueError: there are not one or two, or one is negative or nan.
+        TypeError: they are no real numbers.
+    """
+    if np.shape(value) == ():
+        return (number(owner, name, value),) * 2  # pyright: ignore[reportArgumentType]
+    if np.shape(value) != (2,):
+        raise ValueError(
+            f"{owner}: expected {name}, one number or two, found shape "
+            f"{np.shape(value)}."
+        )
+    first, second = value  # pyright: ignore[reportGeneralTypeIssues]
+    return number(owner, name, first), number(owner, name, second)
+
+
+def lower_bound(owner: str, name: str, value: float) -> float:
+    """A lower bound of either sign; -inf where none is known.
+
+    Raises:
+        ValueError: it is nan or +inf.
+        TypeError: it is no real number.
+    """
+    if type(value) is float and value < math.inf:
+        return value
+    shape(owner, name, value, ())
+    found = float(to_real(value, name))
+    if not found < math.inf:
+        raise ValueError(f"{owner}: expected {name}, a number or -inf, found {found}.")
+    return found
+
+
+def _scales(owner: str, **values: float) -> list[float]:
+    """Times and strengths: finite, and not negative."""
+    return [number(owner, name, v, infinite=False) for name, v in values.items()]
 
 
 def decay(exponent: float) -> float:

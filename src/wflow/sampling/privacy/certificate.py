@@ -2,6 +2,10 @@
 
 import dataclasses
 
+from wflow.checks import count, within
+
+from .conversions import number
+
 
 MEAN_FIELD = (
     "The guarantee is for the law of the exact flow. Step size, density estimate and "
@@ -40,6 +44,12 @@ class Certificate:
     bound: str
     unbounded: tuple[str, ...]
     scope: str
+
+    def __post_init__(self) -> None:
+        for name in ("epsilon", "t"):
+            number(type(self).__name__, name, getattr(self, name))
+        within(self, "delta", self.delta, 0, 1)
+        count(self, "draws", self.draws)
 
     def __str__(self) -> str:
         level = f"epsilon = {self.epsilon:.6g}, delta = {self.delta:.3g}"

@@ -1,19 +1,25 @@
 """The exponential mechanism, and one private draw from a flow that tends to it."""
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
-from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from wflow.checks import real_field
+from wflow.checks import (
+    function,
+    instance,
+    positive,
+    random_key,
+    real_field,
+    shape,
+)
 from wflow.energies import KLDivergence
 from wflow.flows import GradientFlow
 from wflow.geometries import HellingerKantorovich
 from wflow.measures import Grid, Particles, UnsupportedMeasureError
+from wflow.sampling.density import check_density
 from wflow.solve import solve
 
 from .accountant import PrivacyAccountant
@@ -42,17 +48,13 @@ class ExponentialMechanism(eqx.Module):
     epsilon: Float[Array, ""] = eqx.field(converter=real_field("epsilon"))
 
     def __check_init__(self) -> None:
+        function(self, "loss", self.loss, "one point")
         for name in ("sensitivity", "epsilon"):
-            value = getattr(self, name)
-            if isinstance(value, Tracer):
-                continue
-            if not 0 < float(value) < math.inf:
-                raise ValueError(
-                    f"ExponentialMechanism: expected {name} > 0 and finite, found "
-                    f"{value}."
-                )
+            shape(self, name, getattr(self, name), ())
+            positive(self, name, getattr(self, name))
 
     def __call__(self, x: Float[Array, " d"]) -> Float[Array, ""]:
+        check_density(self, "loss", self.loss, x)
         return -self.epsilon * self.loss(x) / (2 * self.sensitivity)
 
     @property
@@ -87,7 +89,8 @@ def privatise(
 
     Raises:
         UncertifiedReleaseError: ``initial`` is Particles.
-        ValueError: ``longest`` is not positive and finite.
+        ValueError: ``longest`` is not positive and finite, a level out of range, or a
+            log-density that is no scalar.
     """
     if isinstance(initial, Particles):
         raise UncertifiedReleaseError(
@@ -96,10 +99,13 @@ def privatise(
         )
     if not isinstance(initial, Grid):
         raise UnsupportedMeasureError(PrivateDraw, initial, "Grid")
-    if not 0 < longest < math.inf:
-        raise ValueError(
-            f"privatise: expected longest > 0 and finite, found {longest}."
-        )
+    what = "a PrivacyAccountant"
+    instance("privatise", "accountant", accountant, PrivacyAccountant, what)
+    shape("privatise", "longest", longest, ())
+    positive("privatise", "longest", longest)
+    random_key("privatise", "key", key)
+    centres = initial.centres.reshape(-1, initial.dim)
+    check_density("privatise", "log_density", log_density, centres[0])
     t = longest
     if not accountant.time_for(epsilon, delta, late=True) <= longest:
         t = min(longest, accountant.time_for(epsilon, delta))

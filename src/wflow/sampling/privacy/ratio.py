@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
+from wflow.checks import instance, non_negative, shape, to_real
 from wflow.measures import Grid
 
 
@@ -17,11 +18,7 @@ def log_ratio(mu: Grid, nu: Grid) -> Float[Array, "*cells"]:
         ValueError: the grids are not the same.
     """
     for name, measure in (("mu", mu), ("nu", nu)):
-        if not isinstance(measure, Grid):
-            raise TypeError(
-                f"log_ratio: expected {name} to be a Grid, found "
-                f"{type(measure).__name__}: only a density has a log-ratio."
-            )
+        instance("log_ratio", name, measure, Grid, "a Grid")
     mine, other = _domain(mu), _domain(nu)
     if mine != other:
         raise ValueError(
@@ -34,7 +31,14 @@ def log_ratio(mu: Grid, nu: Grid) -> Float[Array, "*cells"]:
 
 
 def oscillation(f: Float[Array, "..."]) -> Float[Array, ""]:
-    r"""$\mathrm{osc}(f) = \sup f - \inf f$, at least sup of $|r|$ for a log-ratio r."""
+    r"""$\mathrm{osc}(f) = \sup f - \inf f$, at least sup of $|r|$ for a log-ratio r.
+
+    Raises:
+        ValueError: there are no values.
+    """
+    f = to_real(f, "f")
+    if f.size == 0:
+        raise ValueError(f"oscillation: expected values f, found shape {f.shape}.")
     return jnp.max(f) - jnp.min(f)
 
 
@@ -51,7 +55,17 @@ def potential_source(
     r"""$f = \alpha(\Delta\delta + \nabla\log\rho'\cdot\nabla\delta) - \beta\delta$.
 
     What drives the log-ratio apart, by differences across the faces of the cells.
+
+    Raises:
+        TypeError: ``nu`` is no Grid.
+        ValueError: ``delta`` has no value for each cell, or a strength is negative.
     """
+    instance("potential_source", "nu", nu, Grid, "a Grid")
+    delta = to_real(delta, "delta")
+    shape("potential_source", "delta", delta, nu.density.shape)
+    for name, strength in (("alpha", alpha), ("beta", beta)):
+        shape("potential_source", name, strength, ())
+        non_negative("potential_source", name, strength)
     change = jnp.zeros_like(delta)
     logs = jnp.log(nu.density)
     for axis in range(nu.dim):

@@ -9,11 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from wflow.checks import count, finite, instance, positive
 from wflow.measures import Grid
+from wflow.sampling.density import check_density
 from wflow.solve import solve
 
 from .accountant import PrivacyAccountant
-from .bounds import duhamel_bound
+from .bounds import duhamel_integral
+from .conversions import number
 from .mechanism import MAX_STEPS, kl_flow
 from .ratio import grid_kl, log_ratio, oscillation, potential_source, refined
 
@@ -72,8 +75,20 @@ def stability(
     trigonometric interpolation. ``rtol`` of the solver, by default that of ``solve``.
 
     Raises:
-        ValueError: times that are not positive and in order.
+        TypeError: ``initial`` is no Grid.
+        ValueError: times that are not positive and in order, a log-density that is no
+            scalar, or another argument out of range.
     """
+    instance("stability", "initial", initial, Grid, "a Grid")
+    centre = initial.centres.reshape(-1, initial.dim)[0]
+    for name, target in (("log_density", log_density), ("neighbour", neighbour)):
+        check_density("stability", name, target, centre)
+    for name, strength in (("alpha", alpha), ("beta", beta)):
+        number("stability", name, strength, infinite=False)
+    count("stability", "refine", refine)
+    if rtol is not None:
+        positive("stability", "rtol", rtol)
+    finite("stability", "times", times)
     saved = np.asarray(times, float)
     if saved.ndim != 1 or saved.size == 0 or not (np.diff(saved, prepend=0) > 0).all():
         raise ValueError(
@@ -114,7 +129,7 @@ def stability(
     if "no-flux" not in initial.boundary:
         source = potential_source(gap, initial, alpha, beta)
         start = oscillation(refined(source, initial, refine))
-        integral = duhamel_bound(
+        integral = duhamel_integral(
             np.concatenate([[0.0], nodes]), beta, np.concatenate([[start], osc_f])
         )
         bounds = {"B1": integral[1:][at], "B1 explicit": _column(each, "B1"), **bounds}

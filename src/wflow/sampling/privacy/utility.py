@@ -12,17 +12,22 @@ import math
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from wflow.checks import count, instance, shape
 from wflow.measures import Gaussian
 
 from .bounds import decay, product
-from .conversions import at_least
+from .conversions import number
 
 
 def warm_start_kl(t: float, beta: float, osc_h0: float) -> float:
-    r"""$\mathrm{KL}(\rho_t\|\pi) \le e^{-\beta t}\,\mathrm{osc}(\log(\rho_0/\pi))$."""
-    t = at_least("warm_start_kl", "t", t, 0)
-    beta = at_least("warm_start_kl", "beta", beta, 0)
-    return product(at_least("warm_start_kl", "osc_h0", osc_h0, 0), decay(beta * t))
+    r"""$\mathrm{KL}(\rho_t\|\pi) \le e^{-\beta t}\,\mathrm{osc}(\log(\rho_0/\pi))$.
+
+    Raises:
+        ValueError: a negative argument, or nan.
+    """
+    t = number("warm_start_kl", "t", t, infinite=False)
+    beta = number("warm_start_kl", "beta", beta, infinite=False)
+    return product(number("warm_start_kl", "osc_h0", osc_h0), decay(beta * t))
 
 
 def utility_bound(kl: float, osc_v: float, intrinsic: float) -> float:
@@ -35,9 +40,9 @@ def utility_bound(kl: float, osc_v: float, intrinsic: float) -> float:
     Raises:
         ValueError: a negative argument, or nan.
     """
-    kl = at_least("utility_bound", "kl", kl, 0)
-    osc_v = at_least("utility_bound", "osc_v", osc_v, 0)
-    intrinsic = at_least("utility_bound", "intrinsic", intrinsic, 0)
+    kl = number("utility_bound", "kl", kl)
+    osc_v = number("utility_bound", "osc_v", osc_v)
+    intrinsic = number("utility_bound", "intrinsic", intrinsic)
     return intrinsic + product(osc_v, math.sqrt(kl / 2))
 
 
@@ -49,11 +54,12 @@ def quadratic_utility_bound(kl: float, dim: int) -> float:
     moment, and the root of that moment is at most $\sqrt d + W_2(\rho, \pi)$.
 
     Raises:
-        ValueError: a negative ``kl``, or nan.
+        ValueError: a negative ``kl``, or nan, or ``dim`` below 1.
 
     Reference: Talagrand, GAFA 6 (1996), theorem 1.1, for $W_2^2 \le 2\,\mathrm{KL}$.
     """
-    kl = at_least("quadratic_utility_bound", "kl", kl, 0)
+    kl = number("quadratic_utility_bound", "kl", kl)
+    count("quadratic_utility_bound", "dim", dim)
     return (math.sqrt(dim / 2) + math.sqrt(kl)) ** 2
 
 
@@ -62,7 +68,14 @@ def gaussian_utility(mu: Gaussian, target: Gaussian) -> Float[Array, ""]:
     \frac12|m_\mu - m|^2_{S^{-1}}$ for $V = -\log N(m, S)$.
 
     With ``gaussian_shk`` the exact utility of the flow.
+
+    Raises:
+        TypeError: a law that is not Gaussian.
+        ValueError: laws of unlike dimensions.
     """
+    for name, law in (("mu", mu), ("target", target)):
+        instance("gaussian_utility", name, law, Gaussian, "a Gaussian")
+    shape("gaussian_utility", "target.mean", target.mean, (mu.dim,))
     gap = mu.mean - target.mean
     second = mu.cov + jnp.outer(gap, gap)
     return jnp.trace(jnp.linalg.solve(target.cov, second)) / 2
