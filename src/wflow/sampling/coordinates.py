@@ -139,7 +139,7 @@ def _bijection(name: str, support: Any, leaf: Array) -> Any:
     """From the leaf's coordinates to its support; None is the identity."""
     if support not in SUPPORTS:
         raise ValueError(
-            f"Target.of: expected the support of {name} to be one of "
+            f"Target.of: expected supports, that of {name} one of "
             f"{', '.join(SUPPORTS)}, found {support!r}."
         )
     if support == "real":

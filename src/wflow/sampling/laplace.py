@@ -122,7 +122,7 @@ def _check(
 ) -> None:
     if not np.isfinite(first):
         raise ValueError(
-            f"laplace: expected a finite log-density at start, found {-first} at "
+            f"laplace: expected log_density to be finite at start, found {-first} at "
             f"{start.tolist()}."
         )
     narrow = start.dtype == jnp.float32

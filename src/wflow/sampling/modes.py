@@ -90,37 +90,42 @@ def find_modes(
     shape("find_modes", "radius", radius, ())
     non_negative("find_modes", "radius", radius, infinite=True)
     found = _climb(target.parameter_density, x, max_steps)
-    tops, logs, ended = (np.asarray(a) for a in found)
+    tops, logs, ended, starts = (np.asarray(a) for a in found)
+    if np.isnan(starts).all():
+        raise ValueError(
+            "find_modes: expected log_density to be a number somewhere in x, found nan "
+            f"at all {len(x)} points."
+        )
+    read = _read(target, jnp.asarray(tops))
+    numbers, parameters = jax.tree.map(np.asarray, read)
     left = np.flatnonzero(ended)[np.argsort(-logs[ended], kind="stable")]
     modes = []
     while len(left):
         near = np.linalg.norm(tops[left] - tops[left[0]], axis=1) <= radius
         own, best = left[near], left[0]
         weight = float(shares[own].sum())
-        top = jnp.asarray(tops[best])
-        parameters = target.constrain(top)
-        modes.append(
-            Mode(
-                np.asarray(target.scalars(top)),
-                float(logs[best]),
-                weight,
-                len(own),
-                {name: np.asarray(parameters[name]) for name in target.names},
-            )
-        )
+        named = {name: parameters[name][best] for name in target.names}
+        top = float(logs[best])
+        modes.append(Mode(numbers[best], top, weight, len(own), named))
         left = left[~near]
     return sorted(modes, key=lambda mode: -mode.weight)
 
 
 @eqx.filter_jit
+def _read(target: Target, x: Array) -> tuple[Array, dict[str, Array]]:
+    """All parameters at every point: as rows of numbers, and by name."""
+    return jax.vmap(target.scalars)(x), jax.vmap(target.constrain)(x)
+
+
+@eqx.filter_jit
 def _climb(
     log_density: Callable[[Array], Array], x: Array, max_steps: int
-) -> tuple[Array, Array, Array]:
+) -> tuple[Array, Array, Array, Array]:
     # Points agree to far less than a radius.
     tol = float(jnp.finfo(x.dtype).eps) ** 0.5
     solver = optx.BFGS(rtol=tol, atol=tol)
 
-    def climb(start: Array) -> tuple[Array, Array, Array]:
+    def climb(start: Array) -> tuple[Array, Array, Array, Array]:
         found = optx.minimise(
             lambda y, args: -log_density(y),
             solver,
@@ -130,6 +135,6 @@ def _climb(
         )
         top = log_density(found.value)
         ended = (found.result == optx.RESULTS.successful) & jnp.isfinite(top)
-        return found.value, top, ended
+        return found.value, top, ended, log_density(start)
 
     return jax.vmap(climb)(x)

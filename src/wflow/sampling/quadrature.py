@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from wflow.checks import finite, known, positive, shape, to_real
+from wflow.checks import finite, known, shape, to_real
 from wflow.checks import function as check_function
 from wflow.energies import MMD, KernelSteinDiscrepancy
 from wflow.kernels import AbstractKernel
@@ -19,7 +19,7 @@ from wflow.measures import Gaussian, GaussianMixture, Particles
 
 from .density import check_density
 from .embeddings import AbstractEmbedding
-from .reduced import KernelSystem, nodes_of
+from .reduced import KernelSystem, check_bandwidth, nodes_of
 
 
 # Weights beyond this, or a sum that cancels to below it, are warned of.
@@ -79,9 +79,12 @@ class Quadrature(eqx.Module):
 
         ``kernel`` is a kernel or the bandwidth of a Gaussian one.
         """
+        dim = self.nodes.shape[1]
         if not isinstance(target, Particles | Gaussian | GaussianMixture):
+            target = to_real(target, "target")
+            shape("mmd2", "target", target, ("m", dim))
             target = Particles.from_samples(target)
-        return 2 * MMD(_kernel(kernel), target).value(self._measure())
+        return 2 * MMD(kernel_of("mmd2", kernel, dim), target).value(self._measure())
 
     def ksd(
         self,
@@ -93,15 +96,30 @@ class Quadrature(eqx.Module):
         ``kernel`` is a kernel (twice differentiable) or the bandwidth of a Gaussian.
         """
         check_density("ksd", "log_density", log_density, self.nodes[0])
-        energy = KernelSteinDiscrepancy(_kernel(kernel), log_density)
+        kernel = kernel_of("ksd", kernel, self.nodes.shape[1])
+        energy = KernelSteinDiscrepancy(kernel, log_density)
         return jnp.sqrt(jnp.maximum(2 * energy.value(self._measure()), 0))
 
 
-def _kernel(kernel: AbstractKernel | ArrayLike) -> AbstractKernel:
+def kernel_of(
+    owner: str, kernel: AbstractKernel | ArrayLike, dim: int
+) -> AbstractKernel:
+    """A kernel, or the Gaussian one of a bandwidth.
+
+    Raises:
+        ValueError: a bandwidth that is not positive or does not fit the dimension.
+        TypeError: it is neither.
+    """
     if isinstance(kernel, AbstractKernel):
         return kernel
-    positive("Quadrature", "kernel", kernel)
-    return GaussianKernel(kernel)
+    h = to_real(kernel, "kernel")
+    if h.shape not in ((), (dim,), (dim, dim)):
+        raise ValueError(
+            f"{owner}: expected kernel, a kernel or a bandwidth for {dim} dimensions, "
+            f"found shape {h.shape}."
+        )
+    check_bandwidth(owner, "kernel", h)
+    return GaussianKernel(h)
 
 
 def optimal_quadrature(
@@ -129,6 +147,10 @@ def optimal_quadrature(
     if not isinstance(nodes, Particles):
         nodes = to_real(nodes, "nodes")
         shape("optimal_quadrature", "nodes", nodes, ("n", "d"))
+        if nodes.size == 0:
+            raise ValueError(
+                f"optimal_quadrature: expected nodes, found shape {nodes.shape}."
+            )
     mu = nodes if isinstance(nodes, Particles) else Particles.from_samples(nodes)
     finite("optimal_quadrature", "nodes", mu.x)
     return quadrature_of(system, mu)

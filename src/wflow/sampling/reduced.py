@@ -60,8 +60,9 @@ def check_bandwidth(owner: object, name: str, h: Any) -> None:
     shape(owner, name, h, ("d", "d"))
     finite(owner, name, h)
     if np.linalg.slogdet(found)[0] == 0:
+        who = owner if isinstance(owner, str) else type(owner).__name__
         raise ValueError(
-            f"{type(owner).__name__}: expected {name} > 0 or an invertible matrix, "
+            f"{who}: expected {name} > 0 or an invertible matrix, "
             f"found one of rank {np.linalg.matrix_rank(found)}."
         )
 

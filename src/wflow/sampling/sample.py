@@ -11,7 +11,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from wflow.checks import count, finite, instance, random_key, to_real
+from wflow.checks import cast, count, finite, instance, random_key, to_real
 from wflow.measures import Particles
 
 from .density import check_density
@@ -20,6 +20,8 @@ from .samples import Samples
 from .target import Target
 
 
+# Bits of a float in single precision.
+_SINGLE = 32
 # Weights that rest on fewer particles than this share are warned of.
 _FEW = 0.05
 
@@ -45,6 +47,7 @@ def sample(
         initial: where particles start: ``(n, d)`` or Particles, in unconstrained
             coordinates, or points as the log-density takes them with a leading axis.
             Overdispersed draws are best: a mode that no particle is near is not found.
+            In half precision they are moved, and returned, in single precision.
         key: random key.
         method: by default ``SHK()``.
         supports: of the parameters, where not all of R, see ``Target.of``: points are
@@ -69,6 +72,8 @@ def sample(
     count("sample", "saves", saves)
     key = random_key("sample", "key", key)
     target, start = _prepared(log_density, initial, supports)
+    if jnp.finfo(start.dtype).bits < _SINGLE:
+        start = cast(start, jnp.float32)
     check_density("sample", "log_density", target.log_density, start.x[0])
     _check_start(target, start)
     method.check(target.log_density, start)
@@ -199,8 +204,8 @@ def _check_start(target: Target, start: Particles) -> None:
     if not finite.all():
         i = int(np.argmin(finite))
         raise ValueError(
-            f"sample: the log-density is {logs[i]} at initial particle {i}, "
-            f"{np.asarray(start.x)[i].tolist()}."
+            "sample: expected log_density to be finite at the start; the log-density is "
+            f"{logs[i]} at initial particle {i}, {np.asarray(start.x)[i].tolist()}."
         )
 
 

@@ -11,15 +11,14 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from wflow.checks import function as check_function
-from wflow.checks import positive, random_key
+from wflow.checks import random_key
 from wflow.energies import KernelSteinDiscrepancy
 from wflow.kernels import AbstractKernel, median_bandwidth
-from wflow.kernels import Gaussian as GaussianKernel
 from wflow.measures import Particles, resampled
 
 from .extras import bayes
 from .modes import Mode, find_modes
-from .quadrature import Quadrature
+from .quadrature import Quadrature, kernel_of
 from .target import Target
 
 
@@ -145,9 +144,7 @@ class Samples(eqx.Module):
             )
         if kernel is None:
             kernel = median_bandwidth(self.particles)
-        if not isinstance(kernel, AbstractKernel):
-            positive("ksd", "kernel", kernel)
-            kernel = GaussianKernel(kernel)
+        kernel = kernel_of("ksd", kernel, self.particles.shape[1])
         nothing = jnp.full_like(self.weights, -jnp.inf)
         measure = Particles(self.particles, nothing, self.weights)
         return _ksd(KernelSteinDiscrepancy(kernel, self.target.log_density), measure)

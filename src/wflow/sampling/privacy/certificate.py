@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from wflow.checks import count, within
+from wflow.checks import count, shape, within
 
 from .conversions import number
 
@@ -46,8 +46,9 @@ class Certificate:
     scope: str
 
     def __post_init__(self) -> None:
-        for name in ("epsilon", "t"):
-            number(type(self).__name__, name, getattr(self, name))
+        number("Certificate", "epsilon", self.epsilon)
+        number("Certificate", "t", self.t, infinite=False)
+        shape(self, "delta", self.delta, ())
         within(self, "delta", self.delta, 0, 1)
         count(self, "draws", self.draws)
 

@@ -149,6 +149,7 @@ def delta_from_kl(kl: float, epsilon: float) -> float:
     Raises:
         ValueError: an argument out of range, or nan.
     """
+    kl = number("delta_from_kl", "kl", kl)
     return _delta("delta_from_kl", kl, epsilon, 1.0)
 
 
@@ -169,6 +170,7 @@ def epsilon_from_kl(kl: float, delta: float) -> float:
     Raises:
         ValueError: an argument out of range, or nan.
     """
+    kl = number("epsilon_from_kl", "kl", kl)
     return _epsilon("epsilon_from_kl", kl, delta, 1.0)
 
 

@@ -4,12 +4,16 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from wflow.checks import (
     function,
     instance,
+    known,
+    non_negative,
     positive,
     random_key,
     real_field,
@@ -18,7 +22,7 @@ from wflow.checks import (
 from wflow.energies import KLDivergence
 from wflow.flows import GradientFlow
 from wflow.geometries import HellingerKantorovich
-from wflow.measures import Grid, Particles, UnsupportedMeasureError
+from wflow.measures import Grid, Particles
 from wflow.sampling.density import check_density
 from wflow.solve import solve
 
@@ -97,15 +101,15 @@ def privatise(
             "privatise: the certificate is for the law of the exact flow, not for "
             f"{initial.n} interacting particles. Start from a Grid."
         )
-    if not isinstance(initial, Grid):
-        raise UnsupportedMeasureError(PrivateDraw, initial, "Grid")
+    instance("privatise", "initial", initial, Grid, "a Grid")
     what = "a PrivacyAccountant"
     instance("privatise", "accountant", accountant, PrivacyAccountant, what)
     shape("privatise", "longest", longest, ())
     positive("privatise", "longest", longest)
-    random_key("privatise", "key", key)
+    key = random_key("privatise", "key", key)
     centres = initial.centres.reshape(-1, initial.dim)
     check_density("privatise", "log_density", log_density, centres[0])
+    check_on("privatise", "log_density", log_density, initial)
     t = longest
     if not accountant.time_for(epsilon, delta, late=True) <= longest:
         t = min(longest, accountant.time_for(epsilon, delta))
@@ -118,8 +122,38 @@ def privatise(
     return PrivateDraw(law.sample(key, 1)[0], certificate)
 
 
+def check_on(
+    owner: str, name: str, log_density: Callable[[Array], Array], grid: Grid
+) -> None:
+    """Refuse a log-density that is nan or +inf at a cell of a grid.
+
+    Raises:
+        ValueError: it is; the sentence says where.
+    """
+    x = grid.centres.reshape(-1, grid.dim)
+    logs = known(jax.vmap(log_density)(x))
+    if logs is None:
+        return
+    broken = np.isnan(logs) | np.isposinf(logs)
+    if broken.any():
+        i = int(np.argmax(broken))
+        raise ValueError(
+            f"{owner}: expected {name} below +inf and not nan, found {logs[i]} at "
+            f"{x[i].tolist()}."
+        )
+
+
 def kl_flow(
     log_density: Callable[[Array], Array], alpha: float, beta: float
 ) -> GradientFlow:
-    """The flow of KL that the accountant is about."""
+    """The flow of KL that the accountant is about.
+
+    Raises:
+        TypeError: the log-density is no function, or a strength no number.
+        ValueError: a strength is negative or not finite.
+    """
+    function("kl_flow", "log_density", log_density, "one point")
+    for name, strength in (("alpha", alpha), ("beta", beta)):
+        shape("kl_flow", name, strength, ())
+        non_negative("kl_flow", name, strength)
     return GradientFlow(KLDivergence(log_density), HellingerKantorovich(alpha, beta))

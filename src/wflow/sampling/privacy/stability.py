@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from wflow.checks import count, finite, instance, positive
+from wflow.checks import count, finite, instance, positive, shape, to_real
 from wflow.measures import Grid
 from wflow.sampling.density import check_density
 from wflow.solve import solve
@@ -17,7 +17,7 @@ from wflow.solve import solve
 from .accountant import PrivacyAccountant
 from .bounds import duhamel_integral
 from .conversions import number
-from .mechanism import MAX_STEPS, kl_flow
+from .mechanism import MAX_STEPS, check_on, kl_flow
 from .ratio import grid_kl, log_ratio, oscillation, potential_source, refined
 
 
@@ -83,12 +83,14 @@ def stability(
     centre = initial.centres.reshape(-1, initial.dim)[0]
     for name, target in (("log_density", log_density), ("neighbour", neighbour)):
         check_density("stability", name, target, centre)
+        check_on("stability", name, target, initial)
     for name, strength in (("alpha", alpha), ("beta", beta)):
         number("stability", name, strength, infinite=False)
     count("stability", "refine", refine)
     if rtol is not None:
         positive("stability", "rtol", rtol)
-    finite("stability", "times", times)
+        shape("stability", "rtol", rtol, ())
+    finite("stability", "times", to_real(times, "times"))
     saved = np.asarray(times, float)
     if saved.ndim != 1 or saved.size == 0 or not (np.diff(saved, prepend=0) > 0).all():
         raise ValueError(
