@@ -204,8 +204,8 @@ def _check_start(target: Target, start: Particles) -> None:
     if not finite.all():
         i = int(np.argmin(finite))
         raise ValueError(
-            "sample: expected log_density to be finite at the start; the log-density is "
-            f"{logs[i]} at initial particle {i}, {np.asarray(start.x)[i].tolist()}."
+            "sample: expected log_density to be finite at the start; the log-density "
+            f"is {logs[i]} at initial particle {i}, {np.asarray(start.x)[i].tolist()}."
         )
 
 
