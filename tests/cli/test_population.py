@@ -96,6 +96,28 @@ def test_evaluate_gives_the_same_scores(gapminder, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("default:.*outside the:UserWarning")
+def test_evaluate_reads_columns_by_name(gapminder, tmp_path):
+    out, printed = gapminder
+    snapshots, layout = read_gapminder(0)
+    path = write_snapshots(tmp_path / "countries", snapshots, layout)
+    rows = [line.split(",") for line in path.read_text().splitlines()]
+    path.write_text("".join(f"{x},{year},{y}\n" for year, y, x in rows))
+    own, swapped = _wflow("evaluate", out), _wflow("evaluate", out, "--data", path)
+    assert swapped.exit_code == 0, swapped.output
+    assert swapped.output == own.output
+    text = "\n".join(",".join(row) for row in rows)
+    path.write_text(text.replace("life_expectancy", "life"))
+    other = _wflow("evaluate", out, "--data", path)
+    assert other.exit_code == 2
+    assert "was trained on the columns log10_gdp_per_head, life" in other.output
+    later = Snapshots(snapshots.times + 40, snapshots.clouds)
+    path = write_snapshots(tmp_path / "later", later, layout)
+    other = _wflow("evaluate", out, "--data", path)
+    assert "outside the 1952 to 1992 that the run was trained on" in other.output
+
+
+@pytest.mark.slow
 def test_forecasts_come_out_in_the_format_that_went_in(gapminder, tmp_path):
     out, _ = gapminder
     result = _wflow(

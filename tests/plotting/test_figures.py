@@ -13,6 +13,7 @@ from wflow.plotting import (
     plot_friction,
     plot_frictions,
     plot_growth,
+    plot_interaction,
     plot_landscape,
     plot_loss,
     plot_masses,
@@ -143,6 +144,26 @@ def test_scores(tmp_path):
 def test_matplotlib_is_imported_only_when_drawing():
     code = "import sys, wflow.plotting; assert 'matplotlib' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_is_not_finite_leaves_a_gap(clouds, tmp_path):
+    x = np.linspace(0, 1, 8)
+    field = np.add.outer(x, x)
+    spoilt = field.copy()
+    spoilt[0, 0], spoilt[3, 4] = np.nan, np.inf
+    filled = _saved(plot_growth(x, x, spoilt), tmp_path).axes[1]
+    np.testing.assert_allclose(filled.get_ylim(), (-2, 2))
+    force = np.ones((8, 8, 2))
+    force[2, 2] = np.nan
+    _saved(plot_landscape(x, x, spoilt, force), tmp_path)
+    singular = np.where(x > 0, 1 / np.maximum(x, 1e-9), np.inf)
+    figure = _saved(plot_interaction(x, singular, singular), tmp_path)
+    np.testing.assert_allclose(
+        figure.axes[0].lines[0].get_ydata()[1:], singular[1:] - 1
+    )
+    masked = np.ma.masked_less(np.exp(-x), 0.5)
+    drawn = plot_loss(x, masked).axes[0].collections[0].get_offsets()
+    assert np.isnan(np.asarray(np.ma.filled(drawn, np.nan))[-1, 1])
 
 
 def test_growth_and_masses(clouds, tmp_path):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wflow.checks import instance
 from wflow.learning import Snapshots
 
 from .base import (
@@ -415,6 +416,8 @@ def write_h5ad(
         SnapshotFileError: the system does not let the file be written.
         ModuleNotFoundError: the package anndata is not installed.
     """
+    if cells is not None:
+        instance("write_h5ad", "cells", cells, Cells, "Cells")
     with writing("write_h5ad", path, snapshots, layout) as partial:
         _needs_anndata(path)
         import anndata

@@ -99,6 +99,7 @@ def write_snapshots(
     if layout is not None:
         instance("write_snapshots", "layout", layout, Layout, "a Layout")
     if cells is not None:
+        # Looked at also where the format has no place for them.
         instance("write_snapshots", "cells", cells, Cells, "Cells")
     path = Path(path)
     if layout is not None and not path.suffix:

@@ -1,11 +1,14 @@
 """Statistics of a population over time, with the bands of their forecasts."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
+from wflow.checks import instance, within
+
+from . import given
 from .style import MODEL, OBSERVED, figure, tidy
 
 
@@ -50,7 +53,13 @@ def plot_bands(
             the first four coordinates are drawn.
         levels: of the bands of each curve, the narrowest first.
         time_label: name of the time, with unit.
+
+    Raises:
+        TypeError: a curve is no ``BandCurve``, or holds no real numbers.
+        ValueError: no curve; arrays that do not belong together; levels outside (0, 1)
+            or not as many as bands.
     """
+    levels = _checked(curves, levels, time_label)
     shown = list(curves.items())[:_MOST]
     columns = max(len(row) for _, row in shown)
     drawn = figure(2.1 * columns + 0.6, 2.1 * len(shown) + 0.7)
@@ -69,6 +78,26 @@ def plot_bands(
         handles, labels, loc="outside lower center", ncols=len(labels), frameon=False
     )
     return drawn
+
+
+def _checked(curves: Any, levels: Any, time_label: Any) -> list[float]:
+    owner = "plot_bands"
+    found = given.axis(owner, "levels", levels, ordered=True)
+    within(owner, "levels", found, 0, 1, closed="neither")
+    given.text(owner, time_label=time_label)
+    for row in given.named(owner, "curves", curves, "rows of curves").values():
+        for name, curve in given.named(owner, "curves", row, "curves").items():
+            instance(owner, f"curves {name!r}", curve, BandCurve, "a BandCurve")
+            before = len(given.axis(owner, "curves: past_times", curve.past_times))
+            after = len(given.axis(owner, "curves: times", curve.times))
+            given.real(owner, "curves: past", curve.past, (before,))
+            given.real(owner, "curves: observed", curve.observed, (after,))
+            given.real(owner, "curves: centre", curve.centre, (after,))
+            what = "lower and upper ends for each of the levels"
+            bands = given.listed(owner, "curves: bands", curve.bands, len(found), what)
+            for band in bands:
+                given.real(owner, "curves: bands", band, (2, after))
+    return found.tolist()
 
 
 def _panel(axes: "Axes", curve: BandCurve, levels: Sequence[float]) -> None:

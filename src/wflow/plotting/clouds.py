@@ -1,11 +1,14 @@
 """Snapshots and forecasts as clouds of points."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import ArrayLike, Float
 
+from wflow.checks import weights as check_weights
+
+from . import given
 from .style import (
     MODEL,
     OBSERVED,
@@ -67,8 +70,21 @@ def plot_snapshots(
         labels: names of the d coordinates, with units.
         time_label: name of the time, with unit.
         equal: one length for both axes: where positions are physical.
+
+    Raises:
+        TypeError: an argument holds something else than real numbers or text.
+        ValueError: not one cloud ``(n, d)`` for each time; names that are not d.
     """
-    dim = np.shape(clouds[0])[1]
+    owner = "plot_snapshots"
+    times = given.axis(owner, "times", times).tolist()
+    shown = given.clouds(owner, "clouds", clouds, len(times))
+    clouds = [cloud for cloud in shown if cloud is not None]
+    if np.size(held_out):
+        held_out = given.axis(owner, "held_out", held_out).tolist()
+    given.text(owner, time_label=time_label)
+    given.switch(owner, equal=equal)
+    dim = clouds[0].shape[1]
+    coordinates(labels, dim)
     drawn = figure(6.4, 4.8)
     axes = drawn.subplots()
     shade = time_colours(times)
@@ -92,6 +108,17 @@ def plot_snapshots(
         bar.set_ticks(list(times), labels=[plain(time) for time in times])
     axes.set_title("Snapshots")
     return drawn
+
+
+def _starts(start: Any, count: int, dim: int) -> list[np.ndarray] | None:
+    """A cloud for each panel, where one or as many are given."""
+    if start is None:
+        return None
+    entries = given.listed("plot_forecasts", "start", start, None, "a cloud or several")
+    if np.shape(entries[0])[1:] == ():
+        return [given.real("plot_forecasts", "start", start, ("n", dim))] * count
+    clouds = given.clouds("plot_forecasts", "start", start, count, dim)
+    return [cloud for cloud in clouds if cloud is not None]
 
 
 def plot_forecasts(
@@ -122,8 +149,33 @@ def plot_forecasts(
         labels: names of the d coordinates, with units.
         time_label: name of the time, with unit.
         equal: one length for both axes: where positions are physical.
+
+    Raises:
+        TypeError: an argument holds something else than real numbers or text.
+        ValueError: not one entry for each time; clouds of another dimension; weights
+            that do not match their cloud, or that are no weights; names that are not d.
     """
-    dim = np.shape(predicted[0])[1]
+    owner = "plot_forecasts"
+    times = given.axis(owner, "times", times).tolist()
+    clouds = given.clouds(owner, "predicted", predicted, len(times))
+    predicted = [cloud for cloud in clouds if cloud is not None]
+    dim = predicted[0].shape[1]
+    observed = given.clouds(owner, "observed", observed, len(times), dim, missing=True)
+    start = _starts(start, len(times), dim)
+    if scores is not None:
+        what = "a score or None for each time"
+        scores = given.listed(owner, "scores", scores, len(times), what)
+        for score in scores:
+            given.real(owner, "scores", 0.0 if score is None else score, ())
+    if weights is not None:
+        what = "weights for each time"
+        weights = given.listed(owner, "weights", weights, len(times), what)
+        for k, entry in enumerate(weights):
+            given.real(owner, f"weights {k}", entry, (len(predicted[k]),))
+            check_weights(owner, f"weights {k}", np.asarray(entry))
+    given.text(owner, start_label=start_label, title=title, time_label=time_label)
+    given.switch(owner, equal=equal)
+    coordinates(labels, dim)
     columns = min(len(times), 4)
     rows = -(-len(times) // columns)
     drawn = figure(3.4 * columns + 0.4, 3.2 * rows + 0.9)
@@ -134,13 +186,13 @@ def plot_forecasts(
         panel.remove()
     for i, (time, panel) in enumerate(zip(times, panels.flat, strict=False)):
         if start is not None:
-            cloud = start if np.ndim(start[0]) == 1 else start[i]
+            cloud = start[i]
             panel.scatter(
                 *_points(cloud, time), s=7, color=QUIET, alpha=0.6, label=start_label
             )
-        if observed[i] is not None:
+        if (seen := observed[i]) is not None:
             panel.scatter(
-                *_points(observed[i], time),
+                *_points(seen, time),
                 s=16,
                 facecolors="none",
                 edgecolors=OBSERVED,

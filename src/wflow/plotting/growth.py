@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import ArrayLike, Float
 
+from wflow.checks import positive
+
+from . import given
 from .style import BASELINES, MODEL, OBSERVED, coordinates, figure, plain, tidy
 
 
@@ -37,11 +40,24 @@ def plot_growth(
         labels: names of both coordinates, with units.
         time_label: name of the time, with unit.
         equal: one length for both axes: where positions are physical.
+
+    Raises:
+        TypeError: an argument holds something else than real numbers or text.
+        ValueError: a grid that does not increase; a rate of another shape; a cloud
+            that is not ``(n, 2)``; names that are not two.
     """
+    owner = "plot_growth"
+    x, y = given.grid(owner, "x", x), given.grid(owner, "y", y)
+    rate = given.real(owner, "rate", rate, (len(y), len(x)))
+    if cloud is not None:
+        cloud = given.real(owner, "cloud", cloud, ("n", 2))
+    time = None if time is None else given.number(owner, "time", time)
+    given.text(owner, unit=unit, time_label=time_label)
+    given.switch(owner, equal=equal)
     from matplotlib.ticker import MaxNLocator
 
-    rate = np.asarray(rate)
-    largest = float(np.abs(rate).max()) or 1.0
+    rate = np.where(np.isfinite(rate), rate, np.nan)
+    largest = float(np.abs(rate).max(initial=0.0, where=~np.isnan(rate))) or 1.0
     drawn = figure(6.4, 5.0)
     axes = drawn.subplots()
     levels = np.linspace(-largest, largest, 25)
@@ -51,7 +67,6 @@ def plot_growth(
     bar.locator = MaxNLocator(9)
     bar.update_ticks()
     if cloud is not None:
-        cloud = np.asarray(cloud)
         axes.scatter(
             cloud[:, 0], cloud[:, 1], s=4, color="0.2", alpha=0.4, linewidths=0
         )
@@ -79,7 +94,22 @@ def plot_masses(
         masses: observed there.
         curves: for each model its times and masses, the most important first.
         time_label: name of the time, with unit.
+
+    Raises:
+        TypeError: an argument holds something else than real numbers or text.
+        ValueError: not one mass > 0 for each time; a curve whose times and masses are
+            not as many.
     """
+    owner = "plot_masses"
+    times = given.axis(owner, "times", times)
+    masses = given.real(owner, "masses", masses, times.shape)
+    positive(owner, "masses", masses)
+    for name, curve in given.named(owner, "curves", curves, "curves").items():
+        what = "times and masses"
+        curve_times, values = given.listed(owner, f"curves {name!r}", curve, 2, what)
+        size = len(given.axis(owner, f"curves {name!r}: times", curve_times))
+        given.real(owner, f"curves {name!r}: masses", values, (size,))
+    given.text(owner, time_label=time_label)
     drawn = figure(5.6, 4.0)
     axes = drawn.subplots()
     colours = [MODEL, *BASELINES]

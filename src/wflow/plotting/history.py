@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import ArrayLike, Float
 
+from wflow.checks import count, non_negative, positive
+
+from . import given
 from .style import MODEL, QUIET, figure, tidy
 
 
@@ -14,8 +17,14 @@ if TYPE_CHECKING:
 
 
 def running_median(values: Float[ArrayLike, " n"], width: int) -> np.ndarray:
-    """Median of the ``width`` values around each, of fewer at the ends."""
-    values = np.asarray(values, np.float64)
+    """Median of the ``width`` values around each, of fewer at the ends.
+
+    Raises:
+        TypeError: the values are no real numbers, or the width is not whole.
+        ValueError: there is no value, or the width is below one.
+    """
+    values = given.real("running_median", "values", values, ("n",))
+    count("running_median", "width", width)
     half = width // 2
     return np.array(
         [np.median(values[max(0, i - half) : i + half + 1]) for i in range(len(values))]
@@ -37,12 +46,21 @@ def plot_loss(
         horizon: intervals that each step's rollout covered; colours the points, since
             losses of long and short rollouts are not alike.
         label: name of the loss, with its unit.
+
+    Raises:
+        TypeError: an argument holds something else than real numbers or text.
+        ValueError: not one loss, and one horizon, for each step.
     """
+    owner = "plot_loss"
+    step = given.axis(owner, "step", step)
+    loss = given.real(owner, "loss", loss, step.shape)
+    if horizon is not None:
+        horizon = given.axis(owner, "horizon", horizon, len(step))
+    given.text(owner, label=label)
     from matplotlib.ticker import MaxNLocator
 
     drawn = figure(6.4, 4.0)
     axes = drawn.subplots()
-    loss = np.asarray(loss, np.float64)
     if horizon is None:
         axes.scatter(step, loss, s=5, color=QUIET, linewidths=0, label="each step")
     else:
@@ -87,10 +105,21 @@ def plot_friction(
         interval: the mean time between snapshots. The title then says how much of a
             velocity one interval leaves, $e^{-\gamma\Delta t}$: near 1 the motion is
             inertial, near 0 it is a gradient flow.
+
+    Raises:
+        TypeError: an argument holds something else than real numbers or text.
+        ValueError: not one friction >= 0 for each step; an interval that is not > 0.
     """
+    owner = "plot_friction"
+    step = given.axis(owner, "step", step)
+    friction = given.real(owner, "friction", friction, step.shape)
+    non_negative(owner, "friction", friction)
+    given.text(owner, unit=unit)
+    if interval is not None:
+        interval = given.number(owner, "interval", interval)
+        positive(owner, "interval", interval)
     drawn = figure(6.4, 4.0)
     axes = drawn.subplots()
-    friction = np.asarray(friction, np.float64)
     axes.plot(step, friction, color=MODEL, linewidth=1.8)
     spread = np.ptp(friction)
     if spread < 1e-6 * max(abs(friction[-1]), 1e-12):
@@ -112,9 +141,18 @@ def plot_frictions(
     r"""Frictions of several fits over the steps, on a logarithmic axis.
 
     Args:
-        frictions: values > 0 by name, one for each step.
+        frictions: values >= 0 by name, one for each step; zeros are not seen.
         unit: of the frictions.
+
+    Raises:
+        TypeError: an argument holds something else than real numbers or text.
+        ValueError: no friction, or one that is not >= 0.
     """
+    owner = "plot_frictions"
+    for name, friction in given.named(owner, "frictions", frictions, "values").items():
+        what = f"frictions {name!r}"
+        non_negative(owner, what, given.real(owner, what, friction, ("n",)))
+    given.text(owner, unit=unit)
     drawn = figure(6.4, 4.4)
     axes = drawn.subplots()
     for name, friction in frictions.items():

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import ArrayLike, Float
 
+from . import given
 from .style import MODEL, OBSERVED, QUIET, figure, tidy
 
 
@@ -33,8 +34,24 @@ def plot_interaction(
         observed: distances between points of the data, as a histogram behind the
             force: where there are none the curve is extrapolated.
         unit: of the distance.
+
+    Raises:
+        TypeError: an argument holds something else than real numbers or text.
+        ValueError: distances that do not increase; curves of another length.
     """
-    r = np.asarray(distances)
+    owner = "plot_interaction"
+    r = given.grid(owner, "distances", distances)
+    potential = given.real(owner, "potential", potential, r.shape)
+    force = given.real(owner, "force", force, r.shape)
+    if true_potential is not None:
+        name = "true_potential"
+        true_potential = given.real(owner, name, true_potential, r.shape)
+    if true_force is not None:
+        true_force = given.real(owner, "true_force", true_force, r.shape)
+    if observed is not None:
+        observed = given.real(owner, "observed", observed, ("k",))
+        observed = observed[np.isfinite(observed)]
+    given.text(owner, unit=unit)
     drawn = figure(8.4, 3.8)
     left, right = drawn.subplots(1, 2)
     if observed is not None:

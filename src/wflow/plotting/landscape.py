@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import ArrayLike, Float
 
+from wflow.checks import count
+
+from . import given
 from .style import coordinates, figure, plain
 
 
@@ -43,10 +46,26 @@ def plot_landscape(
         equal: one length for both axes: where positions are physical.
         arrows: arrows per axis.
         title: of the figure; the time of the cloud follows it.
+
+    Raises:
+        TypeError: an argument holds something else than real numbers or text.
+        ValueError: a grid that does not increase; a landscape, force or cloud of
+            another shape; fewer than one arrow; names that are not two.
     """
-    x, y = np.asarray(x), np.asarray(y)
-    landscape = np.asarray(landscape) - np.min(landscape)
-    force = np.asarray(force)
+    owner = "plot_landscape"
+    x, y = given.grid(owner, "x", x), given.grid(owner, "y", y)
+    landscape = given.real(owner, "landscape", landscape, (len(y), len(x)))
+    force = given.real(owner, "force", force, (len(y), len(x), 2))
+    if cloud is not None:
+        cloud = given.real(owner, "cloud", cloud, ("n", 2))
+    time = None if time is None else given.number(owner, "time", time)
+    count(owner, "arrows", arrows)
+    given.text(owner, time_label=time_label, title=title)
+    given.switch(owner, equal=equal)
+    coordinates(labels, 2)
+    known = np.isfinite(landscape)
+    landscape = np.where(known, landscape, np.nan)
+    landscape = landscape - (landscape[known].min() if known.any() else 0.0)
     drawn = figure(6.8, 5.2)
     axes = drawn.subplots()
     filled = axes.contourf(x, y, landscape, levels=24, cmap="YlGnBu_r", alpha=0.9)
@@ -56,7 +75,6 @@ def plot_landscape(
     _arrows(axes, x[columns], y[rows], force[rows, columns])
     handles = [_arrow_handle("0.15", r"force $-\nabla\,\delta F/\delta\mu$")]
     if cloud is not None:
-        cloud = np.asarray(cloud)
         dots = axes.scatter(
             cloud[:, 0],
             cloud[:, 1],
@@ -85,7 +103,8 @@ def plot_landscape(
 def _arrows(axes: "Axes", x: np.ndarray, y: np.ndarray, force: np.ndarray) -> None:
     """Arrows in the units of the axes, the longest as long as their spacing."""
     spacing = np.array([np.ptp(x) / max(len(x) - 1, 1), np.ptp(y) / max(len(y) - 1, 1)])
-    longest = np.max(np.linalg.norm(force / spacing, axis=-1))
+    lengths = np.linalg.norm(force / spacing, axis=-1)
+    longest = np.max(lengths, initial=0.0, where=np.isfinite(lengths))
     axes.quiver(
         *np.meshgrid(x, y),
         force[..., 0],

@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wflow.checks import instance
+
+from . import given
 from .style import BASELINES, MODEL, figure, tidy
 
 
@@ -26,7 +29,24 @@ def plot_scores(
         scores: for every method one score per group, None where it has none.
         models: which of the methods are the model.
         label: name of the score, with its unit.
+
+    Raises:
+        TypeError: an argument holds something else than real numbers or text.
+        ValueError: no scores, or not one score or None per group.
     """
+    owner = "plot_scores"
+    groups = given.listed(owner, "groups", groups, None, "names")
+    for group in groups:
+        instance(owner, "groups", group, str, "names")
+    rows = given.named(owner, "scores", scores, "a score or None per group")
+    for name, row in rows.items():
+        what = f"scores {name!r}"
+        entries = given.listed(owner, what, row, len(groups), "a score or None each")
+        given.real(owner, what, [0.0 if e is None else e for e in entries], ("n",))
+    instance(owner, "models", models, (tuple, list, set, frozenset), "a tuple of names")
+    for name in models:
+        instance(owner, "models", name, str, "a tuple of names")
+    given.text(owner, label=label)
     breadth = max(5.2, 1.25 * len(groups) + 3.4)
     drawn = figure(breadth, 4.2)
     axes = drawn.subplots()

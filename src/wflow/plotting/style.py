@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wflow.checks import count, instance
+
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,9 +52,22 @@ def plain(time: float) -> str:
 
 
 def coordinates(labels: Sequence[str] | None, dim: int) -> list[str]:
-    """Names of the coordinates, made up where none are given."""
+    """Names of the coordinates, made up where none are given.
+
+    Raises:
+        TypeError: the names are no texts, or ``dim`` is not whole.
+        ValueError: there are not ``dim`` names.
+    """
+    count("coordinates", "dim", dim)
     if labels is None:
         return [f"$x_{{{i + 1}}}$" for i in range(dim)]
+    if isinstance(labels, str) or not isinstance(labels, Sequence | np.ndarray):
+        raise TypeError(
+            f"coordinates: expected labels to be {dim} names, found "
+            f"{type(labels).__name__}."
+        )
+    for label in labels:
+        instance("coordinates", "labels", label, str, "names")
     if len(labels) != dim:
         raise ValueError(f"labels: expected {dim} names, found {len(labels)}.")
     return list(labels)

@@ -216,16 +216,18 @@ class _Study:
     def tables(self, answers: Sequence[_Answer]) -> list[ScoreTable]:
         """One for each space, and one of the noise."""
         models = tuple(name for name in LEARNED if name in self.methods)
+        floors = zip(*(answer.floors for answer in answers), strict=True)
+        noise = dict(zip(SPACES, map(list, floors), strict=True))
         tables = []
         for space in SPACES:
             columns = zip(*(answer.scores[space] for answer in answers), strict=True)
             rows = dict(zip(self.methods, map(list, columns), strict=True))
             title = f"{TITLE} (exact W1, {space})"
-            tables.append(ScoreTable(title, self.columns, rows, models))
-        floors = zip(*(answer.floors for answer in answers), strict=True)
-        rows = dict(zip(SPACES, map(list, floors), strict=True))
+            tables.append(
+                ScoreTable(title, self.columns, rows, models, floor=noise[space])
+            )
         # No baselines: what sampling alone would score.
-        tables.append(ScoreTable(FLOOR_TITLE, self.columns, rows, tuple(SPACES)))
+        tables.append(ScoreTable(FLOOR_TITLE, self.columns, noise, tuple(SPACES)))
         return tables
 
     def read_table(self, metrics: dict[str, float]) -> ScoreTable:

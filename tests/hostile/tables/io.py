@@ -1,0 +1,122 @@
+"""Files of snapshots: what a caller can get wrong beside the files themselves."""
+
+import atexit
+import dataclasses
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from tests.hostile.engine import Argument, count, entry, given, part
+from wflow.io import (
+    Keys,
+    Layout,
+    SnapshotFile,
+    read_csv,
+    read_gapminder,
+    read_h5ad,
+    read_npz,
+    read_snapshots,
+    write_csv,
+    write_h5ad,
+    write_npz,
+    write_snapshots,
+)
+from wflow.learning import Snapshots
+
+
+ROOM = "wflow.io"
+
+FOLDER = Path(tempfile.mkdtemp(prefix="wflow-hostile-"))
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
+SNAPSHOTS = Snapshots([0.0, 1.0], np.arange(12.0).reshape(2, 3, 2))
+for suffix in ("csv", "npz", "h5ad"):
+    write_snapshots(FOLDER / f"data.{suffix}", SNAPSHOTS)
+
+
+def _name(value: str = "x") -> Argument:
+    return given(value, other=1.5, numbers=np.ones(2), listed=["a", "b"])
+
+
+def _read(suffix: str) -> Argument:
+    spoilt = {
+        "none": None,
+        "other": 1.5,
+        "folder": FOLDER,
+        "missing": FOLDER / "no.csv",
+    }
+    words = ("no such file", "found a folder", "a name that ends in")
+    return dataclasses.replace(given(FOLDER / f"data.{suffix}", **spoilt), words=words)
+
+
+def _write(suffix: str) -> Argument:
+    path = FOLDER / f"written.{suffix}"
+    spoilt = given(path, none=None, other=1.5, below=path / "file" / f"a.{suffix}")
+    return dataclasses.replace(spoilt, words=("cannot be written",))
+
+
+def _reader(call, suffix):
+    keys, most = part(Keys()), count(2**20)
+    return entry(call, path=_read(suffix), keys=keys, max_bytes=most)
+
+
+def _writer(call, suffix, layout):
+    snapshots = part(SNAPSHOTS)
+    return entry(call, path=_write(suffix), snapshots=snapshots, layout=layout)
+
+
+COLUMNS = given(
+    ("x", "y"), other=1.5, numbers=(1, 2), twice=("x", "x"), empty=(), text="spoilt"
+)
+
+TABLE = {
+    "Keys": entry(
+        Keys,
+        time=_name(),
+        positions=_name(),
+        velocities=_name(),
+        weights=_name(),
+        columns=COLUMNS,
+        masses=_name(),
+    ),
+    "Layout": entry(
+        Layout,
+        format=given("csv", other="xlsx", none=None),
+        time=_name("t"),
+        positions=_name(),
+        velocities=_name(),
+        weights=_name(),
+        columns=COLUMNS,
+        stacked=given(False, other=1.5, text="spoilt", none=None),
+    ),
+    "SnapshotFile": entry(
+        lambda snapshots, layout: write_csv(
+            FOLDER / "pair.csv", *SnapshotFile(snapshots, layout)
+        ),
+        snapshots=part(SNAPSHOTS),
+        layout=part(Layout("csv")),
+    ),
+    "SnapshotFileError": "an exception",
+    "read_csv": _reader(read_csv, "csv"),
+    "read_gapminder": entry(read_gapminder, seed=count(1, fine="zero")),
+    "read_h5ad": _reader(read_h5ad, "h5ad"),
+    "read_npz": _reader(read_npz, "npz"),
+    "read_snapshots": _reader(read_snapshots, "csv"),
+    "write_csv": _writer(write_csv, "csv", part(Layout("csv"))),
+    "write_h5ad": entry(
+        write_h5ad,
+        path=_write("h5ad"),
+        snapshots=part(SNAPSHOTS),
+        layout=part(Layout("h5ad")),
+        cells=part(None, fine="none"),
+    ),
+    "write_npz": _writer(write_npz, "npz", part(Layout("npz"))),
+    "write_snapshots": entry(
+        write_snapshots,
+        path=_write("csv"),
+        snapshots=part(SNAPSHOTS),
+        layout=part(Layout("csv"), fine="none"),
+        cells=part(None, fine="none"),
+    ),
+}

@@ -1,0 +1,237 @@
+"""Figures: values that are not finite leave gaps, all else spoilt is refused."""
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+
+from tests.hostile.engine import (
+    Argument,
+    array,
+    count,
+    entry,
+    given,
+    masses,
+    number,
+    positive,
+)
+from wflow.plotting import (
+    BandCurve,
+    coordinates,
+    plot_bands,
+    plot_forecasts,
+    plot_friction,
+    plot_frictions,
+    plot_growth,
+    plot_interaction,
+    plot_landscape,
+    plot_loss,
+    plot_masses,
+    plot_scores,
+    plot_snapshots,
+    running_median,
+)
+
+
+ROOM = "wflow.plotting"
+
+GAPS: dict[str, Any] = {"fine": ("nan", "inf"), "finite": ("nan", "inf")}
+STEPS = np.arange(1.0, 5.0)
+CLOUD = np.arange(10.0).reshape(5, 2)
+GRID = np.linspace(0.0, 1.0, 4)
+FIELD = np.arange(16.0).reshape(4, 4)
+
+
+def _text(value: str = "a") -> Argument:
+    return given(value, other=1.5, none=None, listed=["a"])
+
+
+def _flag() -> Argument:
+    return given(False, other=1.5, none=None, text="spoilt")
+
+
+def _clouds(*value: np.ndarray, fine: tuple[str, ...] = ()) -> Argument:
+    spoilt = {
+        "nan": [math.nan * cloud for cloud in value],
+        "complex": [cloud + 1j for cloud in value],
+        "shape": [cloud[:, 0] for cloud in value],
+        "dimension": [*value[:-1], value[-1][:, :1]],
+        "short": list(value[:-1]),
+        "empty": [],
+        "text": "spoilt",
+        "texts": ["spoilt"] * len(value),
+        "other": 1.5,
+        "none": None,
+    }
+    fine = ("nan", *fine)
+    return Argument(list(value), spoilt, frozenset(fine), frozenset(fine))
+
+
+def _rows(value: dict[str, Any], **more: Any) -> Argument:
+    """A mapping from names to numbers."""
+    first = next(iter(value))
+    return given(
+        value,
+        empty={},
+        other=1.5,
+        none=None,
+        text="spoilt",
+        texts={first: "spoilt"},
+        key={1: value[first]},
+        none_in=value | {first: None},
+        **more,
+    )
+
+
+LABELS = given(["a", "b"], one=["a"], numbers=[1.5, 2.5], other=1.5, text="ab")
+
+
+def _bands(**parts: Any) -> Any:
+    return plot_bands({"a": {"mean": BandCurve(**parts)}}, levels=(0.5,))
+
+
+CURVE = BandCurve(STEPS, STEPS, STEPS, STEPS, STEPS, [(STEPS, STEPS)])
+SHORT = CURVE._replace(past=STEPS[:-1])
+
+TABLE = {
+    "BandCurve": entry(
+        _bands,
+        past_times=array(STEPS, words=("past",)),
+        past=array(STEPS, **GAPS),
+        times=array(STEPS, words=("observed",)),
+        observed=array(STEPS, **GAPS),
+        centre=array(STEPS, **GAPS),
+        bands=given(
+            [(STEPS, STEPS)],
+            empty=[],
+            one=[(STEPS,)],
+            short=[(STEPS[:-1], STEPS[:-1])],
+            other=1.5,
+            text="spoilt",
+            none=None,
+        ),
+    ),
+    "coordinates": entry(coordinates, labels=LABELS, dim=count(2, words=("names",))),
+    "plot_bands": entry(
+        plot_bands,
+        curves=_rows({"a": {"mean": CURVE}}, short={"a": {"mean": SHORT}}),
+        levels=given(
+            (0.5,), none=None, nan=(math.nan,), above=(1.5,), two=(0.5, 0.9), empty=()
+        ),
+        time_label=_text(),
+    ),
+    "plot_forecasts": entry(
+        plot_forecasts,
+        times=array([0.0, 1.0], words=("predicted",)),
+        observed=_clouds(CLOUD, CLOUD + 1),
+        predicted=_clouds(CLOUD, CLOUD + 2),
+        start=_clouds(CLOUD, CLOUD + 3, fine=("none",)),
+        start_label=_text(),
+        scores=given(
+            [0.5, None], short=[0.5], text="spoilt", texts=["a", "b"], other=1
+        ),
+        weights=given(
+            [np.ones(5), np.ones(5)],
+            negative=[-np.ones(5), np.ones(5)],
+            zero=[np.zeros(5), np.ones(5)],
+            nan=[np.full(5, math.nan), np.ones(5)],
+            short=[np.ones(4), np.ones(5)],
+            one=[np.ones(5)],
+            text="spoilt",
+            other=1.5,
+        ),
+        title=_text(),
+        labels=LABELS,
+        time_label=_text(),
+        equal=_flag(),
+    ),
+    "plot_friction": entry(
+        plot_friction,
+        step=array(STEPS, words=("friction",)),
+        friction=array(STEPS),
+        unit=_text(),
+        interval=positive(0.5),
+    ),
+    "plot_frictions": entry(
+        plot_frictions,
+        frictions=_rows({"a": STEPS}, negative={"a": -STEPS}, nan={"a": [math.nan]}),
+        unit=_text(),
+    ),
+    "plot_growth": entry(
+        plot_growth,
+        x=array(GRID, words=("rate",)),
+        y=array(GRID, words=("rate",)),
+        rate=array(FIELD, **GAPS),
+        cloud=array(CLOUD, fine=("nan", "inf", "short"), finite=("nan", "inf")),
+        time=number(1.0),
+        unit=_text(),
+        labels=LABELS,
+        time_label=_text(),
+        equal=_flag(),
+    ),
+    "plot_interaction": entry(
+        plot_interaction,
+        distances=array(GRID, words=("potential",)),
+        potential=array(GRID, **GAPS),
+        force=array(GRID, **GAPS),
+        true_potential=array(GRID, **GAPS),
+        true_force=array(GRID, **GAPS),
+        observed=array(STEPS, fine=("nan", "inf", "short"), finite=("nan", "inf")),
+        unit=_text(),
+    ),
+    "plot_landscape": entry(
+        plot_landscape,
+        x=array(GRID, words=("landscape",)),
+        y=array(GRID, words=("landscape",)),
+        landscape=array(FIELD, **GAPS),
+        force=array(np.ones((4, 4, 2)), **GAPS),
+        cloud=array(CLOUD, fine=("nan", "inf", "short"), finite=("nan", "inf")),
+        time=number(1.0),
+        labels=LABELS,
+        time_label=_text(),
+        equal=_flag(),
+        arrows=count(3),
+        title=_text(),
+    ),
+    "plot_loss": entry(
+        plot_loss,
+        step=array(STEPS, words=("loss",)),
+        loss=array(STEPS, **GAPS),
+        horizon=array(STEPS),
+        label=_text(),
+    ),
+    "plot_masses": entry(
+        plot_masses,
+        times=array(STEPS, words=("masses",)),
+        masses=masses(STEPS),
+        curves=_rows(
+            {"a": (STEPS, STEPS)}, short={"a": (STEPS, STEPS[:-1])}, one={"a": (STEPS,)}
+        ),
+        time_label=_text(),
+    ),
+    "plot_scores": entry(
+        plot_scores,
+        groups=dataclasses.replace(
+            given(["a", "b"], one=["a"], numbers=[1, 2], text="ab", other=1.5),
+            words=("scores",),
+        ),
+        scores=_rows({"model": [0.1, None]}, short={"model": [0.1]}),
+        models=given(("model",), text="model", other=1.5, none=None, numbers=(1,)),
+        label=_text(),
+    ),
+    "plot_snapshots": entry(
+        plot_snapshots,
+        times=array([0.0, 1.0], words=("clouds",)),
+        clouds=_clouds(CLOUD, CLOUD + 1),
+        held_out=array([1.0], fine=("short", "empty")),
+        labels=LABELS,
+        time_label=_text(),
+        equal=_flag(),
+    ),
+    "running_median": entry(
+        running_median,
+        values=array(STEPS, fine=("nan", "inf", "short")),
+        width=count(3),
+    ),
+}
