@@ -120,11 +120,14 @@ def test_float32_stays_float32():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: Polynomial(0, 2), "dim and degree >= 1, found 0 and 2"),
-        (lambda: Polynomial(2, 2, [1.0]), r"shape \(5,\), found \(1,\)"),
+        (lambda: Polynomial(0, 2), "dim >= 1, found 0"),
+        (lambda: Polynomial(2, 2, [1.0]), r"shape \(5,\), found shape \(1,\)"),
         (lambda: Bumps.lattice(2, 1.0, 1.0, 3), "low < high"),
-        (lambda: Bumps([[0.0, 0.0]], 1.0, [1.0, 2.0]), r"shape \(1,\), found \(2,\)"),
-        (lambda: RadialBumps(1, 2.0), "count >= 2 and reach > 0, found 1 and 2.0"),
+        (
+            lambda: Bumps([[0.0, 0.0]], 1.0, [1.0, 2.0]),
+            r"shape \(1,\), found shape \(2,\)",
+        ),
+        (lambda: RadialBumps(1, 2.0), "count >= 2, found 1"),
     ],
 )
 def test_what_does_not_fit_is_refused(make, words):

@@ -46,8 +46,8 @@ def test_the_differential_is_the_gradient_in_the_models_parameters():
     [
         ((X, jnp.ones(2)), "as many targets as inputs"),
         ((X, jnp.ones(3), "hinge"), "expected loss"),
-        ((X.at[0, 0].set(jnp.nan), jnp.ones(3)), "x holds nan"),
-        ((X, jnp.array([1.0, jnp.inf, 0.0])), "y holds nan or infinity"),
+        ((X.at[0, 0].set(jnp.nan), jnp.ones(3)), "x finite, found nan"),
+        ((X, jnp.array([1.0, jnp.inf, 0.0])), "y finite, found inf"),
         ((X, jnp.array(1.0)), "first axis"),
     ],
 )

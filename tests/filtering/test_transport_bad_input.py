@@ -64,8 +64,8 @@ def test_a_method_that_is_none_is_named():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: CouplingTransport(Gaussian(0.0)), "kernel_x.bandwidth > 0, found 0"),
-        (lambda: CouplingTransport(kernel_y=Gaussian(-1.0)), "kernel_y.bandwidth > 0"),
+        (lambda: CouplingTransport(Gaussian(0.0)), "bandwidth > 0"),
+        (lambda: CouplingTransport(kernel_y=Gaussian(-1.0)), "bandwidth > 0"),
         (lambda: CouplingTransport(step=0.0), "step > 0, found 0"),
         (lambda: CouplingTransport(steps=0), "steps >= 1, found 0"),
         (lambda: CouplingTransport(permutations=0), "permutations >= 1, found 0"),
@@ -77,7 +77,7 @@ def test_a_method_that_is_none_is_named():
         (lambda: LikelihoodFree(0), "draws >= 1, found 0"),
         (lambda: LikelihoodTransport(step=np.nan), "step > 0, found nan"),
         (lambda: LikelihoodTransport(start=""), "expected start to be one of"),
-        (lambda: SteinTransport(average_y=Gaussian(0.0)), "average_y.bandwidth > 0"),
+        (lambda: SteinTransport(average_y=Gaussian(0.0)), "bandwidth > 0"),
         (lambda: TrainedTransport(width=0), "width >= 1, found 0"),
         (lambda: TrainedTransport(learning_rate=0.0), "learning_rate > 0"),
     ],

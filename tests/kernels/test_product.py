@@ -122,7 +122,7 @@ def test_float32_and_vmap():
 def test_wrong_blocks_are_named():
     with pytest.raises(ValueError, match="found 1 kernels and 2 blocks"):
         Product((KX,), (2, 1))
-    with pytest.raises(ValueError, match=r"dims >= 1, found \(2, 0\)"):
+    with pytest.raises(ValueError, match=r"dims >= 1, found 0"):
         Product((KX, KY), (2, 0))
     with pytest.raises(ValueError, match="points of dimension 3, found 2"):
         gram(KERNEL, U[:, :2])

@@ -15,6 +15,7 @@ from .functions import (
 )
 from .neural import AttentionPotential, MLPPotential, PairPotential
 from .potential import Functional, Interaction, NetworkRisk, Potential
+from .singular import CoulombInteraction, LogInteraction, RieszInteraction
 from .supervised import Supervised, predictions
 
 
@@ -24,6 +25,7 @@ __all__ = [
     "AbstractEnergy",
     "AbstractParticleDensity",
     "AttentionPotential",
+    "CoulombInteraction",
     "Bumps",
     "Entropy",
     "FisherInformation",
@@ -33,6 +35,7 @@ __all__ = [
     "Interaction",
     "KLDivergence",
     "KernelSteinDiscrepancy",
+    "LogInteraction",
     "MLPPotential",
     "Morse",
     "NetworkRisk",
@@ -42,6 +45,7 @@ __all__ = [
     "Power",
     "Radial",
     "RadialBumps",
+    "RieszInteraction",
     "Scaled",
     "SinkhornDivergence",
     "Sum",

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow import checks
 from wflow.checks import real_field
 from wflow.measures import (
     AbstractMeasure,
@@ -120,9 +121,21 @@ class AbstractEnergy(eqx.Module):
 
 
 class Sum(AbstractEnergy):
-    r"""$\sum_k F_k$."""
+    r"""$\sum_k F_k$.
+
+    Raises:
+        TypeError: a part is no energy.
+        ValueError: there is none.
+    """
 
     parts: tuple[AbstractEnergy, ...]
+
+    def __check_init__(self) -> None:
+        checks.instance(self, "parts", self.parts, list | tuple, "a tuple of energies")
+        for part in self.parts:
+            checks.instance(self, "parts", part, AbstractEnergy, "energies")
+        if not self.parts:
+            raise ValueError("Sum: expected parts to hold an energy, found none.")
 
     @property
     def separable(self) -> bool:
@@ -149,10 +162,20 @@ class Sum(AbstractEnergy):
 
 
 class Scaled(AbstractEnergy):
-    r"""$c F$."""
+    r"""$c F$.
+
+    Raises:
+        TypeError: what is scaled is no energy.
+        ValueError: the factor is not one finite number.
+    """
 
     factor: Float[Array, ""] = eqx.field(converter=real_field("factor"))
     energy: AbstractEnergy
+
+    def __check_init__(self) -> None:
+        checks.shape(self, "factor", self.factor, ())
+        checks.finite(self, "factor", self.factor)
+        checks.instance(self, "energy", self.energy, AbstractEnergy, "an energy")
 
     @property
     def separable(self) -> bool:

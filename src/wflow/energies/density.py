@@ -7,6 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from wflow import checks
 from wflow.checks import real_field
 from wflow.kernels import Gaussian as GaussianKernel
 from wflow.kernels import (
@@ -16,6 +17,7 @@ from wflow.kernels import (
     silverman_bandwidth,
     silverman_matrix,
 )
+from wflow.kernels.base import check_bandwidth
 from wflow.measures import Particles
 
 
@@ -46,6 +48,10 @@ class KDE(AbstractParticleDensity):
     holds $\hat\rho$ fixed in first variations, so that the velocity is minus its
     score, as samplers use it.
 
+    Raises:
+        ValueError: a bandwidth that is not above zero, nan or infinite, a matrix that
+            is not invertible, or an unknown form.
+
     References: Carrillo, Craig, Patacchini, Calc. Var. 58 (2019), equation (5) (blob).
     """
 
@@ -58,10 +64,10 @@ class KDE(AbstractParticleDensity):
     _fixed: Particles | None = None
 
     def __check_init__(self) -> None:
-        if self.form not in ("blob", "plug_in"):
-            raise ValueError(
-                f"KDE: expected form 'blob' or 'plug_in', found {self.form!r}."
-            )
+        checks.one_of(self, "form", self.form, ("blob", "plug_in"))
+        checks.one_of(self, "correlated", self.correlated, (True, False))
+        if self.bandwidth is not None:
+            check_bandwidth(self, self.bandwidth)
 
     def _bandwidth(self, mu: Particles) -> Array:
         if self.bandwidth is not None:
@@ -98,7 +104,7 @@ class KDE(AbstractParticleDensity):
         x, w = self._cloud(mu)
         total = matvec(kernel, mu.x, x, w)
         # Zero at a point of weight zero far from all others, which does not count.
-        total = jnp.where(total > 0, total, 1)
+        total = jnp.where(total <= 0, 1, total)
         score = gradient_matvec(kernel, mu.x, x, w) / total[:, None]
         return mu.w @ jnp.sum(score**2, axis=1)
 
@@ -108,12 +114,21 @@ class GaussianClosure(AbstractParticleDensity):
 
     Exact for Gaussian laws; differentiated exactly (its entropy's gradient is the
     Gaussian's score).
+
+    Raises:
+        ValueError: when evaluated, particles that lie in a plane or are not finite,
+            where they are known.
     """
 
+    def _check_spread(self, mu: Particles) -> None:
+        checks.covariance(self, "the covariance of the particles' x", mu.cov)
+
     def entropy(self, mu: Particles) -> Float[Array, ""]:
+        self._check_spread(mu)
         return mu.mass * gaussian_entropy(mu.cov) + mu.mass * jnp.log(mu.mass)
 
     def fisher_information(self, mu: Particles) -> Float[Array, ""]:
+        self._check_spread(mu)
         return mu.mass * jnp.trace(jnp.linalg.inv(mu.cov))
 
 

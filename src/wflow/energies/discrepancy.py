@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow import checks
 from wflow.checks import real_field
 from wflow.kernels import (
     AbstractKernel,
@@ -41,6 +42,10 @@ class MMD(AbstractEnergy):
     is Particles, or a Gaussian or GaussianMixture in closed form with the Gaussian
     kernel; a Gaussian measure needs that form too.
 
+    Raises:
+        TypeError: the kernel is none, or not the Gaussian one where that is needed, or
+            the target is another object.
+
     Reference: Arbel, Korba, Salim, Gretton, NeurIPS 2019, equation (1).
     """
 
@@ -48,6 +53,14 @@ class MMD(AbstractEnergy):
     target: Particles | Gaussian | GaussianMixture
 
     def __check_init__(self) -> None:
+        checks.instance(self, "kernel", self.kernel, AbstractKernel, "a kernel")
+        checks.instance(
+            self,
+            "target",
+            self.target,
+            Particles | Gaussian | GaussianMixture,
+            "Particles, a Gaussian or a GaussianMixture",
+        )
         if not isinstance(self.target, Particles) and not isinstance(
             self.kernel, GaussianKernel
         ):
@@ -114,16 +127,28 @@ class KernelSteinDiscrepancy(AbstractEnergy):
     normaliser is not needed. The kernel must be twice differentiable (Gaussian, inverse
     multiquadric, Matern 5/2).
 
+    Raises:
+        TypeError: the kernel is none, or ``log_density`` no function.
+        ValueError: when evaluated, a log-density that is not one real number.
+
     Reference: Liu, Lee, Jordan, ICML 2016, theorem 3.6.
     """
 
     kernel: AbstractKernel
     log_density: Callable[[Array], Array]
 
+    def __check_init__(self) -> None:
+        checks.instance(self, "kernel", self.kernel, AbstractKernel, "a kernel")
+        checks.function(self, "log_density", self.log_density, "x")
+
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         del t
         x, w = atoms(self, mu)
-        score = jax.vmap(jax.grad(self.log_density))(x)
+
+        def log_density(x: Array) -> Float[Array, ""]:
+            return checks.one_number(self, "log_density", self.log_density(x))
+
+        score = jax.vmap(jax.grad(log_density))(x)
         k = self.kernel
         grad_x, grad_y = jax.grad(k, 0), jax.grad(k, 1)
 

@@ -7,6 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow import checks
 from wflow.checks import real_field
 from wflow.measures import (
     Gaussian,
@@ -29,17 +30,33 @@ def _bound(
     return density.bound(mu)
 
 
+def _check_density(owner: Any, density: Any) -> None:
+    if density is not None:
+        checks.instance(
+            owner, "density", density, AbstractParticleDensity, "a particle density"
+        )
+
+
 class Entropy(AbstractEnergy):
     r"""$F(\mu) = \tau \int \rho\log\rho\,dx$, the negative Boltzmann entropy.
 
     Exact on Grid and Gaussian. Particles need a ``density``; without one the
     coefficient stays implicit (see ``ImplicitEntropyError``).
+
+    Raises:
+        TypeError: the density is none of particles.
+        ValueError: a temperature that is negative, not finite or not one number.
     """
 
     temperature: Float[Array, ""] = eqx.field(
         converter=real_field("temperature"), default=1.0
     )
     density: AbstractParticleDensity | None = None
+
+    def __check_init__(self) -> None:
+        checks.shape(self, "temperature", self.temperature, ())
+        checks.non_negative(self, "temperature", self.temperature)
+        _check_density(self, self.density)
 
     @property
     def separable(self) -> bool:
@@ -94,11 +111,20 @@ class FisherInformation(AbstractEnergy):
     $\frac{\hbar^2}{2}\int|\nabla\sqrt\rho|^2$ at faces; on particles it needs a
     density.
 
+    Raises:
+        TypeError: the density is none of particles.
+        ValueError: a constant that is negative, not finite or not one number.
+
     Reference: von Renesse, Canad. Math. Bull. 55 (2012), theorem 3.1.
     """
 
     hbar: Float[Array, ""] = eqx.field(converter=real_field("hbar"), default=1.0)
     density: AbstractParticleDensity | None = None
+
+    def __check_init__(self) -> None:
+        checks.shape(self, "hbar", self.hbar, ())
+        checks.non_negative(self, "hbar", self.hbar)
+        _check_density(self, self.density)
 
     def bound(self, mu: Any) -> "FisherInformation":
         return FisherInformation(self.hbar, _bound(self.density, mu))
@@ -128,14 +154,25 @@ class KLDivergence(AbstractEnergy):
 
     ``log_density`` is $\log\pi$ at one point; its constant shifts the value only. On
     particles the entropy is implicit unless a ``density`` is given.
+
+    Raises:
+        TypeError: ``log_density`` is no function, or the density none of particles.
+        ValueError: when evaluated, a log-density that is not one real number.
     """
 
     log_density: Callable[[Array], Array]
     density: AbstractParticleDensity | None = None
 
+    def __check_init__(self) -> None:
+        checks.function(self, "log_density", self.log_density, "x")
+        _check_density(self, self.density)
+
     def _parts(self) -> AbstractEnergy:
-        potential = Potential(self.log_density)
+        potential = Potential(self._log_density)
         return Entropy(density=self.density) - potential
+
+    def _log_density(self, x: Array) -> Float[Array, ""]:
+        return checks.one_number(self, "log_density", self.log_density(x))
 
     def bound(self, mu: Any) -> "KLDivergence":
         return KLDivergence(self.log_density, _bound(self.density, mu))

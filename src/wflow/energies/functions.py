@@ -7,9 +7,10 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow import checks
 from wflow.checks import real_field, to_real
 from wflow.kernels import Gaussian
-from wflow.parameters import Learnable
+from wflow.parameters import Learnable, unwrap
 
 
 Numbers = Mapping[str, Float[Array, ""]]
@@ -20,11 +21,8 @@ def _coefficients(given: ArrayLike | Learnable | None, count: int, owner: str):
     if given is None:
         return Learnable(jnp.zeros(count), positive=False)
     given = to_real(given, "coefficients")
-    shape = (given.raw if isinstance(given, Learnable) else given).shape
-    if shape != (count,):
-        raise ValueError(
-            f"{owner}: expected coefficients of shape ({count},), found {shape}."
-        )
+    checks.shape(owner, "coefficients", given, (count,))
+    checks.finite(owner, "coefficients", given)
     return given
 
 
@@ -35,7 +33,9 @@ class Polynomial(eqx.Module):
     which no motion shows.
 
     Raises:
-        ValueError: a dimension or degree below one, or coefficients of another shape.
+        TypeError: a dimension or degree that is no whole number.
+        ValueError: a dimension or degree below one, or coefficients of another shape or
+            not finite.
     """
 
     coefficients: Float[Array, " k"]
@@ -48,10 +48,8 @@ class Polynomial(eqx.Module):
         coefficients: ArrayLike | Learnable | None = None,
     ):
         """Make a polynomial on R^dim; None is zero, to be learned."""
-        if dim < 1 or degree < 1:
-            raise ValueError(
-                f"Polynomial: expected dim and degree >= 1, found {dim} and {degree}."
-            )
+        checks.count(self, "dim", dim)
+        checks.count(self, "degree", degree)
         self.powers = tuple(
             tuple(factors.count(i) for i in range(dim))
             for k in range(1, degree + 1)
@@ -96,6 +94,10 @@ class Bumps(eqx.Module):
 
     Centres z ``(k, d)`` and the width h are held, None learns the coefficients from 0.
     With centres on a lattice, h their spacing: any smooth potential, in ``Potential``.
+
+    Raises:
+        ValueError: centres or coefficients of another shape or not finite, or a width
+            that is not one finite number above zero.
     """
 
     centres: Float[Array, "k d"] = eqx.field(converter=real_field("centres"))
@@ -113,19 +115,33 @@ class Bumps(eqx.Module):
             to_real(centres, "centres"),
             to_real(width, "width"),
         )
-        self.coefficients = _coefficients(coefficients, len(self.centres), "Bumps")
+        shape = jnp.shape(unwrap(self.centres))
+        if len(shape) != 2 or 0 in shape:
+            raise ValueError(
+                f"Bumps: expected centres of shape (k, d), k >= 1, found {shape}."
+            )
+        checks.finite(self, "centres", self.centres)
+        checks.shape(self, "width", self.width, ())
+        checks.positive(self, "width", self.width)
+        self.coefficients = _coefficients(coefficients, shape[0], "Bumps")
 
     @classmethod
     def lattice(cls, dim: int, low: float, high: float, count: int) -> "Bumps":
         """``count`` centres on each axis from ``low`` to ``high``, as wide as spaced.
 
         Raises:
-            ValueError: fewer than two centres, or high <= low.
+            TypeError: ``dim`` or ``count`` is no whole number.
+            ValueError: no axis, fewer than two centres on one, or ends that are not
+                finite with low < high.
         """
-        if count < 2 or not high > low:
+        checks.count("Bumps.lattice", "dim", dim)
+        checks.count("Bumps.lattice", "count", count, 2)
+        for name, end in (("low", low), ("high", high)):
+            checks.shape("Bumps.lattice", name, end, ())
+            checks.finite("Bumps.lattice", name, end)
+        if not high > low:
             raise ValueError(
-                "Bumps: expected count >= 2 and low < high, found "
-                f"{count}, {low} and {high}."
+                f"Bumps.lattice: expected low < high, found {low} and {high}."
             )
         axis = jnp.linspace(low, high, count)
         grid = jnp.stack(jnp.meshgrid(*[axis] * dim, indexing="ij"), axis=-1)
@@ -144,7 +160,9 @@ class RadialBumps(eqx.Module):
     the reach, which also settles its constant.
 
     Raises:
-        ValueError: count < 2, reach <= 0, or coefficients of another shape.
+        TypeError: a count that is no whole number.
+        ValueError: count < 2, a reach that is not one finite number above zero, or
+            coefficients of another shape or not finite.
     """
 
     coefficients: Float[Array, " k"]
@@ -157,12 +175,10 @@ class RadialBumps(eqx.Module):
         coefficients: ArrayLike | Learnable | None = None,
     ):
         """Make a profile of ``count`` bumps; None is zero, to be learned."""
-        if count < 2 or not reach > 0:
-            raise ValueError(
-                "RadialBumps: expected count >= 2 and reach > 0, found "
-                f"{count} and {reach}."
-            )
+        checks.count(self, "count", count, 2)
         self.reach = to_real(reach, "reach")
+        checks.shape(self, "reach", self.reach, ())
+        checks.positive(self, "reach", self.reach)
         self.coefficients = _coefficients(coefficients, count, "RadialBumps")
 
     def __call__(self, r: Float[Array, ""]) -> Float[Array, ""]:
@@ -178,6 +194,10 @@ class Morse(eqx.Module):
     r"""$\varphi(r) = D((1 - e^{-(r - r_0)/a})^2 - 1)$: least, -D, at the distance r_0.
 
     Repels below r_0, attracts beyond over the length a.
+
+    Raises:
+        ValueError: a depth that is not finite, a length that is not above zero, a
+            negative distance, or one that is not one number.
     """
 
     depth: Float[Array, ""] = eqx.field(converter=real_field("depth"), default=1.0)
@@ -185,6 +205,11 @@ class Morse(eqx.Module):
     distance: Float[Array, ""] = eqx.field(
         converter=real_field("distance"), default=1.0
     )
+
+    def __check_init__(self) -> None:
+        _numbers(self, finite="depth", positive="length")
+        checks.shape(self, "distance", self.distance, ())
+        checks.non_negative(self, "distance", self.distance)
 
     @property
     def numbers(self) -> Numbers:
@@ -197,10 +222,18 @@ class Morse(eqx.Module):
 
 
 class GaussianProfile(eqx.Module):
-    r"""$\varphi(r) = A e^{-r^2 / (2 \ell^2)}$: repels where the height A > 0."""
+    r"""$\varphi(r) = A e^{-r^2 / (2 \ell^2)}$: repels where the height A > 0.
+
+    Raises:
+        ValueError: a height that is not finite, a length that is not above zero, or one
+            that is not one number.
+    """
 
     height: Float[Array, ""] = eqx.field(converter=real_field("height"), default=1.0)
     length: Float[Array, ""] = eqx.field(converter=real_field("length"), default=1.0)
+
+    def __check_init__(self) -> None:
+        _numbers(self, finite="height", positive="length")
 
     @property
     def numbers(self) -> Numbers:
@@ -212,7 +245,12 @@ class GaussianProfile(eqx.Module):
 
 
 class Power(eqx.Module):
-    r"""$\varphi(r) = A r^p / p$: attracts with the force $A r^{p-1}$ where A > 0."""
+    r"""$\varphi(r) = A r^p / p$: attracts with the force $A r^{p-1}$ where A > 0.
+
+    Raises:
+        ValueError: a strength that is not finite, an exponent that is zero or not
+            finite, or one that is not one number.
+    """
 
     strength: Float[Array, ""] = eqx.field(
         converter=real_field("strength"), default=1.0
@@ -220,6 +258,16 @@ class Power(eqx.Module):
     exponent: Float[Array, ""] = eqx.field(
         converter=real_field("exponent"), default=2.0
     )
+
+    def __check_init__(self) -> None:
+        _numbers(self, finite="strength")
+        _numbers(self, finite="exponent")
+        exponent = checks.known(self.exponent)
+        if exponent is not None and exponent == 0:
+            raise ValueError(
+                "Power: expected exponent to be other than 0, found 0.0; the limit is "
+                "that of LogInteraction."
+            )
 
     @property
     def numbers(self) -> Numbers:
@@ -234,7 +282,12 @@ class Radial(eqx.Module):
     r"""$W(x, y) = \varphi(\sqrt{|x - y|^2 + \delta^2})$, for ``Interaction``.
 
     The ``softening`` $\delta$, a length, is held: particles that coincide do not push
-    each other.
+    each other. Without any, ``Interaction`` needs ``diagonal=False``.
+
+    Raises:
+        TypeError: the profile is no function.
+        ValueError: a softening that is negative, not finite or not one number; when
+            evaluated, a profile that does not return one real number.
     """
 
     profile: Callable[[Array], Array]
@@ -242,5 +295,20 @@ class Radial(eqx.Module):
         converter=real_field("softening"), default=1e-2
     )
 
+    def __check_init__(self) -> None:
+        checks.function(self, "profile", self.profile, "r")
+        checks.shape(self, "softening", self.softening, ())
+        checks.non_negative(self, "softening", self.softening)
+
     def __call__(self, x: Float[Array, " d"], y: Float[Array, " d"]) -> Array:
-        return self.profile(jnp.sqrt(jnp.sum((x - y) ** 2) + self.softening**2))
+        distance = jnp.sqrt(jnp.sum((x - y) ** 2) + self.softening**2)
+        return checks.one_number(self, "profile", self.profile(distance))
+
+
+def _numbers(owner: eqx.Module, *, finite: str, positive: str | None = None) -> None:
+    """Refuse fields that are not one number each, of the sign that they need."""
+    checks.shape(owner, finite, getattr(owner, finite), ())
+    checks.finite(owner, finite, getattr(owner, finite))
+    if positive is not None:
+        checks.shape(owner, positive, getattr(owner, positive), ())
+        checks.positive(owner, positive, getattr(owner, positive))

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
+from wflow import checks
 from wflow.checks import real_field, to_real
 from wflow.kernels import pair_sum
 from wflow.measures import Particles, UnsupportedMeasureError
@@ -115,7 +116,15 @@ class AttentionPotential(AbstractEnergy):
         time_dim: int = 0,
         key: PRNGKeyArray,
     ):
-        """Make a potential on R^dim; ``heads`` must divide ``width``."""
+        """Make a potential on R^dim; ``heads`` must divide ``width``.
+
+        Raises:
+            TypeError: a size that is no whole number.
+            ValueError: a size below its least, or heads that do not divide the width.
+        """
+        _check_sizes(self, dim, width, depth, time_dim)
+        checks.count(self, "heads", heads)
+        checks.count(self, "feedforward", feedforward)
         if width % heads:
             raise ValueError(
                 f"AttentionPotential: heads must divide width, found {heads} heads and "
@@ -148,6 +157,13 @@ class AttentionPotential(AbstractEnergy):
         return mu.w @ self.per_particle(mu.x, mu.w, t)
 
 
+def _check_sizes(owner: Any, dim: int, width: int, depth: int, time_dim: int) -> None:
+    checks.count(owner, "dim", dim)
+    checks.count(owner, "width", width)
+    checks.count(owner, "depth", depth, 0)
+    checks.count(owner, "time_dim", time_dim, 0)
+
+
 class MLPPotential(AbstractEnergy):
     r"""$F(\mu) = \int V_\theta(x, t)\,d\mu(x)$ for a multilayer perceptron V."""
 
@@ -163,7 +179,13 @@ class MLPPotential(AbstractEnergy):
         time_dim: int = 0,
         key: PRNGKeyArray,
     ):
-        """Make a potential on R^dim with ``depth`` hidden layers of ``width``."""
+        """Make a potential on R^dim with ``depth`` hidden layers of ``width``.
+
+        Raises:
+            TypeError: a size that is no whole number.
+            ValueError: a size below its least.
+        """
+        _check_sizes(self, dim, width, depth, time_dim)
         a, b = jax.random.split(key)
         self.mlp = eqx.nn.MLP(
             dim + time_dim, "scalar", width, depth, activation=jax.nn.silu, key=a
@@ -199,11 +221,21 @@ class PairPotential(AbstractEnergy):
         softening: ArrayLike = 1e-2,
         key: PRNGKeyArray,
     ):
-        """Make a pair potential; ``softening`` is a length."""
+        """Make a pair potential; ``softening`` is a length.
+
+        Raises:
+            TypeError: a size that is no whole number.
+            ValueError: a size below its least, or a softening that is not one finite
+                number above zero.
+        """
+        checks.count(self, "width", width)
+        checks.count(self, "depth", depth, 0)
         self.mlp = eqx.nn.MLP(
             "scalar", "scalar", width, depth, activation=jax.nn.silu, key=key
         )
         self.softening = to_real(softening, "softening")
+        checks.shape(self, "softening", self.softening, ())
+        checks.positive(self, "softening", self.softening)
 
     def profile(self, distance: Float[Array, ""]) -> Float[Array, ""]:
         r"""$\varphi_\theta$ at one distance."""

@@ -10,6 +10,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow import checks
 from wflow.checks import real_field
 from wflow.measures import Point, UnsupportedMeasureError
 
@@ -38,6 +39,15 @@ _LOSSES: dict[str, Callable[[Array, Array], Array]] = {
 }
 
 
+def _targets(value: Any) -> Array:
+    """Labels, which are whole numbers, stay so."""
+    if isinstance(value, list | tuple):
+        whole = all(isinstance(entry, int) for entry in jax.tree.leaves(value))
+        value = np.asarray(value) if whole else value
+    whole = isinstance(value, jax.Array | np.ndarray) and value.dtype.kind in "iub"
+    return jnp.asarray(value) if whole else checks.to_real(value, "y")
+
+
 class Supervised(AbstractEnergy):
     r"""$F(\theta) = \ell(f_\theta(x), y)$ for a model, on a ``Point(model)``.
 
@@ -53,6 +63,7 @@ class Supervised(AbstractEnergy):
         loss: the name of a loss, or a function of outputs and targets.
 
     Raises:
+        TypeError: the data are no numbers.
         ValueError: an unknown loss, unequal numbers of inputs and targets, data that
             are not finite; when evaluated, outputs that do not fit the targets or a
             model with dropout or a running state, whose outputs are not a function of
@@ -60,25 +71,21 @@ class Supervised(AbstractEnergy):
     """
 
     x: Float[Array, "n ..."] = eqx.field(converter=real_field("x"))
-    y: Array = eqx.field(converter=jnp.asarray)
+    y: Array = eqx.field(converter=_targets)
     loss: Loss | Callable[[Array, Array], Array] = eqx.field(default="square")
 
     def __check_init__(self) -> None:
-        if not callable(self.loss) and self.loss not in _LOSSES:
-            raise ValueError(
-                "Supervised: expected loss to be a function or one of "
-                f"{', '.join(map(repr, _LOSSES))}, found {self.loss!r}."
-            )
+        if not callable(self.loss):
+            checks.one_of(self, "loss", self.loss, _LOSSES)
         for name, data in (("x", self.x), ("y", self.y)):
-            if not eqx.is_array(data) or isinstance(data, jax.core.Tracer):
-                return
-            if data.ndim == 0 or data.shape[0] == 0:
+            if not hasattr(data, "shape"):
+                return  # a template whose data are taken out
+            if len(data.shape) == 0 or data.shape[0] == 0:
                 raise ValueError(
                     f"Supervised: expected {name} with a first axis of inputs, found "
                     f"shape {data.shape}."
                 )
-            if not np.isfinite(np.asarray(data)).all():
-                raise ValueError(f"Supervised: {name} holds nan or infinity.")
+            checks.finite(self, name, data)
         if self.x.shape[0] != self.y.shape[0]:
             raise ValueError(
                 f"Supervised: expected as many targets as inputs, found x of shape "
@@ -98,11 +105,11 @@ class Supervised(AbstractEnergy):
         shape = outputs.shape[:-1] if labels else outputs.shape
         if shape != y.shape and not callable(self.loss):
             raise ValueError(
-                f"Supervised: expected targets of shape {shape} for outputs of shape "
-                f"{outputs.shape}, found {y.shape}."
+                f"Supervised: expected y with targets of shape {shape} for outputs of "
+                f"shape {outputs.shape}, found {y.shape}."
             )
         loss = self.loss if callable(self.loss) else _LOSSES[self.loss]
-        return loss(outputs, y)
+        return checks.one_number(self, "loss", loss(outputs, y))
 
 
 def predictions(
@@ -111,8 +118,16 @@ def predictions(
     """Outputs of a model at every input.
 
     Raises:
-        ValueError: the model has dropout that is on, or a running state.
+        TypeError: the model is no function, or the inputs no numbers.
+        ValueError: the model has dropout that is on, or a running state, or there is no
+            axis of inputs.
     """
+    checks.function("predictions", "model", model, "x")
+    x = x if isinstance(x, jax.Array) else checks.to_real(x, "x")
+    if x.ndim == 0:
+        raise ValueError(
+            "predictions: expected x with a first axis of inputs, found shape ()."
+        )
 
     def impure(part: Any) -> bool:
         dropout = isinstance(part, eqx.nn.Dropout) and not part.inference

@@ -6,6 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from wflow import checks
 from wflow.measures import Particles, ParticlesDifferential, UnsupportedMeasureError
 
 from .base import AbstractGeometry
@@ -24,6 +25,7 @@ class Block(AbstractGeometry):
         moving: number of leading coordinates that move.
 
     Raises:
+        TypeError: the geometry is none, or ``moving`` no whole number.
         ValueError: ``moving < 1``, or more than the points have.
 
     Reference: Hagemann, Hertrich, Altekrueger, Beinert, Chemseddine, Steidl,
@@ -34,8 +36,8 @@ class Block(AbstractGeometry):
     moving: int = eqx.field(static=True)
 
     def __check_init__(self) -> None:
-        if self.moving < 1:
-            raise ValueError(f"Block: expected moving >= 1, found {self.moving}.")
+        checks.instance(self, "geometry", self.geometry, AbstractGeometry, "a geometry")
+        checks.count(self, "moving", self.moving)
 
     def _project(self, rows: Float[Array, "n d"]) -> Float[Array, "n d"]:
         n, d = rows.shape

@@ -5,10 +5,9 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
+from wflow import checks
 from wflow.checks import real_field, to_real
 from wflow.measures import (
     Gaussian,
@@ -16,7 +15,6 @@ from wflow.measures import (
     Particles,
     UnsupportedMeasureError,
 )
-from wflow.parameters import Learnable
 
 from .base import AbstractGeometry
 from .wasserstein import Wasserstein
@@ -36,6 +34,9 @@ class FisherRao(AbstractGeometry):
     """
 
     conserve_mass: bool = eqx.field(static=True, default=True)
+
+    def __check_init__(self) -> None:
+        checks.one_of(self, "conserve_mass", self.conserve_mass, (True, False))
 
     def _rate(self, first_variation: Array, masses: Array) -> Array:
         """Minus the growth rate of every atom."""
@@ -82,7 +83,8 @@ class HellingerKantorovich(AbstractGeometry):
     ``beta=0`` Wasserstein; ``conserve_mass=False`` drops the mean.
 
     Raises:
-        ValueError: a negative strength, or both zero.
+        ValueError: a strength that is negative, not finite or not one number, or both
+            zero.
 
     Reference: Liero, Mielke, Savare, Inventiones 211 (2018), section 1.
     """
@@ -102,19 +104,16 @@ class HellingerKantorovich(AbstractGeometry):
         """Make the geometry with strengths ``alpha >= 0`` and ``beta >= 0``."""
         self.alpha = to_real(alpha, "alpha")
         self.beta = to_real(beta, "beta")
+        for name in ("alpha", "beta"):
+            checks.shape(self, name, getattr(self, name), ())
+            checks.non_negative(self, name, getattr(self, name))
+        known = checks.known(self.alpha), checks.known(self.beta)
+        if all(strength is not None and strength == 0 for strength in known):
+            raise ValueError(
+                "HellingerKantorovich: expected alpha or beta > 0, found both zero."
+            )
         self.transport = Wasserstein()
         self.reaction = FisherRao(conserve_mass)
-        if any(isinstance(s, Tracer | Learnable) for s in (alpha, beta)):
-            return
-        # By numpy: known numbers stay known while a caller is being traced.
-        strengths = np.asarray(self.alpha), np.asarray(self.beta)
-        if not all((strength >= 0).all() for strength in strengths):
-            raise ValueError(
-                "HellingerKantorovich: expected alpha >= 0 and beta >= 0, found "
-                f"alpha={alpha}, beta={beta}."
-            )
-        if ((strengths[0] == 0) & (strengths[1] == 0)).any():
-            raise ValueError("HellingerKantorovich: alpha and beta are both zero.")
 
     def _checked(self, mu: Any, differential: Any) -> Any:
         """The differential, refused in this geometry's own name."""

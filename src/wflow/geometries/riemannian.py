@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import lineax as lx
 from jaxtyping import Array, Float, PyTree
 
+from wflow import checks
 from wflow.measures import Particles, Point, UnsupportedMeasureError
 
 from .base import AbstractGeometry
@@ -15,7 +16,20 @@ from .wasserstein import per_mass
 
 
 def conjugate_gradients(dtype: jnp.dtype) -> lx.CG:
-    """Conjugate gradients to some 10 digits in float64, 4 in float32."""
+    """Conjugate gradients to some 10 digits in float64, 4 in float32.
+
+    Raises:
+        TypeError: ``dtype`` is not one of floating-point numbers.
+    """
+    try:
+        floating = jnp.issubdtype(jnp.dtype(dtype), jnp.floating)
+    except TypeError:
+        floating = False
+    if not floating:
+        raise TypeError(
+            "conjugate_gradients: expected dtype to be one of floating-point numbers, "
+            f"found {dtype!r}."
+        )
     # By the recurrence's residual: the true one cannot pass eps times the condition
     # number, and a solve that waits for it fails.
     rtol = float(jnp.finfo(dtype).eps) ** (2 / 3)
@@ -32,22 +46,46 @@ class Riemannian(AbstractGeometry):
     tagged positive semidefinite. On Particles ``metric(x)`` gives the ``(d, d)`` matrix
     at one point.
 
+    Raises:
+        TypeError: the metric is no function, or the solver none of lineax.
+        ValueError: when evaluated, a metric of another shape.
+
     Reference: Amari, Neural Computation 10 (1998), theorem 1.
     """
 
     metric: Callable[[Any], lx.AbstractLinearOperator | Array]
     solver: lx.AbstractLinearSolver | None = None
 
+    def __check_init__(self) -> None:
+        checks.function(self, "metric", self.metric, "the value or x")
+        if self.solver is not None:
+            checks.instance(
+                self,
+                "solver",
+                self.solver,
+                lx.AbstractLinearSolver,
+                "a linear solver of lineax",
+            )
+
     def _raise(self, mu: Any, differential: Any) -> PyTree[Array]:
         """$G^{-1}$ times the differential per mass."""
         match mu:
             case Point():
                 operator = self.metric(mu.value)
+                checks.instance(
+                    self,
+                    "metric's value",
+                    operator,
+                    lx.AbstractLinearOperator,
+                    "an operator of lineax",
+                )
                 solver = self.solver or conjugate_gradients(mu.dtype)
                 return lx.linear_solve(operator, differential, solver).value
             case Particles():
                 covectors = per_mass(self.explicit(differential).x, mu.w)
                 metrics = jax.vmap(self.metric)(mu.x)
+                d = mu.dim
+                checks.shape(self, "metric(x), one for each x,", metrics, ("n", d, d))
                 return jnp.linalg.solve(metrics, covectors[..., None])[..., 0]
         raise UnsupportedMeasureError(self, mu, "Point and Particles")
 

@@ -5,10 +5,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
-from wflow.checks import to_real
+from wflow.checks import known, to_real
 from wflow.measures import Point, UnsupportedMeasureError
 
 from .base import AbstractGeometry
@@ -55,12 +54,17 @@ class Sphere(AbstractGeometry):
 
 
 def _unit(value: Array) -> Array:
+    if jnp.ndim(value) == 0:
+        raise ValueError(
+            "Sphere: expected a value of shape (d,) or (d, ...), found a number."
+        )
     norm = jnp.linalg.norm(value, axis=0)
-    if not isinstance(norm, Tracer):
-        found = np.asarray(norm)
-        if not (np.isfinite(found) & (found > 0)).all():
+    found = known(norm)
+    if found is not None:
+        wrong = np.ravel(found)[~(np.isfinite(found) & (found > 0)).ravel()]
+        if wrong.size or not found.size:
             raise ValueError(
                 "Sphere: expected a value whose columns have a direction, found norms "
-                f"{found.tolist()}."
+                f"{wrong[:3].tolist()}."
             )
     return value / norm

@@ -6,6 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from wflow import checks
 from wflow.kernels import AbstractKernel, gradient_matvec, matvec
 from wflow.measures import Particles, UnsupportedMeasureError
 
@@ -21,16 +22,28 @@ class Stein(AbstractGeometry):
     makes one from the positions ``(n, d)``, such as ``MedianGaussian()``, is asked at
     every step.
 
+    Raises:
+        TypeError: the kernel is neither a kernel nor a rule that makes one.
+
     Reference: Liu, NeurIPS 2017, equation (5); Duncan, Nuesken, Szpruch,
     arXiv:1912.00894.
     """
 
     kernel: AbstractKernel | Callable[[Float[Array, "n d"]], AbstractKernel]
 
+    def __check_init__(self) -> None:
+        if not isinstance(self.kernel, AbstractKernel):
+            checks.instance(
+                self, "kernel", self.kernel, Callable, "a kernel or a rule for one"
+            )
+            checks.function(self, "kernel", self.kernel, "the positions")
+
     def _kernel(self, mu: Particles) -> AbstractKernel:
         if isinstance(self.kernel, AbstractKernel):
             return self.kernel
-        return self.kernel(mu.x)
+        kernel = self.kernel(mu.x)
+        checks.instance(self, "the rule's kernel", kernel, AbstractKernel, "a kernel")
+        return kernel
 
     def velocity(self, mu: Any, differential: Any) -> PyTree[Array]:
         if not isinstance(mu, Particles):

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from wflow import checks
 from wflow.checks import to_real
 from wflow.measures import (
     Gaussian,
@@ -16,6 +17,7 @@ from wflow.measures import (
     UnsupportedMeasureError,
     logarithmic_mean,
 )
+from wflow.parameters import unwrap
 
 from .base import AbstractGeometry
 
@@ -25,10 +27,17 @@ def per_mass(
 ) -> Float[Array, "n d"]:
     r"""$\nabla(\delta F/\delta\mu)(x_i) = w_i^{-1}\,\partial F/\partial x_i$.
 
-    Zero where the weight is zero or subnormal (padding), with finite derivatives.
+    Zero where the weight is zero or subnormal (padding), with finite derivatives; nan
+    where it is nan.
+
+    Raises:
+        ValueError: not one weight for each row.
     """
-    heavy = w >= jnp.finfo(w.dtype).tiny
-    return jnp.where(heavy[:, None], differential / jnp.where(heavy, w, 1)[:, None], 0)
+    differential, w = to_real(differential, "differential"), to_real(w, "w")
+    checks.shape("per_mass", "differential", differential, ("n", "d"))
+    checks.shape("per_mass", "w", w, differential.shape[:1])
+    light = w < jnp.finfo(w.dtype).tiny
+    return jnp.where(light[:, None], 0, differential / jnp.where(light, 1, w)[:, None])
 
 
 def _as_mobility(mobility: Any) -> Any:
@@ -48,11 +57,34 @@ class Wasserstein(AbstractGeometry):
 
     Reference: Otto, Comm. PDE 26 (2001), section 1.3; grid: Maas, J. Funct. Anal. 261
     (2011).
+
+    Raises:
+        ValueError: a mobility of another shape, one that is negative or not finite, or
+            a matrix that is not symmetric and positive semidefinite; when evaluated,
+            one that does not fit the points.
+        TypeError: it is neither numbers nor a function.
     """
 
     mobility: Float[Array, "..."] | Callable[[Array], Array] | None = eqx.field(
         converter=_as_mobility, default=None
     )
+
+    def __check_init__(self) -> None:
+        if self.mobility is None:
+            return
+        if callable(self.mobility):
+            checks.function(self, "mobility", self.mobility, "x")
+            return
+        shape = jnp.shape(unwrap(self.mobility))
+        if len(shape) > 2 or 0 in shape or (len(shape) == 2 and shape[0] != shape[1]):
+            raise ValueError(
+                "Wasserstein: expected mobility to be a number or of shape (d,) or "
+                f"(d, d), found shape {shape}."
+            )
+        if len(shape) == 2:
+            checks.covariance(self, "mobility", self.mobility, singular=True)
+        else:
+            checks.non_negative(self, "mobility", self.mobility)
 
     def _apply(self, covectors: Float[Array, "n d"], x: Array | None = None) -> Array:
         """M times each row."""
@@ -76,7 +108,13 @@ class Wasserstein(AbstractGeometry):
                 "Wasserstein: on a Grid the mobility is a scalar or one number per "
                 "axis."
             )
-        return jnp.broadcast_to(jnp.asarray(self.mobility, grid.dtype), (grid.dim,))
+        mobility = jnp.asarray(self.mobility, grid.dtype)
+        if mobility.shape not in ((), (grid.dim,)):
+            raise ValueError(
+                "Wasserstein: expected mobility to be a number or of shape "
+                f"({grid.dim},) on a Grid of {grid.dim} axes, found {mobility.shape}."
+            )
+        return jnp.broadcast_to(mobility, (grid.dim,))
 
     def velocity(self, mu: Any, differential: Any) -> PyTree[Array]:
         match mu:
@@ -135,4 +173,10 @@ class Wasserstein(AbstractGeometry):
 
 def _times(mobility: Array, covector: Float[Array, " d"]) -> Float[Array, " d"]:
     mobility = jnp.asarray(mobility, covector.dtype)
+    d = covector.shape[0]
+    if mobility.shape not in ((), (d,), (d, d)):
+        raise ValueError(
+            f"Wasserstein: expected mobility to be a number or of shape ({d},) or "
+            f"({d}, {d}) for points of dimension {d}, found {mobility.shape}."
+        )
     return mobility @ covector if mobility.ndim == 2 else mobility * covector

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from wflow import checks
 from wflow.measures import GaussianMixture
 
 from .radial import Gaussian
@@ -40,16 +41,35 @@ def mixture_embedding(
 
     Returns:
         The embedding at the points, ``(n,)``.
+
+    Raises:
+        TypeError: another kernel, or no mixture.
+        ValueError: the points are not ``(n, d)`` with the d of the mixture.
     """
+    x = _checked("mixture_embedding", kernel, mixture, x)
     return _weights(mixture) @ jnp.exp(_log_components(kernel, mixture, x))
 
 
 def log_mixture_embedding(
     kernel: Gaussian, mixture: GaussianMixture, x: Float[Array, "n d"]
 ) -> Float[Array, " n"]:
-    """Logarithm of ``mixture_embedding``, however far the points."""
+    """Logarithm of ``mixture_embedding``, however far the points.
+
+    Raises:
+        TypeError: another kernel, or no mixture.
+        ValueError: the points are not ``(n, d)`` with the d of the mixture.
+    """
+    x = _checked("log_mixture_embedding", kernel, mixture, x)
     logs = _log_components(kernel, mixture, x)
     return jax.nn.logsumexp(logs, axis=0, b=_weights(mixture)[:, None])
+
+
+def _checked(owner: str, kernel: Gaussian, mixture: GaussianMixture, x: Array) -> Array:
+    checks.instance(owner, "kernel", kernel, Gaussian, "a Gaussian kernel")
+    checks.instance(owner, "mixture", mixture, GaussianMixture, "a GaussianMixture")
+    x = checks.at_least_single(checks.to_real(x, "x"))
+    checks.shape(owner, "x", x, ("n", mixture.means.shape[1]))
+    return x
 
 
 def _log_components(
@@ -68,7 +88,16 @@ def mixture_double_integral(
 
     $= \sum_{cc'} a_c b_{c'} \sqrt{|H| / |H + S_c + S_{c'}|}\,
     e^{-\frac12 |m_c - m_{c'}|^2_{(H + S_c + S_{c'})^{-1}}}$; weights are normalised.
+
+    Raises:
+        TypeError: another kernel, or no mixtures.
+        ValueError: mixtures of different dimension.
     """
+    owner = "mixture_double_integral"
+    checks.instance(owner, "first", first, GaussianMixture, "a GaussianMixture")
+    _checked(owner, kernel, first, first.means)
+    checks.instance(owner, "second", second, GaussianMixture, "a GaussianMixture")
+    checks.shape(owner, "second", second.means, ("components", first.means.shape[1]))
 
     def pair(m: Array, s: Array, n: Array, t: Array) -> Array:
         return jnp.exp(_log_smoothed(kernel, m - n, s + t))

@@ -8,6 +8,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from wflow import checks
+
 from .base import AbstractKernel, AbstractRadialKernel
 
 
@@ -21,6 +23,7 @@ class Product(AbstractKernel):
         dims: number of coordinates of each block; their sum is the dimension.
 
     Raises:
+        TypeError: a part is no radial kernel, or a size no whole number.
         ValueError: not as many kernels as blocks, or an empty block.
     """
 
@@ -28,13 +31,21 @@ class Product(AbstractKernel):
     dims: tuple[int, ...] = eqx.field(static=True)
 
     def __check_init__(self) -> None:
+        for name, kind in (("kernels", "kernels"), ("dims", "whole numbers")):
+            checks.instance(
+                self, name, getattr(self, name), list | tuple, f"a tuple of {kind}"
+            )
+        for kernel in self.kernels:
+            checks.instance(
+                self, "kernels", kernel, AbstractRadialKernel, "radial kernels"
+            )
+        for dim in self.dims:
+            checks.count(self, "dims", dim)
         if not self.kernels or len(self.kernels) != len(self.dims):
             raise ValueError(
-                "Product: expected as many kernels as blocks, at least one, found "
-                f"{len(self.kernels)} kernels and {len(self.dims)} blocks."
+                "Product: expected as many kernels as dims of blocks, at least one, "
+                f"found {len(self.kernels)} kernels and {len(self.dims)} blocks."
             )
-        if min(self.dims) < 1:
-            raise ValueError(f"Product: expected dims >= 1, found {self.dims}.")
 
     def profile(self, *r2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         factors = [k.profile(r2_b) for k, r2_b in zip(self.kernels, r2, strict=True)]

@@ -7,15 +7,18 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow import checks
 from wflow.checks import real_field, to_real
+from wflow.parameters import unwrap
 
 from .base import AbstractRadialKernel
 
 
 def _root(r2: Array) -> Array:
     """$r$, with derivative zero (the symmetric subgradient of r in space) at 0."""
-    apart = r2 > 0
-    return jnp.where(apart, jnp.sqrt(jnp.where(apart, r2, 1)), 0)
+    # Not r2 > 0, which would make nan a distance of zero.
+    together = r2 <= 0
+    return jnp.where(together, 0, jnp.sqrt(jnp.where(together, 1, r2)))
 
 
 def _exp_root(r2: Array) -> Array:
@@ -59,7 +62,9 @@ class Gaussian(AbstractRadialKernel):
 
 def _exponent(value: ArrayLike) -> Any:
     """Python's numbers stay what they are: known when the program is compiled."""
-    return float(value) if isinstance(value, int | float) else to_real(value, "value")
+    if isinstance(value, int | float):
+        return float(value)
+    return to_real(value, "exponent")
 
 
 class InverseMultiquadric(AbstractRadialKernel):
@@ -68,12 +73,20 @@ class InverseMultiquadric(AbstractRadialKernel):
     An exponent that is to be differentiated or swept is given as an array; the number
     1/2 is a root, much faster than a power.
 
+    Raises:
+        ValueError: a bandwidth as for every radial kernel, or an exponent that is not
+            one finite number above zero.
+
     Reference: Gorham, Mackey, ICML 2017, theorem 8 (0 < s < 1 controls convergence of
     the kernel Stein discrepancy).
     """
 
     bandwidth: Float[Array, "..."] = eqx.field(converter=real_field("bandwidth"))
     exponent: Float[Array, ""] | float = eqx.field(converter=_exponent, default=0.5)
+
+    def __check_init__(self) -> None:
+        checks.shape(self, "exponent", unwrap(self.exponent), ())
+        checks.positive(self, "exponent", self.exponent)
 
     def profile(self, r2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         if isinstance(self.exponent, float) and self.exponent == 0.5:
@@ -149,4 +162,4 @@ class Kronecker(AbstractRadialKernel):
     )
 
     def profile(self, r2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        return (r2 < 0.25).astype(r2.dtype)
+        return jnp.where(jnp.isnan(r2), r2, (r2 < 0.25).astype(r2.dtype))

@@ -1,12 +1,10 @@
 """One kernel at several lengths at once."""
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, Float
 
+from wflow import checks
 from wflow.checks import real_field
 from wflow.parameters import unwrap
 
@@ -25,7 +23,8 @@ class ScaleMixture(AbstractRadialKernel):
         weights: w, ``(S,)``, not negative; None is 1/S each.
 
     Raises:
-        ValueError: other shapes or signs, or no scale.
+        TypeError: the kernel is not radial.
+        ValueError: other shapes or signs, no scale, or weights that are all zero.
 
     Reference: Gretton, Sejdinovic, Strathmann et al., NeurIPS 2012 (discrepancies by
     combinations of kernels).
@@ -40,6 +39,9 @@ class ScaleMixture(AbstractRadialKernel):
     )
 
     def __check_init__(self) -> None:
+        checks.instance(
+            self, "kernel", self.kernel, AbstractRadialKernel, "a radial kernel"
+        )
         scales, weights = unwrap((self.scales, self.weights))
         shape = jnp.shape(scales)
         if len(shape) != 1 or shape[0] == 0:
@@ -52,8 +54,9 @@ class ScaleMixture(AbstractRadialKernel):
                 f"ScaleMixture: expected weights of shape {shape}, found "
                 f"{jnp.shape(weights)}."
             )
-        _check("scales", scales, "> 0")
-        _check("weights", weights, ">= 0")
+        checks.positive(self, "scales", scales)
+        if weights is not None:
+            checks.weights(self, "weights", weights)
 
     @property
     def bandwidth(self) -> Array:
@@ -65,14 +68,3 @@ class ScaleMixture(AbstractRadialKernel):
         weights = even if self.weights is None else jnp.asarray(self.weights, r2.dtype)
         pairs = zip(scales, weights, strict=True)
         return sum(w * self.kernel.profile(r2 / s**2) for s, w in pairs)
-
-
-def _check(name: str, value: Array | None, bound: str) -> None:
-    if value is None or isinstance(value, Tracer | jax.ShapeDtypeStruct):
-        return
-    known = np.asarray(value)
-    inside = known > 0 if bound == "> 0" else known >= 0
-    if not (inside & np.isfinite(known)).all():
-        raise ValueError(
-            f"ScaleMixture: expected {name} {bound}, found {known.tolist()}."
-        )

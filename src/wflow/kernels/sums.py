@@ -6,7 +6,10 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
+
+from wflow import checks
+from wflow.checks import at_least_single, to_real
 
 from .base import AbstractKernel
 from .radial import Gaussian
@@ -37,39 +40,65 @@ class _Pair(eqx.Module):
     def squared_distances(self, columns: tuple[Array, ...]) -> tuple[Array, ...]:
         """``(n, b)`` of every block."""
         index, *blocks = columns
-        other = True
+        itself = None
         if self.same:
-            other = jnp.arange(self.shape[0])[:, None] != index
+            itself = jnp.arange(self.shape[0])[:, None] == index
         return tuple(
-            _squared_distances(x, y, other) for x, y in zip(self.x, blocks, strict=True)
+            _squared_distances(x, y, itself)
+            for x, y in zip(self.x, blocks, strict=True)
         )
 
 
-def _squared_distances(x: Array, y: Array, other: Array | bool) -> Float[Array, "n b"]:
+def _squared_distances(x: Array, y: Array, itself: Array | None) -> Float[Array, "n b"]:
     # The default of GPUs has ten bits, of which the difference leaves none.
     products = jnp.matmul(x, y.T, precision="highest")
-    r2 = jnp.sum(x**2, 1)[:, None] + jnp.sum(y**2, 1) - 2 * products
-    return jnp.where((r2 > 0) & other, r2, 0)
+    norms = jnp.sum(x**2, 1)[:, None]
+    r2 = norms + jnp.sum(y**2, 1) - 2 * products
+    # Rounding below zero is zero; nan is not, nor is the distance of nan to itself.
+    if itself is None:
+        return jnp.where(r2 <= 0, 0, r2)
+    return jnp.where((r2 <= 0) | itself, jax.lax.stop_gradient(0 * norms), r2)
 
 
-def _pair(kernel: AbstractKernel, x: Array, y: Array | None) -> _Pair:
+def _points(value: ArrayLike, name: str) -> Array:
+    """Real numbers of single precision or more."""
+    return at_least_single(to_real(value, name))
+
+
+def _pair(owner: str, kernel: AbstractKernel, x: Array, y: Array | None) -> _Pair:
+    checks.instance(owner, "kernel", kernel, AbstractKernel, "a kernel")
     same = y is None or y is x
-    y = x if y is None else y
+    x = _points(x, "x")
+    y = x if same else _points(y, "y")
     if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
         raise ValueError(
-            "expected clouds x (n, d) and y (m, d) of one dimension d, found "
+            f"{owner}: expected clouds x (n, d) and y (m, d) of one dimension d, found "
             f"{x.shape} and {y.shape}."
         )
-    # Distances do not depend on the centre, so neither do derivatives.
-    centre = jax.lax.stop_gradient(jnp.mean(y, axis=0))
+    if 0 in x.shape or 0 in y.shape:
+        raise ValueError(
+            f"{owner}: expected clouds x and y with a point each, found {x.shape} and "
+            f"{y.shape}."
+        )
+    # Distances do not depend on the centre, so neither do derivatives. A point that is
+    # not finite has none, and must not spoil those of the others.
+    centre = jax.lax.stop_gradient(jnp.mean(y, axis=0, where=jnp.isfinite(y)))
     return _Pair(kernel.blocks(x - centre), kernel.blocks(y - centre), same)
 
 
-def _block_size(n: int, m: int, block: int | None, pairs: int, dense: int) -> int:
+def _coefficients(owner: str, name: str, value: ArrayLike, m: int) -> Array:
+    """One number for each of ``m`` points."""
+    value = _points(value, name)
+    checks.shape(owner, name, value, (m,))
+    return value
+
+
+def _block_size(
+    owner: str, n: int, m: int, block: int | None, pairs: int, dense: int
+) -> int:
     if block is None:
         return m if n * m <= dense else min(m, max(64, pairs // n))
-    if block < 1:
-        raise ValueError(f"expected block >= 1, found {block}.")
+    checks.count(owner, "block", block)
     return min(m, block)
 
 
@@ -114,8 +143,9 @@ def gram(
 
     Raises:
         ValueError: the clouds are not ``(n, d)`` and ``(m, d)``.
+        TypeError: they are no arrays of real numbers, or the kernel is none.
     """
-    pair = _pair(kernel, x, y)
+    pair = _pair("gram", kernel, x, y)
     return kernel.profile(*pair.squared_distances(pair.columns()))
 
 
@@ -129,7 +159,9 @@ def matvec(
     r"""$\sum_j k(x_i, y_j)\,b_j$.
 
     Streams over blocks of ``block`` columns, in reverse-mode differentiation too, so
-    that memory is O(n block); None chooses (dense up to 2e6 pairs).
+    that memory is O(n block); None chooses (dense up to 2e6 pairs). A point that is nan
+    makes nan of every sum that it is in. Clouds of less than single precision are
+    summed in single precision.
 
     Args:
         kernel: the kernel.
@@ -144,10 +176,20 @@ def matvec(
         The sums, ``(n,)`` or ``(n, p)``.
 
     Raises:
-        ValueError: the clouds are not ``(n, d)`` and ``(m, d)``, or ``block < 1``.
+        ValueError: the clouds are not ``(n, d)`` and ``(m, d)``, there are not as many
+            coefficients as points y, or ``block < 1``.
+        TypeError: they are no arrays of real numbers, the kernel is none, or ``block``
+            is no whole number.
     """
-    pair = _pair(kernel, x, y)
-    block = _block_size(*pair.shape, block, _BLOCK_PAIRS, _DENSE_PAIRS)
+    pair = _pair("matvec", kernel, x, y)
+    block = _block_size("matvec", *pair.shape, block, _BLOCK_PAIRS, _DENSE_PAIRS)
+    b = _points(b, "b")
+    if b.ndim not in (1, 2) or b.shape[0] != pair.shape[1]:
+        m = pair.shape[1]
+        raise ValueError(
+            f"matvec: expected coefficients b of shape ({m},) or ({m}, p), one for "
+            f"each point y, found {b.shape}."
+        )
 
     def term(columns: tuple[Array, ...], b: Array) -> Array:
         return kernel.profile(*pair.squared_distances(columns)) @ b
@@ -168,8 +210,10 @@ def gradient_matvec(
     minus this. The gradient at coinciding points is zero. Arguments, memory and errors
     as in ``matvec``, with ``b`` of shape ``(m,)``.
     """
-    pair = _pair(kernel, x, y)
-    block = _block_size(*pair.shape, block, _BLOCK_PAIRS, _DENSE_PAIRS)
+    owner = "gradient_matvec"
+    pair = _pair(owner, kernel, x, y)
+    block = _block_size(owner, *pair.shape, block, _BLOCK_PAIRS, _DENSE_PAIRS)
+    b = _coefficients(owner, "b", b, pair.shape[1])
 
     def term(columns: tuple[Array, ...], b: Array) -> tuple[Array, ...]:
         r2 = pair.squared_distances(columns)
@@ -202,15 +246,16 @@ def log_matvec(
     and memory as in ``matvec``.
 
     Raises:
-        TypeError: the kernel is not ``Gaussian``.
-        ValueError: the clouds are not ``(n, d)`` and ``(m, d)``, or ``block < 1``.
+        TypeError: the kernel is not ``Gaussian``; else as in ``matvec``.
+        ValueError: a weight is negative, where its value is known; else as in
+            ``matvec``.
     """
-    if not isinstance(kernel, Gaussian):
-        raise TypeError(
-            f"log_matvec: expected a Gaussian kernel, found {type(kernel).__name__}."
-        )
-    pair = _pair(kernel, x, y)
-    block = _block_size(*pair.shape, block, _BLOCK_PAIRS, _DENSE_PAIRS)
+    owner = "log_matvec"
+    checks.instance(owner, "kernel", kernel, Gaussian, "a Gaussian kernel")
+    pair = _pair(owner, kernel, x, y)
+    block = _block_size(owner, *pair.shape, block, _BLOCK_PAIRS, _DENSE_PAIRS)
+    w = _coefficients(owner, "w", w, pair.shape[1])
+    checks.non_negative(owner, "w", w)
     columns = pair.columns()
 
     def largest(columns: tuple[Array, ...], w: Array) -> Array:
@@ -237,6 +282,8 @@ def pair_sum(
     y: Float[Array, "m b"],
     v: Float[Array, " m"],
     block: int | None = None,
+    *,
+    diagonal: bool = True,
 ) -> Float[Array, ""]:
     r"""$\sum_{ij} w_i v_j f(x_i, y_j)$ for any scalar function of two points.
 
@@ -249,18 +296,50 @@ def pair_sum(
         y: points, ``(m, b)``.
         v: weights, ``(m,)``.
         block: columns held at a time; None holds about 2.6e5 pairs.
+        diagonal: False leaves out i = j, where the function need not be defined: x and
+            y are then as many. Derivatives are those of the sum without.
 
     Raises:
-        ValueError: ``block < 1``.
+        ValueError: points, weights or the function's values have another shape,
+            ``block < 1``, or there are not as many x as y without the diagonal.
+        TypeError: they are no arrays of real numbers, or no function.
     """
+    owner = "pair_sum"
+    checks.function(owner, "function", function, "two points")
+    checks.one_of(owner, "diagonal", diagonal, (True, False))
+    x, y = _points(x, "x"), _points(y, "y")
+    checks.shape(owner, "x", x, ("n", "a"))
+    checks.shape(owner, "y", y, ("m", "b"))
+    (n, _), (m, _) = x.shape, y.shape
+    w, v = _coefficients(owner, "w", w, n), _coefficients(owner, "v", v, m)
+    if 0 in (n, m) or (not diagonal and n != m):
+        raise ValueError(
+            f"{owner}: expected points x and y, as many of each where the diagonal is "
+            f"left out, found {n} and {m}."
+        )
     pairs = _FUNCTION_BLOCK_PAIRS
     if block is None:
-        block = min(len(y), max(1, pairs // len(x)))
-    block = _block_size(len(x), len(y), block, pairs, pairs)
+        block = min(m, max(1, pairs // n))
+    block = _block_size(owner, n, m, block, pairs, pairs)
+    if not diagonal and n == 1:
+        return jnp.zeros((), jnp.result_type(x, y, w, v))
+
+    def value(x: Array, y: Array) -> Array:
+        return checks.one_number(owner, "function", function(x, y))
+
+    def apart(i: Array, x: Array, j: Array, y: Array, other: Array) -> Array:
+        # In place of a pair that is left out one that is evaluated anyway: neither its
+        # value nor its derivatives can be worse than those of the sum.
+        return jnp.where(i == j, 0, value(x, jnp.where(i == j, other, y)))
 
     def term(columns: tuple[Array, ...], v: Array) -> Array:
-        (y,) = columns
-        values = jax.vmap(jax.vmap(function, (None, 0)), (0, None))(x, y)
+        if diagonal:
+            values = jax.vmap(jax.vmap(value, (None, 0)), (0, None))(x, *columns)
+        else:
+            inner = jax.vmap(apart, (None, None, 0, 0, 0))
+            rows = jax.vmap(inner, (0, 0, None, None, None))
+            values = rows(jnp.arange(n), x, *columns)
         return w @ values @ v
 
-    return _reduce_blocks(term, (y,), v, block)
+    columns = (y,) if diagonal else (jnp.arange(m), y, jnp.roll(y, -1, axis=0))
+    return _reduce_blocks(term, columns, v, block)

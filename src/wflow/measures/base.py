@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from wflow.checks import at_least_single, to_real
+
 
 class UnsupportedMeasureError(TypeError):
     """An energy, geometry or flow met a measure that it does not act on."""
@@ -31,6 +33,11 @@ class ImplicitEntropyError(TypeError):
             "into noise), or give the energy a density: density=KDE(...) or "
             "density=GaussianClosure()."
         )
+
+
+def moving_field(name: str) -> Callable[[Any], Any]:
+    """The converter of a field that moves: real numbers of single precision or more."""
+    return lambda value: at_least_single(to_real(value, name))
 
 
 class AbstractMeasure(eqx.Module):

@@ -8,12 +8,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from wflow.checks import real_field
+from wflow import checks
 
-from .base import AbstractDensity, AbstractMeasure
+from .base import AbstractDensity, AbstractMeasure, moving_field
 from .particles import Particles
 
 
@@ -68,34 +67,42 @@ class Gaussian(AbstractMeasure, AbstractDensity):
     """$N(m, S)$ with mean ``(d,)`` and covariance ``(d, d)``, symmetric and positive.
 
     ``integrate`` is a quadrature (see ``standard_quadrature``), exact for polynomials
-    of degree 5 in every dimension.
+    of degree 5 in every dimension. Numbers of less than single precision are taken in
+    single precision.
+
+    Raises:
+        ValueError: other shapes, a mean that is not finite, or a covariance that is not
+            symmetric and positive definite, at any scale.
     """
 
-    mean: Float[Array, " d"] = eqx.field(converter=real_field("mean"))
-    cov: Float[Array, "d d"] = eqx.field(converter=real_field("cov"))
+    mean: Float[Array, " d"] = eqx.field(converter=moving_field("mean"))
+    cov: Float[Array, "d d"] = eqx.field(converter=moving_field("cov"))
 
     def __check_init__(self) -> None:
         shape = jnp.shape(self.mean)
-        if len(shape) != 1 or jnp.shape(self.cov) != shape * 2:
+        if len(shape) != 1 or shape[0] == 0 or jnp.shape(self.cov) != shape * 2:
             raise ValueError(
-                "Gaussian: expected mean of shape (d,) and cov of shape (d, d), found "
-                f"{shape} and {jnp.shape(self.cov)}."
+                "Gaussian: expected mean of shape (d,) and cov of shape (d, d), d >= 1,"
+                f" found {shape} and {jnp.shape(self.cov)}."
             )
-        if not isinstance(self.cov, Tracer | jax.ShapeDtypeStruct):
-            cov = np.asarray(self.cov)
-            if not np.allclose(cov, cov.T) or np.linalg.eigvalsh(cov)[0] <= 0:
-                raise ValueError(
-                    "Gaussian: expected cov symmetric and positive definite, found "
-                    f"{cov.tolist()}."
-                )
+        checks.finite(self, "mean", self.mean)
+        checks.covariance(self, "cov", self.cov)
 
     @classmethod
     def from_samples(
         cls, x: Float[ArrayLike, "n d"], weights: Float[ArrayLike, " n"] | None = None
     ) -> Self:
-        """The Gaussian with the samples' mean and covariance (divisor: the mass)."""
+        """The Gaussian with the samples' mean and covariance (divisor: the mass).
+
+        Raises:
+            ValueError: as ``Particles.from_samples``, or the samples are not finite or
+                lie in a plane.
+        """
         particles = Particles.from_samples(x, weights)
-        return cls(particles.mean, particles.cov)
+        checks.finite("Gaussian.from_samples", "x", particles.x)
+        mean, cov = particles.mean, particles.cov
+        checks.covariance("Gaussian.from_samples", "the covariance of x", cov)
+        return cls(mean, cov)
 
     @property
     def dim(self) -> int:
@@ -103,14 +110,21 @@ class Gaussian(AbstractMeasure, AbstractDensity):
         return self.mean.shape[0]
 
     def log_density(self, x: Float[Array, " d"]) -> Float[Array, ""]:
+        x = checks.to_real(x, "x")
+        if x.shape[-1:] != self.mean.shape:
+            raise ValueError(
+                f"Gaussian: expected x of shape ({self.dim},), found {x.shape}."
+            )
         return jax.scipy.stats.multivariate_normal.logpdf(x, self.mean, self.cov)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n d"]:
+        checks.count(self, "n", n, 0)
         return jax.random.multivariate_normal(
             key, self.mean, self.cov, shape=(n,), dtype=self.mean.dtype
         )
 
     def integrate(self, function: Callable[[Array], Array]) -> Array:
+        checks.function(self, "function", function, "x")
         nodes, weights = standard_quadrature(self.dim)
         nodes = jnp.asarray(nodes, self.mean.dtype)
         x = self.mean + nodes @ jnp.linalg.cholesky(self.cov).T
@@ -138,16 +152,21 @@ class GaussianMixture(AbstractDensity):
     r"""$\sum_c a_c N(m_c, S_c)$: an analytic density, used as a target.
 
     Shapes: means ``(k, d)``, covs ``(k, d, d)``, weights ``(k,)`` (normalised on use).
+
+    Raises:
+        ValueError: other shapes, means that are not finite, a covariance that is not
+            symmetric and positive definite, weights that are negative, not finite or
+            all zero.
     """
 
-    means: Float[Array, "k d"] = eqx.field(converter=real_field("means"))
-    covs: Float[Array, "k d d"] = eqx.field(converter=real_field("covs"))
-    weights: Float[Array, " k"] = eqx.field(converter=real_field("weights"))
+    means: Float[Array, "k d"] = eqx.field(converter=moving_field("means"))
+    covs: Float[Array, "k d d"] = eqx.field(converter=moving_field("covs"))
+    weights: Float[Array, " k"] = eqx.field(converter=moving_field("weights"))
 
     def __check_init__(self) -> None:
-        if jnp.ndim(self.means) != 2:
+        if jnp.ndim(self.means) != 2 or 0 in jnp.shape(self.means):
             raise ValueError(
-                "GaussianMixture: expected means of shape (k, d), found "
+                "GaussianMixture: expected means of shape (k, d), k and d >= 1, found "
                 f"{jnp.shape(self.means)}."
             )
         k, d = jnp.shape(self.means)
@@ -156,8 +175,13 @@ class GaussianMixture(AbstractDensity):
                 f"GaussianMixture: expected covs ({k}, {d}, {d}) and weights ({k},), "
                 f"found {jnp.shape(self.covs)} and {jnp.shape(self.weights)}."
             )
+        checks.finite(self, "means", self.means)
+        checks.covariance(self, "covs", self.covs)
+        checks.weights(self, "weights", self.weights)
 
     def log_density(self, x: Float[Array, " d"]) -> Float[Array, ""]:
+        x = checks.to_real(x, "x")
+        checks.shape(self, "x", x, self.means.shape[1:])
         # Inverses that all points share: solves would be batched one by one.
         roots = jnp.linalg.cholesky(self.covs)
         eye = jnp.broadcast_to(jnp.eye(roots.shape[-1], dtype=roots.dtype), roots.shape)
@@ -168,6 +192,7 @@ class GaussianMixture(AbstractDensity):
         return jax.nn.logsumexp(logs, b=self.weights / self.weights.sum())
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n d"]:
+        checks.count(self, "n", n, 0)
         which, noise = jax.random.split(key)
         c = jax.random.categorical(which, jnp.log(self.weights), shape=(n,))
         z = jax.random.normal(noise, (n, self.means.shape[1]), self.means.dtype)
@@ -176,7 +201,13 @@ class GaussianMixture(AbstractDensity):
         )
 
     def convolved(self, bandwidth: Float[ArrayLike, ""]) -> Self:
-        r"""The mixture convolved with $N(0, h^2 I)$: what a kernel estimate sees."""
+        r"""The mixture convolved with $N(0, h^2 I)$: what a kernel estimate sees.
+
+        Raises:
+            ValueError: a bandwidth that is negative, not finite or not one number.
+        """
+        checks.shape("GaussianMixture.convolved", "bandwidth", bandwidth, ())
+        checks.non_negative("GaussianMixture.convolved", "bandwidth", bandwidth)
         blur = jnp.asarray(bandwidth, self.covs.dtype) ** 2 * jnp.eye(
             self.means.shape[1], dtype=self.covs.dtype
         )
@@ -198,6 +229,7 @@ class GaussianMixture(AbstractDensity):
 
     def integrate(self, function: Callable[[Array], Array]) -> Array:
         """The integral of ``function``, by the components' quadratures."""
+        checks.function(self, "function", function, "x")
         per_component = jax.vmap(lambda m, s: Gaussian(m, s).integrate(function))(
             self.means, self.covs
         )

@@ -6,12 +6,13 @@ from typing import Literal, Self
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.core import Tracer
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from wflow.checks import real_field, to_real
+from wflow import checks
+from wflow.checks import to_real
 
-from .base import AbstractMeasure
+from .base import AbstractMeasure, moving_field
 from .particles import Particles
 from .special import linear_decay, mean_decay
 
@@ -25,12 +26,13 @@ class Grid(AbstractMeasure):
     ``density[c]`` is the mean density of cell c; the cells of axis k have width
     ``(upper[k] - lower[k]) / density.shape[k]``. Each axis is ``"periodic"`` or
     ``"no-flux"``. Differentials are first variations at cell centres,
-    $\delta F/\delta\mu(x_c) = h^{-d} \partial F/\partial\rho_c$.
+    $\delta F/\delta\mu(x_c) = h^{-d} \partial F/\partial\rho_c$. A density of less
+    than single precision is taken in single precision.
     """
 
-    density: Float[Array, "*cells"] = eqx.field(converter=real_field("density"))
-    lower: Float[Array, " d"] = eqx.field(converter=real_field("lower"))
-    upper: Float[Array, " d"] = eqx.field(converter=real_field("upper"))
+    density: Float[Array, "*cells"] = eqx.field(converter=moving_field("density"))
+    lower: Float[Array, " d"] = eqx.field(converter=moving_field("lower"))
+    upper: Float[Array, " d"] = eqx.field(converter=moving_field("upper"))
     boundary: tuple[Boundary, ...] = eqx.field(static=True)
 
     def __init__(
@@ -43,28 +45,34 @@ class Grid(AbstractMeasure):
         """Make a grid; scalars ``lower``, ``upper``, ``boundary`` hold for every axis.
 
         Raises:
-            ValueError: not 1 to 3 axes, an unknown boundary, or lower >= upper.
+            ValueError: not 1 to 3 axes, a density that is negative, not finite or zero
+                everywhere, an unknown boundary, or bounds that are not finite, not one
+                for each axis or not lower < upper.
         """
-        self.density = to_real(density, "density")
+        self.density = moving_field("density")(density)
         dim, dtype = self.density.ndim, self.density.dtype
-        if not 1 <= dim <= 3:
-            raise ValueError(f"Grid: expected a density with 1 to 3 axes, found {dim}.")
-        self.lower = jnp.broadcast_to(jnp.asarray(lower, dtype), (dim,))
-        self.upper = jnp.broadcast_to(jnp.asarray(upper, dtype), (dim,))
-        self.boundary = (
-            (boundary,) * dim if isinstance(boundary, str) else tuple(boundary)
-        )
-        if len(self.boundary) != dim or set(self.boundary) - {"periodic", "no-flux"}:
+        if not 1 <= dim <= 3 or self.density.size == 0:
             raise ValueError(
-                f"Grid: expected boundary 'periodic' or 'no-flux' for each of {dim} "
-                f"axes, found {self.boundary}."
+                "Grid: expected a density with 1 to 3 axes, each with a cell, found "
+                f"shape {self.density.shape}."
             )
-        box = (self.lower, self.upper)
-        if not any(isinstance(side, Tracer) for side in box) and bool(
-            jnp.any(self.lower >= self.upper)
-        ):
+        checks.weights(self, "density", self.density)
+        self.lower = _bounds("lower", lower, dim).astype(dtype)
+        self.upper = _bounds("upper", upper, dim).astype(dtype)
+        each = isinstance(boundary, list | tuple)
+        self.boundary = tuple(boundary) if each else (boundary,) * dim
+        if len(self.boundary) != dim:
             raise ValueError(
-                f"Grid: expected lower < upper, found {self.lower} and {self.upper}."
+                f"Grid: expected one boundary for each of {dim} axes, found "
+                f"{len(self.boundary)}."
+            )
+        for side in self.boundary:
+            checks.one_of(self, "boundary", side, ("periodic", "no-flux"))
+        low, high = checks.known(self.lower), checks.known(self.upper)
+        if low is not None and high is not None and (low >= high).any():
+            raise ValueError(
+                f"Grid: expected lower < upper, found {low.tolist()} and "
+                f"{high.tolist()}."
             )
 
     @classmethod
@@ -76,9 +84,24 @@ class Grid(AbstractMeasure):
         shape: Sequence[int],
         boundary: Boundary | Sequence[Boundary] = "no-flux",
     ) -> Self:
-        """The density exp(log_density) at cell centres, normalised to mass one."""
-        grid = cls(jnp.ones(tuple(shape)), lower, upper, boundary)
-        logs = grid.evaluate(log_density)
+        """The density exp(log_density) at cell centres, normalised to mass one.
+
+        Raises:
+            ValueError: as for a grid, or a log-density that is nan or inf in a cell,
+                -inf in all of them, or no number.
+        """
+        owner = "Grid.from_log_density"
+        checks.function(owner, "log_density", log_density, "x")
+        grid = cls(jnp.ones(_cells(owner, shape)), lower, upper, boundary)
+        logs = grid.evaluate(
+            lambda x: checks.one_number(owner, "log_density", log_density(x))
+        )
+        found = checks.known(logs)
+        if found is not None and not np.isfinite(found.max()):
+            raise ValueError(
+                f"{owner}: expected log_density finite in some cell, -inf in others, "
+                f"found {found.max()}."
+            )
         logs = logs - jax.nn.logsumexp(logs) - jnp.log(grid.cell_volume)
         return grid.with_state(jnp.exp(logs))
 
@@ -96,11 +119,13 @@ class Grid(AbstractMeasure):
         """The normalised histogram of the samples that lie in the box.
 
         Raises:
-            ValueError: ``x`` is not ``(n, d)`` with d the number of axes, or no sample
-                of positive weight lies in the box.
+            ValueError: ``x`` is not ``(n, d)`` with d the number of axes, a row of it
+                is nan or infinite, or no sample of positive weight lies in the box.
         """
         samples = Particles.from_samples(x, weights)
-        grid = cls(jnp.zeros(tuple(shape), samples.dtype), lower, upper, boundary)
+        checks.finite("Grid.from_samples", "the rows of x", samples.x)
+        cells = _cells("Grid.from_samples", shape)
+        grid = cls(jnp.ones(cells, samples.dtype), lower, upper, boundary)
         if samples.dim != grid.dim:
             raise ValueError(
                 f"Grid.from_samples: expected x of shape (n, {grid.dim}), one column "
@@ -110,12 +135,16 @@ class Grid(AbstractMeasure):
         inside = jnp.all((x >= grid.lower) & (x <= grid.upper), axis=1)
         cells = jnp.floor((x - grid.lower) / grid.spacing).astype(int)
         cells = jnp.clip(cells, 0, jnp.asarray(grid.density.shape) - 1)
-        masses = grid.density.at[tuple(cells.T)].add(jnp.where(inside, samples.w, 0))
+        # A row that is no point is in no cell, and must not be lost without a trace.
+        lost = jnp.isnan(x).any(axis=1)
+        share = jnp.where(lost, jnp.nan, jnp.where(inside, samples.w, 0))
+        masses = jnp.zeros_like(grid.density).at[tuple(cells.T)].add(share)
         total = masses.sum()
-        if not isinstance(total, Tracer) and not total > 0:
+        found = checks.known(total)
+        if found is not None and not found > 0:
             raise ValueError(
-                f"Grid.from_samples: none of {samples.n} samples lies in the box from "
-                f"{grid.lower} to {grid.upper}."
+                f"Grid.from_samples: none of {samples.n} samples x lies in the box "
+                f"from lower = {grid.lower} to upper = {grid.upper}."
             )
         return grid.with_state(masses / (total * grid.cell_volume))
 
@@ -146,6 +175,7 @@ class Grid(AbstractMeasure):
 
     def evaluate(self, function: Callable[[Array], Array]) -> Float[Array, "*cells"]:
         """``function`` at every cell centre."""
+        checks.function(self, "function", function, "x")
         values = jax.vmap(function)(self.centres.reshape(-1, self.dim))
         return values.reshape(self.density.shape + values.shape[1:])
 
@@ -176,6 +206,7 @@ class Grid(AbstractMeasure):
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n d"]:
         """``n`` independent draws: a cell by its mass, uniform within it."""
+        checks.count(self, "n", n, 0)
         cell, offset = jax.random.split(key)
         flat = self.density.reshape(-1)
         index = jax.random.choice(cell, flat.size, (n,), p=flat / flat.sum())
@@ -231,17 +262,51 @@ class Grid(AbstractMeasure):
         return value, gradient / self.cell_volume
 
 
+def _bounds(name: str, value: ArrayLike, dim: int) -> Float[Array, " d"]:
+    """One bound for each axis; a number holds for all."""
+    bounds = to_real(value, name)
+    if bounds.shape not in ((), (dim,)):
+        raise ValueError(
+            f"Grid: expected {name} to be a number or of shape ({dim},), one for each "
+            f"axis, found shape {bounds.shape}."
+        )
+    checks.finite("Grid", name, bounds)
+    return jnp.broadcast_to(bounds, (dim,))
+
+
+def _cells(owner: str, shape: Sequence[int]) -> tuple[int, ...]:
+    """Numbers of cells on one to three axes."""
+    if not isinstance(shape, list | tuple) or not 1 <= len(shape) <= 3:
+        raise ValueError(
+            f"{owner}: expected shape to be 1 to 3 numbers of cells, found {shape!r}."
+        )
+    for count in shape:
+        checks.count(owner, "shape", count)
+    return tuple(shape)
+
+
 def logarithmic_mean(a: Array, b: Array) -> Array:
     r"""$\theta(a, b) = (a - b)/(\log a - \log b)$, $\theta(a, a) = a$.
 
     With it $\theta\,(\log a - \log b) = a - b$: the entropy's Wasserstein flow on a
     grid is exactly the heat equation. Arguments below the smallest normal number count
-    as that number.
+    as that number; nan stays nan.
+
+    Raises:
+        ValueError: arrays of different shapes.
 
     Reference: Maas, J. Funct. Anal. 261 (2011), section 1.
     """
+    a, b = to_real(a, "a"), to_real(b, "b")
+    if a.shape != b.shape and () not in (a.shape, b.shape):
+        raise ValueError(
+            f"logarithmic_mean: expected a and b of one shape, found {a.shape} and "
+            f"{b.shape}."
+        )
     tiny = jnp.finfo(a.dtype).tiny
-    return _logarithmic_mean(jnp.where(a > tiny, a, tiny), jnp.where(b > tiny, b, tiny))
+    return _logarithmic_mean(
+        jnp.where(a <= tiny, tiny, a), jnp.where(b <= tiny, tiny, b)
+    )
 
 
 @jax.custom_jvp

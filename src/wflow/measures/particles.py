@@ -6,12 +6,11 @@ from typing import NamedTuple, Self
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from wflow.checks import real_field, to_real
+from wflow import checks
 
-from .base import AbstractMeasure
+from .base import AbstractMeasure, moving_field
 
 
 # log(0) as a finite number: -inf in an ODE state turns error norms into nan.
@@ -33,7 +32,7 @@ class ParticlesDifferential(NamedTuple):
 
 
 def _log_weights(logw: ArrayLike) -> Array:
-    logw = to_real(logw, "logw")
+    logw = moving_field("logw")(logw)
     return jnp.maximum(logw, jnp.asarray(LOG_ZERO, logw.dtype))
 
 
@@ -41,20 +40,28 @@ class Particles(AbstractMeasure):
     r"""$\mu = \sum_i w_i \delta_{x_i}$ with $w_i = e^{\mathrm{logw}_i}$.
 
     Log-weights need not be normalised; ``log_mass`` is the logarithm of the total mass.
-    A weight may be zero (padding, tracers).
+    A weight may be zero (padding, tracers). Positions are taken as they are, nan
+    included, which a ``solve`` refuses; those of less than single precision are taken
+    in single precision.
+
+    Raises:
+        ValueError: other shapes, no particle, or log-weights that are nan or +inf.
     """
 
-    x: Float[Array, "n d"] = eqx.field(converter=real_field("x"))
+    x: Float[Array, "n d"] = eqx.field(converter=moving_field("x"))
     logw: Float[Array, " n"] = eqx.field(converter=_log_weights)
     # Zero perturbation of the weights, there only while a differential in w is taken.
     _dw: Float[Array, " n"] | None = None
 
     def __check_init__(self) -> None:
-        if jnp.ndim(self.x) != 2 or jnp.shape(self.logw) != jnp.shape(self.x)[:1]:
+        shape = jnp.shape(self.x)
+        if len(shape) != 2 or 0 in shape or jnp.shape(self.logw) != shape[:1]:
             raise ValueError(
-                "Particles: expected x of shape (n, d) and logw of shape (n,), found "
-                f"{jnp.shape(self.x)} and {jnp.shape(self.logw)}."
+                "Particles: expected x of shape (n, d) and logw of shape (n,), n and d "
+                f">= 1, found {shape} and {jnp.shape(self.logw)}."
             )
+        # Those of -inf have become finite.
+        checks.finite(self, "logw", self.logw)
 
     @classmethod
     def from_samples(
@@ -63,36 +70,29 @@ class Particles(AbstractMeasure):
         """Particles at samples; uniform weights 1/n unless ``weights`` (kept as given).
 
         Raises:
-            ValueError: ``x`` is not ``(n, d)``, or weights are not ``(n,)``, finite and
-                >= 0.
+            ValueError: ``x`` is not ``(n, d)``, or weights are not ``(n,)``, finite,
+                >= 0 and somewhere > 0.
+            TypeError: they are no arrays of numbers.
         """
-        x = to_real(x, "x")
-        if x.ndim != 2 or x.shape[0] == 0:
+        owner = f"{cls.__name__}.from_samples"
+        x = moving_field("x")(x)
+        if x.ndim != 2 or 0 in x.shape:
             raise ValueError(
-                f"from_samples: expected x of shape (n, d), n >= 1, found {x.shape}."
+                f"{owner}: expected x of shape (n, d), n >= 1, found {x.shape}."
             )
         if weights is None:
             return cls(x, jnp.full(x.shape[0], -jnp.log(x.shape[0]), x.dtype))
-        weights = jnp.asarray(weights, x.dtype)
-        if weights.shape != x.shape[:1]:
-            raise ValueError(
-                f"from_samples: expected weights of shape ({x.shape[0]},), found "
-                f"{weights.shape}."
-            )
-        if not isinstance(weights, Tracer) and not bool(
-            jnp.all((weights >= 0) & jnp.isfinite(weights))
-        ):
-            raise ValueError(
-                "from_samples: expected weights >= 0 and finite, found negative ones, "
-                "inf or nan."
-            )
+        weights = checks.to_real(weights, "weights")
+        checks.shape(owner, "weights", weights, x.shape[:1])
+        checks.weights(owner, "weights", weights)
+        weights = weights.astype(x.dtype)
         # A subnormal weight counts as zero: compiled code flushes it to that, and the
         # derivative of its logarithm overflows.
-        positive = weights >= jnp.finfo(x.dtype).tiny
+        zero = weights < jnp.finfo(x.dtype).tiny
         logw = jnp.where(
-            positive,
-            jnp.log(jnp.where(positive, weights, 1)),
+            zero,
             jnp.asarray(LOG_ZERO, x.dtype),
+            jnp.log(jnp.where(zero, 1, weights)),
         )
         return cls(x, logw)
 
@@ -111,6 +111,16 @@ class Particles(AbstractMeasure):
         """Weights, not normalised."""
         w = jnp.exp(self.logw)
         return w if self._dw is None else w + self._dw
+
+    @property
+    def _shares(self) -> Float[Array, " n"]:
+        """Weights up to a factor; one but where they would all overflow or vanish."""
+        top = jax.lax.stop_gradient(jnp.max(self.logw))
+        bound = jnp.log(jnp.finfo(self.logw.dtype).max) / 2
+        extreme = (jnp.abs(top) > bound) & (top > LOG_ZERO / 2)
+        shift = jnp.where(extreme, top, 0)
+        w = jnp.exp(self.logw - shift)
+        return w if self._dw is None else w + self._dw * jnp.exp(-shift)
 
     @property
     def mass(self) -> Float[Array, ""]:
@@ -135,25 +145,31 @@ class Particles(AbstractMeasure):
     @property
     def mean(self) -> Float[Array, " d"]:
         """Mean of the normalised measure."""
-        return self.w @ self.x / self.mass
+        shares = self._shares
+        return shares @ self.x / jnp.sum(shares)
 
     @property
     def cov(self) -> Float[Array, "d d"]:
         """Covariance of the normalised measure (divisor: the mass)."""
-        centred = self.x - self.mean
-        return (self.w[:, None] * centred).T @ centred / self.mass
+        centred, shares = self.x - self.mean, self._shares
+        return (shares[:, None] * centred).T @ centred / jnp.sum(shares)
 
     def normalised(self) -> Self:
         """The same particles with total mass one."""
         logw = self.logw - jax.nn.logsumexp(self.logw)
-        dw = None if self._dw is None else self.w / self.mass - jnp.exp(logw)
+        dw = None
+        if self._dw is not None:
+            shares = self._shares
+            dw = shares / jnp.sum(shares) - jnp.exp(logw)
         return type(self)(self.x, logw, dw)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n d"]:
         """``n`` independent draws from the normalised measure."""
+        checks.count(self, "n", n, 0)
         return self.x[jax.random.categorical(key, self.logw, shape=(n,))]
 
     def integrate(self, function: Callable[[Array], Array]) -> Array:
+        checks.function(self, "function", function, "x")
         values = jax.vmap(function)(self.x)
         return jnp.tensordot(self.w, values, axes=1)
 

@@ -8,7 +8,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .base import AbstractMeasure
+from wflow import checks
+
+from .base import AbstractMeasure, moving_field
 from .gaussian import Gaussian
 from .grid import Grid, logarithmic_mean
 from .particles import Particles
@@ -21,6 +23,14 @@ class AffineVelocity(NamedTuple):
     slope: Float[Array, "d d"]
 
 
+def _velocity(value: Any) -> Any:
+    if isinstance(value, AffineVelocity):
+        return AffineVelocity(*map(moving_field("velocity"), value))
+    # A state that is no array belongs to a pytree of another measure, or a template.
+    plain = checks.known(value) is not None or isinstance(value, list | tuple | str)
+    return moving_field("velocity")(value) if plain else value
+
+
 class Phase(AbstractMeasure):
     r"""A measure and the velocity that carries it.
 
@@ -29,10 +39,14 @@ class Phase(AbstractMeasure):
     | Particles | ``(n, d)``, one per particle                                 |
     | Gaussian  | ``AffineVelocity``; slope symmetric for a gradient field     |
     | Grid      | ``(*cells)``, the velocity potential: $v = \nabla\varphi$    |
+
+    Raises:
+        TypeError: another measure, or a velocity that is no array of numbers.
+        ValueError: a velocity of another shape than the measure needs.
     """
 
     measure: Particles | Gaussian | Grid
-    velocity: Any
+    velocity: Any = eqx.field(converter=_velocity)
 
     def __check_init__(self) -> None:
         expected = jax.tree.map(jnp.shape, self._rest(self.measure))
@@ -59,7 +73,7 @@ class Phase(AbstractMeasure):
             case Grid():
                 return jnp.zeros_like(measure.density)
         raise TypeError(
-            "Phase: expected Particles, Gaussian or Grid, found "
+            "Phase: expected measure to be Particles, Gaussian or Grid, found "
             f"{type(measure).__name__}."
         )
 

@@ -5,25 +5,44 @@ from typing import Any, Self
 
 import equinox as eqx
 import jax
+import numpy as np
 from jaxtyping import Array, Float, PyTree
+
+from wflow.checks import to_real
 
 from .base import AbstractMeasure
 
 
-class Point(AbstractMeasure):
-    """A Dirac mass at ``value``, any pytree; its floating-point arrays move."""
+def _value(value: PyTree) -> PyTree:
+    """A value that is one array of NumPy's moves like JAX's."""
+    return to_real(value, "value") if isinstance(value, np.ndarray) else value
 
-    value: PyTree
+
+class Point(AbstractMeasure):
+    """A Dirac mass at ``value``, any pytree; its floating-point arrays move.
+
+    Raises:
+        ValueError: the value has no floating-point array, or a complex one.
+    """
+
+    value: PyTree = eqx.field(converter=_value)
 
     def __check_init__(self) -> None:
         def moves(leaf: Any) -> bool:
             return eqx.is_inexact_array(leaf) or isinstance(leaf, jax.ShapeDtypeStruct)
 
-        if not any(map(moves, jax.tree.leaves(self.value))):
+        leaves = jax.tree.leaves(self.value)
+        if not any(map(moves, leaves)):
             raise ValueError(
                 "Point: expected a value with a floating-point array, found none in "
-                f"{self.value}."
+                f"an object of type {type(self.value).__name__}."
             )
+        for leaf in filter(eqx.is_array, leaves):
+            if leaf.dtype.kind == "c":
+                raise ValueError(
+                    "Point: expected a value of real numbers, found an array of "
+                    f"{leaf.dtype}; take real and imaginary parts apart."
+                )
 
     @property
     def state(self) -> PyTree[Array]:

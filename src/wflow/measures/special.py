@@ -5,6 +5,8 @@ import math
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from wflow.checks import to_real
+
 
 def _alternating(u: Array, shift: int, terms: int) -> Array:
     r"""$\sum_k (-u)^k / (k + \mathrm{shift})!$, by Horner's rule."""
@@ -20,6 +22,7 @@ def mean_decay(u: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     It is the logarithmic mean of $1$ and $e^{-u}$, and the mean over a step of an
     exponential decay.
     """
+    u = to_real(u, "u")
     # The quotient cancels in its derivatives near 0, where these terms are exact in
     # float64, second derivatives included.
     small = jnp.abs(u) < 1e-1
@@ -33,6 +36,7 @@ def linear_decay(u: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     The slope of the logarithmic mean in its first argument, at the logarithm u of the
     arguments' ratio. Its growth stops short of overflow.
     """
+    u = to_real(u, "u")
     small = jnp.abs(u) < 0.5
     safe = jnp.where(small, 1, u)
     grown = jnp.exp(jnp.minimum(-safe, jnp.log(jnp.finfo(u.dtype).max) - 8))
@@ -46,6 +50,7 @@ def quadratic_decay(u: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
     Reference: Hochbruck, Ostermann, Acta Numerica 19 (2010), equation (2.10).
     """
+    u = to_real(u, "u")
     small = jnp.abs(u) < 0.5
     safe = jnp.where(small, 1, u)
     return jnp.where(small, _alternating(u, 3, 16), (0.5 - linear_decay(safe)) / safe)

@@ -7,9 +7,9 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from wflow.checks import real_field
+from wflow import checks
 
-from .base import AbstractMeasure
+from .base import AbstractMeasure, moving_field
 from .particles import Particles
 
 
@@ -22,15 +22,17 @@ class Traced(AbstractMeasure):
         tracers: the points, ``(m, d)``.
 
     Raises:
+        TypeError: the measure is not Particles.
         ValueError: particles and tracers differ in dimension.
     """
 
     measure: Particles
-    tracers: Float[Array, "m d"] = eqx.field(converter=real_field("tracers"))
+    tracers: Float[Array, "m d"] = eqx.field(converter=moving_field("tracers"))
 
     def __check_init__(self) -> None:
+        checks.instance(self, "measure", self.measure, Particles, "Particles")
         shape = jnp.shape(self.tracers)
-        if len(shape) != 2 or shape[1] != self.measure.dim:
+        if len(shape) != 2 or shape[0] == 0 or shape[1] != self.measure.dim:
             raise ValueError(
                 f"Traced: expected tracers of shape (m, {self.measure.dim}), found "
                 f"{shape}."

@@ -6,6 +6,7 @@ from typing import Any, Self
 import equinox as eqx
 from jaxtyping import Array, Float
 
+from wflow import checks
 from wflow.checks import real_field
 
 from .base import AbstractMeasure
@@ -16,11 +17,21 @@ class Travelled(AbstractMeasure):
     $\frac12 \int |\dot\mu|^2\,dt$, both of which ``ArcLengthFlow`` accumulates.
 
     $s^2 \le 2\,(t - t_0)\,$action, with equality at constant speed.
+
+    Raises:
+        TypeError: what travels is no measure.
+        ValueError: a length or an action that is negative or not finite.
     """
 
     measure: Any
     length: Float[Array, ""] = eqx.field(converter=real_field("length"), default=0.0)
     action: Float[Array, ""] = eqx.field(converter=real_field("action"), default=0.0)
+
+    def __check_init__(self) -> None:
+        checks.instance(self, "measure", self.measure, AbstractMeasure, "a measure")
+        for name in ("length", "action"):
+            checks.shape(self, name, getattr(self, name), ())
+            checks.non_negative(self, name, getattr(self, name))
 
     @property
     def state(self) -> tuple[Any, Array, Array]:

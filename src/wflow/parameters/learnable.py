@@ -24,7 +24,8 @@ class Learnable(eqx.Module):
     by its ``value``.
 
     Raises:
-        ValueError: a positive one is negative somewhere, or not finite.
+        ValueError: it is not finite, or a positive one is negative somewhere.
+        TypeError: it is no array of real numbers.
     """
 
     raw: Float[Array, "..."]
@@ -32,12 +33,21 @@ class Learnable(eqx.Module):
 
     def __init__(self, value: ArrayLike, positive: bool = True):
         """Start at ``value``; a positive one that is zero starts at 0.01 instead."""
-        start = np.asarray(value, float)
-        if not np.isfinite(start).all():
-            raise ValueError(f"Learnable: expected a finite value, found {value}.")
+        if not isinstance(positive, bool):
+            raise TypeError(
+                "Learnable: expected positive to be True or False, found "
+                f"{type(positive).__name__}."
+            )
+        start = _start(value)
+        bad = start[~np.isfinite(start)]
+        if bad.size:
+            raise ValueError(f"Learnable: expected a finite value, found {bad[0]}.")
         if positive:
             if (start < 0).any():
-                raise ValueError(f"Learnable: expected value >= 0, found {value}.")
+                raise ValueError(
+                    f"Learnable: expected value >= 0, found {start.min()}; "
+                    "positive=False takes any sign."
+                )
             if (start == 0).any():
                 warnings.warn(
                     f"Learnable: a positive parameter cannot start at zero; it starts "
@@ -62,6 +72,26 @@ class Learnable(eqx.Module):
         shown = np.exp(raw) if self.positive else raw
         text = f"{float(shown):.4g}" if math.prod(raw.shape) == 1 else str(shown)
         return f"Learnable({text})"
+
+
+def _start(value: Any) -> np.ndarray:
+    """The numbers of ``value`` in double precision, or a sentence."""
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            "Learnable: expected value to be an array of numbers whose values are "
+            f"known, found {type(value).__name__}."
+        ) from error
+    if np.ma.is_masked(value):
+        raise ValueError("Learnable: expected value without masked entries.")
+    real = array.dtype.kind in "fiub" or jnp.issubdtype(array.dtype, jnp.floating)
+    if not real:
+        kind = array.dtype if array.dtype.kind == "c" else type(value).__name__
+        raise TypeError(f"Learnable: expected value to be real numbers, found {kind}.")
+    if array.size == 0:
+        raise ValueError("Learnable: expected value with a number in it, found none.")
+    return array.astype(float)
 
 
 def unwrap(tree: Any) -> Any:

@@ -1,0 +1,303 @@
+"""What drives."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from wflow.energies import (
+    KDE,
+    MMD,
+    AttentionPotential,
+    Bumps,
+    CoulombInteraction,
+    Entropy,
+    FisherInformation,
+    Functional,
+    GaussianClosure,
+    GaussianProfile,
+    Interaction,
+    KernelSteinDiscrepancy,
+    KLDivergence,
+    LogInteraction,
+    MLPPotential,
+    Morse,
+    NetworkRisk,
+    PairPotential,
+    Polynomial,
+    Potential,
+    Power,
+    Radial,
+    RadialBumps,
+    RieszInteraction,
+    Scaled,
+    SinkhornDivergence,
+    Sum,
+    Supervised,
+    predictions,
+)
+from wflow.kernels import Gaussian, Laplace
+from wflow.measures import Gaussian as GaussianLaw
+from wflow.measures import Particles, Point
+
+from ..engine import (
+    array,
+    choice,
+    count,
+    entry,
+    function,
+    given,
+    masses,
+    non_negative,
+    number,
+    part,
+    positive,
+)
+
+
+ROOM = "wflow.energies"
+
+KEY = jax.random.key(0)
+X = np.array([[0.1, 0.4], [1.0, -0.3], [-0.7, 0.2], [0.5, 0.9], [-0.2, -0.8]])
+CLOUD = Particles.from_samples(X)
+TARGET = Particles.from_samples(X + 0.5)
+LAW = GaussianLaw([0.0, 1.0], np.eye(2))
+V = Potential(lambda x: jnp.sum(x**2))
+FLAG = {"text": "spoilt", "none": None, "number": 2}
+
+
+class Line(eqx.Module):
+    slope: jax.Array
+
+    def __call__(self, x):
+        return self.slope @ x
+
+
+MODEL = Line(jnp.ones(2))
+
+
+def square(*x):
+    return sum(jnp.sum(part**2) for part in x)
+
+
+def returned(healthy):
+    """A function, spoilt by what it is or what it returns."""
+    return given(
+        healthy,
+        text="spoilt",
+        other=1.5,
+        none=None,
+        vector=lambda *x: jnp.ones(2),
+        one=lambda *x: jnp.ones(1),
+        complex=lambda *x: jnp.asarray(1j),
+        nothing=lambda *x: None,
+    )
+
+
+def value_of(make, mu=CLOUD):
+    return lambda **arguments: make(**arguments).value(mu)
+
+
+def model(x):
+    return jnp.sum(x) ** 2
+
+
+TABLE = {
+    "Potential": entry(
+        value_of(Potential),
+        potential=returned(square),
+        with_time=given(False, **FLAG),
+    ),
+    "Potential.nan": entry(
+        lambda at: Potential(lambda x: jnp.where(x[0] > at, jnp.nan, 1.0)).value(CLOUD),
+        at=given(5.0),
+    ),
+    "Potential.with_time": entry(
+        lambda potential: Potential(potential, with_time=True).value(CLOUD, 0.5),
+        potential=returned(square),
+    ),
+    "Interaction": entry(
+        value_of(Interaction),
+        pair=returned(lambda x, y: square(x - y)),
+        diagonal=given(True, **FLAG),
+    ),
+    "Interaction.singular": entry(
+        lambda pair, diagonal: Interaction(pair, diagonal).value(CLOUD),
+        pair=given(
+            lambda x, y: -jnp.log(jnp.linalg.norm(x - y)), text="spoilt", none=None
+        ),
+        diagonal=given(False, on=True),
+    ),
+    "LogInteraction": entry(value_of(LogInteraction), strength=number(1.0)),
+    "CoulombInteraction": entry(value_of(CoulombInteraction), strength=number(1.0)),
+    "RieszInteraction": entry(
+        value_of(RieszInteraction), exponent=positive(1.0), strength=number(1.0)
+    ),
+    "Functional": entry(
+        value_of(Functional), function=returned(lambda mu, t: mu.mean[0])
+    ),
+    "NetworkRisk": entry(
+        value_of(NetworkRisk),
+        neuron=given(
+            lambda w, x: jnp.tanh(w @ x),
+            text="spoilt",
+            other=1.5,
+            none=None,
+            vector=lambda w, x: w,
+        ),
+        inputs=array(X[:4], words=["targets"]),
+        targets=array([1.0, 2.0, 0.5, -1.0]),
+        probabilities=masses([0.1, 0.2, 0.3, 0.4]),
+    ),
+    "Supervised": entry(
+        lambda x, y, loss: Supervised(x, y, loss).value(Point(MODEL)),
+        x=array(X, words=["targets"]),
+        y=array(X[:, 0]),
+        loss=choice("square"),
+    ),
+    "predictions": entry(
+        predictions,
+        model=function(model),
+        x=array(X, fine=("short", "shape", "empty", "complex")),
+    ),
+    "Sum": entry(
+        Sum,
+        parts=given((V, Entropy()), text="spoilt", other=(V, 1.5), none=None, empty=()),
+    ),
+    "Scaled": entry(Scaled, factor=number(2.0), energy=part(V)),
+    "AbstractEnergy": "a contract",
+    "AbstractParticleDensity": "a contract",
+    "Entropy": entry(
+        Entropy, temperature=non_negative(1.0), density=part(KDE(0.5), fine="none")
+    ),
+    "FisherInformation": entry(
+        FisherInformation,
+        hbar=non_negative(1.0),
+        density=part(KDE(0.5), fine="none"),
+    ),
+    "KLDivergence": entry(
+        value_of(KLDivergence),
+        log_density=returned(lambda x: -square(x)),
+        density=given(KDE(0.5), text="spoilt", other=1.5),
+    ),
+    "KDE": entry(
+        lambda bandwidth, form, correlated: KDE(bandwidth, form, correlated).entropy(
+            CLOUD
+        ),
+        bandwidth=positive(0.5),
+        form=choice("blob"),
+        correlated=given(False, **FLAG),
+    ),
+    "KDE.axes": entry(
+        lambda bandwidth: KDE(bandwidth).entropy(CLOUD), bandwidth=masses([0.5, 0.7])
+    ),
+    "KDE.matrix": entry(
+        lambda bandwidth: KDE(bandwidth).fisher_information(CLOUD),
+        bandwidth=array([[0.5, 0.0], [0.2, 0.7]], fine="negative"),
+    ),
+    "KDE.rule": entry(
+        lambda x: KDE().entropy(Particles.from_samples(x)),
+        x=array(X, fine="short"),
+    ),
+    "GaussianClosure": entry(
+        lambda x: GaussianClosure().entropy(Particles.from_samples(x)),
+        x=array(X, fine="short"),
+    ),
+    "MMD": entry(value_of(MMD), kernel=part(Laplace(1.0)), target=part(TARGET)),
+    "MMD.law": entry(
+        value_of(MMD), kernel=part(Gaussian(1.0)), target=part(LAW, fine=())
+    ),
+    "MMD.points": entry(
+        lambda x: MMD(Gaussian(1.0), TARGET).value(Particles.from_samples(x)),
+        x=array(X, fine="short"),
+    ),
+    "KernelSteinDiscrepancy": entry(
+        value_of(KernelSteinDiscrepancy),
+        kernel=part(Gaussian(1.0)),
+        log_density=returned(lambda x: -square(x)),
+    ),
+    "KernelSteinDiscrepancy.points": entry(
+        lambda x: KernelSteinDiscrepancy(Gaussian(1.0), lambda x: -square(x)).value(
+            Particles.from_samples(x)
+        ),
+        x=array(X, fine="short"),
+    ),
+    "AttentionPotential": entry(
+        lambda **sizes: AttentionPotential(**sizes, key=KEY).value(CLOUD),
+        dim=given(2, zero=0, negative=-1, fraction=2.5, text="spoilt", none=None),
+        width=count(4),
+        depth=count(1, fine="zero"),
+        heads=count(2),
+        feedforward=count(3),
+        time_dim=count(2, fine="zero"),
+    ),
+    "MLPPotential": entry(
+        lambda **sizes: MLPPotential(**sizes, key=KEY).value(CLOUD),
+        dim=given(2, zero=0, negative=-1, fraction=2.5, text="spoilt", none=None),
+        width=count(4),
+        depth=count(1, fine="zero"),
+        time_dim=count(2, fine="zero"),
+    ),
+    "PairPotential": entry(
+        lambda **sizes: PairPotential(**sizes, key=KEY).value(CLOUD),
+        width=count(4),
+        depth=count(1, fine="zero"),
+        softening=positive(0.1),
+    ),
+    "SinkhornDivergence": entry(
+        lambda target, blur, p: SinkhornDivergence(target, blur, p).value(CLOUD),
+        target=part(TARGET),
+        blur=positive(0.5),
+        p=choice(2),
+    ),
+    "Polynomial": entry(
+        lambda **given: Polynomial(**given)(jnp.ones(2)),
+        dim=given(2, zero=0, negative=-1, fraction=2.5, text="spoilt", none=None),
+        degree=given(2, zero=0, negative=-1, fraction=2.5, text="spoilt", none=None),
+        coefficients=array([1.0, 2.0, 0.5, 1.0, 1.0]),
+    ),
+    "Bumps": entry(
+        lambda **given: Bumps(**given)(jnp.ones(2)),
+        centres=array(X[:3], words=["coefficients"]),
+        width=positive(0.5),
+        coefficients=array([1.0, 2.0, 3.0]),
+    ),
+    "Bumps.lattice": entry(
+        Bumps.lattice,
+        dim=count(1),
+        low=given(-1.0, nan=np.nan, inf=np.inf, high=2.0, text="spoilt", none=None),
+        high=given(1.0, nan=np.nan, inf=np.inf, low=-2.0, text="spoilt", none=None),
+        count=count(3),
+    ),
+    "RadialBumps": entry(
+        lambda **given: RadialBumps(**given)(jnp.asarray(0.5)),
+        count=count(3, words=["coefficients"]),
+        reach=positive(2.0),
+        coefficients=array([1.0, 2.0, 3.0]),
+    ),
+    "Morse": entry(
+        Morse,
+        depth=number(1.0),
+        length=positive(1.0),
+        distance=non_negative(1.0),
+    ),
+    "GaussianProfile": entry(GaussianProfile, height=number(1.0), length=positive(1.0)),
+    "Power": entry(
+        Power,
+        strength=number(1.0),
+        exponent=given(
+            2.0,
+            nan=np.nan,
+            inf=np.inf,
+            zero=0.0,
+            shape=np.ones(3),
+            complex=1j,
+            text="spoilt",
+        ),
+    ),
+    "Radial": entry(
+        lambda profile, softening: Radial(profile, softening)(X[0], X[1]),
+        profile=returned(lambda r: r**2),
+        softening=non_negative(0.1),
+    ),
+}
