@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from wflow.checks import cast
 from wflow.energies import AttentionPotential
 from wflow.flows import LagrangianFlow
 from wflow.learning import AdamW, FullHorizon, Sinkhorn, Snapshots
-from wflow.learning.result import cast
 from wflow.learning.rollouts import Model, Rollout, Task, step_grid
 from wflow.learning.stacks import stacked
 from wflow.learning.trained import split

@@ -231,10 +231,38 @@ def test_blur_is_taken_from_the_training_snapshots(snapshots):
         ({"patience": 5}, "patience needs validation"),
         ({"resume": True}, "resume needs checkpoint_dir"),
         ({"starts": "all"}, "starts 'first' or 'any'"),
+        ({"padding": 1}, "padding"),
+        ({"growth_penalty": np.nan}, "growth_penalty >= 0"),
+        ({"acceleration_penalty": -1.0}, "acceleration_penalty >= 0"),
+        ({"velocity_scale": 0.0}, "velocity_scale > 0"),
+        ({"ema": np.nan}, r"ema in \[0, 1\)"),
+        ({"dt0": np.nan}, "dt0 > 0"),
+        ({"dt0": 1e-6}, "at most 10,000 steps"),
+        ({"substeps": 10**6}, "at most 10,000 steps"),
     ],
 )
 def test_refuses_options(flow, snapshots, options, message):
     with pytest.raises(ValueError, match=message):
+        train(flow, snapshots, **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({name: 2.5} for name in ("steps", "chunk", "batch", "substeps", "padding")),
+        *({name: True} for name in ("steps", "substeps")),
+        *({name: "many"} for name in ("loss", "horizon", "optimizer", "velocity")),
+        {"key": 1.5},
+        {"key": jax.random.split(KEY, 2)},
+        {"callbacks": [1.5]},
+        {"validation": 1.5},
+        {"checkpoint_dir": 1.5},
+        {"velocity": Displacement},
+    ],
+)
+def test_refuses_arguments_of_another_kind(flow, snapshots, options):
+    (name,) = options
+    with pytest.raises(TypeError, match=f"fit: expected {name} to be "):
         train(flow, snapshots, **options)
 
 

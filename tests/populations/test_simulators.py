@@ -206,9 +206,16 @@ def test_growth_by_division():
         (lambda: boids(KEY, n=0), "boids: expected n >= 1"),
         (lambda: vortex(KEY, snapshots=1), "vortex: expected"),
         (lambda: toggle(KEY, step=0.0), "toggle: expected"),
-        (lambda: gradient_flow_sde(KEY, "pole"), "expected one of poly"),
+        (lambda: gradient_flow_sde(KEY, "pole"), "potential 'poly', .* found 'pole'"),
         (lambda: gradient_flow_sde(KEY, n=0), "expected n >= 1"),
         (lambda: gradient_flow_sde(KEY, variance=0.0), "variance > 0"),
+        (lambda: gradient_flow_sde(KEY, sigma=np.nan), "sigma >= 0"),
+        (lambda: vortex(KEY, spread=np.inf), "spread > 0"),
+        (lambda: Vortex(core=0.0), "core > 0"),
+        (lambda: Vortex(drift=[1.0]), r"drift of shape \(2,\)"),
+        (lambda: BoidsRule(sight=-1.0), "sight >= 0"),
+        (lambda: Toggle(decay=(0.4, -0.4, 0.4)), "decay >= 0"),
+        (lambda: toggle(KEY, daughter=-1.0), "daughter >= 0"),
     ],
 )
 def test_wrong_arguments(call, words):

@@ -82,8 +82,8 @@ def test_thermal_velocities_and_populations_of_their_own():
     ("wrong", "words"),
     [
         ({"n": 1}, "n >= 2"),
-        ({"interval": 0.0}, "interval, step and spread > 0"),
-        ({"temperature": -1.0}, "friction and temperature >= 0"),
+        ({"interval": 0.0}, "interval > 0"),
+        ({"temperature": -1.0}, "temperature >= 0"),
     ],
 )
 def test_numbers_out_of_range(wrong, words):

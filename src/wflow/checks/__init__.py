@@ -5,7 +5,7 @@ or a template. A sentence names the owner and the argument, what was expected an
 was found.
 """
 
-from .arrays import at_least_single, cast, known, real_field, to_real
+from .arrays import at_least_single, cast, known, real_field, to_numpy, to_real
 from .parts import function, instance, one_number, one_of, random_key
 from .ranges import (
     count,
@@ -40,6 +40,7 @@ __all__ = [
     "real_field",
     "require",
     "shape",
+    "to_numpy",
     "to_real",
     "weights",
     "within",

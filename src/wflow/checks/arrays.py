@@ -76,10 +76,15 @@ def _numbers(value: Any, name: str) -> Any:
         raise TypeError(f"{expected}, found rows of unequal length.") from error
     if array.dtype == object:
         array = _from_objects(array)
-    if array is None or not (
-        np.issubdtype(array.dtype, np.number)
-        or array.dtype == bool
-        or jnp.issubdtype(array.dtype, jnp.floating)
+    # Durations count as integers with numpy.
+    if (
+        array is None
+        or array.dtype.kind == "m"
+        or not (
+            np.issubdtype(array.dtype, np.number)
+            or array.dtype == bool
+            or jnp.issubdtype(array.dtype, jnp.floating)
+        )
     ):
         raise TypeError(f"{expected}, found {described(value)}.")
     return array
@@ -94,6 +99,23 @@ def _from_objects(array: np.ndarray) -> np.ndarray | None:
         return array.astype(float)
     except (TypeError, ValueError):
         return None
+
+
+def to_numpy(value: Any, name: str) -> np.ndarray:
+    """``value`` as an array of real numbers on the host, in its own precision.
+
+    Args:
+        value: as in ``to_real``.
+        name: of the argument, for the sentence.
+
+    Raises:
+        TypeError: ``value`` is no array of numbers.
+        ValueError: its numbers are complex, or some are masked.
+    """
+    array = np.asarray(_numbers(value, name))
+    if np.issubdtype(array.dtype, np.complexfloating):
+        raise ValueError(f"expected {name} of real numbers, found {array.dtype}.")
+    return array
 
 
 def real_field(name: str, *, optional: bool = False) -> Callable[[Any], Any]:

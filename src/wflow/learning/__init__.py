@@ -21,7 +21,7 @@ from .dice import DICE, dice_loss
 from .ensemble import Ensemble, Flow, fit_ensemble
 from .fit import fit
 from .horizons import AbstractHorizon, FixedHorizon, FullHorizon, RandomHorizon
-from .loop import Chunk
+from .loop import Chunk, TrainingError
 from .losses import AbstractLoss, LossValue, MassAndShape, Sinkhorn
 from .optimizers import AdamW
 from .paths import SmoothPath
@@ -69,6 +69,7 @@ __all__ = [
     "Snapshots",
     "Standardisation",
     "Statistic",
+    "TrainingError",
     "VelocityNetwork",
     "Zero",
     "constant_velocity",

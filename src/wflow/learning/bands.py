@@ -2,12 +2,24 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import ArrayLike, Float
 from scipy import stats
 
+from wflow.checks import (
+    count,
+    function,
+    instance,
+    one_of,
+    positive,
+    shape,
+    to_numpy,
+    within,
+)
+
+from .clock import read_times
 from .snapshots import Snapshots
 
 
@@ -44,12 +56,42 @@ class Prediction:
         centre: at each time.
         parts: sources of error by name.
 
+    Raises:
+        TypeError: parts that are no ``Part``.
+        ValueError: times that do not increase; a centre or variances that are not as
+            many as the times; a variance < 0 or degrees <= 0.
+
     Reference: Satterthwaite, Biometrics Bulletin 2 (1946).
     """
 
     times: Float[np.ndarray, " T"]
     centre: Float[np.ndarray, " T"]
     parts: Mapping[str, Part]
+
+    def __post_init__(self) -> None:
+        times = read_times("Prediction", "times", self.times)
+        centre = to_numpy(self.centre, "centre")
+        if centre.shape != times.shape or np.shape(self.times) != times.shape:
+            raise ValueError(
+                "Prediction: expected times and centre of one shape (T,), found "
+                f"{np.shape(self.times)} and {centre.shape}."
+            )
+        object.__setattr__(self, "times", times)
+        object.__setattr__(self, "centre", centre)
+        instance(self, "parts", self.parts, Mapping, "a mapping of Part by name")
+        for name, part in self.parts.items():
+            instance(self, f"parts[{name!r}]", part, Part, "a Part")
+            variance = to_numpy(part.variance, f"the variance of parts[{name!r}]")
+            shape(self, f"the variance of parts[{name!r}]", variance, times.shape)
+            if (variance < 0).any():
+                raise ValueError(
+                    f"Prediction: expected the variance of parts[{name!r}] >= 0, found "
+                    f"{variance.min():g}."
+                )
+            shape(self, f"the degrees of parts[{name!r}]", part.degrees, ())
+            positive(
+                self, f"the degrees of parts[{name!r}]", part.degrees, infinite=True
+            )
 
     @property
     def deviation(self) -> Float[np.ndarray, " T"]:
@@ -62,8 +104,8 @@ class Prediction:
         Raises:
             ValueError: level outside (0, 1).
         """
-        if not 0 < level < 1:
-            raise ValueError(f"band: expected level in (0, 1), found {level}.")
+        shape("band", "level", level, ())
+        within("band", "level", level, 0, 1, closed="neither")
         total = self._total
         shares = sum(part.variance**2 / part.degrees for part in self.parts.values())
         certain = (total == 0) | (shares == 0)
@@ -107,19 +149,31 @@ def predict(
     Raises:
         ValueError: fewer than two members, or sizes that do not fit the times.
     """
-    count = len(clouds)
-    if count < 2:
-        raise ValueError(f"predict: expected two members at least, found {count}.")
+    instance("predict", "clouds", clouds, (list, tuple), "a list of Snapshots")
+    for member in clouds:
+        instance("predict", "clouds", member, Snapshots, "a list of Snapshots")
+    check_statistics("predict", statistics)
+    count("predict", "draws", draws, 2)
+    count("predict", "seed", seed, 0)
+    many = len(clouds)
+    if many < 2:
+        raise ValueError(
+            f"predict: expected clouds of two members at least, found {many}."
+        )
     times = clouds[0].times
+    if any(not np.array_equal(member.times, times) for member in clouds):
+        raise ValueError("predict: expected clouds at the same times, found others.")
     values = {
-        name: np.array([evaluated(statistic, member) for member in clouds])
+        name: np.array(
+            [_values("predict", "statistics", statistic, member) for member in clouds]
+        )
         for name, statistic in statistics.items()
     }
     found = {
         name: Prediction(
             times,
             rows.mean(axis=0),
-            {"members": Part(rows.var(axis=0, ddof=1) * (1 + 1 / count), count - 1)},
+            {"members": Part(rows.var(axis=0, ddof=1) * (1 + 1 / many), many - 1)},
         )
         for name, rows in values.items()
     }
@@ -134,21 +188,52 @@ def predict(
 
 def evaluated(statistic: Statistic, snapshots: Snapshots) -> Float[np.ndarray, " T"]:
     """The statistic of every snapshot."""
-    return np.array(
-        [
-            statistic(cloud, snapshots.weight(k) * snapshots.mass(k))
-            for k, cloud in enumerate(snapshots)
-        ]
-    )
+    function("evaluated", "statistic", statistic, "points and weights")
+    instance("evaluated", "snapshots", snapshots, Snapshots, "Snapshots")
+    return _values("evaluated", "statistic", statistic, snapshots)
 
 
-def _sizes(sizes: int | Sequence[int], count: int) -> list[int]:
-    sizes = [sizes] * count if isinstance(sizes, int) else list(sizes)
-    if len(sizes) != count or min(sizes) < 1:
+def _values(
+    owner: str, name: str, statistic: Statistic, snapshots: Snapshots
+) -> Float[np.ndarray, " T"]:
+    """The same, refused where the statistic does not return one number."""
+    found = [
+        statistic(cloud, snapshots.weight(k) * snapshots.mass(k))
+        for k, cloud in enumerate(snapshots)
+    ]
+    for value in found:
+        if np.shape(value) != ():
+            raise ValueError(
+                f"{owner}: expected {name} to return one number, found an array of "
+                f"shape {np.shape(value)}."
+            )
+    return to_numpy(found, f"what {name} returns")
+
+
+def check_statistics(owner: str, statistics: Any) -> None:
+    """Refuse what is no mapping of functions by name, or an empty one.
+
+    Raises:
+        TypeError: it is none.
+        ValueError: it is empty.
+    """
+    instance(owner, "statistics", statistics, Mapping, "a mapping of functions by name")
+    if not statistics:
+        raise ValueError(f"{owner}: expected statistics, at least one, found none.")
+    for statistic in statistics.values():
+        function(owner, "statistics", statistic, "points and weights")
+
+
+def _sizes(sizes: Any, many: int) -> list[int]:
+    one = not hasattr(sizes, "__iter__") or isinstance(sizes, str)
+    listed = [sizes] * many if one else list(sizes)
+    if len(listed) != many:
         raise ValueError(
-            f"predict: expected sizes >= 1 for each of {count} times, found {sizes}."
+            f"predict: expected sizes >= 1 for each of {many} times, found {listed}."
         )
-    return sizes
+    for size in listed:
+        count("predict", "sizes", size)
+    return [int(size) for size in listed]
 
 
 def _sampling(
@@ -191,6 +276,9 @@ def reweighted(
 
     Reference: Rubin, Annals of Statistics 9 (1981).
     """
+    instance("reweighted", "snapshots", snapshots, Snapshots, "Snapshots")
+    instance("reweighted", "rng", rng, np.random.Generator, "a random generator")
+    one_of("reweighted", "rows", rows, (True, False))
     sizes = snapshots.sizes
     if rows and len(set(sizes)) > 1:
         raise ValueError(

@@ -3,8 +3,10 @@
 import numpy as np
 from jaxtyping import Float
 
+from wflow.checks import finite, instance, shape
 from wflow.transport import displacement_interpolation
 
+from .clock import shown
 from .snapshots import Snapshots
 from .velocities import displacement_velocity
 
@@ -14,8 +16,12 @@ Cloud = tuple[Float[np.ndarray, "n d"], Float[np.ndarray, " n"]]
 
 
 def persistence(snapshots: Snapshots, k: int, time: float) -> Cloud:
-    """Nothing moves: snapshot ``k`` as it is."""
-    del time
+    """Nothing moves: snapshot ``k`` as it is.
+
+    Raises:
+        ValueError: there is no snapshot k, or time is not finite.
+    """
+    k = _asked("persistence", snapshots, k, time)
     return snapshots[k], snapshots.weight(k)
 
 
@@ -28,6 +34,7 @@ def constant_velocity(snapshots: Snapshots, k: int, time: float) -> Cloud:
     Raises:
         ValueError: no velocities and no other snapshot.
     """
+    k = _asked("constant_velocity", snapshots, k, time)
     v = snapshots.velocity(k)
     if v is None:
         v = displacement_velocity(snapshots, k, _neighbour(snapshots, k))
@@ -44,6 +51,7 @@ def extrapolated_velocity(snapshots: Snapshots, k: int, time: float) -> Cloud:
     Raises:
         ValueError: velocities of either are missing, or they differ in shape.
     """
+    k = _asked("extrapolated_velocity", snapshots, k, time)
     j = _neighbour(snapshots, k)
     v, other = snapshots.velocity(k), snapshots.velocity(j)
     if v is None or other is None or v.shape != other.shape:
@@ -62,6 +70,7 @@ def mean_shift(snapshots: Snapshots, k: int, time: float) -> Cloud:
     Raises:
         ValueError: there is no other snapshot.
     """
+    k = _asked("mean_shift", snapshots, k, time)
     j = _neighbour(snapshots, k)
     mean, other = (snapshots.weight(i) @ snapshots[i] for i in (k, j))
     velocity = (mean - other) / (snapshots.times[k] - snapshots.times[j])
@@ -75,11 +84,21 @@ def ot_interpolation(snapshots: Snapshots, k: int, time: float) -> Cloud:
     The midpoint of the two where ``time`` is.
 
     Raises:
-        ValueError: there is no next snapshot.
+        ValueError: there is no next snapshot, or time is not between the two.
     """
+    k = _asked("ot_interpolation", snapshots, k, time)
     if k + 1 >= len(snapshots):
-        raise ValueError("ot_interpolation: there is no snapshot after the last.")
+        raise ValueError(
+            f"ot_interpolation: expected k below {len(snapshots) - 1}, found {k}; "
+            "there is no snapshot after the last."
+        )
     start, end = snapshots.times[k], snapshots.times[k + 1]
+    if not start <= time <= end:
+        raise ValueError(
+            f"ot_interpolation: expected time from {shown(start, time)} to "
+            f"{shown(end, time)}, between snapshots {k} and {k + 1}, found "
+            f"{shown(time, start, end)}."
+        )
     return displacement_interpolation(
         snapshots[k],
         snapshots[k + 1],
@@ -89,11 +108,26 @@ def ot_interpolation(snapshots: Snapshots, k: int, time: float) -> Cloud:
     )
 
 
+def _asked(owner: str, snapshots: Snapshots, k: int, time: float) -> int:
+    """Which snapshot ``k`` is, from 0 on; refuse one that does not exist."""
+    instance(owner, "snapshots", snapshots, Snapshots, "Snapshots")
+    count = len(snapshots)
+    whole = isinstance(k, int | np.integer) and not isinstance(k, bool)
+    if not whole or not -count <= k < count:
+        raise ValueError(
+            f"{owner}: expected k of one of {count} snapshots, found {k!r}."
+        )
+    shape(owner, "time", time, ())
+    finite(owner, "time", time)
+    return range(count)[k]
+
+
 def _neighbour(snapshots: Snapshots, k: int) -> int:
     """The snapshot before ``k``, for the first one the next."""
     if len(snapshots) < 2:
         raise ValueError(
-            "a baseline velocity needs given velocities or two snapshots, found one."
+            "the velocity of a baseline: expected snapshots with velocities, or two "
+            "snapshots, found one."
         )
     return k - 1 if k else 1
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from wflow.checks import real_field
+from wflow.checks import count, finite, instance, real_field, shape
 
 from .losses import AbstractLoss, LossValue
 from .snapshots import Snapshots
@@ -28,7 +28,9 @@ class CharacteristicDistance(AbstractLoss):
     snapshots pooled (root mean square over coordinates).
 
     Raises:
-        ValueError: count < 1, or not 0 < shortest <= longest.
+        TypeError: count is not whole.
+        ValueError: count < 1, or not 0 < shortest <= longest; frequencies that are not
+            finite or not of shape ``(count, d)``.
 
     Reference: Rahimi and Recht, NeurIPS 2007 (random features).
     """
@@ -41,14 +43,23 @@ class CharacteristicDistance(AbstractLoss):
     )
 
     def __check_init__(self) -> None:
+        count(self, "count", self.count, 0)
+        for name in ("shortest", "longest"):
+            shape(self, name, getattr(self, name), ())
+            finite(self, name, getattr(self, name))
         if self.count < 1 or not 0 < self.shortest <= self.longest:
             raise ValueError(
                 "CharacteristicDistance: expected count >= 1 and 0 < shortest <= "
                 f"longest, found {self.count}, {self.shortest} and {self.longest}."
             )
+        if self.frequencies is not None:
+            shape(self, "frequencies", self.frequencies, (self.count, "d"))
+            finite(self, "frequencies", self.frequencies)
 
     def prepared(self, snapshots: Snapshots, key: PRNGKeyArray) -> Self:
+        instance("prepared", "snapshots", snapshots, Snapshots, "Snapshots")
         if self.frequencies is not None:
+            shape(self, "frequencies", self.frequencies, (self.count, snapshots.dim))
             return self
         spread = float(np.sqrt(np.concatenate(snapshots.clouds).var(axis=0).mean()))
         normal_key, length_key = jax.random.split(key)

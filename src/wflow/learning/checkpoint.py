@@ -77,10 +77,9 @@ def read(path: str | os.PathLike, like: Any) -> Any:
         _header(path, file)
         try:
             raw = eqx.tree_deserialise_leaves(file, _raw(like))
-        except (RuntimeError, EOFError) as error:
-            raise ValueError(
-                f"{path} holds another model: {str(error).splitlines()[-1]}"
-            ) from error
+        except (RuntimeError, EOFError, ValueError, MemoryError) as error:
+            why = (str(error).splitlines() or [type(error).__name__])[-1][:200]
+            raise ValueError(f"{path} holds another model: {why}") from error
     return jax.tree.map(
         lambda old, new: (
             jax.random.wrap_key_data(new, impl=jax.random.key_impl(old))
@@ -136,7 +135,7 @@ def _header(path: str | os.PathLike, file: BinaryIO) -> dict[str, Any]:
     line = file.readline(1 << 20)
     try:
         header = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         header = None
     if not isinstance(header, dict) or header.get("format") != _MAGIC:
         raise ValueError(f"{path} is not a file that wflow wrote.")

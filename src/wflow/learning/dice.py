@@ -7,9 +7,11 @@ import numpy as np
 import optax
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
+from wflow.checks import count, finite, function, increasing, shape, to_real
+
 from .snapshots import Snapshots
 from .stacks import Stack, stacked
-from .velocities import AbstractInitialVelocity, Velocities
+from .velocities import AbstractInitialVelocity, Velocities, check_snapshots
 
 
 class SpaceTimePotential(eqx.Module):
@@ -52,9 +54,32 @@ def dice_loss(
     straight motion at velocity u is $-\frac12 |u|^2 (t_{T-1} - t_0)$, at
     $\nabla s = u$.
 
+    Raises:
+        TypeError: a potential that is no function, or has no ``velocity``.
+        ValueError: times that do not increase, or arrays of other shapes.
+
     Reference: the action-matching quadrature of arXiv:2605.08550's code.
     """
-    times = jnp.asarray(times)
+    function("dice_loss", "potential", potential, "x and t")
+    function("dice_loss", "potential", getattr(potential, "velocity", None), "x and t")
+    times, x, weights = (
+        to_real(value, name)
+        for name, value in (("times", times), ("x", x), ("weights", weights))
+    )
+    shape("dice_loss", "times", times, ("T",))
+    increasing("dice_loss", "times", times)
+    if times.size < 2:
+        raise ValueError(
+            f"dice_loss: expected times, two at least, found {times.size}."
+        )
+    if x.ndim != 3 or len(x) != times.size:
+        raise ValueError(
+            f"dice_loss: expected times (T,) and x (T, n, d), found {times.shape} and "
+            f"{x.shape}."
+        )
+    shape("dice_loss", "weights", weights, x.shape[:2])
+    finite("dice_loss", "x", x)
+    finite("dice_loss", "weights", weights)
     gaps = jnp.diff(times)
     quadrature = jnp.append(gaps, 0) / 2 + jnp.append(jnp.zeros(1, x.dtype), gaps) / 2
 
@@ -86,7 +111,8 @@ class DICE(AbstractInitialVelocity):
     clouds ``Displacement`` is far better.
 
     Raises:
-        ValueError: steps, width or batch below one.
+        TypeError: steps, width or batch is not whole.
+        ValueError: one of them is below one.
     """
 
     steps: int = eqx.field(static=True, default=2000)
@@ -95,17 +121,16 @@ class DICE(AbstractInitialVelocity):
 
     def __check_init__(self) -> None:
         for name in ("steps", "width", "batch"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"DICE: expected {name} >= 1, found {getattr(self, name)}."
-                )
+            count(self, name, getattr(self, name))
 
     def __call__(self, snapshots: Snapshots, key: PRNGKeyArray) -> Velocities:
-        potential = self.potential(snapshots, key)
+        check_snapshots("DICE", snapshots)
+        potential = self._since_first(snapshots, key)
         dtype = potential.start.dtype
+        times = snapshots.times - snapshots.times[0]
         return tuple(
             np.asarray(_field(potential, jnp.asarray(x), jnp.asarray(t, dtype)))
-            for t, x in zip(snapshots.times, snapshots.clouds, strict=True)
+            for t, x in zip(times, snapshots.clouds, strict=True)
         )
 
     def potential(self, snapshots: Snapshots, key: PRNGKeyArray) -> SpaceTimePotential:
@@ -114,8 +139,15 @@ class DICE(AbstractInitialVelocity):
         Raises:
             ValueError: fewer than two snapshots.
         """
-        if len(snapshots) < 2:
-            raise ValueError("DICE: expected at least two snapshots, found 1.")
+        potential = self._since_first(snapshots, key)
+        start = jnp.asarray(snapshots.times[0], potential.start.dtype)
+        return eqx.tree_at(lambda s: s.start, potential, start)
+
+    def _since_first(
+        self, snapshots: Snapshots, key: PRNGKeyArray
+    ) -> SpaceTimePotential:
+        """The potential in time since the first snapshot, which no rounding meets."""
+        check_snapshots("DICE", snapshots)
         key, network_key = jax.random.split(key)
         clouds = stacked(snapshots)
         dtype = clouds.x.dtype
@@ -138,10 +170,10 @@ class DICE(AbstractInitialVelocity):
             mlp,
             jnp.asarray(pooled.mean(axis=0), dtype),
             jnp.asarray(length if length > 0 else 1, dtype),
-            jnp.asarray(start, dtype),
+            jnp.zeros((), dtype),
             jnp.asarray(end - start, dtype),
         )
-        times = jnp.asarray(snapshots.times, dtype)
+        times = jnp.asarray(snapshots.times - start, dtype)
         return _trained(potential, times, clouds, key, self.steps, self.batch)
 
 

@@ -10,12 +10,13 @@ import jax
 import numpy as np
 from jaxtyping import ArrayLike, Float, PRNGKeyArray
 
+from wflow.checks import count, function, instance, one_of, random_key
 from wflow.flows import LagrangianFlow, SumFlow
 
 from .bands import Band, Prediction, Statistic, predict, reweighted
-from .checkpoint import is_key
 from .fit import fit
 from .result import Fit, Start
+from .simulate import check_flow
 from .snapshots import Snapshots
 
 
@@ -31,10 +32,22 @@ class Ensemble:
     Attributes:
         members: the fits, each with the snapshots that it was fitted to.
         snapshots: the training snapshots, as given.
+
+    Raises:
+        TypeError: members that are no fits, or no snapshots.
+        ValueError: no member.
     """
 
     members: tuple[Fit, ...]
     snapshots: Snapshots
+
+    def __post_init__(self) -> None:
+        instance(self, "members", self.members, (tuple, list), "a tuple of fits")
+        for member in self.members:
+            instance(self, "members", member, Fit, "a tuple of fits")
+        if not self.members:
+            raise ValueError("Ensemble: expected members, at least one, found none.")
+        instance(self, "snapshots", self.snapshots, Snapshots, "Snapshots")
 
     def __len__(self) -> int:
         return len(self.members)
@@ -105,6 +118,7 @@ class Ensemble:
             ValueError: ``sizes`` with ``followed``: points that are followed are no new
                 sample.
         """
+        one_of("predict", "followed", followed, (True, False))
         if followed and sizes is not None:
             raise ValueError("predict: points that are followed are no new sample.")
         clouds = self.forecast(times, start, substeps=substeps, followed=followed)
@@ -171,15 +185,13 @@ def fit_ensemble(
     Raises:
         ValueError: fewer than two members, an unknown ``resample``, or as ``fit``.
     """
-    if members < 2:
-        raise ValueError(f"fit_ensemble: expected members >= 2, found {members}.")
-    if resample not in ("none", "points", "rows"):
-        raise ValueError(
-            "fit_ensemble: expected resample 'none', 'points' or 'rows', found "
-            f"{resample!r}."
-        )
-    if not is_key(key):
-        key = jax.random.wrap_key_data(key)
+    function("fit_ensemble", "make_flow", make_flow, "a key")
+    instance("fit_ensemble", "snapshots", snapshots, Snapshots, "Snapshots")
+    count("fit_ensemble", "members", members, 2)
+    one_of("fit_ensemble", "resample", resample, ("none", "points", "rows"))
+    key = random_key("fit_ensemble", "key", key)
+    if done is not None:
+        function("fit_ensemble", "done", done, "the number of a member, a Fit")
     fits = []
     for m in range(members):
         flow_key, fit_key, data_key = jax.random.split(jax.random.fold_in(key, m), 3)
@@ -188,9 +200,9 @@ def fit_ensemble(
             rng = np.random.default_rng(np.asarray(jax.random.key_data(data_key)))
             own = reweighted(snapshots, rng, rows=resample == "rows")
         folder = checkpoint_dir and Path(checkpoint_dir) / member_folder(m)
-        member = fit(
-            make_flow(flow_key), own, key=fit_key, checkpoint_dir=folder, **options
-        )
+        flow = make_flow(flow_key)
+        check_flow("fit_ensemble: make_flow", flow)
+        member = fit(flow, own, key=fit_key, checkpoint_dir=folder, **options)
         if done is not None:
             done(m, member)
         fits.append(member)

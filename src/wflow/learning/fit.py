@@ -8,8 +8,20 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jaxtyping import Array, PRNGKeyArray
 
+from wflow.checks import (
+    cast,
+    count,
+    function,
+    instance,
+    non_negative,
+    one_of,
+    positive,
+    random_key,
+    shape,
+)
 from wflow.flows import LagrangianFlow, SumFlow, split_growth
 from wflow.measures import (
     ImplicitEntropyError,
@@ -25,9 +37,10 @@ from .horizons import AbstractHorizon, RandomHorizon
 from .loop import Chunk, Finish, Loop
 from .losses import AbstractLoss, MassAndShape, Sinkhorn
 from .optimizers import AdamW, Optimizer
-from .result import Fit, cast
+from .result import Fit
 from .rollouts import Model, Rollout, Task, step_grid
-from .simulate import largest_step
+from .scales import check_scales
+from .simulate import check_flow, check_steps, check_times, largest_step
 from .snapshots import Snapshots
 from .stacks import padded, stacked
 from .trained import split
@@ -78,6 +91,10 @@ def fit(
     The same arguments give the same bits, whatever ``chunk`` and interruptions: random
     choices depend on the key and the number of the step alone.
 
+    Times and coordinates are refused where the precision does not hold them: points far
+    from the origin, and, where the flow depends on time, times far from zero. What the
+    compiled steps meet is not checked but for a loss and gradient that are finite.
+
     Args:
         flow: the law of motion, a ``LagrangianFlow`` or the sum of one and a
             ``GrowthFlow``, learned together.
@@ -105,12 +122,14 @@ def fit(
         padding: rows that every cloud is padded to, at least the largest's: fits that
             differ in their data alone then share one compiled program.
         ema: decay of the average of the parameters over steps, bias-corrected; the fit
-            returns the average. 0 returns the last ones.
+            returns the average. 0 returns the last ones. Of a ``Learnable`` no more
+            than about the last tenth of the steps counts, so that nothing is left of
+            where it started.
         clip: largest global norm of a gradient; None does not clip.
         substeps: steps in ``dt0``.
         dt0: a time; by default the smallest gap between the snapshots. With held-out
             snapshots in between give the smallest gap of them all. A longer gap takes
-            more steps in proportion.
+            more steps in proportion, 10,000 of them in all at most.
         validation: snapshots scored by exact $W_1$ after every chunk, as
             ``Fit.report`` does; the best parameters are returned.
         patience: stop after so many steps without a better validation score.
@@ -127,21 +146,17 @@ def fit(
         The fit, with the averaged parameters.
 
     Raises:
-        TypeError: the flow is not a ``LagrangianFlow``, alone or with growth.
-        ValueError: an argument out of range, snapshots that do not fit the flow, or a
-            checkpoint of another training.
-        FloatingPointError: loss or gradient is not finite; the sentence names the step.
+        TypeError: the flow is not a ``LagrangianFlow``, alone or with growth; an
+            argument of another kind.
+        ValueError: an argument out of range, snapshots that do not fit the flow, times
+            that all but coincide, or a checkpoint of another training.
+        TrainingError: loss or gradient is not finite; the sentence names the step.
 
     Reference: Guan, Atanackovic, Neklyudov, arXiv:2605.08550, section 4 and its code.
     """
+    check_flow("fit", flow)
     moving, growth = split_growth(flow)
-    if not isinstance(moving, LagrangianFlow):
-        found = " + ".join(
-            type(part).__name__ for part in getattr(flow, "parts", [flow])
-        )
-        raise TypeError(
-            f"fit: expected a LagrangianFlow, or one + a GrowthFlow, found {found}."
-        )
+    instance("fit", "snapshots", snapshots, Snapshots, "Snapshots")
     if len(snapshots) < 2:
         raise ValueError("fit: expected at least two snapshots, found 1.")
     for name, value in (
@@ -149,50 +164,86 @@ def fit(
         ("substeps", substeps),
         ("chunk", chunk),
         ("batch", 1 if batch is None else batch),
+        ("padding", max(snapshots.sizes) if padding is None else padding),
         ("patience", 1 if patience is None else patience),
     ):
-        if value < 1:
-            raise ValueError(f"fit: expected {name} >= 1, found {value}.")
+        count("fit", name, value)
     for name, value in (
         ("growth_penalty", growth_penalty),
         ("acceleration_penalty", acceleration_penalty),
     ):
-        if not value >= 0:
-            raise ValueError(f"fit: expected {name} >= 0, found {value}.")
+        shape("fit", name, value, ())
+        non_negative("fit", name, value)
+    for name, value in (
+        ("resume", resume),
+        ("progress", progress),
+        ("stop_gradient_force", stop_gradient_force),
+        ("consistent", consistent),
+    ):
+        one_of("fit", name, value, (True, False))
+    one_of("fit", "starts", starts, ("first", "any"))
     compared = snapshots
     if velocity_scale is not None:
         compared = _in_phase_space(snapshots, velocity_scale)
     check_decay(ema)
+    if validation is not None:
+        instance("fit", "validation", validation, Snapshots, "Snapshots or None")
+        if validation.dim != snapshots.dim:
+            raise ValueError(
+                f"fit: expected validation snapshots of dimension {snapshots.dim}, "
+                f"that of the training snapshots, found {validation.dim}."
+            )
     if patience is not None and validation is None:
         raise ValueError("fit: patience needs validation snapshots.")
+    if checkpoint_dir is not None:
+        instance("fit", "checkpoint_dir", checkpoint_dir, (str, os.PathLike), "a path")
     if resume and checkpoint_dir is None:
         raise ValueError("fit: resume needs checkpoint_dir.")
+    instance("fit", "callbacks", callbacks, (list, tuple), "a list of functions")
+    for callback in callbacks:
+        function("fit", "callbacks", callback, "a Chunk")
     if loss is None:
         loss = Sinkhorn() if growth is None else MassAndShape()
     horizon = RandomHorizon() if horizon is None else horizon
     optimizer = AdamW() if optimizer is None else optimizer
     velocity = Given() if velocity is None else velocity
-    if not checkpoint.is_key(key):
-        key = jax.random.wrap_key_data(key)
+    instance("fit", "loss", loss, AbstractLoss, "a loss")
+    instance("fit", "horizon", horizon, AbstractHorizon, "a horizon")
+    either = (AdamW, optax.GradientTransformation)
+    instance("fit", "optimizer", optimizer, either, "AdamW or of optax")
+    rule = "a rule of start velocities"
+    instance("fit", "velocity", velocity, AbstractInitialVelocity, rule)
+    key = random_key("fit", "key", key)
+    steps, chunk, substeps = int(steps), int(chunk), int(substeps)
+    batch = None if batch is None else int(batch)
+    patience = None if patience is None else int(patience)
+    growth_penalty, ema = float(growth_penalty), float(ema)
+    acceleration_penalty = float(acceleration_penalty)
+    clip = None if clip is None else _positive("clip", clip, infinite=True)
+    velocity_scale = None if velocity_scale is None else float(velocity_scale)
     train_key, loss_key, velocity_key = jax.random.split(key, 3)
     correction_key = jax.random.fold_in(velocity_key, 1)
 
     dtype = jax.dtypes.canonicalize_dtype(snapshots.dtype)
+    check_scales("fit", snapshots.clouds, dtype)
+    step = largest_step(snapshots.times, dt0) / substeps
+    check_steps(snapshots.times, step)
     flow = cast(flow, dtype)
     velocities = _checked(velocity(snapshots, velocity_key), snapshots)
     begins = _starts(starts, velocities)
     if velocity.trained:
         velocities = tuple(v if k in begins else None for k, v in enumerate(velocities))
-    step = largest_step(snapshots.times, dt0) / substeps
     task = _task(snapshots, compared, begins, step, dtype, padding)
     started = jnp.asarray(
         np.stack([padded(velocities[k], task.starts.size) for k in begins]), dtype
     )
-    _check_flow(flow, task, started)
+    correction = velocity.correction(snapshots, correction_key)
+    phase = _check_flow(flow, task, started)
+    check_times(flow, phase, snapshots.times, step, correction is not None)
     model = Model(
         flow,
         Learnable(started, positive=False) if velocity.trained else started,
-        velocity.correction(snapshots, correction_key),
+        correction,
     )
     params, held = split(cast(model, dtype))
     trainer = Trainer(
@@ -241,7 +292,7 @@ def fit(
         held,
         task,
         train_key,
-        chunk,
+        min(chunk, steps),
         finished,
         validation,
         patience,
@@ -261,19 +312,23 @@ def _checked(velocities: Velocities, snapshots: Snapshots) -> Velocities:
     return velocities
 
 
+def _positive(name: str, value: Any, **options: Any) -> float:
+    """One number > 0."""
+    shape("fit", name, value, ())
+    positive("fit", name, value, **options)
+    return float(value)
+
+
 def _starts(starts: str, velocities: Velocities) -> list[int]:
     """Indices of the snapshots that rollouts may begin at."""
     if starts == "first":
         return [0]
-    if starts != "any":
-        raise ValueError(f"fit: expected starts 'first' or 'any', found {starts!r}.")
     return [k for k, v in enumerate(velocities[:-1]) if v is not None]
 
 
 def _in_phase_space(snapshots: Snapshots, scale: float) -> Snapshots:
     """Snapshots of the points $(x, s v)$."""
-    if not scale > 0:
-        raise ValueError(f"fit: expected velocity_scale > 0, found {scale}.")
+    scale = _positive("velocity_scale", scale)
     points = []
     for k, x in enumerate(snapshots.clouds):
         v = snapshots.velocity(k)
@@ -305,8 +360,8 @@ def _task(
     )
 
 
-def _check_flow(flow: Any, task: Task, velocities: Array) -> None:
-    """Refuse a flow that does not act on the snapshots."""
+def _check_flow(flow: Any, task: Task, velocities: Array) -> Phase:
+    """The first start, refused where the flow does not act on it."""
     x, weights = task.starts.x[0], task.starts.weights[0]
     phase = Phase(Particles.from_samples(x, weights), velocities[0])
     try:
@@ -316,8 +371,15 @@ def _check_flow(flow: Any, task: Task, velocities: Array) -> None:
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"fit: the flow does not act on points of dimension {x.shape[1]}, that of "
-            f"the snapshots: {error}"
+            f"the snapshots: {_short(error)}"
         ) from error
+    return phase
+
+
+def _short(error: Exception, length: int = 200) -> str:
+    """The beginning of what an error says."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= length else f"{text[:length]}..."
 
 
 def _data(snapshots: Snapshots | None) -> str | None:

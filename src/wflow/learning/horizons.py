@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from wflow.checks import real_field
+from wflow.checks import count, real_field, shape, within
 
 
 class AbstractHorizon(eqx.Module):
@@ -36,7 +36,7 @@ class RandomHorizon(AbstractHorizon):
     ramp: Float[Array, ""] = eqx.field(converter=real_field("ramp"), default=0.3)
 
     def __check_init__(self) -> None:
-        _check_ramp("RandomHorizon", self.ramp)
+        _check_ramp(self)
 
     def __call__(
         self,
@@ -58,7 +58,7 @@ class FullHorizon(AbstractHorizon):
     ramp: Float[Array, ""] = eqx.field(converter=real_field("ramp"), default=0.0)
 
     def __check_init__(self) -> None:
-        _check_ramp("FullHorizon", self.ramp)
+        _check_ramp(self)
 
     def __call__(
         self,
@@ -70,9 +70,9 @@ class FullHorizon(AbstractHorizon):
         return _grown(self.ramp, progress, longest)
 
 
-def _check_ramp(name: str, ramp: Array) -> None:
-    if not isinstance(ramp, jax.core.Tracer) and not 0 <= ramp <= 1:
-        raise ValueError(f"{name}: expected ramp in [0, 1], found {ramp}.")
+def _check_ramp(horizon: RandomHorizon | FullHorizon) -> None:
+    shape(horizon, "ramp", horizon.ramp, ())
+    within(horizon, "ramp", horizon.ramp, 0, 1)
 
 
 def _grown(ramp: Array, progress: Array, longest: Array) -> Array:
@@ -92,10 +92,7 @@ class FixedHorizon(AbstractHorizon):
     length: int = eqx.field(static=True)
 
     def __check_init__(self) -> None:
-        if self.length < 1:
-            raise ValueError(
-                f"FixedHorizon: expected length >= 1, found {self.length}."
-            )
+        count(self, "length", self.length)
 
     def __call__(
         self,

@@ -27,6 +27,10 @@ from .velocities import Velocities
 _UNCONVERGED = 0.05
 
 
+class TrainingError(FloatingPointError):
+    """A loss or gradient of training that is not finite."""
+
+
 class Chunk(NamedTuple):
     """What a callback is given after every chunk of steps."""
 
@@ -186,11 +190,13 @@ class Loop(NamedTuple):
         chunk = jax.tree.map(np.asarray, chunk)
         if not finite:
             at = jax.tree.map(lambda rows: rows[count].item(), chunk)
-            where = f"; {self.path} holds step {memory.step}" if self.path else ""
-            raise FloatingPointError(
+            # Whatever the file holds before the first chunk is of another training.
+            kept = self.path is not None and memory.step > 0
+            where = f"; {self.path} holds step {memory.step}" if kept else ""
+            raise TrainingError(
                 f"fit: step {int(state.step) + 1} is not finite: loss {at.loss:g}, "
                 f"gradient norm {at.grad_norm:g}, friction {at.friction:g}, a rollout "
-                f"over {at.horizon} snapshots. A lower learning rate, a longer ramp of "
+                f"over {at.horizon} snapshots; a lower learning rate, a longer ramp of "
                 f"the horizon or more substeps may help{where}."
             )
         records = Record(

@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 import optax
 
+from wflow.checks import non_negative, one_of, positive, shape, within
+
 
 @dataclasses.dataclass(frozen=True)
 class AdamW:
@@ -32,21 +34,12 @@ class AdamW:
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "scalar_learning_rate", "weight_decay"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(
-                    f"AdamW: expected {name} >= 0, found {getattr(self, name)}."
-                )
-        if not 0 <= self.warmup < 1:
-            raise ValueError(f"AdamW: expected warmup in [0, 1), found {self.warmup}.")
-        if not 0 <= self.scalar_b2 < 1:
-            raise ValueError(
-                f"AdamW: expected scalar_b2 in [0, 1), found {self.scalar_b2}."
-            )
-        if self.schedule not in ("constant", "cosine"):
-            raise ValueError(
-                "AdamW: expected schedule 'constant' or 'cosine', found "
-                f"{self.schedule!r}."
-            )
+            shape(self, name, getattr(self, name), ())
+            non_negative(self, name, getattr(self, name))
+        for name in ("warmup", "scalar_b2"):
+            shape(self, name, getattr(self, name), ())
+            within(self, name, getattr(self, name), 0, 1, closed="low")
+        one_of(self, "schedule", self.schedule, ("constant", "cosine"))
 
     def transformation(self, groups: Any, steps: int) -> optax.GradientTransformation:
         """The optax transformation for parameters in ``groups`` and ``steps`` steps."""
@@ -84,6 +77,6 @@ def transformation(
         optimizer = optimizer.transformation(groups, steps)
     if clip is None:
         return optimizer
-    if not clip > 0:
-        raise ValueError(f"fit: expected clip > 0 or None, found {clip}.")
+    shape("fit", "clip", clip, ())
+    positive("fit", "clip", clip, infinite=True)
     return optax.chain(optax.clip_by_global_norm(clip), optimizer)

@@ -8,10 +8,11 @@ from jaxtyping import Float, PRNGKeyArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
 
+from wflow.checks import positive, shape
 from wflow.transport import w1
 
 from .snapshots import Snapshots
-from .velocities import AbstractInitialVelocity, Velocities
+from .velocities import AbstractInitialVelocity, Velocities, check_snapshots
 from .velocity_fields import shares, smoothed
 
 
@@ -51,15 +52,12 @@ class SmoothPath(AbstractInitialVelocity):
 
     def __check_init__(self) -> None:
         for name in ("bandwidth", "length", "noise"):
-            if not getattr(self, name) > 0:
-                raise ValueError(
-                    f"SmoothPath: expected {name} > 0, found {getattr(self, name)}."
-                )
+            shape(self, name, getattr(self, name), ())
+            positive(self, name, getattr(self, name))
 
     def __call__(self, snapshots: Snapshots, key: PRNGKeyArray) -> Velocities:
         del key
-        if len(snapshots) < 2:
-            raise ValueError("SmoothPath: expected at least two snapshots, found 1.")
+        check_snapshots("SmoothPath", snapshots)
         motion = self.motion(snapshots)
         share = self.share(snapshots)
         return tuple(

@@ -1,13 +1,16 @@
 """Scores of a model, with those of the baselines beside them."""
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Float
 
+from wflow.checks import finite, instance, shape, to_numpy
 from wflow.transport import w1
 
 from .baselines import Cloud, all_baselines
+from .clock import shown
 from .snapshots import Snapshots
 
 
@@ -21,6 +24,10 @@ _TITLES = {
 }
 
 
+def _title(name: str) -> str:
+    return _TITLES.get(name, name)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Report:
     """Exact $W_1$ to the true snapshots, for the model and for the baselines.
@@ -28,12 +35,35 @@ class Report:
     ``scores`` has one array ``(T,)`` for ``"model"`` and for each baseline by name;
     ``mass_errors`` the model's relative error of the total mass, where it is known.
     ``print(report)`` shows the table and the verdict.
+
+    Raises:
+        ValueError: no scores of the model, or other numbers of scores than of times.
     """
 
     title: str
     times: Float[np.ndarray, " T"]
     scores: dict[str, Float[np.ndarray, " T"]]
     mass_errors: Float[np.ndarray, " T"] | None = None
+
+    def __post_init__(self) -> None:
+        times = to_numpy(self.times, "times")
+        shape(self, "times", times, ("T",))
+        finite(self, "times", times)
+        instance(self, "scores", self.scores, Mapping, "a mapping of arrays by name")
+        if "model" not in self.scores:
+            raise ValueError(
+                f"Report: expected scores of 'model', found {list(self.scores)}."
+            )
+        for name, row in self.scores.items():
+            row = to_numpy(row, f"scores[{name!r}]")
+            if row.shape != times.shape:
+                raise ValueError(
+                    f"Report: expected scores[{name!r}] of the shape of times, "
+                    f"{times.shape}, found {row.shape}."
+                )
+        if self.mass_errors is not None:
+            errors = to_numpy(self.mass_errors, "mass_errors")
+            shape(self, "mass_errors", errors, times.shape)
 
     @property
     def means(self) -> dict[str, float]:
@@ -57,9 +87,9 @@ class Report:
             best = min(means, key=means.__getitem__)
             return (
                 f"The model beats every baseline: mean W1 {model:.4g} against "
-                f"{means[best]:.4g} ({_TITLES[best]})."
+                f"{means[best]:.4g} ({_title(best)})."
             )
-        parts = ", ".join(f"{_TITLES[name]} ({means[name]:.4g})" for name in lost)
+        parts = ", ".join(f"{_title(name)} ({means[name]:.4g})" for name in lost)
         warning = ""
         if "persistence" in lost:
             warning = " It is worse than saying that nothing moves."
@@ -76,15 +106,17 @@ class Report:
         return numbers
 
     def __str__(self) -> str:
-        width = max(len(_TITLES[name]) for name in self.scores) + 2
-        head = "".join(f"{f't = {time:g}':>12}" for time in self.times)
-        lines = [self.title, " " * width + head + f"{'mean':>12}"]
+        width = max(len(_title(name)) for name in self.scores) + 2
+        heads = [f"t = {shown(time, *self.times)}" for time in self.times]
+        cell = max(12, *(len(head) + 2 for head in heads))
+        head = "".join(f"{text:>{cell}}" for text in heads)
+        lines = [self.title, " " * width + head + f"{'mean':>{cell}}"]
         for name, row in self.scores.items():
-            cells = "".join(f"{score:12.4f}" for score in [*row, np.mean(row)])
-            lines.append(f"{_TITLES[name]:<{width}}{cells}")
+            cells = "".join(f"{score:{cell}.4f}" for score in [*row, np.mean(row)])
+            lines.append(f"{_title(name):<{width}}{cells}")
         if self.mass_errors is not None:
             row = [*self.mass_errors, np.mean(self.mass_errors)]
-            cells = "".join(f"{error:12.4f}" for error in row)
+            cells = "".join(f"{error:{cell}.4f}" for error in row)
             lines.append(
                 f"The model's relative error of the mass:\n{'':<{width}}{cells}"
             )

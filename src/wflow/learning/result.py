@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import warnings
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import equinox as eqx
 import jax
@@ -11,18 +11,25 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike, Float
 
-from wflow.energies.neural import TimeEmbedding
+from wflow.checks import cast, count, instance, one_of, positive, shape
 from wflow.flows import GrowthFlow, LagrangianFlow, SumFlow, split_growth
 from wflow.parameters import unwrap
 
 from . import checkpoint
 from .baselines import Cloud
+from .clock import read_times, shown
 from .report import Report, score
-from .simulate import carried, simulate
+from .simulate import carried, check_flow, embeds_time, simulate
 from .snapshots import Snapshots
 from .velocities import Velocities
 from .velocity_fields import VelocityNetwork
 
+
+# What the header of a saved fit holds in any version.
+_HEADER = {
+    *("times", "sizes", "dim", "dtype", "weighted", "masses", "given", "velocities"),
+    *("history", "step", "consistent"),
+}
 
 Start = Literal["last_snapshot", "initial"]
 
@@ -44,6 +51,10 @@ class Fit:
         seconds_per_step: training time of a step without compiling; nan after ``load``.
         compile_seconds: time to trace and compile the training; nan after ``load``.
         correction: the network that ``Corrected`` trained, part of the velocities.
+
+    Raises:
+        TypeError: the flow is not one that ``fit`` trains, or no snapshots.
+        ValueError: velocities that do not fit the snapshots, or step <= 0.
     """
 
     flow: LagrangianFlow | SumFlow
@@ -55,6 +66,23 @@ class Fit:
     seconds_per_step: float = float("nan")
     compile_seconds: float = float("nan")
     correction: VelocityNetwork | None = None
+
+    def __post_init__(self) -> None:
+        check_flow("Fit", self.flow)
+        instance(self, "snapshots", self.snapshots, Snapshots, "Snapshots")
+        instance(self, "velocities", self.velocities, (tuple, list), "a tuple")
+        if len(self.velocities) != len(self.snapshots):
+            raise ValueError(
+                f"Fit: expected velocities with an entry for each of the "
+                f"{len(self.snapshots)} snapshots, found {len(self.velocities)}."
+            )
+        for k, v in enumerate(self.velocities):
+            if v is not None:
+                shape(self, f"velocities {k}", v, self.snapshots[k].shape)
+        instance(self, "history", self.history, dict, "a dictionary of arrays")
+        one_of(self, "consistent", self.consistent, (True, False))
+        shape(self, "step", self.step, ())
+        positive(self, "step", self.step)
 
     @property
     def friction(self) -> float:
@@ -81,8 +109,10 @@ class Fit:
 
     def start(self, k: int) -> Snapshots:
         """Training snapshot ``k`` alone, with the velocities that it starts with."""
-        count = len(self.snapshots)
-        k = range(count)[k]
+        total = len(self.snapshots)
+        if not isinstance(k, int | np.integer) or not -total <= k < total:
+            raise ValueError(f"start: expected k below {total}, found {k!r}.")
+        k = range(total)[k]
         alone = self.snapshots.take([k])
         velocity = self.velocities[k]
         if velocity is None:
@@ -124,7 +154,9 @@ class Fit:
             substeps: steps of the forecast in one step of training.
 
         Raises:
-            ValueError: an unknown start, or times before it or not increasing.
+            TypeError: times that are no numbers, or substeps that is not whole.
+            ValueError: an unknown start, or times before it or not increasing; more
+                than a million steps.
             SolveError: the cloud left the reals.
         """
         k = self._start_index(start)
@@ -148,7 +180,17 @@ class Fit:
         before it; an ``"initial"`` start is one rollout through all test times. The
         baselines start where the model does. Without ``test``: the training snapshots
         themselves, by one rollout from the first.
+
+        Raises:
+            ValueError: snapshots of another dimension or before the first one.
         """
+        if test is not None:
+            instance("report", "test", test, Snapshots, "Snapshots")
+            if test.dim != self.snapshots.dim:
+                raise ValueError(
+                    f"report: expected test of dimension {self.snapshots.dim}, that of "
+                    f"the training snapshots, found {test.dim}."
+                )
         if test is None:
             test = self.snapshots.take(range(1, len(self.snapshots)))
             title, start = "Training snapshots, from the first", "initial"
@@ -173,20 +215,17 @@ class Fit:
         return score(title, predicted, test, self.snapshots, starts, masses)
 
     def _start_index(self, start: str) -> int:
-        if start not in ("last_snapshot", "initial"):
-            raise ValueError(
-                f"expected start 'last_snapshot' or 'initial', found {start!r}."
-            )
+        one_of("Fit", "start", start, ("last_snapshot", "initial"))
         return len(self.snapshots) - 1 if start == "last_snapshot" else 0
 
     def _simulate(self, k: int, times: ArrayLike, substeps: int) -> Snapshots:
-        if substeps < 1:
-            raise ValueError(f"expected substeps >= 1, found {substeps}.")
+        count("Fit", "substeps", substeps)
         last = self.snapshots.times[-1]
-        if np.max(times) > last and _sees_time(self.flow):
+        times = read_times("Fit", "times", times)
+        if times[-1] > last and embeds_time(self.flow):
             warnings.warn(
-                f"the flow depends on time and was trained up to {last:g}: beyond, "
-                "it extrapolates its time embedding.",
+                f"the flow depends on time and was trained up to {shown(last)}: "
+                "beyond, it extrapolates its time embedding.",
                 stacklevel=3,
             )
         return simulate(
@@ -235,6 +274,9 @@ class Fit:
         header = checkpoint.read_header(path)
         if header.get("kind") != "fit":
             raise ValueError(f"{path} is not a saved fit.")
+        lost = _HEADER - header.keys()
+        if lost:
+            raise ValueError(f"{path} is not whole: its header lacks {min(lost)}.")
         dtype, d = np.dtype(header["dtype"]), header["dim"]
 
         def rows(present: list[bool]) -> list[np.ndarray | None]:
@@ -310,15 +352,3 @@ def corrected(
 
 
 _evaluated = eqx.filter_jit(lambda field, x, t: field(jnp.asarray(x), t))
-
-
-def cast(tree: Any, dtype: np.dtype) -> Any:
-    """``tree`` with every floating-point array in ``dtype``."""
-    return jax.tree.map(
-        lambda leaf: leaf.astype(dtype) if eqx.is_inexact_array(leaf) else leaf, tree
-    )
-
-
-def _sees_time(flow: Any) -> bool:
-    is_embedding = lambda node: isinstance(node, TimeEmbedding)
-    return any(map(is_embedding, jax.tree.leaves(flow, is_leaf=is_embedding)))

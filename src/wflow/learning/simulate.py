@@ -1,17 +1,30 @@
 """Clouds carried forward by a fitted law."""
 
 import math
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike, Float
 
+from wflow.checks import instance, one_of, positive, shape
+from wflow.energies.neural import TimeEmbedding
 from wflow.flows import LagrangianFlow, SumFlow, split_growth
 from wflow.measures import Particles, Phase
+from wflow.parameters import unwrap
 from wflow.solve import DampedLeapfrog, solve
 from wflow.transport import optimal_plan
 
+from .clock import read_times, resolved, shown
+from .scales import check_scales
 from .snapshots import Snapshots
+
+
+# Steps of a rollout of training, from the first snapshot to the last.
+_MOST_TRAINING = 10_000
+# Steps of a simulation.
+_MOST = 1_000_000
 
 
 def simulate(
@@ -24,26 +37,56 @@ def simulate(
 ) -> Snapshots:
     """The one cloud of ``start``, with its velocities, at later ``times``.
 
-    Steps of the damped leapfrog, at most ``step`` long. Where the flow has growth the
-    clouds are weighted, and their masses are those of the population.
+    Steps of the damped leapfrog, at most ``step`` long, a million of them at most.
+    Where the flow has growth the clouds are weighted, and their masses are those of
+    the population.
+
+    Times so far from zero that the precision of the cloud does not tell steps apart
+    are taken from the start on: a flow that does not depend on time moves as ever.
 
     Raises:
-        ValueError: times not finite, not increasing, or before the start.
+        TypeError: an argument of another kind, dates among the times.
+        ValueError: times not finite, not increasing, or before the start; more than a
+            million steps; a start without velocities or whose coordinates its precision
+            does not resolve; a flow that depends on time where the times are not told
+            apart.
         SolveError: the cloud left the reals; the sentence says when.
     """
+    check_flow("simulate", flow)
+    one_of("simulate", "consistent", consistent, (True, False))
+    instance("simulate", "start", start, Snapshots, "Snapshots")
+    if len(start) != 1:
+        raise ValueError(
+            f"simulate: expected start of one snapshot, found {len(start)}."
+        )
+    shape("simulate", "step", step, ())
+    positive("simulate", "step", step)
     begin = float(start.times[0])
-    times = np.atleast_1d(np.asarray(times, np.float64))
-    if times.ndim != 1 or times.size == 0 or not np.isfinite(times).all():
-        raise ValueError(f"expected finite times of shape (T,), found {times}.")
-    if times[0] < begin or (np.diff(times) <= 0).any():
-        raise ValueError(f"expected increasing times from {begin:g} on, found {times}.")
+    times = read_times("simulate", "times", times)
+    if times[0] < begin:
+        raise ValueError(
+            f"simulate: expected increasing times from {shown(begin, times[0])} on, "
+            f"that of the start, found {shown(times[0], begin)}."
+        )
+    if (times[-1] - begin) / step > _MOST:
+        raise ValueError(
+            f"simulate: expected times within {_MOST:,} steps of {step:g} from the "
+            f"start at {shown(begin, times[-1])}, found {shown(times[-1], begin)}; "
+            "take larger steps."
+        )
     x, v = start[0], start.velocity(0)
     if v is None:
-        raise ValueError("simulate: the start has no velocities.")
+        raise ValueError("simulate: expected start with velocities, found none.")
     masses = start.weight(0) * start.mass(0)
     phase = Phase(
         Particles.from_samples(jnp.asarray(x), masses.astype(x.dtype)), jnp.asarray(v)
     )
+    check_scales("simulate", start.clouds, phase.dtype)
+    ahead, zero = times, begin
+    if not resolved(np.append(times, begin), step, phase.dtype):
+        if depends_on_time(flow, phase, [begin, times[-1]]):
+            raise ValueError(_untold("simulate", [begin, *times], step, phase.dtype))
+        ahead, zero = times - begin, 0.0
     grows = split_growth(flow)[1] is not None
     ws = np.repeat(masses[None], len(times), axis=0)
     if times[-1] == begin:
@@ -52,9 +95,9 @@ def simulate(
         solution = solve(
             flow,
             phase,
-            begin,
-            times[-1],
-            times=times,
+            zero,
+            ahead[-1],
+            times=ahead,
             solver=DampedLeapfrog(consistent),
             dt0=step,
         )
@@ -97,6 +140,92 @@ def largest_step(times: Float[np.ndarray, " T"], dt0: float | None) -> float:
     """
     if dt0 is None:
         return float(np.diff(times).min())
-    if not (dt0 > 0 and math.isfinite(dt0)):
-        raise ValueError(f"fit: expected dt0 > 0, found {dt0}.")
+    shape("fit", "dt0", dt0, ())
+    positive("fit", "dt0", dt0)
     return float(dt0)
+
+
+def check_steps(times: Float[np.ndarray, " T"], step: float) -> None:
+    """Refuse a training whose rollouts would take too many steps.
+
+    Raises:
+        ValueError: more than 10,000; the sentence names the smallest gap.
+    """
+    gaps = np.diff(times)
+    count = math.fsum(np.ceil(gaps / step))
+    if count > _MOST_TRAINING:
+        k = int(np.argmin(gaps))
+        raise ValueError(
+            f"fit: expected times that take at most {_MOST_TRAINING:,} steps of dt0 / "
+            f"substeps, found {count:,.0f} of {step:.3g}: times "
+            f"{shown(times[k], times[k + 1])} and {shown(times[k + 1], times[k])} are "
+            "the closest; join snapshots that all but coincide, or give a larger dt0."
+        )
+
+
+def check_times(
+    flow: Any, phase: Phase, times: Float[np.ndarray, " T"], step: float, moving: bool
+) -> None:
+    """Refuse times that a flow depends on and the precision does not tell apart.
+
+    Args:
+        flow: the law of motion.
+        phase: a state that it acts on.
+        times: of the snapshots.
+        step: the time step.
+        moving: whether something else than the flow depends on time.
+
+    Raises:
+        ValueError: there are such times.
+    """
+    dtype = phase.dtype
+    if not resolved(times, step, dtype) and (
+        moving or depends_on_time(flow, phase, [times[0], times[-1]])
+    ):
+        raise ValueError(_untold("fit", times, step, dtype))
+
+
+def _untold(owner: str, times: Any, step: float, dtype: np.dtype) -> str:
+    return (
+        f"{owner}: expected times that {dtype} tells apart, since the flow depends on "
+        f"time, found steps of {step:.3g} around {shown(np.abs(times).max())}; take "
+        "times from the first snapshot on."
+    )
+
+
+def check_flow(owner: str, flow: Any) -> None:
+    """Refuse what is not a ``LagrangianFlow``, alone or with growth.
+
+    Raises:
+        TypeError: it is not.
+    """
+    parts = flow.parts if isinstance(flow, SumFlow) else (flow,)
+    moving = split_growth(flow)[0]
+    if not isinstance(moving, LagrangianFlow):
+        found = " + ".join(type(part).__name__ for part in parts)
+        raise TypeError(
+            f"{owner}: expected a LagrangianFlow as flow, or one + a GrowthFlow, found "
+            f"{found}."
+        )
+
+
+def embeds_time(flow: Any) -> bool:
+    """Whether a network of the flow has an embedding of time."""
+    is_embedding = lambda node: isinstance(node, TimeEmbedding)
+    return any(map(is_embedding, jax.tree.leaves(flow, is_leaf=is_embedding)))
+
+
+def depends_on_time(flow: Any, phase: Phase, times: Any) -> bool:
+    """Whether the flow moves ``phase`` differently at some of ``times``, or at zero."""
+    if embeds_time(flow):
+        return True
+    law = unwrap(flow)
+    rates = [
+        jax.tree.leaves(law.velocity(phase, jnp.asarray(time, phase.dtype)))
+        for time in (0.0, *times)
+    ]
+    return any(
+        not np.array_equal(a, b, equal_nan=True)
+        for later in rates[1:]
+        for a, b in zip(rates[0], later, strict=True)
+    )

@@ -96,9 +96,10 @@ class Trainer(eqx.Module):
         )
         params = optax.apply_updates(state.params, updates)
         count = state.step + 1
-        new = TrainState(
-            params, optimizer, averaged(state.average, params, count, self.decay), count
+        average = averaged(
+            state.average, params, count, self.decay, groups(state.params)
         )
+        new = TrainState(params, optimizer, average, count)
         moving, _ = split_growth(unwrap(eqx.combine(state.params, held).flow))
         friction = moving.friction
         record = Record(value, friction.astype(dtype), horizon, start, norm, converged)

@@ -2,11 +2,13 @@
 
 import abc
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from wflow.checks import instance
 from wflow.transport import barycentric_map
 
 from .snapshots import Snapshots
@@ -14,6 +16,18 @@ from .snapshots import Snapshots
 
 # For each snapshot its velocities, None where a rollout cannot start.
 Velocities = tuple[Float[np.ndarray, "n d"] | None, ...]
+
+
+def check_snapshots(owner: str, snapshots: Any, least: int = 2) -> None:
+    """Refuse what is not ``Snapshots``, or too few of them.
+
+    Raises:
+        TypeError: it is not.
+        ValueError: there are fewer than ``least``, at most two.
+    """
+    instance(owner, "snapshots", snapshots, Snapshots, "Snapshots")
+    if len(snapshots) < least:
+        raise ValueError(f"{owner}: expected at least two snapshots, found 1.")
 
 
 class AbstractInitialVelocity(eqx.Module):
@@ -47,6 +61,7 @@ class Given(AbstractInitialVelocity):
 
     def __call__(self, snapshots: Snapshots, key: PRNGKeyArray) -> Velocities:
         del key
+        check_snapshots("Given", snapshots, 1)
         if snapshots.velocity(0) is None:
             raise ValueError(
                 "Given: the first snapshot has no velocities; give them to Snapshots, "
@@ -60,6 +75,7 @@ class Zero(AbstractInitialVelocity):
 
     def __call__(self, snapshots: Snapshots, key: PRNGKeyArray) -> Velocities:
         del key
+        check_snapshots("Zero", snapshots, 1)
         return (np.zeros_like(snapshots[0]), *[None] * (len(snapshots) - 1))
 
 
@@ -72,9 +88,8 @@ class Displacement(AbstractInitialVelocity):
 
     def __call__(self, snapshots: Snapshots, key: PRNGKeyArray) -> Velocities:
         del key
+        check_snapshots("Displacement", snapshots)
         count = len(snapshots)
-        if count < 2:
-            raise ValueError("Displacement: expected at least two snapshots, found 1.")
         pairs = [(k, k + 1) for k in range(count - 1)] + [(count - 1, count - 2)]
         return tuple(displacement_velocity(snapshots, i, j) for i, j in pairs)
 
@@ -93,9 +108,16 @@ class Learned(AbstractInitialVelocity):
     """Velocities that are trained together with the model, from those of ``start``.
 
     Those of the last snapshot are not: no target follows it.
+
+    Raises:
+        TypeError: start is no such rule.
     """
 
     start: AbstractInitialVelocity = Zero()
+
+    def __check_init__(self) -> None:
+        rule = "a rule of start velocities"
+        instance(self, "start", self.start, AbstractInitialVelocity, rule)
 
     def __call__(self, snapshots: Snapshots, key: PRNGKeyArray) -> Velocities:
         return (*self.start(snapshots, key)[:-1], None)

@@ -8,10 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
+from wflow.checks import count, instance, positive, random_key, shape
 from wflow.transport import optimal_plan
 
 from .snapshots import Snapshots
-from .velocities import AbstractInitialVelocity, Displacement, Velocities
+from .velocities import (
+    AbstractInitialVelocity,
+    Displacement,
+    Velocities,
+    check_snapshots,
+)
 
 
 class VelocityNetwork(eqx.Module):
@@ -29,7 +35,16 @@ class VelocityNetwork(eqx.Module):
         depth: int = 2,
         key: PRNGKeyArray,
     ):
-        """Make a field on the space of ``snapshots`` and the time that they span."""
+        """Make a field on the space of ``snapshots`` and the time that they span.
+
+        Raises:
+            TypeError: no snapshots, sizes that are not whole, no key.
+            ValueError: fewer than two snapshots, or a size below one.
+        """
+        check_snapshots("VelocityNetwork", snapshots)
+        count(self, "width", width)
+        count(self, "depth", depth)
+        key = random_key(self, "key", key)
         d, times = snapshots.dim, snapshots.times
         mlp = eqx.nn.MLP(d + 1, d, width, depth, activation=jax.nn.silu, key=key)
         self.mlp = eqx.tree_at(
@@ -63,10 +78,8 @@ class SmoothedDisplacement(AbstractInitialVelocity):
     bandwidth: float = eqx.field(static=True, default=0.4)
 
     def __check_init__(self) -> None:
-        if not self.bandwidth > 0:
-            raise ValueError(
-                f"SmoothedDisplacement: expected bandwidth > 0, found {self.bandwidth}."
-            )
+        shape(self, "bandwidth", self.bandwidth, ())
+        positive(self, "bandwidth", self.bandwidth)
 
     def __call__(self, snapshots: Snapshots, key: PRNGKeyArray) -> Velocities:
         return tuple(
@@ -104,6 +117,7 @@ class Corrected(AbstractInitialVelocity):
     also moves the points of the others, the last included.
 
     Raises:
+        TypeError: start is no such rule; width or depth is not whole.
         ValueError: width or depth below one.
     """
 
@@ -113,10 +127,9 @@ class Corrected(AbstractInitialVelocity):
 
     def __check_init__(self) -> None:
         for name in ("width", "depth"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"Corrected: expected {name} >= 1, found {getattr(self, name)}."
-                )
+            count(self, name, getattr(self, name))
+        rule = "a rule of start velocities"
+        instance(self, "start", self.start, AbstractInitialVelocity, rule)
 
     def __call__(self, snapshots: Snapshots, key: PRNGKeyArray) -> Velocities:
         return self.start(snapshots, key)

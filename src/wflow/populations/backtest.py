@@ -7,9 +7,21 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import minimize_scalar
 
+from wflow.checks import count as whole
+from wflow.checks import (
+    finite,
+    function,
+    instance,
+    non_negative,
+    one_of,
+    positive,
+    shape,
+)
 from wflow.learning import Ensemble, Part, Prediction, Snapshots
+from wflow.learning.bands import check_statistics
+from wflow.learning.clock import shown
 
-from .coverage import observations
+from .coverage import check_predictions, observations
 from .summaries import AbstractSummary, units
 
 
@@ -23,10 +35,19 @@ class ModelError:
     Attributes:
         rate: b, per unit of time.
         degrees: how many numbers tell b.
+
+    Raises:
+        ValueError: rate < 0, degrees <= 0.
     """
 
     rate: float
     degrees: float
+
+    def __post_init__(self) -> None:
+        shape(self, "rate", self.rate, ())
+        non_negative(self, "rate", self.rate)
+        shape(self, "degrees", self.degrees, ())
+        positive(self, "degrees", self.degrees, infinite=True)
 
     def added(
         self,
@@ -34,7 +55,24 @@ class ModelError:
         origin: float,
         unit: Float[np.ndarray, " S"],
     ) -> dict[str, Prediction]:
-        """``predictions`` made at time ``origin``, with the part ``"model"``."""
+        """``predictions`` made at time ``origin``, with the part ``"model"``.
+
+        Raises:
+            ValueError: an origin after the first time, or units that are not > 0 and
+                one for each prediction.
+        """
+        check_predictions("added", predictions)
+        shape("added", "unit", unit, (len(predictions),))
+        positive("added", "unit", unit)
+        shape("added", "origin", origin, ())
+        finite("added", "origin", origin)
+        for prediction in predictions.values():
+            first = prediction.times[0]
+            if first < origin:
+                raise ValueError(
+                    f"added: expected origin at or before {shown(first, origin)}, the "
+                    f"first time, found {shown(origin, first)}."
+                )
         return {
             name: prediction.with_part(
                 "model",
@@ -82,8 +120,21 @@ def backtest(
     Raises:
         ValueError: no origin, or one with fewer than two snapshots or none to forecast.
     """
+    if not isinstance(fitter, type):
+        function("backtest", "fitter", fitter, "Snapshots")
+    instance("backtest", "snapshots", snapshots, Snapshots, "Snapshots")
+    check_statistics("backtest", statistics)
+    whole("backtest", "substeps", substeps)
+    one_of("backtest", "followed", followed, (True, False))
+    if longest is not None:
+        whole("backtest", "longest", longest)
     count = len(snapshots)
-    if not origins or not all(2 <= k < count for k in origins):
+    instance(
+        "backtest", "origins", origins, (Sequence, np.ndarray), "a list of numbers"
+    )
+    for k in origins:
+        whole("backtest", "origins", k, 2)
+    if not len(origins) or not all(k < count for k in origins):
         raise ValueError(
             f"backtest: expected origins from 2 to {count - 1}, found {list(origins)}."
         )
@@ -94,7 +145,13 @@ def backtest(
         last = count if longest is None else min(count, k + longest)
         truth = snapshots.take(range(k, last))
         unit = units(statistics, train)
-        predictions = fitter(train).predict(
+        ensemble = fitter(train)
+        if not callable(getattr(ensemble, "predict", None)):
+            raise TypeError(
+                "backtest: expected fitter to return an Ensemble, found "
+                f"{type(ensemble).__name__}."
+            )
+        predictions = ensemble.predict(
             dict(statistics),
             truth.times,
             sizes=None if followed else truth.sizes,

@@ -2,11 +2,15 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from wflow.checks import instance, positive, shape, to_numpy, within
 from wflow.learning import Part, Prediction, Snapshots, evaluated
+from wflow.learning.bands import check_statistics
+from wflow.learning.clock import read_times, shown
 
 from .summaries import AbstractSummary
 
@@ -26,6 +30,10 @@ class Coverage:
         low: lower ends of the bands.
         high: upper ends of the bands.
         unit: of each statistic, in which widths and scores are given.
+
+    Raises:
+        ValueError: a level outside (0, 1), units that are not > 0, or arrays of other
+            shapes.
     """
 
     names: tuple[str, ...]
@@ -35,6 +43,21 @@ class Coverage:
     low: Float[np.ndarray, "S T"]
     high: Float[np.ndarray, "S T"]
     unit: Float[np.ndarray, " S"]
+
+    def __post_init__(self) -> None:
+        times = read_times("Coverage", "times", self.times)
+        instance(self, "names", self.names, (tuple, list), "a tuple of names")
+        shape(self, "level", self.level, ())
+        within(self, "level", self.level, 0, 1, closed="neither")
+        for name in ("observed", "low", "high"):
+            found = to_numpy(getattr(self, name), name)
+            if found.shape != (len(self.names), times.size):
+                raise ValueError(
+                    f"Coverage: expected {name} of shape ({len(self.names)}, "
+                    f"{times.size}), as many as names and times, found {found.shape}."
+                )
+        shape(self, "unit", to_numpy(self.unit, "unit"), (len(self.names),))
+        positive(self, "unit", self.unit)
 
     @property
     def covered(self) -> Bool[np.ndarray, "S T"]:
@@ -81,7 +104,13 @@ def coverage(
     unit: Float[np.ndarray, " S"],
     level: float = 0.9,
 ) -> Coverage:
-    """Coverage of the bands of ``predictions``, rows of ``observed`` in their order."""
+    """Coverage of the bands of ``predictions``, rows of ``observed`` in their order.
+
+    Raises:
+        ValueError: no predictions, or at different times; a level outside (0, 1); units
+            that are not > 0; observations of another shape.
+    """
+    check_predictions("coverage", predictions)
     bands = [prediction.band(level) for prediction in predictions.values()]
     return Coverage(
         tuple(predictions),
@@ -94,10 +123,35 @@ def coverage(
     )
 
 
+def check_predictions(owner: str, predictions: Any) -> None:
+    """Refuse what is no mapping of predictions for the same times, or an empty one.
+
+    Raises:
+        TypeError: it is none.
+        ValueError: it is empty, or the times differ.
+    """
+    what = "a mapping of Prediction by name"
+    instance(owner, "predictions", predictions, Mapping, what)
+    if not predictions:
+        raise ValueError(f"{owner}: expected predictions, at least one, found none.")
+    found = list(predictions.values())
+    for prediction in found:
+        instance(owner, "predictions", prediction, Prediction, what)
+        if not np.array_equal(prediction.times, found[0].times):
+            raise ValueError(
+                f"{owner}: expected predictions for the same times, found others."
+            )
+
+
 def observations(
     statistics: Mapping[str, AbstractSummary], snapshots: Snapshots
 ) -> Float[np.ndarray, "S T"]:
-    """Every statistic of every snapshot."""
+    """Every statistic of every snapshot.
+
+    Raises:
+        ValueError: no statistics.
+    """
+    check_statistics("observations", statistics)
     return np.array([evaluated(summary, snapshots) for summary in statistics.values()])
 
 
@@ -110,7 +164,14 @@ def persistence_bands(
 
     Its error at lead h has the standard deviation $h r$, r the root mean square of the
     past changes per time.
+
+    Raises:
+        ValueError: fewer than two snapshots; times that do not increase, or before the
+            last snapshot.
     """
+    instance("persistence_bands", "snapshots", snapshots, Snapshots, "Snapshots")
+    if len(snapshots) < 2:
+        raise ValueError("persistence_bands: expected two snapshots at least, found 1.")
     return _trivial(statistics, snapshots, times, trend=False)
 
 
@@ -125,8 +186,10 @@ def trend_bands(
     past differences of one rate of change and the next.
 
     Raises:
-        ValueError: fewer than three snapshots.
+        ValueError: fewer than three snapshots; times that do not increase, or before
+            the last snapshot.
     """
+    instance("trend_bands", "snapshots", snapshots, Snapshots, "Snapshots")
     if len(snapshots) < 3:
         raise ValueError(
             f"trend_bands: expected at least three snapshots, found {len(snapshots)}."
@@ -140,7 +203,14 @@ def _trivial(
     times: Sequence[float],
     trend: bool,
 ) -> dict[str, Prediction]:
-    at = np.asarray(times, np.float64)
+    owner = "trend_bands" if trend else "persistence_bands"
+    check_statistics(owner, statistics)
+    at, last = read_times(owner, "times", times), snapshots.times[-1]
+    if at[0] < last:
+        raise ValueError(
+            f"{owner}: expected times from {shown(last, at[0])} on, that of the last "
+            f"snapshot, found {shown(at[0], last)}."
+        )
     lead = at - snapshots.times[-1]
     found = {}
     for name, summary in statistics.items():

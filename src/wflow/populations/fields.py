@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow.checks import count, finite, instance, non_negative, positive, shape, to_real
 from wflow.energies import AbstractEnergy
 from wflow.flows import GrowthFlow
 from wflow.kernels import median_bandwidth
@@ -28,10 +29,10 @@ def lattice(
     Raises:
         ValueError: size below 2, margin below 0, or more than three dimensions.
     """
-    if size < 2 or margin < 0:
-        raise ValueError(
-            f"lattice: expected size >= 2 and margin >= 0, found {size} and {margin}."
-        )
+    instance("lattice", "snapshots", snapshots, Snapshots, "Snapshots")
+    count("lattice", "size", size, 2)
+    shape("lattice", "margin", margin, ())
+    non_negative("lattice", "margin", margin)
     if snapshots.dim > 3:
         raise ValueError(
             f"lattice: expected at most 3 dimensions, found {snapshots.dim}; evaluate "
@@ -56,9 +57,14 @@ def landscape(
 ) -> Float[np.ndarray, " m"]:
     r"""$(\delta F/\delta\mu)(y)$ at ``points``, the population where it is.
 
-    The potential that a particle at y would feel; up to a constant.
+    The potential that a particle at y would feel; up to a constant. Points that are
+    not finite give nan.
+
+    Raises:
+        TypeError: no energy, no particles, points that are no numbers.
+        ValueError: points of another dimension, or a time that is not finite.
     """
-    points = jnp.asarray(points, cloud.dtype)
+    points = _asked("landscape", energy, cloud, points, t)
     return np.asarray(_landscape(unwrap(energy), cloud, points, t))
 
 
@@ -68,16 +74,51 @@ def force_field(
     points: Float[ArrayLike, "m d"],
     t: ArrayLike = 0.0,
 ) -> Float[np.ndarray, "m d"]:
-    r"""$-\nabla (\delta F/\delta\mu)(y)$ at ``points``; at a particle its force."""
-    points = jnp.asarray(points, cloud.dtype)
+    r"""$-\nabla (\delta F/\delta\mu)(y)$ at ``points``; at a particle its force.
+
+    Points that are not finite give nan.
+
+    Raises:
+        TypeError: no energy, no particles, points that are no numbers.
+        ValueError: points of another dimension, or a time that is not finite.
+    """
+    points = _asked("force_field", energy, cloud, points, t)
     return np.asarray(_force(unwrap(energy), cloud, points, t))
 
 
 def growth_field(
     growth: GrowthFlow, points: Float[ArrayLike, "m d"], t: ArrayLike = 0.0
 ) -> Float[np.ndarray, " m"]:
-    """The growth per time at ``points``."""
-    return np.asarray(_rates(unwrap(growth), jnp.asarray(points), t))
+    """The growth per time at ``points``; points that are not finite give nan.
+
+    Raises:
+        TypeError: no growth, or points that are no numbers.
+        ValueError: points that are not ``(m, d)``, or a time that is not finite.
+    """
+    instance("growth_field", "growth", growth, GrowthFlow, "a GrowthFlow")
+    points = to_real(points, "points")
+    shape("growth_field", "points", points, ("m", "d"))
+    _check_time("growth_field", t)
+    return np.asarray(_rates(unwrap(growth), points, t))
+
+
+def _asked(owner: str, energy: Any, cloud: Any, points: Any, t: Any) -> Array:
+    """The points, in the precision of the cloud."""
+    instance(owner, "energy", energy, AbstractEnergy, "an energy")
+    _check_time(owner, t)
+    return _points(owner, cloud, points)
+
+
+def _points(owner: str, cloud: Any, points: Any) -> Array:
+    instance(owner, "cloud", cloud, Particles, "Particles")
+    points = to_real(points, "points").astype(cloud.dtype)
+    shape(owner, "points", points, ("m", cloud.dim))
+    return points
+
+
+def _check_time(owner: str, t: Any) -> None:
+    shape(owner, "t", t, ())
+    finite(owner, "t", t)
 
 
 def velocity_field(
@@ -91,14 +132,23 @@ def velocity_field(
 
     The velocities of the particles, averaged near each point; far away, the velocity of
     the nearest. ``bandwidth`` is a length, by default that of ``median_bandwidth``.
+    Points or velocities that are not finite give nan.
+
+    Raises:
+        TypeError: no particles, or arrays that are no numbers.
+        ValueError: bandwidth <= 0, also where all particles coincide and none is given;
+            velocities that are not those of the particles, points of another dimension.
 
     Reference: Nadaraya, Theory of Probability and its Applications 9 (1964).
     """
-    points = jnp.asarray(points, cloud.dtype)
+    points = _points("velocity_field", cloud, points)
+    velocities = to_real(velocities, "velocities").astype(cloud.dtype)
+    shape("velocity_field", "velocities", velocities, cloud.x.shape)
     if bandwidth is None:
         bandwidth = median_bandwidth(cloud.x)
-    velocities = jnp.asarray(velocities, cloud.dtype)
-    bandwidth = jnp.asarray(bandwidth, cloud.dtype)
+    bandwidth = to_real(bandwidth, "bandwidth").astype(cloud.dtype)
+    shape("velocity_field", "bandwidth", bandwidth, ())
+    positive("velocity_field", "bandwidth", bandwidth)
     return np.asarray(_averaged(cloud, velocities, points, bandwidth))
 
 

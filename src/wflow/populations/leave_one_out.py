@@ -6,6 +6,16 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from wflow.checks import (
+    count,
+    finite,
+    function,
+    instance,
+    one_of,
+    shape,
+    to_numpy,
+    weights,
+)
 from wflow.learning import Fit, Snapshots, Standardisation, ot_interpolation
 from wflow.transport import w1
 
@@ -55,6 +65,7 @@ def hold_outs(snapshots: Snapshots) -> list[HoldOut]:
     Raises:
         ValueError: fewer than three snapshots.
     """
+    instance("hold_outs", "snapshots", snapshots, Snapshots, "Snapshots")
     if len(snapshots) < 3:
         raise ValueError(
             f"hold_outs: expected at least three snapshots, found {len(snapshots)}."
@@ -67,7 +78,12 @@ def hold_outs(snapshots: Snapshots) -> list[HoldOut]:
 
 
 def reversed_time(snapshots: Snapshots) -> Snapshots:
-    """The same snapshots seen backwards: times and velocities change their sign."""
+    """The same snapshots seen backwards: times and velocities change their sign.
+
+    Raises:
+        TypeError: no snapshots.
+    """
+    instance("reversed_time", "snapshots", snapshots, Snapshots, "Snapshots")
     given = snapshots.velocities
     return Snapshots(
         -snapshots.times[::-1],
@@ -79,10 +95,40 @@ def reversed_time(snapshots: Snapshots) -> Snapshots:
 
 
 def mixture(clouds: Sequence[Cloud], shares: Sequence[float]) -> Cloud:
-    r"""$\sum_i a_i \mu_i$, the clouds joined, each with its share of the weight."""
+    r"""$\sum_i a_i \mu_i$, the clouds joined, each with its share of the weight.
+
+    Raises:
+        ValueError: shares that are negative, not finite or not as many as clouds;
+            clouds of different dimensions, or with other numbers of weights.
+    """
+    clouds = [_checked("mixture", "clouds", cloud) for cloud in clouds]
+    if not clouds:
+        raise ValueError("mixture: expected clouds, one at least, found none.")
+    shape("mixture", "shares", shares, (len(clouds),))
+    weights("mixture", "shares", shares)
+    dims = {x.shape[1] for x, _ in clouds}
+    if len(dims) > 1:
+        raise ValueError(
+            f"mixture: expected clouds of one dimension, found {sorted(dims)}."
+        )
     points = np.concatenate([x for x, _ in clouds])
-    weights = [a * w / w.sum() for (_, w), a in zip(clouds, shares, strict=True)]
-    return points, np.concatenate(weights)
+    parts = [a * w / w.sum() for (_, w), a in zip(clouds, shares, strict=True)]
+    return points, np.concatenate(parts)
+
+
+def _checked(owner: str, name: str, cloud: Cloud) -> Cloud:
+    """Points and weights that fit each other."""
+    if not isinstance(cloud, tuple | list) or len(cloud) != 2:
+        raise TypeError(
+            f"{owner}: expected {name} as points and weights, found "
+            f"{type(cloud).__name__}."
+        )
+    points, w = to_numpy(cloud[0], name), to_numpy(cloud[1], name)
+    shape(owner, f"the points of {name}", points, ("n", "d"))
+    shape(owner, f"the weights of {name}", w, points.shape[:1])
+    finite(owner, f"the points of {name}", points)
+    weights(owner, f"the weights of {name}", w)
+    return points, w
 
 
 # Makes a fit of training snapshots in the model's units, seen forwards or backwards.
@@ -103,12 +149,25 @@ def reach(
 
     Returns:
         The answer, the cloud of each side, and the fits.
+
+    Raises:
+        TypeError: no hold-out, a fitter that returns no fit, substeps that is not
+            whole.
     """
+    instance("reach", "held", held, HoldOut, "a HoldOut")
+    function("reach", "fitter", fitter, "snapshots, the hold-out and backwards")
+    one_of("reach", "both_sides", both_sides, (True, False))
+    count("reach", "substeps", substeps)
     train, units = held.train.standardise()
     clouds, fits = [], []
     for backwards in (False, True)[: 1 + both_sides]:
         side = reversed_time(train) if backwards else train
         fitted = fitter(side, held, backwards)
+        if not callable(getattr(fitted, "interpolate", None)):
+            raise TypeError(
+                f"reach: expected fitter to return a Fit, found "
+                f"{type(fitted).__name__}."
+            )
         time = -held.time if backwards else held.time
         clouds.append(_arrived(fitted, time, units, substeps))
         fits.append(fitted)
@@ -133,7 +192,13 @@ class Yardsticks(NamedTuple):
 
 
 def yardsticks(held: HoldOut, *, seed: int = 0) -> Yardsticks:
-    """The scores that a model must be seen beside, in the units of ``held``."""
+    """The scores that a model must be seen beside, in the units of ``held``.
+
+    Raises:
+        TypeError: no hold-out, or a seed that is not whole.
+        ValueError: fewer than four points in the cloud that is held out.
+    """
+    instance("yardsticks", "held", held, HoldOut, "a HoldOut")
     before = held.index - 1
     return Yardsticks(
         score(ot_interpolation(held.train, before, held.time), held),
@@ -147,9 +212,16 @@ def score(cloud: Cloud, held: HoldOut, *, standardised: bool = False) -> float:
 
     The distance is in those units too, or in ones in which the pooled training
     snapshots are ``standardised``.
+
+    Raises:
+        TypeError: no hold-out, or no cloud of points and weights.
+        ValueError: points that are not finite or of another dimension.
     """
-    points, weights = cloud
+    instance("score", "held", held, HoldOut, "a HoldOut")
+    one_of("score", "standardised", standardised, (True, False))
+    points, mass = _checked("score", "cloud", cloud)
+    shape("score", "the points of cloud", points, ("n", held.truth.dim))
     if standardised:
         units = held.train.standardise()[1]
         points, held = (points - units.mean) / units.std, held.standardised()
-    return w1(points, held.truth[0], weights, held.truth.weight(0))
+    return w1(points, held.truth[0], mass, held.truth.weight(0))

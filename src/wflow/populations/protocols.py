@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from wflow.checks import count as whole
+from wflow.checks import instance, shape, within
 from wflow.learning import Snapshots
 
 
@@ -37,12 +39,11 @@ def forecast_split(
 
     Reference: the forecasting protocol of arXiv:2605.08550's code.
     """
+    instance("forecast_split", "snapshots", snapshots, Snapshots, "Snapshots")
     count = len(snapshots)
     if fraction is not None and held_out is None:
-        if not 0 < fraction < 1:
-            raise ValueError(
-                f"forecast_split: expected fraction in (0, 1), found {fraction}."
-            )
+        shape("forecast_split", "fraction", fraction, ())
+        within("forecast_split", "fraction", fraction, 0, 1, closed="neither")
         trained = max(2, round(fraction * count))
         if trained >= count:
             raise ValueError(
@@ -50,6 +51,7 @@ def forecast_split(
                 "to test."
             )
     elif held_out is not None and fraction is None:
+        whole("forecast_split", "held_out", held_out, -count)
         trained = count - held_out
         if held_out < 1 or trained < 2:
             raise ValueError(
@@ -57,7 +59,10 @@ def forecast_split(
                 f"{count} snapshots must train), found {held_out}."
             )
     else:
-        raise ValueError("forecast_split: give either fraction or held_out.")
+        given = "none" if fraction is None else "both"
+        raise ValueError(
+            f"forecast_split: expected either fraction or held_out, found {given}."
+        )
     return _split(snapshots, range(trained))
 
 
@@ -68,28 +73,40 @@ def interpolation_split(snapshots: Snapshots, held_out: Sequence[int]) -> Split:
         ValueError: no index, one twice, the first snapshot's, one that is out of range,
             or so many that fewer than two snapshots train.
     """
+    instance("interpolation_split", "snapshots", snapshots, Snapshots, "Snapshots")
+    listed = (Sequence, np.ndarray, set)
+    instance("interpolation_split", "held_out", held_out, listed, "a list of indices")
     count = len(snapshots)
     indices = list(held_out)
     for index in indices:
+        whole("interpolation_split", "held_out", index, -count)
         if not 1 <= index < count:
             raise ValueError(
-                "interpolation_split: expected held-out indices from 1 to "
+                "interpolation_split: expected held_out as held-out indices from 1 to "
                 f"{count - 1}, found {index}."
             )
     if not indices or len(set(indices)) < len(indices):
         raise ValueError(
-            f"interpolation_split: expected different indices, found {indices}."
+            "interpolation_split: expected held_out with different indices, one at "
+            f"least, found {indices}."
         )
     if len(indices) > count - 2:
         raise ValueError(
-            f"interpolation_split: {len(indices)} of {count} snapshots are held out; "
-            "at least two must train."
+            f"interpolation_split: expected held_out to leave two snapshots to train, "
+            f"found that {len(indices)} of {count} snapshots are held out."
         )
     return _split(snapshots, [k for k in range(count) if k not in indices])
 
 
 def full_split(snapshots: Snapshots) -> Split:
-    """All snapshots train; the test is to reach all those after the first."""
+    """All snapshots train; the test is to reach all those after the first.
+
+    Raises:
+        ValueError: fewer than two snapshots.
+    """
+    instance("full_split", "snapshots", snapshots, Snapshots, "Snapshots")
+    if len(snapshots) < 2:
+        raise ValueError("full_split: expected snapshots, two at least, found 1.")
     everything = range(len(snapshots))
     gap = float(np.diff(snapshots.times).min())
     return Split(snapshots.take(everything), snapshots.take(everything[1:]), gap)

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow.checks import count as whole
+from wflow.checks import instance, non_negative, shape, to_real
 from wflow.energies import (
     AbstractEnergy,
     Entropy,
@@ -39,7 +41,12 @@ class Parts(NamedTuple):
 
 
 def parts(energy: AbstractEnergy) -> Parts:
-    """``energy`` taken apart, its learned parameters as numbers."""
+    """``energy`` taken apart, its learned parameters as numbers.
+
+    Raises:
+        TypeError: it is no energy.
+    """
+    instance("parts", "energy", energy, AbstractEnergy, "an energy")
     found: dict[str, list[AbstractEnergy]] = {name: [] for name in Parts._fields}
     for term in _terms(unwrap(energy)):
         match _core(term):
@@ -90,11 +97,19 @@ def interaction_profile(
     r"""$\varphi(r) = F(\delta_x + \delta_y) - F(\delta_x) - F(\delta_y)$, |x - y| = r.
 
     Of the pair part of ``energy``, whatever its form; None if it has none.
+
+    Raises:
+        TypeError: no energy, distances that are no numbers, dim that is not whole.
+        ValueError: distances < 0 or not finite, or dim below one.
     """
+    instance("interaction_profile", "energy", energy, AbstractEnergy, "an energy")
+    r = to_real(distances, "distances")
+    shape("interaction_profile", "distances", r, ("m",))
+    non_negative("interaction_profile", "distances", r)
+    whole("interaction_profile", "dim", dim)
     pair = parts(energy).pair
     if pair is None:
         return None
-    r = jnp.asarray(distances)
     r = r.astype(jnp.result_type(r, float))
     potential, slope = _profile(pair, r, dim)
     return Profile(np.asarray(r), np.asarray(potential), -np.asarray(slope))
@@ -112,7 +127,12 @@ def _profile(pair: Any, r: Array, dim: int) -> tuple[Array, Array]:
 
 
 def temperature(energy: AbstractEnergy) -> float | None:
-    """The coefficient of the entropy in ``energy``; None if it has none."""
+    """The coefficient of the entropy in ``energy``; None if it has none.
+
+    Raises:
+        TypeError: it is no energy.
+    """
+    instance("temperature", "energy", energy, AbstractEnergy, "an energy")
     entropy = parts(energy).entropy
     if entropy is None:
         return None
@@ -131,7 +151,11 @@ def coefficients(energy: AbstractEnergy) -> dict[str, float]:
     ``temperature``, ``external x1^2``, ``pair depth``, ...: of ``Polynomial``,
     ``Morse``, ``GaussianProfile`` and ``Power``. The amplitudes of bumps and the
     weights of a network say nothing one by one: see the profile and the landscape.
+
+    Raises:
+        TypeError: it is no energy.
     """
+    instance("coefficients", "energy", energy, AbstractEnergy, "an energy")
     energy = unwrap(energy)
     found: dict[str, float] = {}
     for term in _terms(energy):
@@ -171,7 +195,17 @@ def reading_errors(
     seed: int = 0,
     points: int = 2000,
 ) -> ReadingErrors:
-    """How far the forces of ``energy`` are from those of ``truth``, where data are."""
+    """How far the forces of ``energy`` are from those of ``truth``, where data are.
+
+    Raises:
+        TypeError: no energies, no snapshots, or numbers that are not whole.
+        ValueError: no snapshot has two points.
+    """
+    instance("reading_errors", "energy", energy, AbstractEnergy, "an energy")
+    instance("reading_errors", "truth", truth, AbstractEnergy, "an energy")
+    instance("reading_errors", "snapshots", snapshots, Snapshots, "Snapshots")
+    whole("reading_errors", "seed", seed, 0)
+    whole("reading_errors", "points", points)
     found, known = parts(energy), parts(truth)
     rng = np.random.default_rng(seed)
     pooled = np.concatenate(snapshots.clouds)
@@ -208,6 +242,9 @@ def pair_distances(
     Raises:
         ValueError: no snapshot has two points.
     """
+    instance("pair_distances", "snapshots", snapshots, Snapshots, "Snapshots")
+    whole("pair_distances", "seed", seed, 0)
+    whole("pair_distances", "count", count)
     rng = np.random.default_rng(seed)
     several = [cloud for cloud in snapshots.clouds if len(cloud) > 1]
     if not several:

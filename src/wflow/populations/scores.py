@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
+from wflow.checks import count, finite, instance, shape, to_numpy
 from wflow.learning import Fit, Report
 from wflow.transport import w1
 
@@ -15,7 +16,11 @@ def forecast_scores(fit: Fit, split: Split, *, substeps: int = 5) -> dict[str, R
     Training snapshots by one rollout from the first; test snapshots by a rollout from
     the last training snapshot, and by one from the first through all of training. Each
     has the baselines that start where it does.
+
+    Raises:
+        TypeError: no fit, no split, or substeps that is not whole.
     """
+    _check_asked("forecast_scores", fit, split, substeps)
     return {
         "train": fit.report(substeps=substeps),
         "from_last": fit.report(split.test, substeps=substeps),
@@ -29,11 +34,21 @@ def interpolation_scores(
     """Reports ``"train"`` and ``"test"``.
 
     Each test snapshot by a rollout restarted at the last training snapshot before it.
+
+    Raises:
+        TypeError: no fit, no split, or substeps that is not whole.
     """
+    _check_asked("interpolation_scores", fit, split, substeps)
     return {
         "train": fit.report(substeps=substeps),
         "test": fit.report(split.test, substeps=substeps),
     }
+
+
+def _check_asked(owner: str, fit: Fit, split: Split, substeps: int) -> None:
+    instance(owner, "fit", fit, Fit, "a Fit")
+    instance(owner, "split", split, Split, "a Split")
+    count(owner, "substeps", substeps)
 
 
 def noise_floor(
@@ -45,7 +60,8 @@ def noise_floor(
     d >= 3 and by $1/\sqrt2$ below, the rate at which empirical measures converge.
 
     Raises:
-        ValueError: fewer than four points.
+        TypeError: points that are no numbers, seed or splits that is not whole.
+        ValueError: fewer than four points, or some that are not finite.
 
     Reference: Fournier, Guillin, Probability Theory and Related Fields 162 (2015).
     """
@@ -59,12 +75,17 @@ def half_sample_w1(
     r"""Mean $W_1$ between two random halves of the cloud.
 
     Raises:
-        ValueError: fewer than four points.
+        TypeError: points that are no numbers, seed or splits that is not whole.
+        ValueError: fewer than four points, or some that are not finite.
     """
-    x = np.asarray(cloud, np.float64)
-    if x.ndim != 2 or len(x) < 4:
+    x = to_numpy(cloud, "cloud").astype(np.float64)
+    shape("half_sample_w1", "cloud", x, ("n", "d"))
+    finite("half_sample_w1", "cloud", x)
+    count("half_sample_w1", "seed", seed, 0)
+    count("half_sample_w1", "splits", splits)
+    if len(x) < 4:
         raise ValueError(
-            f"noise_floor: expected a cloud (n, d), n >= 4, found {x.shape}."
+            f"half_sample_w1: expected a cloud (n, d), n >= 4, found {x.shape}."
         )
     rng = np.random.default_rng(seed)
     half = len(x) // 2

@@ -3,7 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from wflow.checks import count as whole
+from wflow.checks import function, instance, one_of
 from wflow.learning import Fit, Report, Snapshots
+from wflow.learning.clock import shown
 from wflow.learning.result import Start
 
 from .protocols import interpolation_split
@@ -34,7 +37,7 @@ class Selection(NamedTuple):
     def verdict(self) -> str:
         """The winner, and the best of what needs no model, in a sentence."""
         own = self.scores[self.winner]
-        chosen = f"Chosen: {self.winner}, W1 {own:.4g} at time {self.time:g}"
+        chosen = f"Chosen: {self.winner}, W1 {own:.4g} at time {shown(self.time)}"
         if not self.baselines:
             return f"{chosen}."
         best = min(self.baselines, key=self.baselines.__getitem__)
@@ -65,14 +68,31 @@ def select_model(
         substeps: steps of a prediction in one step of training.
 
     Raises:
+        TypeError: candidates that are no functions, or that return no fit.
         ValueError: no candidate, or an index out of range.
     """
+    what = "a mapping of functions by name"
+    instance("select_model", "candidates", candidates, Mapping, what)
     if not candidates:
-        raise ValueError("select_model: expected at least one candidate, found none.")
+        raise ValueError(
+            "select_model: expected at least one candidate in candidates, found none."
+        )
+    for make in candidates.values():
+        function("select_model", "candidates", make, "snapshots and dt0")
+    instance("select_model", "snapshots", snapshots, Snapshots, "Snapshots")
     count = len(snapshots)
+    whole("select_model", "held_out", held_out, -count)
+    one_of("select_model", "start", start, ("last_snapshot", "initial"))
+    whole("select_model", "substeps", substeps)
     index = held_out + count if held_out < 0 else held_out
     split = interpolation_split(snapshots, [index])
     fits = {name: make(split.train, split.gap) for name, make in candidates.items()}
+    for found in fits.values():
+        if not callable(getattr(found, "report", None)):
+            raise TypeError(
+                "select_model: expected candidates to return a Fit, found "
+                f"{type(found).__name__}."
+            )
     reports: dict[str, Report] = {
         name: fitted.report(split.test, start=start, substeps=substeps)
         for name, fitted in fits.items()

@@ -23,6 +23,7 @@ TABLE = {
         "real_field",
         "require",
         "shape",
+        "to_numpy",
         "to_real",
         "weights",
         "within",

@@ -6,7 +6,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from wflow.checks import real_field
+from wflow.checks import (
+    count,
+    finite,
+    instance,
+    non_negative,
+    positive,
+    random_key,
+    real_field,
+    shape,
+)
 from wflow.learning import Snapshots
 
 
@@ -22,6 +31,9 @@ class BoidsRule(eqx.Module):
     the last for each coordinate; then $v \leftarrow (v + h \Delta v) / |\cdot|$ and
     $x \leftarrow x + h v$ with the new velocity. Since the speed is renormalised this
     is no Lagrangian motion.
+
+    Raises:
+        ValueError: a weight that is not finite, or sight, closeness or half_width < 0.
 
     Reference: Reynolds, SIGGRAPH 1987; weights of the code of arXiv:2605.08550.
     """
@@ -43,6 +55,14 @@ class BoidsRule(eqx.Module):
     half_width: Float[Array, ""] = eqx.field(
         converter=real_field("half_width"), default=5.0
     )
+
+    def __check_init__(self) -> None:
+        for name in ("cohesion", "separation", "alignment", "wall"):
+            shape(self, name, getattr(self, name), ())
+            finite(self, name, getattr(self, name))
+        for name in ("sight", "closeness", "half_width"):
+            shape(self, name, getattr(self, name), ())
+            non_negative(self, name, getattr(self, name))
 
     def step(
         self, x: Float[Array, "n d"], v: Float[Array, "n d"], h: Float[Array, ""]
@@ -80,12 +100,14 @@ def boids(
     Raises:
         ValueError: no bird, fewer than two snapshots, or interval <= 0.
     """
-    if n < 1 or snapshots < 2 or not interval > 0:
-        raise ValueError(
-            "boids: expected n >= 1, snapshots >= 2 and interval > 0, found "
-            f"{n}, {snapshots} and {interval}."
-        )
-    x, v = _fly(BoidsRule() if rule is None else rule, key, n, snapshots, interval)
+    key = random_key("boids", "key", key)
+    count("boids", "n", n)
+    count("boids", "snapshots", snapshots, 2)
+    shape("boids", "interval", interval, ())
+    positive("boids", "interval", interval)
+    rule = BoidsRule() if rule is None else rule
+    instance("boids", "rule", rule, BoidsRule, "a BoidsRule")
+    x, v = _fly(rule, key, n, snapshots, interval)
     times = interval * np.arange(snapshots)
     return Snapshots(times, list(np.asarray(x)), list(np.asarray(v)))
 

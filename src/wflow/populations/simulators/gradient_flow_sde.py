@@ -8,6 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from wflow.checks import (
+    count,
+    non_negative,
+    one_of,
+    positive,
+    random_key,
+    shape,
+    to_real,
+)
 from wflow.energies import Potential
 from wflow.flows import LangevinFlow
 from wflow.learning import Snapshots
@@ -86,21 +95,16 @@ def gradient_flow_sde(
     Reference: arXiv:2605.08550, its code (there the velocity has the score's sign
     wrong).
     """
-    if potential not in POTENTIALS:
-        raise ValueError(
-            f"gradient_flow_sde: expected one of {', '.join(POTENTIALS)}, found "
-            f"{potential!r}."
-        )
-    if n < 1 or snapshots < 2:
-        raise ValueError(
-            "gradient_flow_sde: expected n >= 1 and snapshots >= 2, found "
-            f"{n} and {snapshots}."
-        )
-    if not (interval > 0 and step > 0 and sigma >= 0 and variance > 0):
-        raise ValueError(
-            "gradient_flow_sde: expected interval, step and variance > 0 and sigma "
-            f">= 0, found {interval}, {step}, {variance} and {sigma}."
-        )
+    owner = "gradient_flow_sde"
+    key = random_key(owner, "key", key)
+    one_of(owner, "potential", potential, POTENTIALS)
+    one_of(owner, "paired", paired, (True, False))
+    count(owner, "n", n)
+    count(owner, "snapshots", snapshots, 2)
+    for name, value in (("interval", interval), ("step", step)):
+        shape(owner, name, value, ())
+        positive(owner, name, value)
+    _check_law(owner, sigma, variance)
     start_key, choice_key, noise_key = jax.random.split(key, 3)
     x0 = jnp.sqrt(variance) * jax.random.normal(start_key, (n, 2))
     times = interval * np.arange(snapshots)
@@ -133,6 +137,23 @@ def gradient_flow_sde(
 def free_energy_velocity(
     x: Float[Array, "n 2"], potential: str, sigma: float, variance: float
 ) -> Float[Array, "n 2"]:
-    r"""$-\nabla\Psi - \frac{\sigma^2}{2}\nabla\log\rho$ where $\rho = N(0, sI)$."""
+    r"""$-\nabla\Psi - \frac{\sigma^2}{2}\nabla\log\rho$ where $\rho = N(0, sI)$.
+
+    Raises:
+        TypeError: points that are no numbers.
+        ValueError: an unknown potential, points that are not in the plane, sigma < 0,
+            or variance <= 0.
+    """
+    x = to_real(x, "x")
+    shape("free_energy_velocity", "x", x, ("n", 2))
+    one_of("free_energy_velocity", "potential", potential, POTENTIALS)
+    _check_law("free_energy_velocity", sigma, variance)
     slope = jax.vmap(jax.grad(POTENTIALS[potential]))(x)
     return sigma**2 / (2 * variance) * x - slope
+
+
+def _check_law(owner: str, sigma: float, variance: float) -> None:
+    shape(owner, "sigma", sigma, ())
+    non_negative(owner, "sigma", sigma)
+    shape(owner, "variance", variance, ())
+    positive(owner, "variance", variance)

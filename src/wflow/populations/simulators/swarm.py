@@ -5,6 +5,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike, Float, PRNGKeyArray
 
+from wflow.checks import (
+    count,
+    finite,
+    instance,
+    non_negative,
+    one_of,
+    positive,
+    random_key,
+    shape,
+    to_real,
+)
 from wflow.energies import (
     AbstractEnergy,
     GaussianProfile,
@@ -62,21 +73,23 @@ def swarm(
 
     Reference: Pavliotis, Stochastic Processes and Applications (2014), (6.1).
     """
-    if n < 2 or snapshots < 2:
-        raise ValueError(
-            f"swarm: expected n >= 2 and snapshots >= 2, found {n} and {snapshots}."
-        )
-    if not (interval > 0 and step > 0 and spread > 0):
-        raise ValueError(
-            "swarm: expected interval, step and spread > 0, found "
-            f"{interval}, {step} and {spread}."
-        )
-    if friction < 0 or temperature < 0:
-        raise ValueError(
-            "swarm: expected friction and temperature >= 0, found "
-            f"{friction} and {temperature}."
-        )
-    centre = jnp.asarray(mean, jnp.result_type(float))
+    key = random_key("swarm", "key", key)
+    count("swarm", "n", n, 2)
+    count("swarm", "snapshots", snapshots, 2)
+    one_of("swarm", "paired", paired, (True, False))
+    for name, value in (("interval", interval), ("step", step), ("spread", spread)):
+        shape("swarm", name, value, ())
+        positive("swarm", name, value)
+    for name, value in (("friction", friction), ("temperature", temperature)):
+        shape("swarm", name, value, ())
+        non_negative("swarm", name, value)
+    if energy is not None:
+        instance("swarm", "energy", energy, AbstractEnergy, "an energy")
+    centre = to_real(mean, "mean").astype(jnp.result_type(float))
+    shape("swarm", "mean", centre, ("d",))
+    finite("swarm", "mean", centre)
+    if not centre.size:
+        raise ValueError("swarm: expected mean of shape (d,), d >= 1, found (0,).")
     if energy is None:
         c = [0.25 * (sum(p) == 2 == max(p)) for p in Polynomial(len(centre), 2).powers]
         repulsion = Interaction(Radial(GaussianProfile(1.0, 0.5)))

@@ -6,6 +6,8 @@ import jax
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
+from wflow.checks import count as whole
+from wflow.checks import instance, non_negative, positive, random_key, shape, to_numpy
 from wflow.learning import Snapshots
 
 
@@ -24,6 +26,10 @@ class Toggle:
     and division at the rate $g = \kappa \frac{q_2}{1 + q_2}$. Concentrations are kept
     at or above zero.
 
+    Raises:
+        TypeError: a constant that is no number.
+        ValueError: a constant < 0, or not as many as there are genes.
+
     Reference: Sha, Qiu, Zhou, Nie, Nature Machine Intelligence 6 (2024), 25-39.
     """
 
@@ -33,6 +39,15 @@ class Toggle:
     basal: float = 1.0
     noise: tuple[float, float, float] = (0.05, 0.05, 0.01)
     growth: float = 0.06
+
+    def __post_init__(self) -> None:
+        for name in ("activation", "inhibition", "decay", "noise"):
+            found = to_numpy(getattr(self, name), name)
+            shape(self, name, found, (3,))
+            non_negative(self, name, found)
+        for name in ("basal", "growth"):
+            shape(self, name, getattr(self, name), ())
+            non_negative(self, name, getattr(self, name))
 
     def drift(self, x: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
         """The velocity without noise."""
@@ -82,12 +97,17 @@ def toggle(
     Raises:
         ValueError: a number out of range.
     """
-    if n < 2 or snapshots < 2 or not (interval > 0 and step > 0):
-        raise ValueError(
-            "toggle: expected n >= 2, snapshots >= 2, interval > 0 and step > 0, found "
-            f"{n}, {snapshots}, {interval} and {step}."
-        )
+    key = random_key("toggle", "key", key)
+    whole("toggle", "n", n, 2)
+    whole("toggle", "snapshots", snapshots, 2)
+    for name, value in (("interval", interval), ("step", step)):
+        shape("toggle", name, value, ())
+        positive("toggle", name, value)
+    for name, value in (("spread", spread), ("daughter", daughter)):
+        shape("toggle", name, value, ())
+        non_negative("toggle", name, value)
     law = Toggle() if law is None else law
+    instance("toggle", "law", law, Toggle, "a Toggle")
     # Their number changes at every step: numpy, seeded with the key's bits.
     rng = np.random.default_rng(np.ravel(jax.random.key_data(key)))
     centres = np.repeat([[2.0, 0.2, 0.0], [0.0, 0.0, 2.0]], [n - n // 2, n // 2], 0)

@@ -7,7 +7,15 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 from scipy.special import exp1
 
-from wflow.checks import real_field
+from wflow.checks import (
+    count,
+    finite,
+    instance,
+    positive,
+    random_key,
+    real_field,
+    shape,
+)
 from wflow.learning import Snapshots
 
 
@@ -15,6 +23,10 @@ class Vortex(eqx.Module):
     r"""The Lamb-Oseen vortex, its centre drifting at constant velocity.
 
     At distance r it turns at $\Omega(r) = \frac{\Gamma}{2\pi r^2}(1 - e^{-r^2/a^2})$.
+
+    Raises:
+        ValueError: core <= 0; a circulation or drift that is not finite, or of another
+            shape.
     """
 
     circulation: Float[Array, ""] = eqx.field(
@@ -24,6 +36,14 @@ class Vortex(eqx.Module):
     drift: Float[Array, " 2"] = eqx.field(
         converter=real_field("drift"), default_factory=lambda: jnp.array([0.3, 0.0])
     )
+
+    def __check_init__(self) -> None:
+        shape(self, "circulation", self.circulation, ())
+        finite(self, "circulation", self.circulation)
+        shape(self, "core", self.core, ())
+        positive(self, "core", self.core)
+        shape(self, "drift", self.drift, (2,))
+        finite(self, "drift", self.drift)
 
     def rotation(self, r2: Float[Array, "..."]) -> Float[Array, "..."]:
         r"""$\Omega$ as a function of $r^2$."""
@@ -73,12 +93,16 @@ def vortex(
     Raises:
         ValueError: no tracer, fewer than two snapshots, or interval or spread <= 0.
     """
-    if n < 1 or snapshots < 2 or not (interval > 0 and spread > 0):
-        raise ValueError(
-            "vortex: expected n >= 1, snapshots >= 2, interval > 0 and spread > 0, "
-            f"found {n}, {snapshots}, {interval} and {spread}."
-        )
+    key = random_key("vortex", "key", key)
+    count("vortex", "n", n)
+    count("vortex", "snapshots", snapshots, 2)
+    for name, value in (("interval", interval), ("spread", spread)):
+        shape("vortex", name, value, ())
+        positive("vortex", name, value)
+    shape("vortex", "offset", offset, ())
+    finite("vortex", "offset", offset)
     law = Vortex() if law is None else law
+    instance("vortex", "law", law, Vortex, "a Vortex")
     x0 = jnp.array([offset, 0.0]) + spread * jax.random.normal(key, (n, 2))
     times = interval * np.arange(snapshots)
     x, v = jax.vmap(law.at, in_axes=(None, 0))(x0, jnp.asarray(times, x0.dtype))

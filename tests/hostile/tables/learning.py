@@ -1,0 +1,366 @@
+"""Snapshots, fits and what is read from them."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from wflow import learning
+from wflow.energies import Potential
+from wflow.flows import GrowthFlow, LagrangianFlow, SumFlow
+from wflow.learning import (
+    DICE,
+    AdamW,
+    Displacement,
+    Fit,
+    FixedHorizon,
+    Part,
+    Sinkhorn,
+    SmoothedDisplacement,
+    Snapshots,
+    Zero,
+)
+from wflow.parameters import Learnable
+
+from ..engine import (
+    array,
+    choice,
+    count,
+    entry,
+    function,
+    given,
+    masses,
+    non_negative,
+    number,
+    part,
+    positive,
+)
+
+
+ROOM = "wflow.learning"
+
+RECORD = "a record that the library makes and hands back"
+ABSTRACT = "an abstract contract"
+
+KEY = jax.random.key(0)
+KEYS = given(KEY, none=None, text="spoilt", other=1.5, several=jax.random.split(KEY, 2))
+RNG = np.random.default_rng(0)
+TIMES = np.array([0.0, 1.0, 2.0])
+X = RNG.normal(size=(3, 5, 2))
+DATA = Snapshots(TIMES, X, 0.1 * X)
+BARE = Snapshots(TIMES, X)
+OTHER = Snapshots([0.0, 1.0], np.ones((2, 3, 1)) * np.arange(3)[:, None])
+FLOW = LagrangianFlow(Potential(lambda x: jnp.sum(x**2) / 2), friction=Learnable(0.5))
+GROWING = SumFlow((FLOW, GrowthFlow(lambda x, t: 0.1 + 0 * t)))
+FIT = Fit(FLOW, DATA, DATA.velocities, {}, 0.5, True, 0.0, 0.0)
+START = DATA.take([0])
+ROW = np.ones(3)
+FLAG = given(False, text="spoilt", none=None, other=2)
+INDEX = given(1, fraction=0.5, far=9, below=-9, text="spoilt", none=None)
+PARTS = {"members": Part(np.ones(3), 4)}
+SNAPSHOTS = given(DATA, none=None, text="spoilt", other=1.5, array=X)
+
+
+def mean(x, weights):
+    """A statistic: the mean of the first coordinate."""
+    return float(weights @ x[:, 0])
+
+
+STATISTICS = given(
+    {"mean": mean},
+    none=None,
+    text="spoilt",
+    empty={},
+    other={"mean": 1.5},
+    shape={"mean": lambda x, weights: x[0]},
+)
+STATISTIC = given(
+    mean, none=None, text="spoilt", nan=lambda *_: np.nan, shape=lambda x, _: x[0]
+)
+POTENTIAL = DICE(steps=1, width=2, batch=2).potential(BARE, KEY)
+
+
+def velocities_of(rule, snapshots):
+    """What a rule says of snapshots."""
+    return rule(snapshots, KEY)
+
+
+def asked(k, time, snapshots, of):
+    """A forecast that needs no model."""
+    return of(snapshots, k, time)
+
+
+def baseline(of, time, fine=()):
+    """An entry of one."""
+    call = functools.partial(asked, of=of)
+    return entry(call, snapshots=SNAPSHOTS, k=INDEX, time=number(time, fine=fine))
+
+
+def loss(made):
+    """A loss that is ready, of two small clouds."""
+    ready = made.prepared(DATA, KEY)
+    w = jnp.full(5, 0.2)
+    return ready(jnp.asarray(X[0]), w, jnp.asarray(X[1]), w).value
+
+
+TABLE = {
+    **{
+        name: ABSTRACT
+        for name in ("AbstractHorizon", "AbstractInitialVelocity", "AbstractLoss")
+    },
+    **{name: RECORD for name in ("Band", "Chunk", "LossValue")},
+    "Part": "a record; Prediction looks at it",
+    "Flow": "a type",
+    "Statistic": "a type",
+    "TrainingError": "an exception",
+    "Snapshots": entry(
+        Snapshots,
+        times=array(TIMES),
+        clouds=array(X),
+        velocities=array(0.1 * X),
+        weights=masses(np.full((3, 5), 0.2)),
+        masses=masses([1.0, 2.0, 3.0]),
+    ),
+    "Snapshots.take": entry(
+        DATA.take,
+        indices=given(
+            [0, 1], none=None, far=[9], fraction=[0.5], empty=[], back=[1, 0]
+        ),
+    ),
+    "Snapshots.before": entry(DATA.before, time=number(1.0)),
+    "Standardisation": entry(
+        learning.Standardisation, mean=array([0.0, 1.0]), std=masses([1.0, 2.0])
+    ),
+    "Standardisation.apply": entry(
+        DATA.standardise()[1].apply,
+        snapshots=given(DATA, none=None, text="spoilt", dimension=OTHER),
+    ),
+    "AdamW": entry(
+        AdamW,
+        learning_rate=non_negative(1e-3),
+        scalar_learning_rate=non_negative(1e-2),
+        weight_decay=non_negative(1e-3),
+        schedule=choice("cosine"),
+        warmup=non_negative(0.1),
+        scalar_b2=non_negative(0.9),
+    ),
+    "RandomHorizon": entry(learning.RandomHorizon, ramp=non_negative(0.3)),
+    "FullHorizon": entry(learning.FullHorizon, ramp=non_negative(0.3)),
+    "FixedHorizon": entry(FixedHorizon, length=count(2)),
+    "Sinkhorn": entry(
+        Sinkhorn,
+        p=choice(2),
+        blur=positive(0.5),
+        max_iterations=count(20),
+        threshold=positive(1e-3),
+    ),
+    "MassAndShape": entry(
+        learning.MassAndShape, shape=part(Sinkhorn()), coefficient=non_negative(1.0)
+    ),
+    "CharacteristicDistance": entry(
+        learning.CharacteristicDistance,
+        count=count(3),
+        shortest=positive(0.2),
+        longest=positive(2.0),
+        frequencies=array(np.ones((3, 2))),
+    ),
+    "CharacteristicDistance.prepared": entry(
+        lambda snapshots: (
+            loss(learning.CharacteristicDistance(3))
+            + 0
+            * learning.CharacteristicDistance(3).prepared(snapshots, KEY).frequencies
+        ),
+        snapshots=SNAPSHOTS,
+    ),
+    "DICE": entry(DICE, steps=count(2), width=count(3), batch=count(4)),
+    "dice_loss": entry(
+        learning.dice_loss,
+        potential=function(POTENTIAL),
+        times=array(TIMES),
+        x=array(X),
+        weights=array(np.full((3, 5), 0.2)),
+    ),
+    "SmoothPath": entry(
+        learning.SmoothPath,
+        bandwidth=positive(0.4),
+        length=positive(3.0),
+        noise=positive(0.1),
+    ),
+    "SmoothedDisplacement": entry(SmoothedDisplacement, bandwidth=positive(0.4)),
+    "Corrected": entry(
+        learning.Corrected, start=part(Zero()), width=count(3), depth=count(1)
+    ),
+    "Learned": entry(learning.Learned, start=part(Zero())),
+    "VelocityNetwork": entry(
+        learning.VelocityNetwork,
+        snapshots=given(
+            DATA, none=None, text="spoilt", short=START, array=X, other=1.5
+        ),
+        width=count(3),
+        depth=count(1),
+        key=KEYS,
+    ),
+    **{
+        name: entry(
+            functools.partial(velocities_of, rule),
+            snapshots=given(DATA, none=None, text="spoilt", array=X, **spoilt),
+        )
+        for name, rule, spoilt in (
+            ("Given", learning.Given(), {"bare": BARE}),
+            ("Zero", Zero(), {}),
+            ("Displacement", Displacement(), {"short": START}),
+        )
+    },
+    "persistence": baseline(learning.persistence, 2.5),
+    "constant_velocity": baseline(learning.constant_velocity, 2.5),
+    "extrapolated_velocity": baseline(learning.extrapolated_velocity, 2.5),
+    "mean_shift": baseline(learning.mean_shift, 2.5),
+    "ot_interpolation": baseline(learning.ot_interpolation, 1.5),
+    "Prediction": entry(
+        learning.Prediction,
+        times=array(TIMES),
+        centre=array(ROW, fine=("nan", "inf")),
+        parts=given(
+            PARTS,
+            none=None,
+            text="spoilt",
+            other={"a": 1.5},
+            negative={"a": Part(-ROW)},
+            short={"a": Part(ROW[:2])},
+            zero={"a": Part(ROW, 0.0)},
+        ),
+    ),
+    "Prediction.band": entry(
+        learning.Prediction(TIMES, ROW, PARTS).band, level=positive(0.9)
+    ),
+    "predict": entry(
+        learning.predict,
+        clouds=given(
+            [DATA, BARE], none=None, text="spoilt", short=[DATA], other=[DATA, OTHER]
+        ),
+        statistics=STATISTICS,
+        sizes=count(5),
+        draws=given(2, fraction=2.5, one=1, negative=-1, text="spoilt"),
+        seed=given(0, fraction=2.5, negative=-1, text="spoilt"),
+    ),
+    "evaluated": entry(learning.evaluated, statistic=STATISTIC, snapshots=SNAPSHOTS),
+    "reweighted": entry(
+        learning.reweighted,
+        snapshots=SNAPSHOTS,
+        rng=given(np.random.default_rng(1), none=None, text="spoilt", other=1.5),
+        rows=FLAG,
+    ),
+    "Report": entry(
+        learning.Report,
+        title="title",
+        times=array(TIMES),
+        scores=given(
+            {"model": ROW},
+            none=None,
+            text="spoilt",
+            other={"mine": ROW},
+            shape={"model": ROW[:2]},
+        ),
+        mass_errors=array(ROW, fine=("nan", "inf")),
+    ),
+    "Fit": entry(
+        Fit,
+        flow=part(FLOW),
+        snapshots=SNAPSHOTS,
+        velocities=given(
+            DATA.velocities,
+            none=None,
+            text="spoilt",
+            short=DATA.velocities[:2],
+            shape=(np.ones((2, 2)),) * 3,
+        ),
+        history=given({}, none=None, text="spoilt"),
+        step=positive(0.5),
+        consistent=given(True, text="spoilt", none=None),
+        seconds_per_step=0.0,
+        compile_seconds=0.0,
+    ),
+    "Fit.forecast": entry(
+        FIT.forecast,
+        times=array([2.5, 3.0], fine="short"),
+        start=choice("last_snapshot"),
+        substeps=count(1),
+    ),
+    "Fit.interpolate": entry(FIT.interpolate, time=number(1.5), substeps=count(1)),
+    "Fit.report": entry(
+        FIT.report,
+        test=given(
+            Snapshots([2.5], X[:1]), text="spoilt", dimension=OTHER, array=X, other=1.5
+        ),
+        start=choice("last_snapshot"),
+        substeps=count(1),
+    ),
+    "Fit.start": entry(FIT.start, k=INDEX),
+    "Ensemble": entry(
+        learning.Ensemble,
+        members=given((FIT, FIT), none=None, text="spoilt", other=(1.5,), empty=()),
+        snapshots=SNAPSHOTS,
+    ),
+    "Ensemble.predict": entry(
+        learning.Ensemble((FIT, FIT), DATA).predict,
+        statistics=STATISTICS,
+        # The variance of samples is known to infinitely many degrees.
+        times=array([2.5, 3.0], fine="short", finite="short"),
+        sizes=count(5),
+        start=choice("last_snapshot"),
+        substeps=count(1),
+        followed=given(False, text="spoilt", none=None),
+    ),
+    "simulate": entry(
+        learning.simulate,
+        flow=part(FLOW),
+        start=given(START, none=None, text="spoilt", several=DATA, bare=BARE.take([0])),
+        times=array([0.5, 1.0], fine="short"),
+        step=positive(0.5),
+        consistent=given(True, text="spoilt", none=None),
+    ),
+    "fit": entry(
+        learning.fit,
+        flow=part(FLOW),
+        snapshots=SNAPSHOTS,
+        steps=count(1),
+        key=KEYS,
+        loss=given(Sinkhorn(), text="spoilt", other=1.5),
+        growth_penalty=non_negative(0.5),
+        acceleration_penalty=non_negative(0.5),
+        velocity_scale=positive(0.5),
+        horizon=given(FixedHorizon(1), text="spoilt", other=1.5),
+        optimizer=given(AdamW(), text="spoilt", other=1.5),
+        velocity=given(learning.Given(), text="spoilt", other=1.5),
+        starts=choice("any"),
+        batch=count(5),
+        padding=given(5, short=2, zero=0, fraction=5.5, text="spoilt"),
+        ema=non_negative(0.9),
+        clip=positive(1.0, fine="inf", finite="inf"),
+        substeps=count(1),
+        dt0=positive(0.5),
+        validation=given(
+            Snapshots([2.5], X[:1]), text="spoilt", dimension=OTHER, other=1.5
+        ),
+        patience=count(1),
+        checkpoint_dir=given(None, other=1.5),
+        resume=FLAG,
+        chunk=count(1),
+        callbacks=given((), none=None, text="spoilt", other=[1.5]),
+        progress=FLAG,
+        stop_gradient_force=FLAG,
+        consistent=given(True, text="spoilt", none=None),
+    ),
+    "fit_ensemble": entry(
+        functools.partial(learning.fit_ensemble, steps=1, chunk=1, progress=False),
+        make_flow=given(
+            lambda key: FLOW, none=None, text="spoilt", other=lambda key: 1.5
+        ),
+        snapshots=SNAPSHOTS,
+        members=given(2, one=1, negative=-1, fraction=2.5, text="spoilt"),
+        key=KEYS,
+        resample=choice("none"),
+        done=given(lambda m, found: None, text="spoilt", other=1.5),
+    ),
+}

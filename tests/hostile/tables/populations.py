@@ -1,0 +1,316 @@
+"""Protocols, scores, bands and fields of populations."""
+
+import functools
+
+import jax.numpy as jnp
+import numpy as np
+
+from wflow import populations
+from wflow.energies import GaussianProfile, Interaction, Polynomial, Potential, Radial
+from wflow.flows import GrowthFlow
+from wflow.learning import Ensemble, Fit, Part, Prediction, Snapshots
+from wflow.measures import Particles
+from wflow.populations import Mean, Split
+
+from ..engine import (
+    array,
+    choice,
+    count,
+    entry,
+    given,
+    masses,
+    non_negative,
+    number,
+    part,
+    positive,
+)
+from .learning import BARE, DATA, FIT, FLAG, FLOW, X
+
+
+ROOM = "wflow.populations"
+
+RECORD = "a record that the library makes and hands back"
+
+LONG = Snapshots(np.arange(4.0), np.random.default_rng(1).normal(size=(4, 5, 2)))
+SNAPSHOTS = given(LONG, none=None, text="spoilt", other=1.5, array=X)
+HELD = populations.hold_outs(LONG)[0]
+HELD_OUT = given(HELD, none=None, text="spoilt", other=1.5)
+SPLIT = Split(BARE.take([0, 1]), BARE.take([2]), 1.0)
+SEED = given(0, fraction=2.5, negative=-1, text="spoilt", none=None)
+CLOUD = Particles.from_samples(jnp.asarray(X[0]))
+CLOUDS = given(CLOUD, none=None, text="spoilt", other=1.5)
+ENERGY = Potential(Polynomial(2, 2, jnp.ones(5))) + Interaction(
+    Radial(GaussianProfile(1.0, 0.5))
+)
+ENERGIES = part(ENERGY)
+STATISTICS = given(
+    {"mean": Mean(0)}, none=None, text="spoilt", empty={}, other={"mean": 1.5}
+)
+ROW = np.ones(2)
+PREDICTION = Prediction([4.0, 5.0], ROW, {"members": Part(ROW, 4)})
+PREDICTIONS = given(
+    {"mean": PREDICTION}, none=None, text="spoilt", empty={}, other={"mean": 1.5}
+)
+POINTS = array(X[1], fine=("nan", "inf", "short", "empty"), finite="inf")
+WEIGHTED = (X[0], np.full(5, 0.2))
+WEIGHTED_CLOUD = given(
+    WEIGHTED,
+    none=None,
+    text="spoilt",
+    short=(X[0], np.full(4, 0.2)),
+    negative=(X[0], -np.full(5, 0.2)),
+    nan=(X[0] * np.nan, WEIGHTED[1]),
+    dimension=(X[0][:, :1], WEIGHTED[1]),
+)
+
+
+def refit(train, *_):
+    """A fit that was not trained."""
+    return Fit(FLOW, train, tuple(0 * x for x in train.clouds), {}, step=0.5)
+
+
+def ensemble(train):
+    """Two of them."""
+    return Ensemble((refit(train), refit(train)), train)
+
+
+FITTER = given(ensemble, none=None, text="spoilt", other=lambda train: 1.5)
+
+TABLE = {
+    **{
+        name: RECORD
+        for name in (
+            "HoldOut",
+            "Parts",
+            "Profile",
+            "ReadingErrors",
+            "Selection",
+            "Split",
+            "Yardsticks",
+        )
+    },
+    "AbstractSummary": "an abstract contract",
+    "Mean": entry(Mean, axis=count(1, fine="zero")),
+    "Mean.__call__": entry(lambda axis: Mean(axis)(*WEIGHTED), axis=given(1, far=2)),
+    "Deviation": entry(populations.Deviation, axis=count(1, fine="zero")),
+    "Quantile": entry(
+        populations.Quantile, axis=count(1, fine="zero"), share=positive(0.5)
+    ),
+    "Share": entry(
+        populations.Share,
+        low=array([-1.0, 0.0], fine="inf", finite="inf"),
+        high=array([1.0, 2.0], fine="inf", finite="inf"),
+    ),
+    "summaries": entry(
+        populations.summaries,
+        labels=given(["x", "y"], none=None, text="spoilt", twice=["x", "x"]),
+        quantiles=array([0.5, 0.9], fine=("short", "empty")),
+    ),
+    "total_mass": entry(
+        populations.total_mass,
+        x=given(X[0], short=X[0][:2]),
+        weights=array(np.full(5, 0.2), fine=("nan", "inf")),
+    ),
+    "units": entry(populations.units, statistics=STATISTICS, snapshots=SNAPSHOTS),
+    "observations": entry(
+        populations.observations, statistics=STATISTICS, snapshots=SNAPSHOTS
+    ),
+    "ModelError": entry(
+        populations.ModelError,
+        rate=non_negative(0.1),
+        degrees=positive(3.0, fine="inf", finite="inf"),
+    ),
+    "ModelError.added": entry(
+        populations.ModelError(0.1, 3.0).added,
+        predictions=PREDICTIONS,
+        origin=number(3.0),
+        unit=masses([1.0]),
+    ),
+    "backtest": entry(
+        populations.backtest,
+        fitter=FITTER,
+        snapshots=SNAPSHOTS,
+        origins=given(
+            [2], none=None, text="spoilt", empty=[], far=[9], fraction=[2.5], one=[1]
+        ),
+        statistics=STATISTICS,
+        longest=count(1),
+        substeps=count(1),
+        followed=FLAG,
+    ),
+    "Coverage": entry(
+        populations.Coverage,
+        names=given(("mean",), none=None, text="spoilt", short=()),
+        times=array([4.0, 5.0]),
+        level=positive(0.9),
+        observed=array(np.ones((1, 2)), fine=("nan", "inf")),
+        low=array(np.zeros((1, 2)), fine=("nan", "inf")),
+        high=array(np.ones((1, 2)), fine=("nan", "inf")),
+        unit=masses([1.0]),
+    ),
+    "coverage": entry(
+        populations.coverage,
+        predictions=PREDICTIONS,
+        observed=array(np.ones((1, 2)), fine=("nan", "inf")),
+        unit=masses([1.0]),
+        level=positive(0.9),
+    ),
+    "persistence_bands": entry(
+        populations.persistence_bands,
+        statistics=STATISTICS,
+        snapshots=SNAPSHOTS,
+        times=array([4.0, 5.0], fine="short"),
+    ),
+    "trend_bands": entry(
+        populations.trend_bands,
+        statistics=STATISTICS,
+        snapshots=SNAPSHOTS,
+        times=array([4.0, 5.0], fine="short"),
+    ),
+    "lattice": entry(
+        populations.lattice,
+        snapshots=SNAPSHOTS,
+        size=given(4, fraction=2.5, one=1, text="spoilt", none=None),
+        margin=non_negative(0.1),
+    ),
+    "landscape": entry(
+        populations.landscape,
+        energy=ENERGIES,
+        cloud=CLOUDS,
+        points=POINTS,
+        t=number(0.0),
+    ),
+    "force_field": entry(
+        populations.force_field,
+        energy=ENERGIES,
+        cloud=CLOUDS,
+        points=POINTS,
+        t=number(0.0),
+    ),
+    "growth_field": entry(
+        populations.growth_field,
+        growth=part(GrowthFlow(lambda x, t: -(x[0] ** 2) + 0 * t)),
+        points=POINTS,
+        t=number(0.0),
+    ),
+    "velocity_field": entry(
+        populations.velocity_field,
+        cloud=CLOUDS,
+        velocities=array(X[0], fine=("nan", "inf")),
+        points=POINTS,
+        bandwidth=positive(0.5),
+    ),
+    "hold_outs": entry(
+        populations.hold_outs,
+        snapshots=given(LONG, none=None, text="spoilt", short=LONG.take([0, 1])),
+    ),
+    "reversed_time": entry(populations.reversed_time, snapshots=SNAPSHOTS),
+    "mixture": entry(
+        populations.mixture,
+        clouds=given(
+            [WEIGHTED, WEIGHTED],
+            empty=[],
+            other=[1.5, 1.5],
+            dimension=[WEIGHTED, (X[0][:, :1], WEIGHTED[1])],
+        ),
+        shares=masses([0.4, 0.6]),
+    ),
+    "reach": entry(
+        lambda **options: populations.reach(**options)[:2],
+        held=HELD_OUT,
+        fitter=given(refit, none=None, text="spoilt", other=lambda *_: 1.5),
+        both_sides=given(True, text="spoilt", none=None),
+        substeps=count(1),
+    ),
+    "yardsticks": entry(populations.yardsticks, held=HELD_OUT, seed=SEED),
+    "score": entry(
+        populations.score, cloud=WEIGHTED_CLOUD, held=HELD_OUT, standardised=FLAG
+    ),
+    "forecast_split": entry(
+        functools.partial(populations.forecast_split),
+        snapshots=SNAPSHOTS,
+        fraction=positive(0.5),
+    ),
+    "forecast_split.held_out": entry(
+        functools.partial(populations.forecast_split, LONG),
+        held_out=given(1, none=None, zero=0, far=3, fraction=1.5, text="spoilt"),
+    ),
+    "interpolation_split": entry(
+        populations.interpolation_split,
+        snapshots=SNAPSHOTS,
+        held_out=given(
+            [1],
+            none=None,
+            text="spoilt",
+            empty=[],
+            far=[9],
+            first=[0],
+            fraction=[1.5],
+            twice=[1, 1],
+            all=[1, 2, 3],
+        ),
+    ),
+    "full_split": entry(
+        populations.full_split,
+        snapshots=given(LONG, none=None, text="spoilt", short=LONG.take([0])),
+    ),
+    "parts": entry(populations.parts, energy=ENERGIES),
+    "temperature": entry(populations.temperature, energy=ENERGIES),
+    "coefficients": entry(populations.coefficients, energy=ENERGIES),
+    "interaction_profile": entry(
+        populations.interaction_profile,
+        energy=ENERGIES,
+        distances=masses([0.5, 1.0], fine=("zero", "short", "empty")),
+        dim=count(2),
+    ),
+    "reading_errors": entry(
+        populations.reading_errors,
+        energy=ENERGIES,
+        truth=ENERGIES,
+        snapshots=SNAPSHOTS,
+        seed=SEED,
+        points=count(4),
+    ),
+    "pair_distances": entry(
+        populations.pair_distances, snapshots=SNAPSHOTS, seed=SEED, count=count(4)
+    ),
+    "forecast_scores": entry(
+        populations.forecast_scores,
+        fit=part(FIT),
+        split=part(Split(DATA, Snapshots([3.0], X[:1]), 1.0)),
+        substeps=count(1),
+    ),
+    "interpolation_scores": entry(
+        populations.interpolation_scores,
+        fit=part(FIT),
+        split=part(Split(DATA, Snapshots([1.5], X[:1]), 1.0)),
+        substeps=count(1),
+    ),
+    "noise_floor": entry(
+        populations.noise_floor,
+        cloud=array(X[0], fine="short"),
+        seed=SEED,
+        splits=count(2),
+    ),
+    "half_sample_w1": entry(
+        populations.half_sample_w1,
+        cloud=array(X[0], fine="short"),
+        seed=SEED,
+        splits=count(2),
+    ),
+    "select_model": entry(
+        lambda **options: populations.select_model(**options).scores["still"],
+        candidates=given(
+            {"still": refit},
+            none=None,
+            text="spoilt",
+            empty={},
+            other={"still": 1.5},
+            shape={"still": lambda *_: 1.5},
+        ),
+        snapshots=SNAPSHOTS,
+        held_out=given(-1, zero=0, far=9, fraction=1.5, text="spoilt", none=None),
+        start=choice("last_snapshot"),
+        substeps=count(1),
+    ),
+}
