@@ -75,7 +75,7 @@ def test_probability_maps_and_differentiates():
     ("call", "message"),
     [
         (lambda: interpolation_probability(0, 1, 1), "width >= 1, found 0"),
-        (lambda: width_for(0, 0), "one > 0"),
+        (lambda: width_for(0, 0), "positive or negative samples"),
         (lambda: width_for(1, 1, 1.0), r"in \(0, 1\), found 1.0"),
     ],
 )

@@ -181,7 +181,7 @@ def test_maps_differentiates_and_single_precision():
     ("change", "error", "message"),
     [
         ({"step": 0.0}, ValueError, "step > 0, found 0.0"),
-        ({"points": 0}, ValueError, "points >= 1 and stride >= 1, found 0 and 10"),
+        ({"points": 0}, ValueError, "points >= 1, found 0"),
         ({"level": -1000.0}, ValueError, r"neuron 0 starts at exp\(-1000\)"),
         ({"level": 400.0}, SolveError, "not finite after 20 steps of 0.1"),
     ],

@@ -15,7 +15,9 @@ from wflow.networks.saddle import (
     ReLUData,
     ReLUFlow,
     course_of,
+    descend,
     follow,
+    from_weights,
     half_times,
     jump_process,
     limit_of_cover,
@@ -184,7 +186,7 @@ def test_duplicates_are_refused_by_what_needs_orthogonality(call):
 
 def test_refusals():
     data = ReLUData.orthogonal(Y)
-    with pytest.raises(ValueError, match="log_scale = nan is not a small"):
+    with pytest.raises(ValueError, match="expected log_scale finite, found nan"):
         small_neurons(jax.random.key(0), 3, data, np.nan)
     with pytest.raises(ValueError, match=r"y\[2\] = -inf is not finite"):
         ReLUData.from_inputs(np.eye(4), [1.0, 1.0, -np.inf, 1.0])
@@ -196,5 +198,28 @@ def test_courses_that_are_none():
     with pytest.raises(SolveError, match="not at rest after 1 stretches"):
         follow(data, hand(-400.0), stretches=1, points=2, max_steps=1024)
     other = GradientFlow(Potential(lambda x: jnp.sum(x**2)), Euclidean())
-    with pytest.raises(TypeError, match="expected the solution of a ReLUFlow"):
+    with pytest.raises(TypeError, match="expected solution to be that of a ReLUFlow"):
         course_of(solve(other, Point(jnp.ones(2)), 0.0, 0.1))
+
+
+@pytest.mark.parametrize("excess", [1e-3, 1.0, 100.0])
+def test_neurons_whose_sign_may_flip_are_refused_in_logarithms(excess):
+    data = ReLUData.orthogonal(jnp.array([1.0, -1.2]))
+    weights = 0.01 * jnp.array([[-0.6, 0.8], [0.8, -0.6]])
+    output = 0.01 * jnp.array([1.0, 1.0])
+    balanced = from_weights(data, output, weights)
+    follow(data, balanced, stretches=1, points=2, throw=False)
+    ReLUFlow(data).check(Point(balanced))
+    start = from_weights(data, output, (1 + excess) * weights)
+    calls = (
+        lambda: follow(data, start),
+        lambda: plateau_motion(data, start, data.y, 1.0),
+        lambda: time_to_level(data, start, data.y, 0.0),
+        lambda: ReLUFlow(data).check(Point(start)),
+        lambda: jump_process(data, start),
+    )
+    for call in calls:
+        with pytest.raises(ValueError, match=r"\|a\| < \|w\|.*use descend"):
+            call()
+    # Plain descent has no such bound.
+    assert np.isfinite(descend(data, start, 0.1, points=2, stride=2).loss).all()

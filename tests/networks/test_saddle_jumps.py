@@ -222,10 +222,10 @@ def test_samples_that_no_neuron_covers_are_named():
         (lambda: ReLUData.orthogonal([np.nan, 1.0]), r"y\[0\] = nan is not finite"),
         (lambda: ReLUData.orthogonal([np.inf, 1.0]), r"y\[0\] = inf is not finite"),
         (lambda: ReLUData.orthogonal([]), "n >= 1"),
-        (lambda: ReLUData.orthogonal([1.0], [0.0]), "finite length > 0, found input 0"),
+        (lambda: ReLUData.orthogonal([1.0], [0.0]), "norms > 0, found 0"),
         (lambda: ReLUData.orthogonal([1.0], normaliser=0.0), "normaliser > 0"),
         (lambda: ReLUData.from_inputs(np.eye(3)[:, :2], np.ones(3)), "3 inputs in 2"),
-        (lambda: ReLUData.from_inputs([[np.nan, 1.0]], [1.0]), "nan or infinity"),
+        (lambda: ReLUData.from_inputs([[np.nan, 1.0]], [1.0]), "x finite, found nan"),
         (lambda: ReLUData.from_inputs(np.eye(2), np.ones(3)), "x of shape"),
         (
             lambda: small_neurons(

@@ -4,9 +4,9 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int
 
+from wflow.checks import count, finite, instance, known, positive, shape, to_real
 from wflow.measures import Point
 from wflow.solve import RESULTS, Solution, SolveError, solve
 
@@ -54,10 +54,10 @@ def course_of(solution: Solution) -> Course:
     Raises:
         TypeError: a solution of another flow.
     """
-    flow = solution.flow
+    flow = getattr(solution, "flow", None)
     if not isinstance(flow, ReLUFlow):
         raise TypeError(
-            "course_of: expected the solution of a ReLUFlow, found one of "
+            "course_of: expected solution to be that of a ReLUFlow, found one of "
             f"{type(flow).__name__}."
         )
     return course_through(
@@ -76,7 +76,18 @@ def course_through(
     steps: Int[Array, ""],
     finished: Bool[Array, ""],
 ) -> Course:
-    """The course of neurons that another method moved; a leading axis for the times."""
+    """The course of neurons that another method moved; a leading axis for the times.
+
+    Raises:
+        TypeError: data or neurons that are none.
+        ValueError: shapes that do not fit.
+    """
+    instance("course_through", "data", data, ReLUData, "a ReLUData")
+    instance("course_through", "neurons", neurons, LogNeurons, "LogNeurons")
+    times = to_real(times, "times")
+    shape("course_through", "times", times, ("K",))
+    finite("course_through", "times", times)
+    shape("course_through", "neurons", neurons.ratio, (*times.shape, "m", data.n))
     residual, growth = _along(ReLUFlow(data), neurons)
     return Course(times, neurons, residual, growth, data, steps, finished)
 
@@ -123,18 +134,31 @@ def follow(
         throw: raise where the flow has not come to rest.
 
     Raises:
-        ValueError: inputs that are not orthogonal.
+        ValueError: inputs that are not orthogonal, a neuron with $|a_j| < |w_j|$ (whose
+            sign may flip: ``descend`` moves it), or numbers out of range.
         SolveError: it has not come to rest in so many stretches.
     """
+    instance("follow", "data", data, ReLUData, "a ReLUData")
+    instance("follow", "neurons", neurons, LogNeurons, "LogNeurons")
+    shape("follow", "neurons", neurons.ratio, (neurons.m, data.n))
     data.require_orthogonal("follow")
-    count = 2 * min(neurons.m, data.n) + 2 if stretches is None else stretches
+    neurons.require_dominated("follow", data)
+    stretches = 2 * min(neurons.m, data.n) + 2 if stretches is None else stretches
+    count("follow", "stretches", stretches)
+    count("follow", "points", points)
+    count("follow", "max_steps", max_steps)
+    for name, number in (("rtol", rtol), ("tolerance", tolerance)):
+        if number is not None:
+            shape("follow", name, number, ())
+            positive("follow", name, number)
     double = neurons.level.dtype.itemsize == 8
     rtol = (1e-7 if double else 1e-4) if rtol is None else rtol
     tolerance = (1e-10 if double else 1e-6) if tolerance is None else tolerance
-    course = _follow(data, neurons, count, points, rtol, tolerance, max_steps)
-    if throw and not isinstance(course.finished, Tracer) and not course.finished:
+    course = _follow(data, neurons, stretches, points, rtol, tolerance, max_steps)
+    finished = known(course.finished)
+    if throw and finished is not None and not finished:
         raise SolveError(
-            f"follow: not at rest after {count} stretches, at t = "
+            f"follow: not at rest after {stretches} stretches, at t = "
             f"{float(course.times[-1]):.6g}; jumps are close. Give more stretches."
         )
     return course

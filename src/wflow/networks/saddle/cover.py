@@ -8,11 +8,20 @@ import jax.numpy as jnp
 from jax.scipy.special import gammaln
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray
 
+from wflow.checks import count, finite, non_negative, within
+from wflow.checks import positive as positive_number
+
 
 def sample_cover(
     key: PRNGKeyArray, width: int, n: int
 ) -> tuple[Bool[Array, "m n"], Int[Array, " m"]]:
-    """Units and signs of independent neurons, on or off and + or - by fair coins."""
+    """Units and signs of independent neurons, on or off and + or - by fair coins.
+
+    Raises:
+        ValueError: width or n below 1.
+    """
+    count("sample_cover", "width", width)
+    count("sample_cover", "n", n)
     units, signs = jax.random.split(key)
     active = jax.random.bits(units, (width, n), jnp.uint8) < 128
     return active, jax.random.rademacher(signs, (width,), int)
@@ -27,15 +36,14 @@ def interpolation_probability(
     and ``negative`` samples, and so that the flow ends at loss zero.
 
     Raises:
-        ValueError: ``width < 1``.
+        ValueError: ``width < 1``, or a negative number of samples.
 
     Reference: derived here; sharpens m = O(log n) of Town, Boursier, Lewis, Englert,
     Lazic, arXiv:2605.27097.
     """
-    if width < 1:
-        raise ValueError(
-            f"interpolation_probability: expected width >= 1, found {width}."
-        )
+    count("interpolation_probability", "width", width)
+    for name, value in (("positive", positive), ("negative", negative)):
+        non_negative("interpolation_probability", name, value)
     # Sizes in powers of two: few programs serve all widths.
     size = 2 ** math.ceil(math.log2(width + 1))
     return _probability(jnp.asarray(width), positive, negative, size)
@@ -61,7 +69,13 @@ def _covers(neurons: Array, samples: ArrayLike) -> Array:
 
 
 def failure_bound(width: ArrayLike, n: ArrayLike) -> Float[Array, " *shape"]:
-    r"""$n (3/4)^m$, no less than the chance that m neurons leave a sample uncovered."""
+    r"""$n (3/4)^m$, no less than the chance that m neurons leave a sample uncovered.
+
+    Raises:
+        ValueError: a width or a number of samples that is not positive.
+    """
+    positive_number("failure_bound", "width", width)
+    positive_number("failure_bound", "n", n)
     width = jnp.asarray(width, jnp.result_type(float))
     return jnp.asarray(n) * 0.75**width
 
@@ -72,15 +86,14 @@ def width_for(positive: int, negative: int, probability: float = 0.99) -> int:
     Raises:
         ValueError: no samples, or a probability outside (0, 1).
     """
-    if positive < 0 or negative < 0 or positive + negative == 0:
+    count("width_for", "positive", positive, least=0)
+    count("width_for", "negative", negative, least=0)
+    if positive + negative == 0:
         raise ValueError(
-            "width_for: expected counts of samples >= 0 and one > 0, found "
-            f"{positive} and {negative}."
+            "width_for: expected positive or negative samples, found none."
         )
-    if not 0 < probability < 1:
-        raise ValueError(
-            f"width_for: expected a probability in (0, 1), found {probability}."
-        )
+    finite("width_for", "probability", probability)
+    within("width_for", "probability", probability, 0, 1, closed="neither")
     low, high = (
         0,
         math.ceil(

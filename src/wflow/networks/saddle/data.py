@@ -6,10 +6,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float
 
-from wflow.checks import real_field, to_real
+from wflow.checks import finite, known, positive, real_field, shape, to_real
 
 
 # Largest cosine between inputs that still count as orthogonal, by precision.
@@ -45,7 +44,10 @@ class ReLUData(eqx.Module):
     ) -> Self:
         """Orthogonal inputs of lengths ``norms`` (1 by default); N is n by default."""
         y = to_real(y, "y")
+        shape("ReLUData", "y", y, ("n",))
         norms = jnp.ones_like(y) if norms is None else to_real(norms, "norms")
+        shape("ReLUData", "norms", norms, y.shape)
+        positive("ReLUData", "norms", norms)
         return cls(y, norms**2, _count(y) if normaliser is None else normaliser)
 
     @classmethod
@@ -74,12 +76,11 @@ class ReLUData(eqx.Module):
                 f"ReLUData: {x.shape[0]} inputs in {x.shape[1]} dimensions cannot be "
                 "orthogonal; expected n <= d."
             )
-        if not isinstance(x, Tracer) and not np.isfinite(np.asarray(x)).all():
-            raise ValueError("ReLUData: x holds nan or infinity.")
+        finite("ReLUData", "x", x)
         gram = x @ x.T
         normaliser = _count(y) if normaliser is None else normaliser
         data = cls(y, gram, normaliser)
-        if isinstance(gram, Tracer):
+        if known(gram) is None:
             return data
         worst = data.worst_pair()
         if abs(worst[2]) > _COSINE[x.dtype.itemsize]:
@@ -93,9 +94,11 @@ class ReLUData(eqx.Module):
                 "ReLUData: expected y of shape (n,) with n >= 1 and gram of shape (n,) "
                 f"or (n, n), found {self.y.shape} and {self.gram.shape}."
             )
-        if any(isinstance(leaf, Tracer) for leaf in (self.y, self.gram)):
+        shape(self, "normaliser", self.normaliser, ())
+        positive(self, "normaliser", self.normaliser)
+        y, squares = known(self.y), known(self.squared_norms)
+        if y is None or squares is None:
             return
-        y, squares = np.asarray(self.y), np.asarray(self.squared_norms)
         for bad, what in (
             (~np.isfinite(y), "is not finite"),
             (y == 0, "is zero: its sign, which says what may fit it, is undefined"),
@@ -103,16 +106,12 @@ class ReLUData(eqx.Module):
             if bad.any():
                 k = int(np.argmax(bad))
                 raise ValueError(f"ReLUData: label y[{k}] = {y[k]} {what}.")
+        finite(self, "gram", self.gram)
         if not (squares > 0).all() or not np.isfinite(squares).all():
             k = int(np.argmin(np.where(np.isfinite(squares), squares, -1)))
             raise ValueError(
-                f"ReLUData: expected inputs of finite length > 0, found input {k} with "
-                f"squared length {squares[k]}."
-            )
-        known = not isinstance(self.normaliser, Tracer)
-        if known and not float(self.normaliser) > 0:
-            raise ValueError(
-                f"ReLUData: expected normaliser > 0, found {self.normaliser}."
+                f"ReLUData: expected gram of inputs of finite length > 0, found input "
+                f"{k} with squared length {squares[k]}."
             )
 
     @property
@@ -152,7 +151,7 @@ class ReLUData(eqx.Module):
         if self.gram.ndim == 1:
             return
         found = ""
-        if not isinstance(self.gram, Tracer):
+        if known(self.gram) is not None:
             k, l, cosine = self.worst_pair()
             found = f": inputs {k} and {l} have the cosine {cosine:.3g}"
         raise ValueError(f"{owner}: expected orthogonal inputs{found}.")

@@ -4,9 +4,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow.checks import count, instance, known, positive, shape
 from wflow.solve import SolveError
 
 from .course import Course, course_through
@@ -25,7 +25,11 @@ def stable_step(data: ReLUData) -> Float[Array, ""]:
     neurons' $a_j^2$, and $\nu^2$ the largest eigenvalue of the Gram matrix. The loss
     there has curvature $2\nu^2 R/N$ at most, and just that where all $|x_k| = 1$ and
     inputs are orthogonal.
+
+    Raises:
+        TypeError: data that is none.
     """
+    instance("stable_step", "data", data, ReLUData, "a ReLUData")
     squares = data.y**2 / data.squared_norms
     both = [jnp.sum(jnp.where(side, squares, 0)) for side in (data.y > 0, data.y < 0)]
     largest = (
@@ -69,17 +73,17 @@ def descend(
         SolveError: weights that are not finite: the start is too large. Too large a
             step usually ends with dead units instead.
     """
-    if points < 1 or stride < 1:
-        raise ValueError(
-            f"descend: expected points >= 1 and stride >= 1, found {points} and "
-            f"{stride}."
-        )
-    if not isinstance(step, Tracer) and not np.all(np.asarray(step) > 0):
-        raise ValueError(f"descend: expected step > 0, found {step}.")
+    instance("descend", "data", data, ReLUData, "a ReLUData")
+    instance("descend", "neurons", neurons, LogNeurons, "LogNeurons")
+    shape("descend", "neurons", neurons.ratio, (neurons.m, data.n))
+    shape("descend", "step", step, ())
+    positive("descend", "step", step)
+    count("descend", "points", points)
+    count("descend", "stride", stride)
     _require_representable(neurons)
     course = _descend(data, neurons, step, points, stride)
-    last = course.residual[-1]
-    if not isinstance(last, Tracer) and not np.isfinite(np.asarray(last)).all():
+    last = known(course.residual[-1])
+    if last is not None and not np.isfinite(last).all():
         raise SolveError(
             f"descend: the weights are not finite after {points * stride} steps of "
             f"{float(step):.3g} from outputs up to "
@@ -136,12 +140,12 @@ def _share(data: ReLUData, a: Array, u: Array) -> Float[Array, " n"]:
 
 
 def _require_representable(neurons: LogNeurons) -> None:
-    level = neurons.level
-    if isinstance(level, Tracer):
+    level = known(neurons.level)
+    if level is None:
         return
     lowest = np.log(np.finfo(level.dtype).tiny)
-    if (np.asarray(level) < lowest).any():
-        j = int(np.argmin(np.asarray(level)))
+    if (level < lowest).any():
+        j = int(np.argmin(level))
         raise ValueError(
             f"descend: neuron {j} starts at exp({float(level[j]):.4g}), which is no "
             f"{level.dtype} number; expected levels >= {lowest:.4g}. The flow in "

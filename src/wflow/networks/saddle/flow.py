@@ -7,6 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
+from wflow.checks import instance, positive, shape
 from wflow.flows import AbstractContinuousFlow
 from wflow.measures import Point, UnsupportedMeasureError
 
@@ -26,7 +27,7 @@ class ReLUFlow(AbstractContinuousFlow):
     The Euclidean gradient flow of the loss in all weights, on a ``Point`` of
     ``LogNeurons``. A neuron is a particle of mass $a_j^2$ at the place $p_j$: L is its
     reaction, p its transport. Exact while the sign of $a_j$ stays, which is for ever
-    where $|a_j| \geq |w_j|$.
+    where $|a_j| \geq |w_j|$: ``check`` refuses other starts.
 
     L enters only up to ``cap``, and p up to ``_FAR`` lengths of the input: no solution
     comes so far, and a trial step that overflows would stop the solver for good.
@@ -36,6 +37,21 @@ class ReLUFlow(AbstractContinuousFlow):
     """
 
     data: ReLUData
+
+    def __check_init__(self) -> None:
+        instance(self, "data", self.data, ReLUData, "a ReLUData")
+
+    def check(self, mu: Any) -> None:
+        """Refuse a start that the flow cannot move.
+
+        Raises:
+            UnsupportedMeasureError: no ``Point`` of ``LogNeurons``.
+            ValueError: neurons of other data, or one with $|a_j| < |w_j|$, whose sign
+                may flip.
+        """
+        neurons = self._neurons(mu)
+        shape(self, "mu", neurons.ratio, (neurons.m, self.data.n))
+        neurons.require_dominated("ReLUFlow", self.data)
 
     @property
     def cap(self) -> Float[Array, ""]:
@@ -107,6 +123,14 @@ def plateau_controller(
 
     On plateaus nothing but stability bounds the steps, and a controller that tries ever
     longer ones ends in a trial step beyond repair.
+
+    Raises:
+        TypeError: data that is none.
+        ValueError: a tolerance that is not positive.
     """
+    instance("plateau_controller", "data", data, ReLUData, "a ReLUData")
+    for name, number in (("rtol", rtol), ("atol", atol)):
+        shape("plateau_controller", name, number, ())
+        positive("plateau_controller", name, number)
     speed = jnp.max(jnp.abs(data.y) * jnp.sqrt(data.squared_norms))
     return diffrax.PIDController(rtol, atol, dtmax=5 * data.normaliser / speed)

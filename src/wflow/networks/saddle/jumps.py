@@ -1,6 +1,5 @@
 """The limit of a vanishing initialisation: from saddle to saddle by jumps."""
 
-import math
 import warnings
 
 import equinox as eqx
@@ -9,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
+
+from wflow.checks import instance
 
 from .cover import interpolation_probability
 from .data import ReLUData
@@ -184,8 +185,10 @@ def jump_process(data: ReLUData, neurons: LogNeurons) -> JumpProcess:
     Warns:
         UserWarning: no neuron can fit some sample.
     """
+    instance("jump_process", "data", data, ReLUData, "a ReLUData")
+    instance("jump_process", "neurons", neurons, LogNeurons, "LogNeurons")
     data.require_orthogonal("jump_process")
-    _require_dominated(data, neurons)
+    neurons.require_dominated("jump_process", data)
     process = limit_of_cover(data, neurons.active, neurons.sign)
     if isinstance(process.tau, Tracer):
         return process
@@ -208,21 +211,6 @@ def jump_process(data: ReLUData, neurons: LogNeurons) -> JumpProcess:
             stacklevel=2,
         )
     return process
-
-
-def _require_dominated(data: ReLUData, neurons: LogNeurons) -> None:
-    shares = neurons.squared_ratio(data)
-    if isinstance(shares, Tracer):
-        return
-    # Rounding of the balanced start.
-    slack = math.sqrt(float(jnp.finfo(shares.dtype).eps))
-    if (np.asarray(shares) > 1 + slack).any():
-        j = int(np.argmax(np.asarray(shares)))
-        raise ValueError(
-            f"jump_process: neuron {j} has |w| / |a| = {float(shares[j]) ** 0.5:.4g}; "
-            "the initialisation is not balanced or dominated (|a| >= |w|), and its "
-            "limit process is undefined: the sign of a may flip."
-        )
 
 
 def _root(squares: Array) -> Array:

@@ -1,15 +1,25 @@
 """Neurons in logarithmic scale, and how they start."""
 
+import math
 from typing import Literal
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray
 
-from wflow.checks import real_field, to_real
+from wflow.checks import (
+    count,
+    finite,
+    instance,
+    known,
+    non_negative,
+    one_of,
+    real_field,
+    shape,
+    to_real,
+)
 
 from .data import ReLUData, positive_part
 
@@ -27,12 +37,39 @@ class LogNeurons(eqx.Module):
         ratio: $p_{jk}$.
         rest: $|w_j^\perp| / |a_j|$.
         sign: of $a_j$, whole numbers; they do not move.
+
+    Raises:
+        ValueError: shapes that do not fit, entries that are not finite, a negative
+            ``rest``, or signs other than 1 and -1.
     """
 
     level: Float[Array, " m"] = eqx.field(converter=real_field("level"))
     ratio: Float[Array, "m n"] = eqx.field(converter=real_field("ratio"))
     rest: Float[Array, " m"] = eqx.field(converter=real_field("rest"))
     sign: Int[Array, " m"]
+
+    def __check_init__(self) -> None:
+        if self.level.ndim not in (1, 2):
+            raise ValueError(
+                "LogNeurons: expected level of shape (m,), or (times, m) along a "
+                f"course, found shape {self.level.shape}."
+            )
+        # A course has a leading axis of times, and need not be finite.
+        if self.level.ndim == 2:
+            shape(self, "ratio", self.ratio, (*self.level.shape, "n"))
+        else:
+            shape(self, "ratio", self.ratio, (self.m, "n"))
+            for name in ("rest", "sign"):
+                shape(self, name, getattr(self, name), (self.m,))
+            for name in ("level", "ratio"):
+                finite(self, name, getattr(self, name))
+            non_negative(self, "rest", self.rest)
+            signs = known(self.sign)
+            if signs is not None and not np.isin(signs, (-1, 1)).all():
+                raise ValueError(
+                    "LogNeurons: expected sign to be 1 or -1, found "
+                    f"{signs[~np.isin(signs, (-1, 1))][0]}."
+                )
 
     @property
     def m(self) -> int:
@@ -52,6 +89,27 @@ class LogNeurons(eqx.Module):
     def squared_ratio(self, data: ReLUData) -> Float[Array, " m"]:
         """$|w_j|^2 / a_j^2$: 1 where balanced, less where dominated."""
         return jnp.sum(_dual(data, self.ratio) * self.ratio, axis=1) + self.rest**2
+
+    def require_dominated(self, owner: str, data: ReLUData) -> None:
+        """Refuse neurons with $|a_j| < |w_j|$, whose sign may flip.
+
+        Logarithms of $|a_j|$ cannot pass through zero.
+
+        Raises:
+            ValueError: it names the first such neuron; ``descend`` moves it rightly.
+        """
+        shares = known(self.squared_ratio(data))
+        if shares is None:
+            return
+        # Rounding of the balanced start.
+        slack = math.sqrt(float(np.finfo(shares.dtype).eps))
+        if not (shares <= 1 + slack).all():
+            j = int(np.argmax(~(shares <= 1 + slack)))
+            raise ValueError(
+                f"{owner}: neuron {j} has |w| / |a| = {float(shares[j]) ** 0.5:.4g}; "
+                "where |a| < |w|, neither balanced nor dominated, the sign of a may "
+                "flip, which logarithms of |a| cannot follow; use descend."
+            )
 
     def norm_squared(self, data: ReLUData) -> Float[Array, ""]:
         r"""$\sum_j (a_j^2 + |w_j|^2)$."""
@@ -81,26 +139,35 @@ def from_weights(
     ``rest`` is the length of the part of $w_j$ orthogonal to all inputs, 0 by default.
 
     Raises:
-        ValueError: no neurons, an output weight of zero, or shapes that do not fit.
+        ValueError: no neurons, an output weight of zero, shapes that do not fit, a
+            negative rest, or entries that are not finite.
     """
     output, activation = to_real(output, "output"), to_real(activation, "activation")
+    instance("from_weights", "data", data, ReLUData, "a ReLUData")
     if output.ndim != 1 or output.shape[0] == 0:
         raise ValueError(
-            f"from_weights: expected at least one neuron, found {output.shape}."
+            "from_weights: expected output (m,) of at least one neuron, found shape "
+            f"{output.shape}."
         )
+    finite("from_weights", "output", output)
+    finite("from_weights", "activation", activation)
+    shape("from_weights", "log_scale", log_scale, ())
+    finite("from_weights", "log_scale", log_scale)
     if activation.shape != (output.shape[0], data.n):
         raise ValueError(
             "from_weights: expected activation of shape "
             f"{(output.shape[0], data.n)}, found {activation.shape}."
         )
     size = jnp.abs(output)
-    if not isinstance(size, Tracer) and not (np.asarray(size) > 0).all():
-        j = int(np.argmin(np.asarray(size)))
+    sizes = known(size)
+    if sizes is not None and not (sizes > 0).all():
         raise ValueError(
-            f"from_weights: neuron {j} has zero output weight; log coordinates need "
-            "|a_j| > 0."
+            f"from_weights: neuron {int(np.argmin(sizes))} has zero output weight; log "
+            "coordinates need |a_j| > 0."
         )
     rest = jnp.zeros_like(output) if rest is None else to_real(rest, "rest")
+    shape("from_weights", "rest", rest, output.shape)
+    non_negative("from_weights", "rest", rest)
     return LogNeurons(
         log_scale + jnp.log(size),
         activation / size[:, None],
@@ -130,19 +197,13 @@ def small_neurons(
     Reference: Boursier, Pillaud-Vivien, Flammarion, arXiv:2206.00939 (balanced); Dana,
     Bach, Pillaud-Vivien, arXiv:2502.16977 (dominated).
     """
-    if width < 1:
-        raise ValueError(f"small_neurons: expected width >= 1, found {width}.")
-    if start not in ("balanced", "dominated"):
-        raise ValueError(
-            f"small_neurons: expected start 'balanced' or 'dominated', found {start!r}."
-        )
-    if not isinstance(log_scale, Tracer) and not np.all(np.asarray(log_scale) < 0):
-        raise ValueError(
-            f"small_neurons: log_scale = {log_scale} is not a small initialisation; "
-            "expected log_scale < 0."
-        )
+    count("small_neurons", "width", width)
+    instance("small_neurons", "data", data, ReLUData, "a ReLUData")
+    one_of("small_neurons", "start", start, ("balanced", "dominated"))
+    require_small("small_neurons", log_scale)
     n = data.n
     dim = n if dim is None else dim
+    count("small_neurons", "dim", dim)
     if dim < n:
         raise ValueError(
             f"small_neurons: expected dim >= n = {n} (orthogonal inputs), found {dim}."
@@ -162,3 +223,19 @@ def small_neurons(
         size = size + jax.random.exponential(sizes, (width,), dtype)
     sign = jax.random.rademacher(coins, (width,), dtype)
     return from_weights(data, sign * size, activation, rest, log_scale)
+
+
+def require_small(owner: str, log_scale: ArrayLike) -> None:
+    """Refuse a scale of the initialisation that is not below one.
+
+    Raises:
+        ValueError: it is not, or not finite.
+    """
+    shape(owner, "log_scale", log_scale, ())
+    finite(owner, "log_scale", log_scale)
+    found = known(log_scale)
+    if found is not None and not found < 0:
+        raise ValueError(
+            f"{owner}: log_scale = {found} is not a small initialisation; expected "
+            "log_scale < 0."
+        )

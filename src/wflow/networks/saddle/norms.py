@@ -4,6 +4,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from wflow.checks import instance, shape
+
 from .data import ReLUData, positive_part
 from .neurons import LogNeurons
 
@@ -18,6 +20,7 @@ def min_norm_squared(data: ReLUData) -> Float[Array, ""]:
 
     Reference: Boursier, Pillaud-Vivien, Flammarion, arXiv:2206.00939.
     """
+    instance("min_norm_squared", "data", data, ReLUData, "a ReLUData")
     data.require_orthogonal("min_norm_squared")
     return _least(data)
 
@@ -38,7 +41,14 @@ def tangent_kernel(data: ReLUData, neurons: LogNeurons) -> Float[Array, "n n"]:
 
     $P_j$ keeps the units that are on, $u_j^+$ are the activations. A lone aligned
     neuron of orthonormal inputs has the eigenvalues R and, once, 2 R.
+
+    Raises:
+        TypeError: data or neurons that are none.
+        ValueError: neurons of other data.
     """
+    instance("tangent_kernel", "data", data, ReLUData, "a ReLUData")
+    instance("tangent_kernel", "neurons", neurons, LogNeurons, "LogNeurons")
+    shape("tangent_kernel", "neurons", neurons.ratio, (neurons.m, data.n))
     masses = jnp.exp(2 * neurons.level)
     on = neurons.active.astype(masses.dtype)
     gram = jnp.diag(data.gram) if data.gram.ndim == 1 else data.gram

@@ -5,7 +5,10 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float
+
+from wflow.checks import finite, instance, non_negative, shape, to_real, within
 
 from .data import ReLUData
 from .neurons import LogNeurons
@@ -36,9 +39,12 @@ def plateau_motion(
     death, of which there are at most n, and free of overflow.
 
     Raises:
-        ValueError: inputs that are not orthogonal.
+        ValueError: inputs that are not orthogonal, a neuron with $|a_j| < |w_j|$, or
+            numbers out of range.
     """
-    data.require_orthogonal("plateau_motion")
+    residual = _checked("plateau_motion", data, neurons, residual)
+    shape("plateau_motion", "time", time, ())
+    non_negative("plateau_motion", "time", time)
     walks = _walk(data, neurons, residual, time, jnp.inf)
     return LogNeurons(walks.level, walks.ratio, walks.rest, neurons.sign)
 
@@ -56,10 +62,28 @@ def time_to_level(
     halfway, but for terms of the order of the initialisation.
 
     Raises:
-        ValueError: inputs that are not orthogonal.
+        ValueError: inputs that are not orthogonal, a neuron with $|a_j| < |w_j|$, or
+            numbers out of range.
     """
-    data.require_orthogonal("time_to_level")
+    residual = _checked("time_to_level", data, neurons, residual)
+    shape("time_to_level", "goal", goal, (neurons.m,) if np.ndim(goal) else ())
+    within("time_to_level", "goal", goal, -np.inf, np.inf)
     return _walk(data, neurons, residual, jnp.inf, goal).reached
+
+
+def _checked(
+    owner: str, data: ReLUData, neurons: LogNeurons, residual: ArrayLike
+) -> Array:
+    """The residual, of orthogonal data and of neurons that keep their sign."""
+    instance(owner, "data", data, ReLUData, "a ReLUData")
+    instance(owner, "neurons", neurons, LogNeurons, "LogNeurons")
+    shape(owner, "neurons", neurons.ratio, (neurons.m, data.n))
+    residual = to_real(residual, "residual")
+    shape(owner, "residual", residual, (data.n,))
+    finite(owner, "residual", residual)
+    data.require_orthogonal(owner)
+    neurons.require_dominated(owner, data)
+    return residual
 
 
 @eqx.filter_jit

@@ -3,12 +3,13 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float
+
+from wflow.checks import instance
 
 from .course import Course
 from .jumps import JumpProcess
+from .neurons import require_small
 
 
 class Staircase(eqx.Module):
@@ -58,24 +59,30 @@ def staircase(course: Course, limit: JumpProcess, log_scale: ArrayLike) -> Stair
     Raises:
         ValueError: ``log_scale >= 0``.
     """
-    known = not isinstance(log_scale, Tracer)
-    if known and not np.all(np.asarray(log_scale) < 0):
-        raise ValueError(
-            f"staircase: log_scale = {log_scale} is not a small initialisation; "
-            "expected log_scale < 0."
-        )
+    require_small("staircase", log_scale)
+    instance("staircase", "course", course, Course, "a Course")
+    instance("staircase", "limit", limit, JumpProcess, "a JumpProcess")
     slow = -1 / jnp.asarray(log_scale, course.times.dtype)
     halves = half_times(course, limit)
     return Staircase(course.times * slow, course.loss, halves * slow, limit)
 
 
-@eqx.filter_jit
 def half_times(course: Course, limit: JumpProcess) -> Float[Array, " J"]:
     """First time at which each jump of the limit is halfway, $a_j^2 = R_j/2$.
 
     Levels are cubic between the times, with the growth for slopes; nan where it never
     is.
+
+    Raises:
+        TypeError: a course or a limit that is none.
     """
+    instance("half_times", "course", course, Course, "a Course")
+    instance("half_times", "limit", limit, JumpProcess, "a JumpProcess")
+    return _half_times(course, limit)
+
+
+@eqx.filter_jit
+def _half_times(course: Course, limit: JumpProcess) -> Float[Array, " J"]:
     at = jnp.maximum(limit.neuron, 0)
     real = limit.neuron >= 0
     goals = jnp.log(jnp.where(real, limit.value, 1) / 2) / 2
