@@ -10,9 +10,9 @@ import pytest
 
 from wflow.cli.config import override, read_yaml
 from wflow.cli.errors import CommandError
-from wflow.cli.population.data import load, time_text
-from wflow.cli.population.study import Study
-from wflow.cli.population.task import _check_times
+from wflow.cli.population.data import load
+from wflow.cli.population.study import Study, check_times
+from wflow.cli.population.times import time_text
 from wflow.cli.report import Outcome, ScoreTable, median_outcome
 from wflow.cli.rundir import RunDirectory
 from wflow.cli.runner import prepare
@@ -64,17 +64,24 @@ def test_columns_are_those_that_the_run_was_trained_on(table):
         load(config, "", trained)
 
 
-@pytest.mark.parametrize("factor", [24, 1.5, -1])
-def test_times_outside_those_of_training_are_told(table, factor):
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [
+        (24, "outside the 0 to 2"),
+        (1.5, "outside the 0 to 2"),
+        (-1, "outside the 0 to 2"),
+        (1 / 24, "0.0416667 apart"),
+    ],
+)
+def test_times_in_another_unit_than_those_of_training_are_told(table, factor, words):
     config = _config(table)
-    fitted = SimpleNamespace(snapshots=SimpleNamespace(times=np.arange(3.0)))
-    _check_times(Study.of(config, load(config, "")), fitted)
+    study = Study.of(config, load(config, ""))
+    fitted = SimpleNamespace(snapshots=study.split.train)
+    check_times(config, study.shown.train, study.units, fitted)
     FRAME.assign(t=FRAME["t"] * factor).to_csv(table, index=False)
-    units = Study.of(config, load(config, "")).units
-    study = Study.of(config, load(config, ""), units)
-    fitted.snapshots.times = (np.arange(3.0) - units.origin) / units.unit
-    with pytest.warns(UserWarning, match="outside the 0 to 2 that the run was trained"):
-        _check_times(study, fitted)
+    other = Study.of(config, load(config, ""), study.units)
+    with pytest.warns(UserWarning, match=rf"{words}.*in another unit"):
+        check_times(config, other.shown.train, study.units, fitted)
 
 
 def test_cells_that_forecasts_start_from_are_kept(tmp_path):
@@ -99,7 +106,7 @@ def test_cells_that_forecasts_start_from_are_kept(tmp_path):
 
 def test_times_keep_the_digits_that_tell_them_apart():
     for times in ((20240101, 20240102), (1.7e9, 1.7e9 + 0.5), (0.1 + 0.2, 0.31)):
-        assert len({time_text(time) for time in times}) == 2
+        assert len({time_text(time, times) for time in times}) == 2
     assert time_text(0.1 + 0.2) == "0.3"
     assert time_text(1997.0) == "1997"
 

@@ -360,6 +360,27 @@ def test_foreign_archives(tmp_path):
     _refused(lambda: read_snapshots(tmp_path / "data.h5ad"), ".obs")
 
 
+@pytest.mark.parametrize("suffix", ["npz", "h5ad"])
+def test_damaged_files_end_in_a_sentence(tmp_path, suffix):
+    path = write_snapshots(
+        tmp_path / f"data.{suffix}", Snapshots([0, 1], X[None][[0, 0]])
+    )
+    whole = path.read_bytes()
+    rng = np.random.default_rng(1)
+    sentences = []
+    for _ in range(60):
+        spoilt = bytearray(whole)
+        for place in rng.integers(len(whole), size=12):
+            spoilt[place] = rng.integers(256)
+        path.write_bytes(spoilt[: rng.integers(len(whole) // 2, len(whole) + 1)])
+        try:
+            read_snapshots(path)
+        except SnapshotFileError as error:
+            sentences.append(str(error))
+    assert len(sentences) > 20
+    assert max(map(len, sentences)) < 400
+
+
 def test_a_folder_is_no_file(tmp_path):
     (tmp_path / "data.csv").mkdir()
     _refused(lambda: read_snapshots(tmp_path / "data.csv"), "found a folder")

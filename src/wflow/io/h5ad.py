@@ -94,29 +94,36 @@ def _opened(path: Path) -> Iterator[Any]:
     with reading(path), path.open("rb"):
         pass
     try:
-        file = h5py.File(path, "r")
-    except OSError:
-        raise SnapshotFileError(path, "is not a readable .h5ad file.") from None
-    with file:
-        groups = [name for name in ("obs", "obsm") if name in file]
-        if groups != ["obs", "obsm"]:
-            raise SnapshotFileError(
-                path,
-                f"is not a readable .h5ad file: expected obs and obsm, found "
-                f"{names(file)}.",
-            )
-        if not all(isinstance(file[name], h5py.Group) for name in groups):
-            raise SnapshotFileError(
-                path,
-                "was written by an anndata older than 0.7; read it with anndata and "
-                "write it again.",
-            )
-        try:
+        with h5py.File(path, "r") as file:
+            groups = [name for name in ("obs", "obsm") if name in file]
+            if groups != ["obs", "obsm"]:
+                raise SnapshotFileError(
+                    path,
+                    f"is not a readable .h5ad file: expected obs and obsm, found "
+                    f"{names(file)}.",
+                )
+            if not all(isinstance(file[name], h5py.Group) for name in groups):
+                raise SnapshotFileError(
+                    path,
+                    "was written by an anndata older than 0.7; read it with anndata "
+                    "and write it again.",
+                )
             yield file
-        except (OSError, KeyError, AttributeError) as error:
-            raise SnapshotFileError(
-                path, f"is not a readable .h5ad file: {str(error)[:100]}."
-            ) from error
+    except SnapshotFileError:
+        raise
+    except _damages() as error:
+        # What HDF5 and anndata say of damaged files is long, and of their own insides.
+        raise SnapshotFileError(path, "is not a readable .h5ad file.") from error
+
+
+def _damages() -> tuple[type[Exception], ...]:
+    """What h5py, anndata and pandas raise at a damaged file."""
+    errors = [OSError, LookupError, AttributeError, RuntimeError, TypeError, ValueError]
+    with contextlib.suppress(ImportError):
+        from anndata._io.specs.registry import IORegistryError
+
+        errors.append(IORegistryError)
+    return (*errors, MemoryError)
 
 
 def _size(element: Any) -> int:

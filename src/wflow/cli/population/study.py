@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 # Splits into halves: as many as there is time for in large snapshots.
 _SPLITS, _SPLIT_POINTS, _FEWEST = 5, 10_000, 4
+# Intervals that differ by more may be in another unit.
+_OTHER_UNIT = 5
 # Names of scores in metrics.json and for the reader.
 METRICS = {"model": "test", "ot_interpolation": "ot_midpoint"}
 TITLES = {
@@ -359,6 +361,15 @@ def check_times(
             "extrapolated, and wrong if the time is in another unit.",
             stacklevel=2,
         )
+    elif len(asked) > 1 and len(trained) > 1:
+        gap, usual = np.diff(asked).mean(), np.diff(trained).mean()
+        if not 1 / _OTHER_UNIT <= gap / usual <= _OTHER_UNIT:
+            warnings.warn(
+                f"the data's snapshots are {time_text(gap)} apart, those that the run "
+                f"was trained on {time_text(usual)}: what is reached from there is "
+                "wrong if the time is in another unit.",
+                stacklevel=2,
+            )
 
 
 def write_forecast(
