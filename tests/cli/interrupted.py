@@ -27,7 +27,7 @@ class FitConfig(TaskConfig):
 
 
 class FitTask(AbstractTask[FitConfig]):
-    """Twenty steps of an oscillator, a checkpoint after each."""
+    """Thirty steps of a small model, a checkpoint after each."""
 
     summary = "fits"
     config = FitConfig
@@ -50,7 +50,7 @@ class FitTask(AbstractTask[FitConfig]):
         fitted = fit(
             LagrangianFlow(energy, friction=0.3),
             Snapshots([0.0, 1.0, 2.0], x),
-            steps=20,
+            steps=30,
             key=jax.random.key(1),
             velocity=Zero(),
             chunk=1,

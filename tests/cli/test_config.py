@@ -48,6 +48,8 @@ def test_every_config_is_valid(path):
         ("fit.loss.blur=mean", ["fit.loss.blur: expected 'median' or a number"]),
         ("precision=float16", ["precision: expected 'float32' or 'float64'"]),
         ("seeds=[1, 1]", ["seeds: expected distinct seeds"]),
+        ("seed=4294967296", ["seed: expected less than 4294967296"]),
+        ("seeds=[0, 4294967296]", ["seeds.1: expected less than 4294967296"]),
         ("seed=-1", ["seed: expected greater than or equal to 0"]),
         (
             "energy={kind: sum, terms: [{kind: mlp}, {kind: pair, wdth: 1}]}",

@@ -1,5 +1,6 @@
 """The commands on a small run of the gapminder config, and on files."""
 
+import io
 import json
 import re
 from pathlib import Path
@@ -234,3 +235,36 @@ def test_interpolation_of_a_file(tmp_path):
     assert forecast.exit_code == 0, forecast.output
     with np.load(tmp_path / "f.npz") as file:
         assert file["positions"].shape == file["velocities"].shape == (1, 12, 2)
+    # The run needs the file no more.
+    assert "exact W1" in (scores := _wflow("evaluate", out).output)
+    moved = path.rename(tmp_path / "moved.npz")
+    assert _wflow("evaluate", out).output == scores
+    assert _wflow("plot", out).exit_code == 0
+    # A forecast is kept, or replaced as a whole.
+    before = (tmp_path / "f.npz").read_bytes()
+    refused = _wflow("forecast", out, "--times", "5", "--out", tmp_path / "f")
+    assert refused.exit_code == 2
+    assert "exists and is kept; --overwrite replaces it" in refused.stderr
+    assert (tmp_path / "f.npz").read_bytes() == before
+    wrong = ("forecast", out, "--times", "1", "--out", tmp_path / "f", "--overwrite")
+    assert _wflow(*wrong).exit_code == 2
+    assert (tmp_path / "f.npz").read_bytes() == before
+    words = ("forecast", out, "--times", "4.5", "--out", tmp_path / "f", "--overwrite")
+    assert _wflow(*words).exit_code == 0
+    np.testing.assert_array_equal(
+        read_snapshots(tmp_path / "f.npz").snapshots[0],
+        np.load(io.BytesIO(before))["positions"][0],
+    )
+    assert not list(tmp_path.glob(".wflow-*"))
+    # From the same snapshots in another file, and from another last one.
+    again = _wflow(*words, "--data", moved)
+    assert again.exit_code == 0, again.output
+    forecast = read_snapshots(tmp_path / "f.npz").snapshots[0]
+    np.testing.assert_allclose(
+        forecast, np.load(io.BytesIO(before))["positions"][0], rtol=1e-6
+    )
+    np.savez(moved, positions=x[:, ::-1] + 0.1, velocities=v[:, ::-1])
+    again = _wflow(*words, "--data", moved)
+    assert again.exit_code == 0, again.output
+    other = read_snapshots(tmp_path / "f.npz").snapshots[0]
+    assert 0.01 < np.abs(other.mean(0) - forecast.mean(0)).max() < 1

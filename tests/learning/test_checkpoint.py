@@ -1,5 +1,7 @@
 """Files that are never half written."""
 
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -44,3 +46,29 @@ def test_refuses_other_files(tmp_path):
         checkpoint.read(path, {**LIKE, "x": np.zeros(4)})
     with pytest.raises(ValueError, match="holds another model"):
         checkpoint.read(path, {**LIKE, "z": np.zeros(4)})
+
+
+@pytest.mark.parametrize("place", [20, 200, -1])
+def test_a_file_in_which_one_bit_changed_is_refused(tmp_path, place):
+    path = tmp_path / "a.eqx"
+    checkpoint.write(path, {"name": "grösse", "numbers": (1, 0.1)}, jnp.arange(50.0))
+    assert checkpoint.read_header(path)["numbers"] == [1, 0.1]
+    changed = bytearray(path.read_bytes())
+    changed[place] ^= 1
+    path.write_bytes(changed)
+    with pytest.raises(ValueError, match="is damaged: its checksum|is not a file that"):
+        checkpoint.read_header(path)
+    path.write_bytes(changed[:-10])
+    with pytest.raises(ValueError, match="is damaged: its checksum|is not a file that"):
+        checkpoint.read_header(path)
+
+
+def test_a_file_of_an_earlier_version_has_no_checksum(tmp_path):
+    path = tmp_path / "a.eqx"
+    checkpoint.write(path, {"step": 3}, jnp.arange(5.0))
+    line, _, rest = path.read_bytes().partition(b"\n")
+    header = json.loads(line)
+    del header["sha256"]
+    path.write_bytes(json.dumps(header).encode() + b"\n" + rest)
+    assert checkpoint.read_header(path)["step"] == 3
+    np.testing.assert_array_equal(checkpoint.read(path, jnp.zeros(5)), np.arange(5.0))

@@ -18,6 +18,10 @@ from .yamls import MOST_BYTES, parse_yaml
 Model = TypeVar("Model", bound=BaseModel)
 
 
+# In single precision a key holds 32 bits of its seed: beyond, seeds would repeat.
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
 class Strict(BaseModel):
     """A part of a config: no unknown keys, no silent conversions, finite numbers."""
 
@@ -39,10 +43,8 @@ class TaskConfig(Strict):
 
     task: str
     title: str = ""
-    seed: Annotated[int, Field(ge=0)] = 0
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = (
-        None
-    )
+    seed: Seed = 0
+    seeds: Annotated[list[Seed], Field(min_length=1)] | None = None
     precision: Literal["float32", "float64"] = "float32"
 
     @model_validator(mode="after")

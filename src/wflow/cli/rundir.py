@@ -137,6 +137,14 @@ class RunDirectory:
         """The folder of one of several runs that belong together."""
         return self._below(f"part-{name}")
 
+    @property
+    def parts(self) -> list[Path]:
+        """The folders of those that there are."""
+        record = Record.of(self.path)
+        if record is None:
+            return sorted(self.path.glob("part-*"))
+        return [self.path / name for name in record.runs if name.startswith("part-")]
+
     def seeded(self, seed: int) -> "RunDirectory":
         """The folder of one seed of several."""
         return self._below(f"seed-{seed}")

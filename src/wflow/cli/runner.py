@@ -256,7 +256,7 @@ def open_run(path: Path, data: Path | None = None) -> tuple[Any, Any, RunDirecto
     # Models lie in the folders below, where there are any.
     for parts, what in (
         ([path / f"seed-{seed}" for seed in _seeds(raw)], "several seeds"),
-        (sorted(path.glob("part-*")), "several parts"),
+        (directory.parts, "several parts"),
     ):
         if parts:
             names = ", ".join(map(str, parts))
