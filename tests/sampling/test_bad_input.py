@@ -76,7 +76,7 @@ def private(**changes):
             lambda: sample(
                 normal, Particles.from_samples(CLOUD.x, np.zeros(20)), key=KEY
             ),
-            "positive and finite sum, found 0",
+            "weights with a sum > 0",
         ),
         (
             lambda: sample(
