@@ -6,7 +6,7 @@ from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from wflow.measures import Travelled, UnsupportedMeasureError
 
-from .base import AbstractContinuousFlow
+from .base import AbstractContinuousFlow, check_flow
 
 
 class ArcLengthFlow(AbstractContinuousFlow):
@@ -18,12 +18,15 @@ class ArcLengthFlow(AbstractContinuousFlow):
     depend on how fast the path is run through.
 
     Raises:
-        TypeError: the flow has noise, whose paths have no length.
+        TypeError: the flow is none, or has noise, whose paths have no length.
 
     Reference: Ambrosio, Gigli, Savare, Gradient Flows (2008), theorem 1.1.2.
     """
 
     flow: AbstractContinuousFlow
+
+    def __check_init__(self) -> None:
+        check_flow(self, self.flow)
 
     def separable(self, mu: Any) -> bool:
         del mu

@@ -9,13 +9,17 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import lineax as lx
-import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
 
-from wflow.checks import to_real
+from wflow.checks import (
+    function,
+    instance,
+    non_negative,
+    one_number,
+    shape,
+    to_real,
+)
 from wflow.measures import Point, UnsupportedMeasureError
-from wflow.parameters import Learnable
 
 
 class AbstractFlow(eqx.Module):
@@ -113,7 +117,15 @@ class AbstractJumpFlow(AbstractFlow):
 
     @abc.abstractmethod
     def jump(self, mu: Any, t: ArrayLike, dt: ArrayLike, key: PRNGKeyArray) -> Any:
-        """``mu`` after the jumps of the interval ``[t, t + dt]``."""
+        """``mu`` after the jumps of the interval ``[t, t + dt]``.
+
+        Where a density that decides on them is nan, so is what comes back.
+        """
+
+    def log_density_at(self, mu: Any, t: ArrayLike) -> Array | None:
+        """What decides on the jumps of ``mu``, for a sentence where it is nan."""
+        del mu, t
+        return None
 
 
 def as_operator(noise: Any) -> lx.AbstractLinearOperator:
@@ -127,37 +139,83 @@ def as_operator(noise: Any) -> lx.AbstractLinearOperator:
 Strength = Array | Callable[[ArrayLike], ArrayLike]
 
 
-def as_strength(value: Any) -> Any:
-    """The converter of fields that hold a ``Strength``."""
-    return value if callable(value) else to_real(value, "value")
+def strength_field(name: str, **options: Any) -> Any:
+    """A field that holds a ``Strength``."""
+    return eqx.field(
+        converter=lambda value: value if callable(value) else to_real(value, name),
+        **options,
+    )
 
 
 def strength_at(strength: Any, t: ArrayLike, dtype: Any) -> Float[Array, ""]:
     """The strength at a time."""
     value = strength(t) if callable(strength) else strength
-    return jnp.asarray(value, dtype)
+    return to_real(value, "strength").astype(dtype)
 
 
-def check_strength(owner: object, name: str, strength: Any) -> None:
-    """Refuse a negative constant strength.
+def check_strength(
+    owner: object, name: str, strength: Any, *, scalar: bool = True
+) -> None:
+    """Refuse a negative constant strength; what a schedule returns is not looked at.
 
     Raises:
-        ValueError: it is negative or nan.
+        ValueError: it is negative, nan or infinite, or not one number if ``scalar``.
+        TypeError: it is a class.
     """
-    if callable(strength) or isinstance(
-        strength, Tracer | Learnable | jax.ShapeDtypeStruct
-    ):
+    if callable(strength):
+        function(owner, name, strength, "time")
         return
-    if eqx.is_array(strength) and not (np.asarray(strength) >= 0).all():
-        raise ValueError(
-            f"{type(owner).__name__}: expected {name} >= 0, found {strength}."
-        )
+    if scalar:
+        shape(owner, name, strength, ())
+    non_negative(owner, name, strength)
+
+
+def check_flow(owner: object, flow: Any) -> None:
+    """Refuse what is no flow without jumps.
+
+    Raises:
+        TypeError: it is not.
+    """
+    instance(owner, "flow", flow, AbstractContinuousFlow, "a flow without jumps")
+
+
+def check_parts(owner: object, parts: Any, kind: type, what: str) -> None:
+    """Refuse what is no tuple of at least one flow of a kind.
+
+    Raises:
+        TypeError: it is not.
+        ValueError: it is empty.
+    """
+    instance(owner, "parts", parts, tuple, "a tuple of flows")
+    if not parts:
+        raise ValueError(f"{type(owner).__name__}: expected parts, found none.")
+    for part in parts:
+        instance(owner, "parts", part, kind, what)
 
 
 def safe_sqrt(square: Array) -> Array:
-    """A root whose derivative at zero is zero."""
-    positive = square > 0
+    """A root whose derivative at zero is zero, as is that of what is below by rounding.
+
+    Raises:
+        TypeError: ``square`` is no array of numbers.
+        ValueError: they are complex.
+    """
+    square = to_real(square, "square")
+    positive = ~(square <= 0)
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, square, 1)), 0)
+
+
+def one_log_density(owner: object, log_density: Any) -> Callable[[Array], Array]:
+    """``log_density``, refused where it does not return one real number.
+
+    Raises:
+        ValueError: it does not, when it is first used.
+    """
+
+    def at(x: Array) -> Array:
+        return one_number(owner, "log_density", log_density(x))
+
+    return at
 
 
 def scale(factor: ArrayLike, state: PyTree[Array]) -> PyTree[Array]:
@@ -172,6 +230,9 @@ class SumFlow(AbstractContinuousFlow):
     """
 
     parts: tuple[AbstractContinuousFlow, ...]
+
+    def __check_init__(self) -> None:
+        check_parts(self, self.parts, AbstractContinuousFlow, "flows without jumps")
 
     def separable(self, mu: Any) -> bool:
         return all(part.separable(mu) for part in self.parts)
@@ -226,6 +287,9 @@ class SplitFlow(AbstractFlow):
     """
 
     parts: tuple[AbstractFlow, ...]
+
+    def __check_init__(self) -> None:
+        check_parts(self, self.parts, AbstractFlow, "flows")
 
     def separable(self, mu: Any) -> bool:
         return all(part.separable(mu) for part in self.parts)

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PRNGKeyArray
 
+from wflow.checks import instance
 from wflow.energies import AbstractEnergy
 from wflow.measures import (
     ImplicitEntropyError,
@@ -17,9 +17,9 @@ from wflow.measures import (
 from .base import (
     AbstractJumpFlow,
     Strength,
-    as_strength,
     check_strength,
     strength_at,
+    strength_field,
 )
 
 
@@ -38,19 +38,24 @@ class BirthDeathFlow(AbstractJumpFlow):
 
     Raises:
         ValueError: a negative rate, or fewer than two particles.
+        TypeError: ``energy`` is none.
 
     Reference: Lu, Lu, Nolen, arXiv:1905.09863, algorithm 1.
     """
 
     energy: AbstractEnergy
-    rate: Strength = eqx.field(converter=as_strength, default=1.0)
+    rate: Strength = strength_field("rate", default=1.0)
 
     def __check_init__(self) -> None:
+        instance(self, "energy", self.energy, AbstractEnergy, "an energy")
         check_strength(self, "rate", self.rate)
 
     def separable(self, mu: Any) -> bool:
         del mu
         return False
+
+    def log_density_at(self, mu: Any, t: ArrayLike) -> Array | None:
+        return self.energy.differential(mu, t).w
 
     def jump(
         self, mu: Any, t: ArrayLike, dt: ArrayLike, key: PRNGKeyArray
@@ -79,4 +84,6 @@ class BirthDeathFlow(AbstractJumpFlow):
             return source.at[slot].set(jnp.where(active[i], copied, source[slot])), None
 
         source, _ = jax.lax.scan(visit, jnp.arange(mu.n), order)
-        return mu.with_state((mu.x[source], mu.logw))
+        # A particle whose excess is nan would never be active, and be kept in silence.
+        lost = jnp.any(jnp.isnan(excess))
+        return mu.with_state((jnp.where(lost, jnp.nan, mu.x[source]), mu.logw))

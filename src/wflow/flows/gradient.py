@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
+from wflow.checks import instance
 from wflow.energies import AbstractEnergy
 from wflow.geometries import AbstractGeometry, Euclidean, Riemannian, Wasserstein
 from wflow.measures import Particles, Point
@@ -19,11 +20,18 @@ class GradientFlow(AbstractContinuousFlow):
     Along it $\frac{d}{dt} F = -\langle dF, K dF\rangle$, the recorded dissipation
     (minus the explicit time dependence of F, where there is one).
 
+    Raises:
+        TypeError: no energy, or no geometry, in its place.
+
     Reference: Ambrosio, Gigli, Savare, Gradient Flows (2008), chapter 11.
     """
 
     energy: AbstractEnergy
     geometry: AbstractGeometry
+
+    def __check_init__(self) -> None:
+        instance(self, "energy", self.energy, AbstractEnergy, "an energy")
+        instance(self, "geometry", self.geometry, AbstractGeometry, "a geometry")
 
     def separable(self, mu: Any) -> bool:
         if isinstance(mu, Point):

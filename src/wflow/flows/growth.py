@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
 
+from wflow.checks import count, function, instance, random_key
 from wflow.energies.neural import TimeEmbedding
 from wflow.measures import Grid, Particles, Phase, UnsupportedMeasureError
 
@@ -33,7 +34,17 @@ class NeuralRate(eqx.Module):
         time_dim: int = 0,
         key: PRNGKeyArray,
     ):
-        """Make a rate on R^dim; with ``time_dim > 0`` it depends on time."""
+        """Make a rate on R^dim; with ``time_dim > 0`` it depends on time.
+
+        Raises:
+            TypeError: a size is no whole number, or ``key`` no key.
+            ValueError: a size is too small.
+        """
+        count(self, "dim", dim)
+        count(self, "width", width)
+        count(self, "depth", depth, least=0)
+        count(self, "time_dim", time_dim, least=0)
+        random_key(self, "key", key)
         a, b = jax.random.split(key)
         mlp = eqx.nn.MLP(
             dim + time_dim, "scalar", width, depth, activation=jax.nn.silu, key=a
@@ -66,9 +77,15 @@ class GrowthFlow(AbstractContinuousFlow):
     density; nothing moves in space, and velocities stay as they are. Add it to a law of
     motion: ``LagrangianFlow(...) + GrowthFlow(NeuralRate(...))``. It has no energy; a
     rate $-\delta F/\delta\mu$ is ``GradientFlow(F, FisherRao(conserve_mass=False))``.
+
+    Raises:
+        TypeError: ``rate`` is no function.
     """
 
     rate: Rate
+
+    def __check_init__(self) -> None:
+        function(self, "rate", self.rate, "a point and a time")
 
     def separable(self, mu: Any) -> bool:
         del mu
@@ -107,7 +124,12 @@ class GrowthFlow(AbstractContinuousFlow):
 
 
 def split_growth(flow: AbstractFlow) -> tuple[Any, Any]:
-    """``flow`` without its growth, and its growth; None for what it lacks."""
+    """``flow`` without its growth, and its growth; None for what it lacks.
+
+    Raises:
+        TypeError: it is no flow.
+    """
+    instance("split_growth", "flow", flow, AbstractFlow, "a flow")
     parts = flow.parts if isinstance(flow, SumFlow) else (flow,)
     growths = [part for part in parts if isinstance(part, GrowthFlow)]
     if not growths:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
-from wflow.checks import real_field
+from wflow.checks import instance, one_of, real_field
 from wflow.energies import AbstractEnergy
 from wflow.measures import (
     AffineVelocity,
@@ -20,8 +20,9 @@ from wflow.measures import (
 
 from .base import AbstractContinuousFlow
 from .kinetic import (
+    FORCE_SCALINGS,
     ForceScaling,
-    check_friction,
+    check_scalar,
     force_factor,
     particle_force,
 )
@@ -42,6 +43,7 @@ class LagrangianFlow(AbstractContinuousFlow):
 
     Raises:
         ValueError: negative friction or an unknown ``force_scaling``.
+        TypeError: ``energy`` is none.
 
     Reference: Guan, Atanackovic, Neklyudov, arXiv:2605.08550, section 3 (inertial; the
     unified form is that of its integrator).
@@ -54,12 +56,9 @@ class LagrangianFlow(AbstractContinuousFlow):
     force_scaling: ForceScaling = eqx.field(static=True, default="inertial")
 
     def __check_init__(self) -> None:
-        check_friction(self, self.friction)
-        if self.force_scaling not in ("inertial", "unified"):
-            raise ValueError(
-                "LagrangianFlow: expected force_scaling 'inertial' or 'unified', found "
-                f"{self.force_scaling!r}."
-            )
+        instance(self, "energy", self.energy, AbstractEnergy, "an energy")
+        check_scalar(self, "friction", self.friction)
+        one_of(self, "force_scaling", self.force_scaling, FORCE_SCALINGS)
 
     def separable(self, mu: Any) -> bool:
         return self.energy.separable

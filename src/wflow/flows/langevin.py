@@ -7,13 +7,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
 
-from wflow.checks import real_field
+from wflow.checks import instance, real_field
 from wflow.energies import AbstractEnergy
 from wflow.geometries import per_mass
 from wflow.measures import Particles, Phase, UnsupportedMeasureError
 
 from .base import AbstractContinuousFlow
-from .kinetic import ForceScaling, check_friction
+from .kinetic import ForceScaling, check_scalar
 
 
 class LangevinFlow(AbstractContinuousFlow):
@@ -27,7 +27,7 @@ class LangevinFlow(AbstractContinuousFlow):
 
     Raises:
         ValueError: a negative temperature or friction.
-        TypeError: the temperature is given twice, or not at all.
+        TypeError: the temperature is given twice, or not at all; ``energy`` is none.
 
     Reference: Pavliotis, Stochastic Processes and Applications (2014), (4.2), (6.1).
     """
@@ -46,7 +46,10 @@ class LangevinFlow(AbstractContinuousFlow):
         return "inertial"
 
     def __check_init__(self) -> None:
-        check_friction(self, self.friction)
+        instance(self, "energy", self.energy, AbstractEnergy, "an energy")
+        check_scalar(self, "friction", self.friction)
+        if self.temperature is not None:
+            check_scalar(self, "temperature", self.temperature)
 
     def separable(self, mu: Any) -> bool:
         return self.energy.separable

@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, ArrayLike, PRNGKeyArray
 
+from wflow.checks import instance
 from wflow.energies import AbstractEnergy
 from wflow.geometries import AbstractGeometry, Wasserstein
 from wflow.measures import Particles, Traced, UnsupportedMeasureError
@@ -13,9 +14,9 @@ from wflow.measures import Particles, Traced, UnsupportedMeasureError
 from .base import (
     AbstractJumpFlow,
     Strength,
-    as_strength,
     check_strength,
     strength_at,
+    strength_field,
 )
 from .gradient import GradientFlow
 
@@ -32,16 +33,19 @@ class NoiseInjectionFlow(AbstractJumpFlow):
 
     Raises:
         ValueError: a negative level.
+        TypeError: no energy, or no geometry, in its place.
 
     Reference: Arbel, Korba, Salim, Gretton, NeurIPS 2019, equation (17).
     """
 
     energy: AbstractEnergy
-    level: Strength = eqx.field(converter=as_strength, default=1.0)
+    level: Strength = strength_field("level", default=1.0)
     geometry: AbstractGeometry = eqx.field(default_factory=Wasserstein)
 
     def __check_init__(self) -> None:
-        check_strength(self, "level", self.level)
+        instance(self, "energy", self.energy, AbstractEnergy, "an energy")
+        instance(self, "geometry", self.geometry, AbstractGeometry, "a geometry")
+        check_strength(self, "level", self.level, scalar=False)
 
     def separable(self, mu: Any) -> bool:
         del mu
@@ -66,6 +70,11 @@ class NoiseInjectionFlow(AbstractJumpFlow):
         key: PRNGKeyArray,
     ) -> Array:
         level = strength_at(self.level, t, mu.dtype)
+        if level.shape not in ((), (mu.dim,)):
+            raise ValueError(
+                f"NoiseInjectionFlow: expected level to be one number or {mu.dim}, one "
+                f"per coordinate, found shape {level.shape}."
+            )
         shaken = points + level * jax.random.normal(key, points.shape, mu.dtype)
         flow = GradientFlow(self.energy, self.geometry)
         return points + dt * flow.velocity_at(mu, shaken, t)

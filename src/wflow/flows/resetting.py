@@ -1,23 +1,33 @@
 """Renewal resetting of a flow."""
 
+import dataclasses
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import lineax as lx
+import numpy as np
 from jax.interpreters.partial_eval import dce_jaxpr
 from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray, PyTree
 
-from wflow.checks import real_field
+from wflow.checks import finite, increasing, instance, non_negative, real_field, shape
 from wflow.measures import (
+    AbstractMeasure,
     Gaussian,
     Particles,
     Point,
     UnsupportedMeasureError,
 )
 
-from .base import AbstractContinuousFlow, AbstractJumpFlow
+from .base import (
+    AbstractContinuousFlow,
+    AbstractFlow,
+    AbstractJumpFlow,
+    SplitFlow,
+    check_flow,
+)
+from .kinetic import check_scalar
 from .renewal import AbstractResetTimes
 
 
@@ -35,6 +45,12 @@ class ResettingFlow(AbstractJumpFlow):
     On Particles ``origin`` is a point ``(d,)``; on a Point it has the structure of its
     moving part. Positions are differentiated, ages are not.
 
+    Raises:
+        TypeError: no flow without jumps, no law of resets, or an origin that is no
+            array of numbers.
+        ValueError: an origin that is not finite; when it is used, one of another shape
+            than the particles.
+
     Reference: Evans, Majumdar, PRL 106 (2011), equations (1), (2), for Poisson resets.
     """
 
@@ -44,10 +60,26 @@ class ResettingFlow(AbstractJumpFlow):
         converter=lambda tree: jax.tree.map(real_field("origin"), tree)
     )
 
+    def __check_init__(self) -> None:
+        check_flow(self, self.flow)
+        instance(self, "law", self.law, AbstractResetTimes, "a law of reset times")
+        if isinstance(self.origin, AbstractMeasure) or not jax.tree.leaves(self.origin):
+            raise TypeError(
+                "ResettingFlow: expected origin to be an array (d,), or one for every "
+                f"part of a Point, found {type(self.origin).__name__}."
+            )
+        for leaf in jax.tree.leaves(self.origin):
+            finite(self, "origin", leaf)
+
+    def since(self, t0: ArrayLike) -> "ResettingFlow":
+        """The same where times are counted from ``t0``."""
+        law = self.law.since(t0)
+        return self if law is self.law else dataclasses.replace(self, law=law)
+
     def separable(self, mu: Any) -> bool:
         # A Point is alone always; its energy need not say whether it looks at the time.
         if isinstance(mu, Point):
-            return not _looks_at_time(self.flow, mu)
+            return not looks_at_time(self.flow, mu)
         return self.flow.separable(mu)
 
     def shape(self, mu: Any) -> tuple[int, ...]:
@@ -62,8 +94,15 @@ class ResettingFlow(AbstractJumpFlow):
     def reset(self, mu: Any, where: Bool[Array, "*shape"]) -> Any:
         """``mu`` with the particles of ``where`` put back to the origin."""
         if isinstance(mu, Particles):
+            shape(self, "origin", self.origin, (mu.dim,))
             x = jnp.where(where[:, None], jnp.asarray(self.origin, mu.dtype), mu.x)
             return mu.with_state((x, mu.logw))
+        shapes = [jax.tree.map(jnp.shape, tree) for tree in (mu.state, self.origin)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(
+                f"ResettingFlow: expected origin of shape {shapes[0]}, as the Point "
+                f"has, found {shapes[1]}."
+            )
         return mu.with_state(
             jax.tree.map(
                 lambda now, start: jnp.where(where, jnp.asarray(start, now.dtype), now),
@@ -87,10 +126,21 @@ class ResettingFlow(AbstractJumpFlow):
         return resets.jump(mu, t, dt, key)
 
 
-def _looks_at_time(flow: AbstractContinuousFlow, mu: Any) -> bool:
-    """Whether the time is an input of velocity or noise, read off their programs."""
+def looks_at_time(flow: AbstractFlow, mu: Any) -> bool:
+    """Whether the time is an input of velocity, noise or jumps, off their programs.
+
+    The clocks of resets count from wherever a solve begins.
+    """
+    if isinstance(flow, SplitFlow):
+        return any(looks_at_time(part, mu) for part in flow.parts)
+    if isinstance(flow, ResettingFlow):
+        return looks_at_time(flow.flow, mu)
 
     def rates(t: Array) -> Any:
+        if isinstance(flow, AbstractJumpFlow):
+            after = flow.jump(mu, t, jnp.ones_like(t), jax.random.key(0))
+            return eqx.filter(after, eqx.is_array)
+        assert isinstance(flow, AbstractContinuousFlow)
         return eqx.filter((flow.velocity(mu, t), flow.noise(mu, t)), eqx.is_array)
 
     program = jax.make_jaxpr(rates)(jnp.zeros((), mu.dtype)).jaxpr
@@ -106,6 +156,17 @@ class ScheduledResets(AbstractJumpFlow):
     resetting: ResettingFlow
     ends: Float[Array, " K+1"]
     last: Float[Array, "K ..."]
+
+    def __check_init__(self) -> None:
+        instance(self, "resetting", self.resetting, ResettingFlow, "a ResettingFlow")
+        shape(self, "ends", self.ends, ("K + 1",))
+        increasing(self, "ends", self.ends)
+        intervals = np.shape(self.ends)[0] - 1
+        if np.ndim(self.last) == 0 or np.shape(self.last)[0] != intervals:
+            raise ValueError(
+                f"ScheduledResets: expected last of shape ({intervals}, ...), a row "
+                f"for every interval of ends, found {np.shape(self.last)}."
+            )
 
     def separable(self, mu: Any) -> bool:
         return self.resetting.separable(mu)
@@ -149,6 +210,10 @@ class PoissonMomentFlow(AbstractContinuousFlow):
     at every time for linear ``flow`` (the law itself is not Gaussian). For a quadratic
     energy the stationary mean is ridge regression anchored at o with penalty r.
 
+    Raises:
+        TypeError: ``flow`` is none without jumps.
+        ValueError: a negative rate, or an origin that is not finite or no ``(d,)``.
+
     Reference: Evans, Majumdar, PRL 106 (2011), equation (2), moments of it.
     """
 
@@ -156,12 +221,19 @@ class PoissonMomentFlow(AbstractContinuousFlow):
     rate: Float[Array, ""] = eqx.field(converter=real_field("rate"))
     origin: Float[Array, " d"] = eqx.field(converter=real_field("origin"))
 
+    def __check_init__(self) -> None:
+        check_flow(self, self.flow)
+        check_scalar(self, "rate", self.rate)
+        shape(self, "origin", self.origin, ("d",))
+        finite(self, "origin", self.origin)
+
     def separable(self, mu: Any) -> bool:
         return self.flow.separable(mu)
 
     def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
         if not isinstance(mu, Gaussian):
             raise UnsupportedMeasureError(self, mu, "Gaussian")
+        shape(self, "origin", self.origin, (mu.dim,))
         mean, cov = self.flow.velocity(mu, t)
         away = mu.mean - self.origin
         return (
@@ -182,10 +254,19 @@ class AgedFlow(AbstractContinuousFlow):
     flow: AbstractContinuousFlow
     ages: Float[Array, "*shape"]
 
+    def __check_init__(self) -> None:
+        check_flow(self, self.flow)
+        non_negative(self, "ages", self.ages)
+
     def separable(self, mu: Any) -> bool:
         return self.flow.separable(mu)
 
     def _times(self, factor: Array, rate: Array) -> Array:
+        if factor.shape != rate.shape[: factor.ndim]:
+            raise ValueError(
+                "AgedFlow: expected ages of one for every particle, found shape "
+                f"{factor.shape} for rates of shape {rate.shape}."
+            )
         return factor.reshape(factor.shape + (1,) * (rate.ndim - factor.ndim)) * rate
 
     def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:

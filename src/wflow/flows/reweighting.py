@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax.nn import logsumexp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
+from wflow.checks import instance, shape, within
 from wflow.energies import KLDivergence
 from wflow.measures import (
     Gaussian,
@@ -20,9 +21,9 @@ from wflow.measures import (
 from .base import (
     AbstractJumpFlow,
     Strength,
-    as_strength,
     check_strength,
     strength_at,
+    strength_field,
 )
 
 
@@ -54,15 +55,11 @@ class ReweightingFlow(AbstractJumpFlow):
     """
 
     energy: KLDivergence
-    rate: Strength = eqx.field(converter=as_strength, default=1.0)
+    rate: Strength = strength_field("rate", default=1.0)
     resample_below: float | None = eqx.field(static=True, default=None)
 
     def __check_init__(self) -> None:
-        if not isinstance(self.energy, KLDivergence):
-            raise TypeError(
-                "ReweightingFlow: expected energy to be a KLDivergence, found "
-                f"{type(self.energy).__name__}."
-            )
+        instance(self, "energy", self.energy, KLDivergence, "a KLDivergence")
         check_strength(self, "rate", self.rate)
         check_share(self, self.resample_below)
 
@@ -73,6 +70,14 @@ class ReweightingFlow(AbstractJumpFlow):
     @property
     def random(self) -> bool:
         return self.resample_below is not None
+
+    def log_density_at(self, mu: Any, t: ArrayLike) -> Array | None:
+        match mu:
+            case Particles():
+                return self.energy.differential(mu, t).w
+            case Grid():
+                return mu.evaluate(self.energy.log_density)
+        return None
 
     def jump(self, mu: Any, t: ArrayLike, dt: ArrayLike, key: PRNGKeyArray) -> Any:
         c = -jnp.expm1(-strength_at(self.rate, t, mu.dtype) * dt)
@@ -122,8 +127,6 @@ def check_share(owner: object, share: float | None) -> None:
     Raises:
         ValueError: it is outside.
     """
-    if share is not None and not 0 <= share <= 1:
-        raise ValueError(
-            f"{type(owner).__name__}: expected resample_below in [0, 1] or None, found "
-            f"{share}."
-        )
+    if share is not None:
+        shape(owner, "resample_below", share, ())
+        within(owner, "resample_below", share, 0, 1)

@@ -4,6 +4,7 @@ from typing import Any
 
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
+from wflow.checks import instance
 from wflow.measures import Traced, UnsupportedMeasureError
 
 from .base import AbstractContinuousFlow
@@ -16,9 +17,15 @@ class TracerFlow(AbstractContinuousFlow):
 
     In Wasserstein's geometry $\dot q = -\nabla\frac{\delta F}{\delta\mu}(q)$. Energy
     and dissipation are those of the particles.
+
+    Raises:
+        TypeError: ``flow`` is no ``GradientFlow``.
     """
 
     flow: GradientFlow
+
+    def __check_init__(self) -> None:
+        instance(self, "flow", self.flow, GradientFlow, "a GradientFlow")
 
     def _inner(self, mu: Any) -> Any:
         if not isinstance(mu, Traced):

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PRNGKeyArray
 
+from wflow.checks import function
 from wflow.kernels import Gaussian as GaussianKernel
 from wflow.kernels import log_matvec
 from wflow.measures import Particles, UnsupportedMeasureError
@@ -15,9 +16,10 @@ from wflow.measures import Particles, UnsupportedMeasureError
 from .base import (
     AbstractJumpFlow,
     Strength,
-    as_strength,
     check_strength,
+    one_log_density,
     strength_at,
+    strength_field,
 )
 from .reweighting import check_share, reweighted
 
@@ -40,16 +42,18 @@ class TransitionMixtureFlow(AbstractJumpFlow):
 
     Raises:
         ValueError: a negative strength, or a share outside [0, 1].
+        TypeError: ``log_density`` is no function.
 
     Reference: Crucinio, Pathiraja, arXiv:2506.05905, algorithm 1.
     """
 
     log_density: Callable[[Array], Array]
-    alpha: Strength = eqx.field(converter=as_strength, default=1.0)
-    beta: Strength = eqx.field(converter=as_strength, default=1.0)
+    alpha: Strength = strength_field("alpha", default=1.0)
+    beta: Strength = strength_field("beta", default=1.0)
     resample_below: float | None = eqx.field(static=True, default=0.5)
 
     def __check_init__(self) -> None:
+        function(self, "log_density", self.log_density, "one point")
         check_strength(self, "alpha", self.alpha)
         check_strength(self, "beta", self.beta)
         check_share(self, self.resample_below)
@@ -58,18 +62,23 @@ class TransitionMixtureFlow(AbstractJumpFlow):
         del mu
         return False
 
+    def log_density_at(self, mu: Any, t: ArrayLike) -> Array | None:
+        del t
+        return jax.vmap(self.log_density)(mu.x)
+
     def jump(
         self, mu: Any, t: ArrayLike, dt: ArrayLike, key: PRNGKeyArray
     ) -> Particles:
         if not isinstance(mu, Particles):
             raise UnsupportedMeasureError(self, mu, "Particles")
         noise_key, resampling_key = jax.random.split(key)
+        log_density = one_log_density(self, self.log_density)
         alpha, beta = (strength_at(s, t, mu.dtype) for s in (self.alpha, self.beta))
         std = jnp.sqrt(2 * alpha * dt)
-        centres = mu.x + alpha * dt * jax.vmap(jax.grad(self.log_density))(mu.x)
+        centres = mu.x + alpha * dt * jax.vmap(jax.grad(log_density))(mu.x)
         x = centres + std * jax.random.normal(noise_key, mu.x.shape, mu.dtype)
         log_rho = log_matvec(GaussianKernel(std), x, centres, mu.w)
-        excess = log_rho - jax.vmap(self.log_density)(x)
+        excess = log_rho - jax.vmap(log_density)(x)
         moved = mu.with_state((x, mu.logw))
         gain = jnp.expm1(-beta * dt) * excess
         return reweighted(moved, gain, self.resample_below, resampling_key)

@@ -7,9 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
-from wflow.checks import real_field
+from wflow.checks import known, real_field
 from wflow.flows import AbstractContinuousFlow
-from wflow.flows.renewal.base import known
 from wflow.measures import Particles, UnsupportedMeasureError
 
 

@@ -5,9 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from wflow.checks import to_real
+from wflow.checks import known, to_real
 from wflow.flows import AbstractRenewalLaw
-from wflow.flows.renewal.base import known
 
 
 # Relative size of what counts as rounding in a curvature, and in its range.

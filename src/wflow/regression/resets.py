@@ -10,13 +10,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray, PyTree
 
+from wflow.checks import known
 from wflow.flows import (
     AbstractContinuousFlow,
     AbstractRenewalLaw,
     KnownResets,
     ResettingFlow,
 )
-from wflow.flows.renewal.base import known
 from wflow.measures import Point, UnsupportedMeasureError
 from wflow.solve import solve
 

@@ -7,8 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from wflow.checks import real_field
-from wflow.flows.renewal.base import known
+from wflow.checks import known, real_field
 
 from .search import Law, SpectralFilter, best_mean
 

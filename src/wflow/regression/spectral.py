@@ -9,8 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from wflow.checks import real_field, to_real
-from wflow.flows.renewal.base import known
+from wflow.checks import known, real_field, to_real
 
 from .search import SpectralFilter, best_mean
 

@@ -15,6 +15,7 @@ from wflow.flows import AbstractContinuousFlow, KineticTerm
 from .leapfrog import DampedLeapfrog
 from .noise import StepNoise
 from .results import RESULTS
+from .steps import is_finite
 
 
 class Method(NamedTuple):
@@ -24,12 +25,6 @@ class Method(NamedTuple):
     controller: diffrax.AbstractStepSizeController | None
     adjoint: diffrax.AbstractAdjoint
     max_steps: int
-
-
-def is_finite(state: PyTree[Array]) -> Bool[Array, ""]:
-    """Whether every entry of a state is finite."""
-    leaves = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(state)]
-    return jnp.all(jnp.stack(leaves))
 
 
 def step_times(
@@ -46,7 +41,8 @@ def step_times(
 class Integrated(NamedTuple):
     """States at the saved times, how the solve ended, when, and in how many steps.
 
-    ``stopped`` says whether a stopping condition ended it; None where there was none.
+    ``last`` is the state that it ended in, where that is known. ``stopped`` says
+    whether a stopping condition ended it; None where there was none.
     """
 
     states: PyTree[Array]
@@ -54,6 +50,41 @@ class Integrated(NamedTuple):
     time: Float[Array, ""]
     counts: dict[str, Array]
     stopped: Bool[Array, ""] | None = None
+    last: PyTree[Array] = None
+
+
+def since(term: diffrax.AbstractTerm, origin: Float[Array, ""]) -> diffrax.AbstractTerm:
+    """A term whose time is counted from ``origin``."""
+    if isinstance(term, diffrax.MultiTerm):
+        return diffrax.MultiTerm(*(since(one, origin) for one in term.terms))
+    if not isinstance(term, diffrax.ODETerm | diffrax.ControlTerm):
+        return _Since(term, origin)
+    field = term.vector_field
+    # Solvers look at the type of a term.
+    return eqx.tree_at(
+        lambda one: one.vector_field,
+        term,
+        lambda t, y, args: field(origin + t, y, args),
+    )
+
+
+class _Since(diffrax.AbstractTerm):
+    """Any term whose time is counted from ``origin``; of noise, the field alone."""
+
+    term: diffrax.AbstractTerm
+    origin: Float[Array, ""]
+
+    def vf(self, t: Any, y: Any, args: Any) -> Any:
+        return self.term.vf(self.origin + t, y, args)
+
+    def contr(self, t0: Any, t1: Any, **kwargs: Any) -> Any:
+        return self.term.contr(t0, t1, **kwargs)
+
+    def prod(self, vf: Any, control: Any) -> Any:
+        return self.term.prod(vf, control)
+
+    def vf_prod(self, t: Any, y: Any, args: Any, control: Any) -> Any:
+        return self.term.vf_prod(self.origin + t, y, args, control)
 
 
 # A stopping condition: (flow, measure, time) to a number that falls through zero.
@@ -63,6 +94,7 @@ Stop = Callable[[Any, Any, Any], Any]
 def integrate(
     flow: AbstractContinuousFlow,
     mu: Any,
+    origin: Float[Array, ""],
     t0: Float[Array, ""],
     t1: Float[Array, ""],
     save: Float[Array, " T"],
@@ -75,17 +107,20 @@ def integrate(
 ) -> Integrated:
     """Solve ``flow`` from ``mu`` on ``[t0, t1]``; nothing is raised.
 
-    ``steps`` are the fixed steps' times; None is the method's own controller. After
-    ``stop`` the saved states are the one where it stopped.
+    All times are counted from ``origin``, which flow and ``stop`` see added to them:
+    that of the whole solve keeps its digits wherever it lies. ``steps`` are the fixed
+    steps' times; None is the method's own controller. After ``stop`` the saved states
+    are the one where it stopped.
     """
     direction = t1 - t0
-    noisy = flow.noise(mu, t0) is not None
+    noisy = flow.noise(mu, origin + t0) is not None
     if isinstance(method.solver, DampedLeapfrog):
-        terms = KineticTerm(flow, mu, key=key if noisy else None)
+        terms = KineticTerm(flow, mu, key=key if noisy else None, origin=origin)
     elif not noisy:
-        terms = flow.terms(mu)
+        terms = since(flow.terms(mu), origin)
     elif steps is not None:
-        terms = flow.terms(mu, StepNoise(ts=steps, like=mu.state, key=key))
+        noise = StepNoise(ts=steps, like=mu.state, key=key)
+        terms = since(flow.terms(mu, noise), origin)
     else:
         terms = flow.terms(
             mu,
@@ -98,9 +133,10 @@ def integrate(
                 levy_area=_levy_area(method.solver),
             ),
         )
+        terms = since(terms, origin)
     already, event, saved_at = None, None, save
     if stop is not None:
-        already, condition = _stopping(stop, flow, mu, t0)
+        already, condition = _stopping(stop, flow, mu, origin, t0)
         # Bracketed by the step on which it fell through zero; scaled to start at one.
         tol = float(jnp.finfo(mu.dtype).eps) ** 0.75
         event = diffrax.Event(
@@ -123,7 +159,7 @@ def integrate(
             subs=(
                 diffrax.SubSaveAt(ts=saved_at),
                 diffrax.SubSaveAt(t1=True, fn=lambda t, y, args: t),
-                *([] if stop is None else [diffrax.SubSaveAt(t1=True)]),
+                diffrax.SubSaveAt(t1=True),
             )
         ),
         stepsize_controller=(
@@ -136,18 +172,21 @@ def integrate(
         progress_meter=progress or diffrax.NoProgressMeter(),
     )
     saved: Any = solution.ys
-    states, reached, *last = saved
+    states, reached, last = saved
     time = reached[-1]
+    end = jax.tree.map(lambda row: row[-1], last)
     result = RESULTS.promote(solution.result)
+    if steps is None:
+        none = (time == t0) & (result != RESULTS.successful)
+        result = RESULTS.where(none, RESULTS.no_first_step, result)
     names = ("num_steps", "num_accepted_steps", "num_rejected_steps")
     counts = {name: solution.stats[name] for name in names}
     if stop is None:
         result = RESULTS.where(
             result == RESULTS.event_occurred, RESULTS.nonfinite_state, result
         )
-        return Integrated(states, result, time, counts)
+        return Integrated(states, result, time, counts, None, end)
     fired: Any = solution.event_mask
-    end = jax.tree.map(lambda row: row[-1], last[0])
     finite = is_finite(end)
     stopped = already | (fired & finite)
     result = RESULTS.where(fired & ~finite, RESULTS.nonfinite_state, result)
@@ -159,14 +198,18 @@ def integrate(
         end,
         states,
     )
-    return Integrated(states, result, time, counts, stopped)
+    return Integrated(states, result, time, counts, stopped, end)
 
 
 def _stopping(
-    stop: Stop, flow: Any, mu: Any, t0: Float[Array, ""]
+    stop: Stop,
+    flow: Any,
+    mu: Any,
+    origin: Float[Array, ""],
+    t0: Float[Array, ""],
 ) -> tuple[Bool[Array, ""], Callable[..., Array]]:
     """Whether a stopping condition holds at the start, and as one of Diffrax."""
-    start = jnp.asarray(stop(flow, mu, t0))
+    start = jnp.asarray(stop(flow, mu, origin + t0))
     if start.shape != () or not jnp.issubdtype(start.dtype, jnp.floating):
         raise ValueError(
             "solve: expected stop to give one floating-point number, found "
@@ -177,7 +220,7 @@ def _stopping(
     size = jax.lax.stop_gradient(size).astype(mu.dtype)
 
     def condition(t: Any, y: Any, args: Any, **kwargs: Any) -> Array:
-        value = stop(flow, mu.with_state(y), t) / size
+        value = stop(flow, mu.with_state(y), origin + t) / size
         # Diffrax wants the default precision here, whatever that of the state is.
         return jnp.where(is_finite(y), value, -1).astype(jnp.result_type(float))
 
@@ -208,6 +251,7 @@ def _levy_area(solver: diffrax.AbstractSolver) -> Any:
 def advance(
     flow: AbstractContinuousFlow,
     mu: Any,
+    origin: Float[Array, ""],
     t: Float[Array, ""],
     h: Float[Array, ""],
     method: Method,
@@ -218,7 +262,9 @@ def advance(
     # wants the ends of the steps to be those of the solve.
     steps = jax.lax.optimization_barrier(jnp.stack([t, t + h]))
     t, end = steps
-    states = integrate(flow, mu, t, end, steps[1:], steps, None, method, key).states
+    states = integrate(
+        flow, mu, origin, t, end, steps[1:], steps, None, method, key
+    ).states
     return mu.with_state(jax.tree.map(lambda leaf: leaf[0], states))
 
 

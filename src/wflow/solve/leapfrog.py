@@ -7,8 +7,10 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow.checks import count, finite, function, instance, non_negative, one_of, shape
 from wflow.flows import (
     ForceScaling,
     KineticTerm,
@@ -18,6 +20,7 @@ from wflow.flows import (
     particle_force,
     split_growth,
 )
+from wflow.flows.kinetic import FORCE_SCALINGS
 from wflow.measures import Particles, Phase, mean_decay
 
 
@@ -52,10 +55,27 @@ def leapfrog_step(
     $c = m h/2 + 1 - m$ (the unified force only), of order 1 for $\gamma > 0$.
 
     ``force`` is evaluated once, at the new positions. ``kicks`` are random increments
-    of the velocity in the two halves (Langevin dynamics).
+    of the velocity in the two halves (Langevin dynamics). Shapes are checked, and what
+    is known outside ``jit`` of h and friction.
+
+    Raises:
+        TypeError: ``force`` is no function, ``state`` no ``KineticState``.
+        ValueError: h is not finite, a negative friction, an unknown ``force_scaling``.
 
     Reference: Guan, Atanackovic, Neklyudov, arXiv:2605.08550 (integrator of its code).
     """
+    owner = "leapfrog_step"
+    function(owner, "force", force, "positions")
+    instance(owner, "state", state, KineticState, "a KineticState")
+    _check_step(owner, h)
+    shape(owner, "friction", friction, ())
+    non_negative(owner, "friction", friction)
+    one_of(owner, "force_scaling", force_scaling, FORCE_SCALINGS)
+    instance(owner, "consistent", consistent, bool, "True or False")
+    friction = jnp.asarray(friction)
+    _check_state(owner, state)
+    if kicks is not None:
+        shape(owner, "kicks", kicks, (2, *np.shape(state.x)))
     return _step(
         lambda x, logw: force(x),
         None,
@@ -107,6 +127,9 @@ class DampedLeapfrog(diffrax.AbstractSolver):
 
     consistent: bool = eqx.field(static=True, default=True)
 
+    def __check_init__(self) -> None:
+        instance(self, "consistent", self.consistent, bool, "True or False")
+
     term_structure: ClassVar = diffrax.AbstractTerm
     interpolation_cls: ClassVar = diffrax.LocalLinearInterpolation
 
@@ -129,7 +152,7 @@ class DampedLeapfrog(diffrax.AbstractSolver):
         term, direction = self._unwrap(terms)
         law = term.mu.with_state(y0).measure
         flow, _ = split_growth(term.flow)
-        force = particle_force(flow.energy, law, direction * t0)
+        force = particle_force(flow.energy, law, term.origin + direction * t0)
         return force, jnp.zeros((), jnp.int32)
 
     def step(
@@ -156,10 +179,11 @@ class DampedLeapfrog(diffrax.AbstractSolver):
         kicks = None
         if term.key is not None:
             kicks = flow.kicks(phase, h, jax.random.fold_in(term.key, count))
-        middle = direction * (t0 + t1) / 2
+        middle = term.origin + direction * (t0 + t1) / 2
+        end = term.origin + direction * t1
         state = _step(
             lambda x, logw: particle_force(
-                flow.energy, phase.measure.with_state((x, logw)), direction * t1
+                flow.energy, phase.measure.with_state((x, logw)), end
             ),
             None if growth is None else lambda x: growth.rates(x, middle),
             KineticState(x, v, force, logw),
@@ -192,6 +216,25 @@ def _force(
     return particle_force(flow.energy, law.with_state((x, logw)), t)
 
 
+def _check_flow(owner: str, flow: Any) -> None:
+    """Refuse what has no second-order motion of particles."""
+    what = "a LagrangianFlow, or the sum of one and a GrowthFlow"
+    instance(owner, "flow", flow, LagrangianFlow | SumFlow, what)
+    instance(owner, "flow", split_growth(flow)[0], LagrangianFlow, what)
+
+
+def _check_step(owner: str, h: Any) -> None:
+    shape(owner, "h", h, ())
+    finite(owner, "h", h)
+
+
+def _check_state(owner: str, state: KineticState) -> None:
+    """Refuse arrays of a state that do not go together."""
+    shape(owner, "state.x", state.x, ("n", "d"))
+    for name in ("v", "force"):
+        shape(owner, f"state.{name}", getattr(state, name), np.shape(state.x))
+
+
 def start_rollout(
     flow: LagrangianFlow | SumFlow,
     mu: Phase,
@@ -199,7 +242,19 @@ def start_rollout(
     *,
     stop_gradient_force: bool = False,
 ) -> KineticState:
-    """The state at the start of a rollout of Particles; see ``rollout``."""
+    """The state at the start of a rollout of Particles; see ``rollout``.
+
+    Raises:
+        TypeError: ``flow`` or ``mu`` is not what it should be.
+        ValueError: t is not one finite number.
+    """
+    owner = "start_rollout"
+    _check_flow(owner, flow)
+    instance(owner, "mu", mu, Phase, "a Phase of Particles")
+    instance(owner, "mu.measure", mu.measure, Particles, "Particles")
+    instance(owner, "stop_gradient_force", stop_gradient_force, bool, "True or False")
+    shape(owner, "t", t, ())
+    finite(owner, "t", t)
     law = mu.measure
     moving, growth = split_growth(flow)
     force = _force(moving, law, law.x, None, t, stop_gradient_force)
@@ -223,12 +278,26 @@ def rollout(
     The same map as ``solve`` with ``DampedLeapfrog``, as a bare scan that keeps only
     the states in reverse mode and recomputes the rest: it compiles and runs several
     times faster, for training. ``flow`` is a ``LagrangianFlow``, or the sum of one and
-    a ``GrowthFlow``; ``law`` gives the weights of particles that do not grow. Nothing
-    is checked.
+    a ``GrowthFlow``; ``law`` gives the weights of particles that do not grow. Whether
+    the state stays finite is not checked: this is for compiled loops.
 
     ``stop_gradient_force=True`` drops the force's derivative in the positions, as the
     published training does: the gradient is then not that of the loss.
+
+    Raises:
+        TypeError: a part is not what it should be, or ``num_steps`` not whole.
+        ValueError: it is negative; t or h, where known, is not finite.
     """
+    _check_flow("rollout", flow)
+    instance("rollout", "law", law, Particles, "Particles")
+    instance("rollout", "state", state, KineticState, "a KineticState")
+    _check_state("rollout", state)
+    count("rollout", "num_steps", num_steps, least=0)
+    shape("rollout", "t", t, ())
+    finite("rollout", "t", t)
+    _check_step("rollout", h)
+    instance("rollout", "consistent", consistent, bool, "True or False")
+    instance("rollout", "stop_gradient_force", stop_gradient_force, bool, "a bool")
     t, h = jnp.asarray(t, state.x.dtype), jnp.asarray(h, state.x.dtype)
     moving, growth = split_growth(flow)
 

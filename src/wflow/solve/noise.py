@@ -8,12 +8,18 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from wflow.checks import increasing, random_key, shape
+
 
 class StepNoise(diffrax.AbstractBrownianPath):
     """Brownian increments over the steps of a fixed grid.
 
     The increment of a step is drawn with its number folded into the key: nothing is
     stored, and every adjoint sees the same path. Only whole steps can be asked for.
+
+    Raises:
+        TypeError: ``key`` is no random key.
+        ValueError: ``ts`` that do not increase.
     """
 
     ts: Float[Array, " steps"]
@@ -23,6 +29,11 @@ class StepNoise(diffrax.AbstractBrownianPath):
     levy_area: type[diffrax.BrownianIncrement] = eqx.field(
         static=True, default=diffrax.BrownianIncrement
     )
+
+    def __check_init__(self) -> None:
+        shape(self, "ts", self.ts, ("steps",))
+        increasing(self, "ts", self.ts)
+        random_key(self, "key", self.key)
 
     @property
     def t0(self) -> Any:

@@ -4,9 +4,15 @@ import diffrax
 
 
 class RESULTS(diffrax.RESULTS):  # pyright: ignore[reportGeneralTypeIssues]
-    """Diffrax's results, and the end of a fixed-step solve in nan or infinity."""
+    """Diffrax's results, the end of a fixed-step solve in nan or infinity, that of an
+    adaptive one which never began, and a density that is nan.
+    """
 
     nonfinite_state = "The state became nan or infinite."
+    no_first_step = (
+        "No first step was accepted, however short: the velocity at the start is nan "
+        "or infinite, or dt0 or the tolerances do not fit."
+    )
 
 
 class SolveError(RuntimeError):

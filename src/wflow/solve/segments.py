@@ -24,10 +24,10 @@ from .integrate import (
     Method,
     advance,
     integrate,
-    is_finite,
     step_times,
 )
 from .results import RESULTS
+from .steps import is_finite
 
 
 def split(
@@ -45,8 +45,9 @@ def split(
                 jumps.append(part)
             case _:
                 continuous.append(part)
-    whole = continuous[0] if len(continuous) == 1 else SumFlow(tuple(continuous))
-    return (whole if continuous else None), tuple(jumps)
+    if len(continuous) > 1:
+        continuous = [SumFlow(tuple(continuous))]
+    return (continuous[0] if continuous else None), tuple(jumps)
 
 
 def scan_segments(
@@ -92,24 +93,33 @@ def scan_segments(
     )
 
 
+def _jump(
+    jump: AbstractJumpFlow, mu: Any, origin: Array, t: Array, h: Array, key: Any
+) -> Any:
+    """The jumps of ``[t, t + h]``; drawn clocks count from ``origin`` as t does."""
+    at = t if isinstance(jump, ScheduledResets) else origin + t
+    return jump.jump(mu, at, h, key)
+
+
 def strang_step(
     continuous: AbstractContinuousFlow | None,
     jumps: tuple[AbstractJumpFlow, ...],
     method: Method,
+    origin: Float[Array, ""],
 ) -> Callable[[Any, Array, Array, PRNGKeyArray], Any]:
     """One step of the splitting: continuous, jumps, the same backwards."""
 
     def step(mu: Any, t: Array, h: Array, key: PRNGKeyArray) -> Any:
         keys = iter(jax.random.split(key, 2 * len(jumps) + 1))
         if continuous is not None:
-            mu = advance(continuous, mu, t, h / 2, method, next(keys))
+            mu = advance(continuous, mu, origin, t, h / 2, method, next(keys))
         for jump in jumps[:-1]:
-            mu = jump.jump(mu, t, h / 2, next(keys))
-        mu = jumps[-1].jump(mu, t, h, next(keys))
+            mu = _jump(jump, mu, origin, t, h / 2, next(keys))
+        mu = _jump(jumps[-1], mu, origin, t, h, next(keys))
         for jump in reversed(jumps[:-1]):
-            mu = jump.jump(mu, t + h / 2, h / 2, next(keys))
+            mu = _jump(jump, mu, origin, t + h / 2, h / 2, next(keys))
         if continuous is not None:
-            mu = advance(continuous, mu, t + h / 2, h / 2, method, next(keys))
+            mu = advance(continuous, mu, origin, t + h / 2, h / 2, method, next(keys))
         return mu
 
     return step
@@ -119,15 +129,16 @@ def lie_step(
     continuous: AbstractContinuousFlow | None,
     jumps: tuple[AbstractJumpFlow, ...],
     method: Method,
+    origin: Float[Array, ""],
 ) -> Callable[[Any, Array, Array, PRNGKeyArray], Any]:
     """One step of the splitting: continuous, then each jump, whole."""
 
     def step(mu: Any, t: Array, h: Array, key: PRNGKeyArray) -> Any:
         keys = iter(jax.random.split(key, len(jumps) + 1))
         if continuous is not None:
-            mu = advance(continuous, mu, t, h, method, next(keys))
+            mu = advance(continuous, mu, origin, t, h, method, next(keys))
         for jump in jumps:
-            mu = jump.jump(mu, t, h, next(keys))
+            mu = _jump(jump, mu, origin, t, h, next(keys))
         return mu
 
     return step
@@ -136,6 +147,7 @@ def lie_step(
 def with_clocks(
     jumps: tuple[AbstractJumpFlow, ...],
     mu: Any,
+    origin: Float[Array, ""],
     ends: Float[Array, " K+1"],
     substeps: int,
     key: PRNGKeyArray,
@@ -150,7 +162,7 @@ def with_clocks(
     key, clocks = jax.random.split(key)
     halves = step_times(ends, (2 * substeps,) * (ends.shape[0] - 1))
     drawn = tuple(
-        jump.schedule(mu, halves, jax.random.fold_in(clocks, number))
+        jump.since(origin).schedule(mu, halves, jax.random.fold_in(clocks, number))
         if isinstance(jump, ResettingFlow)
         else jump
         for number, jump in enumerate(jumps)
@@ -172,7 +184,7 @@ def aged_step(
         if num_steps is not None:
             steps = jnp.linspace(zero, one, num_steps + 1, dtype=h.dtype)
         states = integrate(
-            aged, start, zero, one, one[None], steps, None, method, key
+            aged, start, zero, zero, one, one[None], steps, None, method, key
         ).states
         return start.with_state(jax.tree.map(lambda leaf: leaf[0], states))
 

@@ -5,8 +5,10 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float
 
+from wflow.checks import function as check_function
 from wflow.flows import AbstractFlow
 
 from .results import RESULTS
@@ -16,10 +18,12 @@ class Solution(eqx.Module):
     """A solution at the saved times.
 
     ``measures`` is the measure with a leading axis of times on every array;
-    ``solution[k]`` is one of them. ``result`` says how the solve ended and ``stats``
-    how it went: the ``solver``, ``num_steps`` (accepted and rejected ones apart) and
-    ``time_reached``. ``stopped`` says whether the condition ``stop`` of the solve was
-    met; the saved times after that are the time of stopping, the measures that of then.
+    ``solution[k]`` is one of them. ``times`` are those asked for, in the precision of
+    the measure; so far from zero that this blurs them, and outside ``jit``, in double
+    precision. ``result`` says how the solve ended and ``stats`` how it went: the
+    ``solver``, ``num_steps`` (accepted and rejected ones apart) and ``time_reached``.
+    ``stopped`` says whether the condition ``stop`` of the solve was met; the saved
+    times after that are the time of stopping, the measures that of then.
     """
 
     times: Float[Array, " T"]
@@ -46,8 +50,18 @@ class Solution(eqx.Module):
         return self.times.shape[0]
 
     def evaluate(self, function: Callable[[Any, Array], Any]) -> Any:
-        """``function(measure, t)`` at every saved time, stacked."""
-        return _evaluate(function, self.measures, self.times)
+        """``function(measure, t)`` at every saved time, stacked.
+
+        Raises:
+            TypeError: ``function`` is none.
+        """
+        check_function("Solution.evaluate", "function", function, "a measure and t")
+        return _evaluate(function, self.measures, self._clock)
+
+    @property
+    def _clock(self) -> Array:
+        """The saved times in the precision of the measures."""
+        return jnp.asarray(self.times, self.measures.dtype)
 
     @property
     def energy(self) -> Float[Array, " T"]:
@@ -56,12 +70,12 @@ class Solution(eqx.Module):
         Raises:
             TypeError: the flow has no one energy (a sum of flows, a flow with jumps).
         """
-        return _evaluate(_value, self.measures, self.times, self._continuous())
+        return _evaluate(_value, self.measures, self._clock, self._continuous())
 
     @property
     def dissipation(self) -> Float[Array, " T"]:
         """Minus the energy's rate of change; errors as ``energy``."""
-        return _evaluate(_dissipation, self.measures, self.times, self._continuous())
+        return _evaluate(_dissipation, self.measures, self._clock, self._continuous())
 
     def _continuous(self) -> AbstractFlow:
         if not hasattr(self.flow, "value"):

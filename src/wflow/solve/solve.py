@@ -1,7 +1,7 @@
 """The one entry to the solvers."""
 
-import math
-from typing import Any, Literal
+import dataclasses
+from typing import Any, Literal, get_args, get_origin
 
 import diffrax
 import equinox as eqx
@@ -10,6 +10,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike, Float, PRNGKeyArray
 
+from wflow.checks import (
+    cast,
+    count,
+    function,
+    instance,
+    known,
+    one_of,
+    plain_errors,
+    random_key,
+)
 from wflow.flows import (
     AbstractContinuousFlow,
     AbstractFlow,
@@ -18,9 +28,11 @@ from wflow.flows import (
     ResettingFlow,
     split_growth,
 )
+from wflow.flows.resetting import looks_at_time
 from wflow.measures import AbstractMeasure, Particles, Phase
 from wflow.parameters import unwrap
 
+from .causes import cause
 from .integrate import Integrated, Method, Stop, integrate, step_times
 from .leapfrog import DampedLeapfrog
 from .results import RESULTS, SolveError
@@ -33,10 +45,10 @@ from .segments import (
     with_clocks,
 )
 from .solution import Solution
+from .steps import FiniteSteps, since
+from .times import Times, check_first_step, read_times, step_counts
 
 
-# Fixed steps of a solve whose dt0 is not given.
-_DEFAULT_STEPS = 100
 # Relative and absolute tolerance of adaptive solves, by precision.
 _TOLERANCES = {4: (1e-4, 1e-6), 8: (1e-7, 1e-9)}
 
@@ -111,83 +123,151 @@ def solve(
             outside ``jit``.
         SolveError: the solve ended early; the sentence says when.
     """
-    if not isinstance(mu0, AbstractMeasure):
-        raise TypeError(
-            f"solve: expected mu0 to be a measure, found {type(mu0).__name__}."
-        )
-    if isinstance(adjoint, diffrax.BacksolveAdjoint):
-        raise ValueError(
-            "solve: BacksolveAdjoint is refused: on contracting flows its backward "
-            "solve loses the early trajectory and the gradient is silently wrong. Use "
-            "RecursiveCheckpointAdjoint, DirectAdjoint or ForwardMode."
-        )
-    if splitting not in ("strang", "lie"):
-        raise ValueError(
-            f"solve: expected splitting 'strang' or 'lie', found {splitting!r}."
-        )
+    _check_parts(flow, mu0, solver, stepsize_controller, adjoint, key, stop, progress)
+    one_of("solve", "splitting", splitting, ("strang", "lie"))
+    one_of("solve", "throw", throw, (True, False))
+    count("solve", "max_steps", max_steps)
+    check_first_step(dt0)
+    if jnp.finfo(mu0.dtype).bits < 32:
+        # Times, tolerances and sums of small steps need more digits than half has.
+        options = {
+            "times": times,
+            "solver": solver,
+            "dt0": dt0,
+            "stepsize_controller": stepsize_controller,
+            "adjoint": adjoint,
+            "key": key,
+            "splitting": splitting,
+            "stop": stop,
+            "max_steps": max_steps,
+            "throw": throw,
+            "progress": progress,
+        }
+        whole = solve(flow, cast(mu0, jnp.float32), t0, t1, **options)
+        return dataclasses.replace(whole, measures=cast(whole.measures, mu0.dtype))
     dtype = mu0.dtype
-    flow = _cast(unwrap(flow), dtype)
-    if isinstance(times, list | tuple):
-        traced = any(isinstance(time, jax.core.Tracer) for time in times)
-        times = jnp.stack(list(times)) if traced else np.asarray(times)
-    knots = _knots(t0, t1, times)
-    start, end = jnp.asarray(t0, dtype), jnp.asarray(t1, dtype)
-    save = end[None] if times is None else jnp.asarray(times, dtype)
+    when = read_times(t0, t1, times, dtype)
+    flow = cast(unwrap(flow), dtype)
 
     method, fixed = _method(
-        flow, mu0, solver, dt0, stepsize_controller, adjoint, max_steps
+        flow, mu0, solver, dt0, stepsize_controller, adjoint, max_steps, when
     )
     continuous, jumps = split(flow)
     if jumps and stop is not None:
         raise ValueError(
             f"solve: stop= is for flows without jumps, found {type(flow).__name__}."
         )
-    stop = _cast(unwrap(stop), dtype)
+    stop = cast(unwrap(stop), dtype)
     random = any(jump.random for jump in jumps) or (
-        continuous is not None and continuous.noise(mu0, start) is not None
+        continuous is not None and continuous.noise(mu0, when.origin) is not None
     )
     if random and key is None:
         raise ValueError(f"solve: {type(flow).__name__} is random; it needs a key.")
     if jumps and key is None:
         # Folded and split along the way, and used by no one.
         key = jax.random.key(0)
-    if jumps and (knots is None or knots[0] > knots[-1]):
+    if jumps and (when.known is None or when.known[-1] < 0):
         raise ValueError("solve: flows with jumps need t0 < t1, known outside jit.")
-    counts = _step_counts(knots, dt0) if fixed else None
-    first = None if dt0 is None else jnp.asarray(dt0, dtype)
+    counts = step_counts(when, dt0, dtype) if fixed else None
+    _check_resolved(flow, mu0, when, counts)
+    first = None if dt0 is None else jnp.asarray(dt0, dtype) * jnp.sign(when.span)
     if progress is True:
         progress = diffrax.TqdmProgressMeter()
-    done = _solve(
-        flow,
-        mu0,
-        start,
-        end,
-        save,
-        first,
-        counts,
-        method,
-        splitting,
-        key,
-        progress or None,
-        stop,
-    )
+    with plain_errors():
+        done = _solve(
+            flow,
+            mu0,
+            when.origin,
+            when.span,
+            when.save,
+            first,
+            counts,
+            method,
+            splitting,
+            key,
+            progress or None,
+            stop,
+        )
     measures = _stack(mu0, done.states)
     result = done.result
     name = type(method.solver).__name__
     if throw:
-        measures = _raise(measures, done, name, start, end)
-    counts_and_time = {**done.counts, "time_reached": done.time}
-    stopped = jnp.asarray(False) if done.stopped is None else done.stopped
-    after = stopped & ((save - done.time) * jnp.sign(end - start) >= 0)
-    save = jnp.where(after, done.time, save)
-    return Solution(save, measures, result, flow, counts_and_time, name, stopped)
+        measures = _raise(measures, done, method, when, flow, mu0)
+    counts_and_time = {**done.counts, "time_reached": when.at(done.time)}
+    asked = when.asked
+    if done.stopped is None:
+        stopped = jnp.asarray(False)
+    else:
+        stopped = done.stopped
+        after = stopped & ((when.save - done.time) * jnp.sign(when.span) >= 0)
+        asked = jnp.where(after, when.at(done.time), asked)
+    return Solution(asked, measures, result, flow, counts_and_time, name, stopped)
+
+
+def _check_parts(
+    flow: Any,
+    mu0: Any,
+    solver: Any,
+    controller: Any,
+    adjoint: Any,
+    key: Any,
+    stop: Any,
+    progress: Any,
+) -> None:
+    """Refuse what is not of the kind that the argument is for."""
+    instance("solve", "flow", flow, AbstractFlow, "a flow")
+    instance("solve", "mu0", mu0, AbstractMeasure, "a measure")
+    if solver is not None:
+        kind = diffrax.AbstractSolver
+        instance("solve", "solver", solver, kind, "a solver of Diffrax, or None")
+    if controller is not None:
+        kind = diffrax.AbstractStepSizeController
+        what = "a step size controller of Diffrax, or None"
+        instance("solve", "stepsize_controller", controller, kind, what)
+    if adjoint is not None:
+        kind = diffrax.AbstractAdjoint
+        instance("solve", "adjoint", adjoint, kind, "an adjoint of Diffrax, or None")
+    if isinstance(adjoint, diffrax.BacksolveAdjoint):
+        raise ValueError(
+            "solve: BacksolveAdjoint is refused: on contracting flows its backward "
+            "solve loses the early trajectory and the gradient is silently wrong. Use "
+            "RecursiveCheckpointAdjoint, DirectAdjoint or ForwardMode."
+        )
+    if key is not None:
+        random_key("solve", "key", key)
+    if stop is not None:
+        function("solve", "stop", stop, "a flow, a measure and a time")
+    if not isinstance(progress, bool):
+        kind = diffrax.AbstractProgressMeter
+        instance("solve", "progress", progress, kind, "True, False or a Diffrax meter")
+
+
+def _check_resolved(
+    flow: AbstractFlow, mu: AbstractMeasure, when: Times, counts: Any
+) -> None:
+    """Refuse a law that depends on time where its precision merges the steps' times."""
+    if when.known is None or when.start is None:
+        return
+    gaps = np.abs(np.diff(when.known))
+    steps = (1,) * len(gaps) if counts is None else counts
+    shortest = min(gap / n for gap, n in zip(gaps, steps, strict=True) if gap * n > 0)
+    if counts is None:
+        shortest = min(shortest, abs(when.known[-1]) / 100)
+    latest = max(abs(when.start), abs(when.start + when.known[-1]))
+    place = float(jnp.finfo(mu.dtype).eps) * latest
+    if place > shortest and looks_at_time(flow, mu):
+        raise ValueError(
+            f"solve: {type(flow).__name__} depends on time, and {mu.dtype.name} tells "
+            f"times around {latest:.12g} apart by {place:.3g} only; count times from a "
+            "later origin, or take float64."
+        )
 
 
 @eqx.filter_jit
 def _solve(
     flow: Any,
     mu: Any,
-    start: Any,
+    origin: Any,
     end: Any,
     save: Any,
     dt0: Any,
@@ -198,6 +278,8 @@ def _solve(
     progress: Any,
     stop: Any,
 ) -> Integrated:
+    """The whole solve, in time since ``origin``."""
+    start = jnp.zeros_like(end)
     knots = jnp.concatenate([start[None], save, end[None]])
     if isinstance(flow, AbstractContinuousFlow):
         steps = None
@@ -205,20 +287,20 @@ def _solve(
             kept, ends = _intervals(knots, counts)
             steps = step_times(ends, tuple(counts[k] for k in kept))
         return integrate(
-            flow, mu, start, end, save, steps, dt0, method, key, progress, stop
+            flow, mu, origin, start, end, save, steps, dt0, method, key, progress, stop
         )
     substeps = 1 if counts is None else max(counts)
     kept, ends = _intervals(knots, counts or (1,) * (len(knots) - 1))
     if isinstance(flow, ResettingFlow) and flow.separable(mu):
         key, clocks = jax.random.split(key)
-        resets = flow.schedule(mu, ends, clocks)
+        resets = flow.since(origin).schedule(mu, ends, clocks)
         step = aged_step(resets, method, None if counts is None else substeps)
         substeps = 1
     else:
         continuous, jumps = split(flow)
-        jumps, key = with_clocks(jumps, mu, ends, substeps, key)
+        jumps, key = with_clocks(jumps, mu, origin, ends, substeps, key)
         one_step = strang_step if splitting == "strang" else lie_step
-        step = one_step(continuous, jumps, method)
+        step = one_step(continuous, jumps, method, origin)
     done = scan_segments(step, mu, ends, substeps, key, progress)
     # Saved at t0: the start; and the last knot is t1, saved or not.
     last = np.searchsorted(kept, np.arange(len(save)), side="right")
@@ -244,6 +326,7 @@ def _method(
     controller: diffrax.AbstractStepSizeController | None,
     adjoint: diffrax.AbstractAdjoint | None,
     max_steps: int,
+    when: Times,
 ) -> tuple[Method, bool]:
     """The method, and whether its steps are fixed."""
     # Left to Diffrax, constant steps would end in nan and call it a success.
@@ -289,6 +372,12 @@ def _method(
             "solve: DampedLeapfrog has no error estimate; give dt0 instead of a "
             "stepsize_controller."
         )
+    _check_solver(solver, noisy)
+    if noisy and controller is not None and isinstance(solver, diffrax.Euler):
+        raise ValueError(
+            "solve: Euler's steps for noise are not adaptive; give dt0 instead of a "
+            "stepsize_controller."
+        )
     exact = isinstance(flow, ResettingFlow) and flow.separable(mu)
     splits = bool(jumps) and not exact
     needs_fixed = constant or noisy or splits or isinstance(solver, DampedLeapfrog)
@@ -298,57 +387,65 @@ def _method(
     if controller is None and not fixed:
         rtol, atol = _TOLERANCES[mu.dtype.itemsize]
         controller = diffrax.PIDController(rtol, atol)
+    if controller is not None:
+        controller = since(controller, when)
+    if isinstance(controller, diffrax.AbstractAdaptiveStepSizeController):
+        controller = FiniteSteps(controller)
+    if isinstance(solver, diffrax.AbstractImplicitSolver):
+        solver = _reachable(solver, controller, mu.dtype)
     adjoint = adjoint or diffrax.RecursiveCheckpointAdjoint()
     return Method(solver, None if fixed else controller, adjoint, max_steps), fixed
 
 
-def _known(value: Any) -> np.ndarray | None:
-    """A value that is known outside ``jit``, under differentiation too; else None."""
-    if isinstance(value, jax.core.Tracer):
-        value = jax.lax.stop_gradient(value)
-    return None if isinstance(value, jax.core.Tracer) else np.asarray(value, float)
-
-
-def _knots(t0: ArrayLike, t1: ArrayLike, times: ArrayLike | None) -> np.ndarray | None:
-    """Start, saved times and end, checked where they are known; else None."""
-    start, end = _known(t0), _known(t1)
-    save = end if times is None else _known(times)
-    if start is None or save is None or end is None:
-        return None
-    if save.ndim > 1 or save.size == 0:
-        raise ValueError(f"solve: expected times of shape (T,), found {save.shape}.")
-    if start == end:
-        raise ValueError(f"solve: t0 and t1 are both {start}.")
-    knots = np.concatenate([np.ravel(part) for part in (start, save, end)])
-    gaps = np.diff(knots) * np.sign(end - start)
-    if not (np.isfinite(knots).all() and (gaps >= 0).all() and (gaps[1:-1] > 0).all()):
-        raise ValueError(
-            f"solve: expected times in strict order between t0 = {start} and "
-            f"t1 = {end}, found {save.tolist()}."
-        )
-    return knots
-
-
-def _step_counts(knots: np.ndarray | None, dt0: ArrayLike | None) -> tuple[int, ...]:
-    largest = None if dt0 is None else _known(dt0)
-    if knots is None or (dt0 is not None and largest is None):
-        raise ValueError(
-            "solve: the number of fixed steps depends on t0, t1, times and dt0, which "
-            "must be known outside jit; or pass a stepsize_controller."
-        )
-    if largest is None:
-        largest = abs(knots[-1] - knots[0]) / _DEFAULT_STEPS
-    if not largest > 0:
-        raise ValueError(f"solve: expected dt0 > 0, found {largest}.")
-    gaps = np.abs(np.diff(knots))
-    # A gap of whole steps is not lengthened by rounding.
-    return tuple(math.ceil(gap / largest * (1 - 1e-6)) for gap in gaps)
-
-
-def _cast(flow: Any, dtype: Any) -> Any:
-    return jax.tree.map(
-        lambda leaf: leaf.astype(dtype) if eqx.is_inexact_array(leaf) else leaf, flow
+def _check_solver(solver: diffrax.AbstractSolver, noisy: bool) -> None:
+    """Refuse a solver for equations of another structure than flows have."""
+    structure: Any = solver.term_structure
+    if (get_origin(structure) or structure) is diffrax.MultiTerm:
+        (inside,) = get_args(structure)
+        wanted = [get_origin(part) or part for part in get_args(inside)]
+        kinds = (diffrax.ODETerm, diffrax.ControlTerm)
+        fits = len(wanted) == len(kinds) and all(map(issubclass, kinds, wanted))
+        if fits and noisy:
+            return
+        what = "flows with noise" if fits else "equations of another structure"
+    elif structure is diffrax.AbstractTerm:
+        return
+    else:
+        what = "equations of another structure"
+    raise ValueError(
+        f"solve: expected a solver for this flow, found {type(solver).__name__}, which "
+        f"is for {what}."
     )
+
+
+def _reachable(
+    solver: diffrax.AbstractImplicitSolver,
+    controller: diffrax.AbstractStepSizeController | None,
+    dtype: Any,
+) -> diffrax.AbstractImplicitSolver:
+    """An implicit solver whose roots can be found to its tolerance.
+
+    Diffrax asks for a hundredth of the steps' tolerances, which in single precision is
+    less than rounding: then no step is ever accepted.
+    """
+    finder: Any = solver.root_finder
+    if known(finder.rtol) is not None and known(finder.atol) is not None:
+        return solver
+    if not isinstance(controller, diffrax.AbstractAdaptiveStepSizeController):
+        raise ValueError(
+            f"solve: {type(solver).__name__} is implicit, and its roots have the "
+            "tolerances of the steps; give a stepsize_controller instead of dt0, or "
+            "the solver a root_finder with rtol and atol."
+        )
+    rtol, atol = known(controller.rtol), known(controller.atol)
+    kappa = known(getattr(finder, "kappa", None))
+    if rtol is None or atol is None or kappa is None:
+        return solver
+    tolerance = max(float(min(rtol, atol)), 1e-300)
+    least = 10 * float(jnp.finfo(dtype).eps) / tolerance
+    if least <= kappa:
+        return solver
+    return eqx.tree_at(lambda s: s.root_finder.kappa, solver, min(least, 1.0))
 
 
 @eqx.filter_jit
@@ -357,7 +454,9 @@ def _stack(mu: Any, states: Any) -> Any:
     return eqx.filter_vmap(lambda state: mu.with_state(state))(states)
 
 
-def _raise(measures: Any, done: Integrated, solver: str, start: Any, end: Any) -> Any:
+def _raise(
+    measures: Any, done: Integrated, method: Method, when: Times, flow: Any, mu0: Any
+) -> Any:
     """Refuse a solve that ended early, in a sentence where its outcome is known."""
     try:
         successful = bool(done.result == RESULTS.successful)
@@ -365,9 +464,12 @@ def _raise(measures: Any, done: Integrated, solver: str, start: Any, end: Any) -
         return done.result.error_if(measures, done.result != RESULTS.successful)
     if successful:
         return measures
-    reason = RESULTS[done.result]
+    solver, controller = type(method.solver).__name__, method.controller
+    time, steps = float(done.time), int(done.counts["num_steps"])
+    reason = cause(flow, mu0, when.origin, done.last, controller)
+    reason = reason or RESULTS[done.result]
     raise SolveError(
-        f"{reason} {solver} stopped at t = {float(done.time):.6g} after "
-        f"{int(done.counts['num_steps'])} steps, on the way from {float(start):.6g} to "
-        f"{float(end):.6g}. Pass throw=False to look at what was reached."
+        f"{reason} {solver} stopped at t = {when.told(time)} after {steps} steps, on "
+        f"the way from {when.told(0.0)} to {when.told(float(when.span))}. Pass "
+        "throw=False to look at what was reached."
     )

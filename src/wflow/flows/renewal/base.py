@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, Self
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from wflow.parameters import Learnable
+from wflow.checks import positive, shape
 
 
 # Halvings of a bracket of e^{+-50} around the mean: to the last bit.
@@ -20,26 +19,15 @@ _HALVINGS = 64
 _LOG_RANGE = 50.0
 
 
-def known(value: Any) -> np.ndarray | None:
-    """A number that can be looked at; None where it is traced or yet to be learned."""
-    if isinstance(value, jax.core.Tracer | Learnable | jax.ShapeDtypeStruct):
-        return None
-    return np.asarray(value) if eqx.is_array_like(value) else None
-
-
 def check_positive(owner: object, **values: Any) -> None:
-    """Refuse parameters that are not positive and finite.
+    """Refuse parameters that are not one positive, finite number each.
 
     Raises:
         ValueError: one is not.
     """
     for name, value in values.items():
-        found = known(value)
-        if found is not None and not ((found > 0) & np.isfinite(found)).all():
-            raise ValueError(
-                f"{type(owner).__name__}: expected {name} > 0 and finite, found "
-                f"{found}."
-            )
+        shape(owner, name, value, ())
+        positive(owner, name, value)
 
 
 class AbstractResetTimes(eqx.Module):
@@ -55,6 +43,11 @@ class AbstractResetTimes(eqx.Module):
         gradient.
         """
 
+    def since(self, t0: ArrayLike) -> "AbstractResetTimes":
+        """The same where times are counted from ``t0``; clocks start there anyway."""
+        del t0
+        return self
+
 
 class AbstractRenewalLaw(AbstractResetTimes):
     r"""The law of the time $T > 0$ between resets, independent from one to the next.
@@ -66,8 +59,9 @@ class AbstractRenewalLaw(AbstractResetTimes):
     its rest by $h(\mu) = 1 - \ell(\mu)$ in a direction of curvature $\mu$. (For a
     periodic law: at a uniform phase, or averaged over time.)
 
-    Arguments $s, \mu, a \geq 0$ and $u \in (0, 1)$ are arrays, elementwise; parameters
-    may be swept and differentiated.
+    Arguments $s, \mu, a \geq 0$ and $u \in (0, 1)$ are arrays, elementwise, and not
+    checked, since they come from inside of compiled loops; parameters may be swept and
+    differentiated.
 
     Reference: Asmussen, Applied Probability and Queues (2003), V.3 (stationary age);
     the filter is derived from it.

@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from wflow.checks import real_field
+from wflow.checks import known, real_field, shape
 from wflow.measures import linear_decay, mean_decay, quadratic_decay
 
-from .base import AbstractRenewalLaw, check_positive, known
+from .base import AbstractRenewalLaw, check_positive
 
 
 class Deterministic(AbstractRenewalLaw):
@@ -80,6 +80,7 @@ class Uniform(AbstractRenewalLaw):
     high: Float[Array, ""] = eqx.field(converter=real_field("high"))
 
     def __check_init__(self) -> None:
+        shape(self, "low", self.low, ())
         check_positive(self, high=self.high)
         low, high = known(self.low), known(self.high)
         if low is None or high is None:

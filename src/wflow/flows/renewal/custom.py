@@ -9,9 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from wflow.checks import real_field
+from wflow.checks import function, known, real_field
 
-from .base import AbstractRenewalLaw, inverse_survival, known, open_uniform
+from .base import (
+    AbstractRenewalLaw,
+    check_positive,
+    inverse_survival,
+    open_uniform,
+)
 from .rules import average
 
 
@@ -71,7 +76,9 @@ class Custom(AbstractRenewalLaw):
     Raises:
         ValueError: a survival that does not fall from one to zero, jumps at zero (an
             atom: the filter would not tend to one as $1/(\mu\tau)$), has no finite
-            mean, or is not smooth enough for the quadrature.
+            mean, or is not smooth enough for the quadrature; a stretch that is not
+            positive.
+        TypeError: ``function`` is none.
     """
 
     function: Callable[[Array], Array]
@@ -84,6 +91,7 @@ class Custom(AbstractRenewalLaw):
         Raises:
             ValueError: it does not integrate to one, and as above.
         """
+        function(cls.__name__, "density", density, "an age")
         table = TabulatedSurvival.of(density, jnp.result_type(float))
         total = known(table.values[0])
         if total is not None and not abs(total - 1) < 1e-5:
@@ -93,6 +101,8 @@ class Custom(AbstractRenewalLaw):
         return cls(table)
 
     def __check_init__(self) -> None:
+        function(self, "function", self.function, "an age")
+        check_positive(self, stretch=self.stretch)
         logs = _logs(_TRAPEZOIDS, self._dtype)
         curve = known(self.function(jnp.exp(logs)))
         if curve is None:

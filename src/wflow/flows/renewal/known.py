@@ -3,17 +3,32 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from wflow.checks import real_field
+from wflow.checks import known, real_field, within
 
 from .base import AbstractResetTimes
 
 
 class KnownResets(AbstractResetTimes):
-    """Resets at ``epochs``, padded by infinity: one row of times for every clock."""
+    """Resets at ``epochs``, padded by infinity: one row of times for every clock.
+
+    Raises:
+        ValueError: an epoch that is nan or minus infinity, or not a row of them.
+    """
 
     epochs: Float[Array, "*shape m"] = eqx.field(converter=real_field("epochs"))
+
+    def __check_init__(self) -> None:
+        if np.ndim(known(self.epochs)) == 0 and known(self.epochs) is not None:
+            raise ValueError(
+                "KnownResets: expected epochs of shape (..., m), found one number."
+            )
+        within(self, "epochs", self.epochs, -np.inf, np.inf, closed="high")
+
+    def since(self, t0: ArrayLike) -> "KnownResets":
+        return KnownResets(self.epochs - jnp.asarray(t0, self.epochs.dtype))
 
     def last_resets(
         self, key: PRNGKeyArray, ends: Float[Array, " K+1"], shape: tuple[int, ...]

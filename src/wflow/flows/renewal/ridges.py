@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from wflow.checks import real_field
+from wflow.checks import known, positive, real_field, shape
 
-from .base import AbstractRenewalLaw, check_positive, known, open_uniform, stopped
+from .base import AbstractRenewalLaw, check_positive, open_uniform, stopped
 from .rules import average, gamma_rule
 
 
@@ -92,7 +92,8 @@ class HyperExponential(AbstractRenewalLaw):
     rates: Float[Array, " m"] = eqx.field(converter=real_field("rates"))
 
     def __check_init__(self) -> None:
-        check_positive(self, rates=self.rates)
+        shape(self, "rates", self.rates, ("m",))
+        positive(self, "rates", self.rates)
         weights, rates = known(self.weights), known(self.rates)
         if weights is None:
             return
@@ -178,6 +179,7 @@ class Lomax(AbstractRenewalLaw):
 
     def __check_init__(self) -> None:
         check_positive(self, mean=self.mean)
+        shape(self, "alpha", self.alpha, ())
         alpha = known(self.alpha)
         if alpha is not None and not ((alpha > 1) & np.isfinite(alpha)).all():
             raise ValueError(

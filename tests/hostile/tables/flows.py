@@ -1,0 +1,286 @@
+"""Laws of motion and of reset times: made, and asked once for what they do."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tests.hostile.engine import (
+    Argument,
+    array,
+    choice,
+    count,
+    entry,
+    given,
+    non_negative,
+    part,
+    positive,
+)
+from wflow import flows
+from wflow.energies import KDE, KLDivergence, Potential
+from wflow.geometries import Wasserstein
+from wflow.measures import Gaussian, Particles, Phase, Traced, Travelled
+
+
+ROOM = "wflow.flows"
+
+X = np.random.default_rng(0).normal(size=(5, 2))
+CLOUD = Particles.from_samples(X)
+PHASE = Phase(CLOUD, jnp.asarray(X[::-1]))
+LAW = Gaussian(jnp.zeros(2), jnp.eye(2))
+KEY = jax.random.key(0)
+
+
+def half_square(x):
+    return x @ x / 2
+
+
+def target(x):
+    return -x @ x / 2
+
+
+def nowhere(x):
+    return jnp.nan * x[0]
+
+
+def vector(x):
+    return x
+
+
+ENERGY = Potential(half_square)
+KL = KLDivergence(target, KDE(0.5, form="plug_in"))
+DECAY = flows.GradientFlow(ENERGY, Wasserstein())
+RESETS = flows.ResettingFlow(DECAY, flows.Exponential(1.0), jnp.zeros(2))
+ENDS = jnp.array([0.0, 0.5, 1.0])
+
+CONTRACT = "an abstract contract"
+NUMBER = {"fine": "nan"}
+
+
+def energy_part():
+    return part(ENERGY)
+
+
+def moved(law, mu=CLOUD):
+    """A flow once made, and its first velocity or jump."""
+    if isinstance(law, flows.AbstractJumpFlow):
+        return law, law.jump(mu, 0.0, 0.1, KEY)
+    return law, law.velocity(mu, 0.0)
+
+
+def made(kind, mu=CLOUD):
+    """A class that is made, and used."""
+
+    def call(**options):
+        return moved(kind(**options), mu)
+
+    call.is_class = True
+    return call
+
+
+def sum_of(parts):
+    return moved(flows.SumFlow(parts))
+
+
+def split_of(parts):
+    return flows.SplitFlow(parts)
+
+
+def from_density(density):
+    return flows.Custom.from_density(density).mean
+
+
+def neural(dim, width, depth, time_dim, key):
+    rate = flows.NeuralRate(dim, width=width, depth=depth, time_dim=time_dim, key=key)
+    return rate(jnp.ones(2), 0.5)
+
+
+def rate_of(law, at):
+    """Everything that a law of reset times answers, at one point."""
+    return law, law.survival(at), law.filter(at), law.laplace(at), law.mean_age
+
+
+def law_of(kind):
+    def call(**options):
+        return rate_of(kind(**options), jnp.asarray(0.7))
+
+    call.is_class = True
+    return call
+
+
+TABLE = {
+    "AbstractContinuousFlow": CONTRACT,
+    "AbstractFlow": CONTRACT,
+    "AbstractJumpFlow": CONTRACT,
+    "AbstractRenewalLaw": CONTRACT,
+    "AbstractResetTimes": CONTRACT,
+    "ForceScaling": "an alias of types",
+    "Strength": "an alias of types",
+    "AgedFlow": entry(
+        made(flows.AgedFlow),
+        flow=part(DECAY),
+        ages=array(np.full(5, 0.3), fine="zero"),
+    ),
+    "ArcLengthFlow": entry(
+        made(flows.ArcLengthFlow, Travelled(LAW)),
+        flow=part(DECAY),
+    ),
+    "BirthDeathFlow": entry(
+        made(flows.BirthDeathFlow), energy=part(KL), rate=non_negative(1.0)
+    ),
+    "Custom": entry(
+        law_of(flows.Custom),
+        function=Argument(
+            lambda a: jnp.exp(-a),
+            {
+                "text": "spoilt",
+                "none": None,
+                "nan": lambda a: jnp.nan * a,
+                "shape": lambda a: a[:3],
+                "rising": jnp.exp,
+            },
+            words=("survival",),
+        ),
+        stretch=positive(1.0),
+    ),
+    "Custom.from_density": entry(
+        from_density,
+        density=given(
+            lambda a: jnp.exp(-a), text="spoilt", none=None, nan=lambda a: jnp.nan * a
+        ),
+    ),
+    "Deterministic": entry(law_of(flows.Deterministic), mean=positive(1.0)),
+    "Exponential": entry(law_of(flows.Exponential), rate=positive(1.0)),
+    "Gamma": entry(law_of(flows.Gamma), mean=positive(1.0), shape=positive(2.0)),
+    "GradientFlow": entry(
+        made(flows.GradientFlow), energy=part(ENERGY), geometry=part(Wasserstein())
+    ),
+    "GrowthFlow": entry(
+        made(flows.GrowthFlow),
+        rate=given(
+            lambda x, t: x[0],
+            text="spoilt",
+            none=None,
+            other=1.5,
+            shape=lambda x, t: x,
+        ),
+    ),
+    "HyperExponential": entry(
+        law_of(flows.HyperExponential),
+        weights=array([0.3, 0.7], fine=()),
+        rates=array([1.0, 2.0], fine=()),
+    ),
+    "InverseGaussian": entry(
+        law_of(flows.InverseGaussian), mean=positive(1.0), shape=positive(2.0)
+    ),
+    "KineticTerm": entry(
+        flows.KineticTerm, flow=part(flows.LagrangianFlow(ENERGY)), mu=part(PHASE)
+    ),
+    "KnownResets": entry(
+        flows.KnownResets,
+        epochs=array([0.3, 0.8], fine=("inf", "shape", "short", "empty"), finite="inf"),
+    ),
+    "LagrangianFlow": entry(
+        made(flows.LagrangianFlow, PHASE),
+        energy=part(ENERGY),
+        friction=non_negative(0.5),
+        force_scaling=choice("unified"),
+    ),
+    "LangevinFlow": entry(
+        made(flows.LangevinFlow, PHASE),
+        energy=part(ENERGY),
+        temperature=non_negative(1.0),
+        friction=non_negative(0.5),
+    ),
+    "LogNormal": entry(
+        law_of(flows.LogNormal), mean=positive(1.0), sigma=positive(0.5)
+    ),
+    "Lomax": entry(law_of(flows.Lomax), mean=positive(1.0), alpha=positive(3.0)),
+    "MetropolisLangevinFlow": entry(
+        made(flows.MetropolisLangevinFlow),
+        log_density=given(target, text="spoilt", none=None, other=1.5, shape=vector),
+        alpha=non_negative(0.5),
+    ),
+    "NeuralRate": entry(
+        neural,
+        dim=given(2, zero=0, negative=-1, fraction=2.5, text="spoilt"),
+        width=count(4),
+        depth=count(1, fine="zero"),
+        time_dim=count(2, fine="zero"),
+        key=given(
+            KEY, text="spoilt", none=None, number=0, several=jax.random.split(KEY)
+        ),
+    ),
+    "NoiseInjectionFlow": entry(
+        made(flows.NoiseInjectionFlow),
+        energy=part(ENERGY),
+        level=non_negative(0.5),
+        geometry=part(Wasserstein()),
+    ),
+    "PoissonMomentFlow": entry(
+        made(flows.PoissonMomentFlow, LAW),
+        flow=part(DECAY),
+        rate=non_negative(1.0),
+        origin=array([0.3, 0.4]),
+    ),
+    "ResettingFlow": entry(
+        made(flows.ResettingFlow),
+        flow=part(DECAY),
+        law=part(flows.Exponential(1.0)),
+        origin=array([0.3, 0.4]),
+    ),
+    "ReweightingFlow": entry(
+        made(flows.ReweightingFlow),
+        energy=part(KL),
+        rate=non_negative(1.0),
+        resample_below=given(
+            0.5, nan=jnp.nan, negative=-0.1, above=1.1, text="spoilt", shape=np.ones(2)
+        ),
+    ),
+    "ScheduledResets": entry(
+        flows.ScheduledResets,
+        resetting=part(RESETS),
+        ends=array(ENDS, fine=()),
+        last=given(jnp.full((2, 5), -jnp.inf), shape=jnp.zeros((3, 5)), number=1.0),
+    ),
+    "SplitFlow": entry(
+        split_of,
+        parts=given((DECAY, RESETS), text="spoilt", empty=(), other=(DECAY, 1.5)),
+    ),
+    "SumFlow": entry(
+        sum_of,
+        parts=given((DECAY, DECAY), text="spoilt", empty=(), other=(DECAY, 1.5)),
+    ),
+    "TracerFlow": entry(
+        made(flows.TracerFlow, Traced(CLOUD, jnp.asarray(X))), flow=part(DECAY)
+    ),
+    "TransitionMixtureFlow": entry(
+        made(flows.TransitionMixtureFlow),
+        log_density=given(target, text="spoilt", none=None, other=1.5),
+        alpha=given(0.5, nan=jnp.nan, negative=-1.0, text="spoilt", shape=np.ones(3)),
+        beta=non_negative(1.0),
+    ),
+    "Uniform": entry(law_of(flows.Uniform), low=non_negative(0.5), high=positive(1.0)),
+    "Weibull": entry(law_of(flows.Weibull), mean=positive(1.0), shape=positive(2.0)),
+    "force_factor": entry(
+        flows.force_factor,
+        friction=non_negative(0.5, fine="shape"),
+        force_scaling=choice("inertial"),
+    ),
+    "particle_force": entry(
+        flows.particle_force,
+        energy=part(ENERGY),
+        mu=part(CLOUD),
+        t=0.0,
+    ),
+    "safe_sqrt": entry(
+        flows.safe_sqrt,
+        square=array([0.3, 0.8], fine=("shape", "short", "empty")),
+    ),
+    "split_growth": entry(flows.split_growth, flow=part(DECAY)),
+    "strength_at": entry(
+        flows.strength_at,
+        strength=given(0.5, text="spoilt", none=None),
+        t=0.0,
+        dtype=jnp.float64,
+    ),
+}

@@ -1,0 +1,147 @@
+"""The entry to the solvers, and the leapfrog."""
+
+import diffrax
+import jax
+import numpy as np
+
+from tests.hostile.engine import array, choice, count, entry, given, number, part
+from wflow.energies import Potential
+from wflow.flows import GradientFlow, LagrangianFlow, LangevinFlow
+from wflow.geometries import Wasserstein
+from wflow.measures import Particles, Phase
+from wflow.solve import (
+    DampedLeapfrog,
+    KineticState,
+    StepNoise,
+    leapfrog_step,
+    rollout,
+    solve,
+    start_rollout,
+)
+
+
+ROOM = "wflow.solve"
+
+X = np.random.default_rng(0).normal(size=(4, 2))
+CLOUD = Particles.from_samples(X)
+PHASE = Phase.at_rest(CLOUD)
+KEY = jax.random.key(0)
+STATE = KineticState(CLOUD.x, 0 * CLOUD.x, -CLOUD.x)
+KEYS = {"text": "spoilt", "number": 0, "several": jax.random.split(KEY)}
+
+
+def half_square(x):
+    return x @ x / 2
+
+
+DECAY = GradientFlow(Potential(half_square), Wasserstein())
+NOISY = LangevinFlow(Potential(half_square), 1.0)
+KINETIC = LagrangianFlow(Potential(half_square))
+
+
+def last_x(flow, mu0, t0, t1, **options):
+    return solve(flow, mu0, t0, t1, **options)[-1].x
+
+
+def at_the_end(flow, mu0, t0, t1, **options):
+    return solve(flow, mu0, t0, t1, **options)[-1].measure.x
+
+
+def evaluated(function):
+    return solve(DECAY, CLOUD, 0.0, 1.0).evaluate(function)
+
+
+TABLE = {
+    "RESULTS": "constants: how a solve can end",
+    "SolveError": "an exception",
+    "KineticState": "a named tuple of arrays; looked at where it is used",
+    "Solution": "what solve gives back",
+    "Solution.evaluate": entry(
+        evaluated, function=given(lambda mu, t: mu.mean * t, text="spoilt", none=None)
+    ),
+    "DampedLeapfrog": entry(
+        DampedLeapfrog, consistent=given(True, text="spoilt", none=None, number=0.5)
+    ),
+    "StepNoise": entry(
+        StepNoise,
+        ts=array([0.0, 0.5, 1.0], fine="short"),
+        like=CLOUD.x,
+        key=given(KEY, **KEYS),
+    ),
+    "leapfrog_step": entry(
+        leapfrog_step,
+        force=given(lambda x: -x, text="spoilt", none=None, other=1.5),
+        state=part(STATE),
+        h=number(0.1),
+        friction=given(
+            0.5, nan=np.nan, inf=np.inf, negative=-1.0, shape=np.ones(3), text="spoilt"
+        ),
+        force_scaling=choice("unified"),
+        consistent=choice(True),
+        kicks=array(np.zeros((2, 4, 2)), fine=("nan", "inf")),
+    ),
+    "start_rollout": entry(
+        start_rollout,
+        flow=part(KINETIC),
+        mu=part(PHASE),
+        t=number(0.0),
+        stop_gradient_force=choice(False),
+    ),
+    "rollout": entry(
+        rollout,
+        flow=part(KINETIC),
+        law=part(CLOUD),
+        state=part(STATE),
+        t=number(0.0),
+        h=number(0.1),
+        num_steps=count(2, fine="zero"),
+        consistent=choice(True),
+        stop_gradient_force=choice(False),
+    ),
+    "solve": entry(
+        last_x,
+        flow=part(DECAY),
+        mu0=part(CLOUD),
+        t0=number(0.0),
+        t1=number(1.0, fine=()),
+        times=array([0.5, 1.0], fine="short"),
+        solver=choice(diffrax.Tsit5(), fine="none"),
+        dt0=given(
+            0.25,
+            nan=np.nan,
+            inf=np.inf,
+            zero=0.0,
+            negative=-0.1,
+            tiny=1e-30,
+            text="spoilt",
+            complex=1j,
+            shape=np.ones(3),
+        ),
+        adjoint=choice(diffrax.DirectAdjoint(), fine="none"),
+        max_steps=count(100),
+        throw=choice(True),
+        splitting=choice("strang"),
+        progress=choice(False),
+    ),
+    "solve.adaptive": entry(
+        last_x,
+        flow=DECAY,
+        mu0=CLOUD,
+        t0=0.0,
+        t1=1.0,
+        stepsize_controller=choice(diffrax.PIDController(1e-3, 1e-5), fine="none"),
+        stop=given(
+            lambda flow, mu, t: 0.5 - t,
+            text="spoilt",
+            number=1.5,
+            shape=lambda flow, mu, t: mu.mean,
+        ),
+        max_steps=count(100),
+    ),
+    "solve.noise": entry(
+        last_x, flow=NOISY, mu0=CLOUD, t0=0.0, t1=1.0, dt0=0.5, key=given(KEY, **KEYS)
+    ),
+    "solve.kinetic": entry(
+        at_the_end, flow=part(KINETIC), mu0=part(PHASE), t0=number(0.0), t1=1.0, dt0=0.5
+    ),
+}
