@@ -122,9 +122,9 @@ def test_float32_and_vmap():
 
 def test_bad_input_is_named():
     log_density = TARGET.log_density
-    with pytest.raises(ValueError, match="alpha >= 0 and finite, found -1"):
+    with pytest.raises(ValueError, match="alpha >= 0, found -1"):
         TransitionMixtureFlow(log_density, -1.0)
-    with pytest.raises(ValueError, match="beta >= 0 and finite, found -2"):
+    with pytest.raises(ValueError, match="beta >= 0, found -2"):
         TransitionMixtureFlow(log_density, 1.0, -2.0)
     with pytest.raises(ValueError, match=r"resample_below in \[0, 1\].*found 2"):
         TransitionMixtureFlow(log_density, resample_below=2.0)

@@ -152,7 +152,7 @@ def test_refusals():
         solve(DECAY, CLOUD, 0.0, 1.0, times=[])
     with pytest.raises(ValueError, match=r"t0 and t1 are both 1\.0"):
         solve(DECAY, CLOUD, 1.0, 1.0)
-    with pytest.raises(ValueError, match="dt0 > 0 and finite, found 0.0"):
+    with pytest.raises(ValueError, match="dt0 > 0.*found 0.0"):
         solve(DECAY, CLOUD, 0.0, 1.0, dt0=0.0)
     with pytest.raises(ValueError, match="must be known outside jit"):
         jax.jit(lambda t1: solve(NOISY, CLOUD, 0.0, t1, key=KEY)[-1].x)(1.0)

@@ -390,7 +390,8 @@ def _method(
     if controller is not None:
         controller = since(controller, when)
     if isinstance(controller, diffrax.AbstractAdaptiveStepSizeController):
-        controller = FiniteSteps(controller)
+        # Its other fields are read off that one.
+        controller = FiniteSteps(controller=controller)  # pyright: ignore[reportCallIssue]
     if isinstance(solver, diffrax.AbstractImplicitSolver):
         solver = _reachable(solver, controller, mu.dtype)
     adjoint = adjoint or diffrax.RecursiveCheckpointAdjoint()

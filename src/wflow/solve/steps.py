@@ -46,7 +46,8 @@ class FiniteSteps(diffrax.AbstractAdaptiveStepSizeController):
 
     def wrap(self, direction: Any) -> "FiniteSteps":
         """Diffrax's preparation for a direction of time."""
-        return FiniteSteps(self.controller.wrap(direction))
+        wrapped = self.controller.wrap(direction)
+        return FiniteSteps(controller=wrapped)  # pyright: ignore[reportCallIssue]
 
     def init(self, *args: Any) -> tuple[Any, Any]:
         """The end of the first step, and the controller's state."""

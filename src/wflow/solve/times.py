@@ -41,7 +41,8 @@ class Times(NamedTuple):
 
     def at(self, since: Any) -> Any:
         """A time of the solve's own clock as one of the caller's."""
-        if isinstance(self.asked, np.ndarray) and not isinstance(since, Tracer):
+        blurred = isinstance(self.asked, np.ndarray) and not isinstance(since, Tracer)
+        if blurred and self.start is not None:
             return self.start + np.asarray(since, np.float64)
         return self.origin + since
 

@@ -47,6 +47,13 @@ def at_the_end(flow, mu0, t0, t1, **options):
     return solve(flow, mu0, t0, t1, **options)[-1].measure.x
 
 
+def grid_of(ts, like, key):
+    return StepNoise(ts, like, key).ts
+
+
+grid_of.is_class = True
+
+
 def evaluated(function):
     return solve(DECAY, CLOUD, 0.0, 1.0).evaluate(function)
 
@@ -63,7 +70,7 @@ TABLE = {
         DampedLeapfrog, consistent=given(True, text="spoilt", none=None, number=0.5)
     ),
     "StepNoise": entry(
-        StepNoise,
+        grid_of,
         ts=array([0.0, 0.5, 1.0], fine="short"),
         like=CLOUD.x,
         key=given(KEY, **KEYS),
