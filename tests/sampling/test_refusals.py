@@ -53,6 +53,7 @@ from wflow.sampling.privacy import (
     warm_start_bound,
     warm_start_kl,
 )
+from wflow.solve import solve
 
 
 KEY = jax.random.key(0)
@@ -130,7 +131,7 @@ def test_weight_outside_the_support_is_told_with_its_share(density):
         ALDI(0.2, 40),
         CBS(0.2, 10),
         SHK(0.2, 40, transport="langevin", reaction="none"),
-        MMDFlow(step=0.5, steps=40, bandwidth=1.0, noise=0.5),
+        MMDFlow(step=0.5, steps=40, bandwidth=0.1, ridge=1e-2, noise=0.5),
     ],
 )
 def test_every_method_that_leaves_the_support_tells(method):
@@ -478,3 +479,11 @@ def test_what_is_weighed_is_a_start():
     assert float(samples.weights[0]) == 0
     fixed = SHK(0.05, 2, density=KDE(0.5, "plug_in"))
     assert sample(normal, np.zeros((9, 2)), key=KEY, method=fixed).particles.std() > 0
+
+
+def test_starts_are_looked_at_by_whatever_solves_them():
+    far = lambda x: jnp.where(x[0] > 0, normal(x), -jnp.inf)
+    flow = MSIP(FredholmEmbedding(far), Kernel(0.5))
+    start = Particles.from_samples([[-2.0, 0.0], [-1.0, 0.0]])
+    with pytest.raises(ValueError, match="no particle sees the target"):
+        solve(flow, start, 0.0, 1.0)

@@ -29,6 +29,13 @@ class AbstractFlow(eqx.Module):
     def separable(self, mu: Any) -> bool:
         """Whether each particle of ``mu`` moves as if alone, at all times alike."""
 
+    def check(self, mu: Any) -> None:
+        """Refuse a start that cannot move as it should; ``solve`` asks before it runs.
+
+        Values are not looked at under ``jit``, nor by sums of flows.
+        """
+        del mu
+
     def __add__(self, other: "AbstractFlow") -> "AbstractFlow":
         if not isinstance(other, AbstractFlow):
             return NotImplemented

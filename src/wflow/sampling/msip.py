@@ -143,7 +143,7 @@ class MSIP(AbstractContinuousFlow):
         """The particles with their optimal weights; see ``optimal_quadrature``."""
         return quadrature_of(self.system, mu)
 
-    def check(self, mu: Particles) -> None:
+    def check(self, mu: Any) -> None:
         """Refuse a start that cannot move as it should. Nothing is done under ``jit``.
 
         Raises:

@@ -153,6 +153,7 @@ def solve(
         flow, mu0, solver, dt0, stepsize_controller, adjoint, max_steps, when
     )
     continuous, jumps = split(flow)
+    flow.check(mu0)
     if jumps and stop is not None:
         raise ValueError(
             f"solve: stop= is for flows without jumps, found {type(flow).__name__}."

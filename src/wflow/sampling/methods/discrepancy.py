@@ -99,9 +99,8 @@ class MeanShift(_Embedded):
             positive(self, "max_shift", self.max_shift, infinite=True)
 
     def flow(self, log_density: LogDensity, initial: Particles) -> MSIP:
-        flow = self._flow(log_density, 0.0)
-        flow.check(initial)
-        return flow
+        del initial
+        return self._flow(log_density, 0.0)
 
     def _flow(self, log_density: LogDensity, log_normaliser: ArrayLike) -> MSIP:
         kernel = GaussianKernel(self.bandwidth)
