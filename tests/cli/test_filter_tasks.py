@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from wflow.cli.filtering.filter_scores import level_shares
+from wflow.cli.filtering.filter_scores import level_shares, read_scores
 
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -29,6 +29,11 @@ def test_twin(run):
         assert metrics[f"failures_{name}"] == 0
         assert metrics[f"seconds_per_cycle_{name}"] > 0
     assert (out / "figures" / "scores_lorenz63.png").is_file()
+    scores = read_scores(out / "scores.csv")
+    assert set(scores["case"]) == {"lorenz63"}
+    assert list(scores["method"]) == ["enkf", "enkf", "particle", "particle"]
+    of_enkf = scores["rmse"][scores["method"] == "enkf"].mean()
+    np.testing.assert_allclose(of_enkf, metrics["rmse_enkf"])
 
 
 @pytest.mark.slow
@@ -72,6 +77,18 @@ def test_static(run):
     assert metrics["w1_gaussian_particle"] < 0.06
     assert metrics["w1_bimodal_particle"] < 0.1 < metrics["w1_bimodal_enkf"]
     assert (out / "figures" / "static.png").is_file()
+    scores = read_scores(out / "scores.csv")
+    assert set(scores["case"]) == {"r = 0.6", "lambda = 0.4, y = 1"}
+    assert set(scores["method"]) == {"particle", "enkf"}
+
+
+def test_scores_have_names(tmp_path):
+    table = tmp_path / "scores.csv"
+    table.write_text("case,method,rmse,failed\n12,enkf,0.5,-1\n12,a b,nan,3\n")
+    scores = read_scores(table)
+    assert list(scores["case"]) == ["12", "12"]
+    assert list(scores["method"]) == ["enkf", "a b"]
+    np.testing.assert_array_equal(scores["rmse"], [0.5, np.nan])
 
 
 def test_ranks_fill_bins_that_do_not_divide_them():

@@ -155,5 +155,5 @@ def test_rmse_and_dtypes():
     for value in all_scores(x, w):
         assert value.dtype == jnp.float32
         assert np.isfinite(value).all()
-    with pytest.raises(ValueError, match=r"weights of shape \(8,\), found \(3,\)"):
+    with pytest.raises(ValueError, match=r"weights of shape \(8,\), found .*\(3,\)"):
         crps(x, truth[0], jnp.ones(3))

@@ -303,13 +303,15 @@ def test_unequal_weights_are_resampled_for_methods_without_weights():
 def test_bad_input_is_named():
     model = SETTING.model
     good = TWIN.observed
-    with pytest.raises(ValueError, match=r"of shape \(3,\), found \(2,\)"):
+    with pytest.raises(ValueError, match="observations of 3 components.* found 2"):
         filter(model, EnKF(), good[:, :2], START, KEY)
     with pytest.raises(ValueError, match=r"\(T, p\), T >= 1, found \(3,\)"):
         filter(model, EnKF(), good[0], START, KEY)
     with pytest.raises(ValueError, match=r"\(T, p\), T >= 1, found \(0, 3\)"):
         filter(model, EnKF(), good[:0], START, KEY)
-    with pytest.raises(ValueError, match="observation 4 is infinite"):
+    with pytest.raises(
+        ValueError, match=r"observations finite, found inf at.*\(4, 0\)"
+    ):
         filter(model, EnKF(), good.at[4, 0].set(jnp.inf), START, KEY)
     with pytest.raises(ValueError, match=r"initial of shape \(n, d\) or Particles"):
         filter(model, EnKF(), good, START[0], KEY)
@@ -320,11 +322,11 @@ def test_bad_input_is_named():
     with pytest.raises(ValueError, match="expected a key"):
         filter(model, EnKF(), good, START)
     state = start(EnKF(), START, KEY)
-    with pytest.raises(ValueError, match=r"of shape \(3,\), found \(6, 3\)"):
+    with pytest.raises(ValueError, match=r"observed of shape \(p,\), found .*\(6, 3\)"):
         assimilate(model, EnKF(), state, good)
     with pytest.raises(ValueError, match="a state has its key"):
         filter(model, EnKF(), good, state, KEY)
-    with pytest.raises(ValueError, match="inflation > 0, found 0"):
+    with pytest.raises(ValueError, match="inflation > 0.*, found 0"):
         EnKF(0.0)
     with pytest.raises(ValueError, match="jitter >= 0"):
         ParticleFilter(jitter=-1.0)
@@ -347,9 +349,9 @@ def test_bad_input_is_named():
         filter(still, GridFilter(), good[:, :1], line, KEY)
     # Noise that no cell of the grid resolves.
     thin = StateSpace(still.transition, still.observation, [[0.01]])
-    with pytest.raises(FilterError, match="the forecast of cycle 0"):
+    with pytest.raises(ValueError, match="as wide as a cell, of 0.12, found .* 0.01"):
         filter(thin, GridFilter(), good[:, :1], line, KEY)
-    with pytest.raises(ValueError, match=r"takes a state of shape \(3,\) to \(2,\)"):
+    with pytest.raises(ValueError, match=r"function to .*shape \(3,\), found.*\(2,\)"):
         filter(
             StateSpace(DiscreteMap(lambda x, t: x[:2]), model.observation),
             EnKF(),
@@ -357,7 +359,7 @@ def test_bad_input_is_named():
             START,
             KEY,
         )
-    with pytest.raises(ValueError, match="domain of 3 components, found one of 4"):
+    with pytest.raises(ValueError, match="domain of 3 components.* found one of 4"):
         filter(model, LETKF(Domain(1.0, np.ones((4, 3)))), good, START, KEY)
     with pytest.raises(ValueError, match="one row for each cycle"):
         run(EnKF(1.02)).rmse(TWIN.truth[:2])
@@ -366,12 +368,15 @@ def test_bad_input_is_named():
 
 
 @each_ensemble_method
-def test_degenerate_ensembles_are_no_error(method):
-    """Members that agree: nothing to learn, nothing to divide by."""
-    equal = jnp.tile(SETTING.initial.mean, (8, 1))
-    found = filter(SETTING.model, method, TWIN.observed, equal, KEY)
-    assert np.isfinite(found.mean).all()
-    np.testing.assert_allclose(found.spread, 0, atol=1e-6)
+def test_members_that_agree_divide_by_nothing(method):
+    """There is nothing to learn from; model noise spreads them in the next cycle."""
+    equal = Particles.from_samples(jnp.tile(SETTING.initial.mean, (8, 1)))
+    observation = SETTING.model.observation
+    found = eqx.filter_jit(method.analyse)(equal, TWIN.observed[0], observation, KEY)
+    np.testing.assert_allclose(found.x, equal.x, atol=1e-6)
+    noisy = StateSpace(SETTING.model.transition, observation, 0.1 * np.eye(3))
+    spread = filter(noisy, method, TWIN.observed, equal, KEY).spread
+    assert ((spread > 0.01) & (spread < 10)).all()
 
 
 @pytest.mark.slow

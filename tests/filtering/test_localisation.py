@@ -169,20 +169,20 @@ def test_tapered_likelihood_has_errors_of_variance_r_over_w():
 
 
 def test_bad_input_is_named():
-    with pytest.raises(ValueError, match="radius > 0, found 0"):
+    with pytest.raises(ValueError, match="radius > 0.*found 0"):
         Domain(0.0, GROUP)
     with pytest.raises(ValueError, match=r"distance with two axes, found shape \(2,\)"):
         Domain(1.0, [1.0, 2.0])
-    with pytest.raises(ValueError, match="distance finite and >= 0"):
+    with pytest.raises(ValueError, match="distance >= 0.*found nan"):
         Domain(1.0, [[np.nan]])
     with pytest.raises(ValueError, match="needs state_distance"):
         Domain(1.0, GROUP, patch_radius=1.0)
     with pytest.raises(ValueError, match=r"state_distance of shape \(4, 4\)"):
         Domain(1.0, GROUP, np.ones((2, 2)), 1.0)
-    with pytest.raises(ValueError, match="patch_radius >= 0, found -1"):
+    with pytest.raises(ValueError, match="patch_radius >= 0.*found -1"):
         Domain(1.0, GROUP, BETWEEN, -1.0)
     local = LocalTransport(METHOD, Domain(1.0, GROUP))
-    with pytest.raises(ValueError, match="a state of 4 components.* found 2"):
+    with pytest.raises(ValueError, match="a domain of 2 components.* found one of 4"):
         eqx.filter_eval_shape(local.move, Pairs.of(X[:, :2], Y, OBSERVED), KEY)
     counts = Pairs.of(X, Y, OBSERVED, log_likelihood=jnp.zeros(20))
     with pytest.raises(TypeError, match="only the likelihood of Gaussian errors"):

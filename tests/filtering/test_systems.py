@@ -188,13 +188,17 @@ def test_float32_stays_float32(motion):
 def test_bad_motions_are_refused():
     with pytest.raises(ValueError, match="RungeKutta4: expected steps >= 1, found 0"):
         RungeKutta4(Lorenz63(), 0.01, 0)
-    with pytest.raises(ValueError, match="RungeKutta4: expected dt > 0, found -0.1"):
+    with pytest.raises(ValueError, match="RungeKutta4: expected dt > 0.*, found -0.1"):
         RungeKutta4(Lorenz63(), -0.1, 1)
     with pytest.raises(ValueError, match="AdaptiveODE: expected interval > 0"):
         AdaptiveODE(Lorenz63(), 0.0)
-    with pytest.raises(ValueError, match="expected n even, found 3"):
+    with pytest.raises(ValueError, match="n even, found 3"):
         KuramotoSivashinsky().advance(jnp.zeros(3), 0.0)
     with pytest.raises(ValueError, match="noise of shape"):
-        StateSpace(DiscreteMap(Linear(np.eye(2))), None, np.ones(2))
-    with pytest.raises(ValueError, match="cov symmetric and positive"):
+        StateSpace(
+            DiscreteMap(Linear(np.eye(2))),
+            GaussianObservation(Components(), np.eye(2)),
+            np.ones(2),
+        )
+    with pytest.raises(ValueError, match="cov positive definite"):
         GaussianObservation(Components(), np.zeros((2, 2)))

@@ -254,7 +254,7 @@ def _numbers(value: Any) -> list[np.ndarray]:
     leaves = jax.tree.leaves(value)
     arrays = []
     for leaf in leaves:
-        if isinstance(leaf, bool | int | str) or callable(leaf):
+        if isinstance(leaf, bool | int | str) or callable(leaf) or _is_key(leaf):
             continue
         if dataclasses.is_dataclass(leaf) and not isinstance(leaf, type):
             fields = [getattr(leaf, f.name, None) for f in dataclasses.fields(leaf)]
@@ -264,6 +264,13 @@ def _numbers(value: Any) -> list[np.ndarray]:
             if jnp.issubdtype(found.dtype, jnp.floating):
                 arrays.append(found.astype(float))
     return arrays
+
+
+def _is_key(leaf: Any) -> bool:
+    """Whether it is a random key, which has no numbers."""
+    return isinstance(leaf, jax.Array) and jnp.issubdtype(
+        leaf.dtype, jax.dtypes.prng_key
+    )
 
 
 def _judge(

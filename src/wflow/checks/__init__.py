@@ -18,6 +18,7 @@ from .ranges import (
     weights,
     within,
 )
+from .results import returned
 from .runtime import plain_errors, require
 
 
@@ -39,6 +40,7 @@ __all__ = [
     "random_key",
     "real_field",
     "require",
+    "returned",
     "shape",
     "to_numpy",
     "to_real",

@@ -7,11 +7,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from wflow.measures import Particles, resampled
-from wflow.parameters import Learnable
+from wflow import checks
+from wflow.checks import to_real
+from wflow.measures import Gaussian, Particles, resampled
+from wflow.measures.particles import LOG_ZERO
 
 from .observations import (
     AbstractObservation,
@@ -65,6 +66,13 @@ class AbstractMethod(eqx.Module):
         unequal = jnp.any(measure.logw != measure.logw[0])
         return resampled(key, measure.normalised(), unequal)
 
+    def check_model(self, model: Model, measure: Any) -> None:
+        """Refuse a model that the method cannot use from this law, where that is known.
+
+        ``filter`` and ``assimilate`` ask before anything is compiled. By default every
+        model will do.
+        """
+
     def forecast(
         self,
         model: Model,
@@ -114,28 +122,66 @@ def ensemble(owner: object, initial: Any) -> Particles:
 
     Raises:
         ValueError: of another shape, of less than two members, or not finite.
+        TypeError: it is no array of numbers.
     """
-    if not isinstance(initial, Particles):
+    name = type(owner).__name__
+    if isinstance(initial, Particles):
+        members = initial.n
+    else:
         if np.ndim(initial) != 2:
             raise ValueError(
-                f"{type(owner).__name__}: expected initial of shape (n, d) or "
-                f"Particles, found {_described(initial)}."
+                f"{name}: expected initial of shape (n, d) or Particles, found "
+                f"{_described(initial)}."
             )
-        initial = Particles.from_samples(initial)
-    if initial.n < 2:
+        initial = checks.at_least_single(to_real(initial, "initial"))
+        members = len(initial)
+    if members < 2:
         raise ValueError(
-            f"{type(owner).__name__}: expected an initial ensemble of at least 2 "
-            f"members, found {initial.n}."
+            f"{name}: expected an initial ensemble of at least 2 members, found "
+            f"{members}."
         )
-    if not isinstance(initial.x, Tracer):
-        finite = np.isfinite(np.asarray(initial.x)).all(axis=1)
+    if not isinstance(initial, Particles):
+        initial = Particles.from_samples(initial)
+    x, logw = checks.known(initial.x), checks.known(initial.logw)
+    if x is not None:
+        finite = np.isfinite(x).all(axis=1)
         if not finite.all():
             raise ValueError(
-                f"{type(owner).__name__}: {int((~finite).sum())} of {initial.n} "
-                "members of initial are not finite, the first is "
-                f"{int(np.argmin(finite))}."
+                f"{name}: {int((~finite).sum())} of {initial.n} members of initial are "
+                f"not finite, the first is {int(np.argmin(finite))}."
             )
+    top = None if logw is None else np.max(logw)
+    if top is not None and not LOG_ZERO < top < np.inf:
+        raise ValueError(
+            f"{name}: expected weights of initial that are finite and not all 0, found "
+            f"the largest logarithm {top:g}."
+        )
     return initial
+
+
+def no_spread(measure: Any) -> str | None:
+    """In what way a law that is known is one single state; None if it is none.
+
+    Members differ if they do so by more than rounding.
+    """
+    if isinstance(measure, Gaussian):
+        cov = checks.known(measure.cov)
+        one = cov is not None and not np.diagonal(cov).any()
+        return "the covariance of initial is zero" if one else None
+    if not isinstance(measure, Particles):
+        return None
+    x, logw = checks.known(measure.x), checks.known(measure.logw)
+    if x is None or logw is None:
+        return None
+    if identical(x[np.exp(logw - np.max(logw)) > 0]):
+        return f"all {len(x)} members of initial are identical"
+    return None
+
+
+def identical(rows: np.ndarray) -> bool:
+    """Whether all rows are the same but for rounding."""
+    rounding = 8 * np.finfo(rows.dtype).eps * np.abs(rows).max(axis=0, initial=0)
+    return bool((np.ptp(rows, axis=0) <= rounding).all())
 
 
 def inflated(
@@ -147,17 +193,13 @@ def inflated(
 
 
 def check_inflation(owner: object, inflation: Array) -> None:
-    """Refuse an inflation that is not a positive number.
+    """Refuse an inflation that is not one positive number.
 
     Raises:
         ValueError: it is not.
     """
-    if isinstance(inflation, Tracer | jax.ShapeDtypeStruct | Learnable):
-        return
-    if np.shape(inflation) != () or not 0 < float(inflation) < np.inf:
-        raise ValueError(
-            f"{type(owner).__name__}: expected inflation > 0, found {inflation}."
-        )
+    checks.positive(owner, "inflation", inflation)
+    checks.shape(owner, "inflation", inflation, ())
 
 
 def _described(value: Any) -> str:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
+from wflow import checks
 from wflow.checks import to_real
 
 
@@ -25,11 +26,15 @@ def gaspari_cohn(a: Float[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
         a: distances in units of the half-support, $\ge 0$.
 
     Returns:
-        Weights in [0, 1], shaped like ``a``.
+        Weights in [0, 1], shaped like ``a``; nan where a is.
+
+    Raises:
+        ValueError: a distance that is known is negative or nan.
 
     Reference: Gaspari, Cohn, QJRMS 125 (1999), equation (4.10).
     """
     a = to_real(a, "a")
+    checks.non_negative("gaspari_cohn", "a", a, infinite=True)
     near, far = jnp.minimum(a, 1), jnp.clip(a, 1, 2)
     inner = 1 + near**2 * (-5 / 3 + near * (5 / 8 + near * (1 / 2 - near / 4)))
     outer = (
@@ -38,7 +43,7 @@ def gaspari_cohn(a: Float[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
         - 2 / (3 * far)
     )
     # Rounding must not make an observation at the end of the support felt.
-    return jnp.where(a <= 1, inner, jnp.where(a < 2, jnp.maximum(outer, 0), 0))
+    return jnp.where(a <= 1, inner, jnp.where(a >= 2, 0, jnp.maximum(outer, 0)))
 
 
 class Domain(eqx.Module):
@@ -57,10 +62,12 @@ class Domain(eqx.Module):
         weights: tapers in [0, 1], 0 for padding, ``(d, L)``.
         patch: indices of state components, the component itself first, ``(d, S)``.
         in_patch: False for padding, ``(d, S)``.
+        sites: number of observations that it is made for.
 
     Raises:
         ValueError: a radius that is not positive, negative or non-finite distances, or
             a patch without distances between state components.
+        TypeError: one of them is no number.
 
     Reference: Hunt, Kostelich, Szunyogh, Physica D 230 (2007), section 2.3; the
     convention for the radius is that of DAPPER.
@@ -70,6 +77,7 @@ class Domain(eqx.Module):
     weights: Float[Array, "d L"]
     patch: Int[Array, "d S"]
     in_patch: Bool[Array, "d S"]
+    sites: int = eqx.field(static=True)
 
     def __init__(
         self,
@@ -87,12 +95,11 @@ class Domain(eqx.Module):
             patch_radius: largest distance within a patch; 0 is the component alone.
         """
         distance = _distances(distance, "distance")
-        if not radius > 0:
-            raise ValueError(f"Domain: expected radius > 0, found {radius}.")
-        if not patch_radius >= 0:
-            raise ValueError(
-                f"Domain: expected patch_radius >= 0, found {patch_radius}."
-            )
+        checks.positive(self, "radius", radius, infinite=True)
+        checks.shape(self, "radius", radius, ())
+        checks.non_negative(self, "patch_radius", patch_radius, infinite=True)
+        checks.shape(self, "patch_radius", patch_radius, ())
+        self.sites = distance.shape[1]
         scaled = distance / (_HALF_SUPPORT * radius)
         felt = scaled < 2
         order = np.argsort(distance, axis=1, kind="stable")
@@ -108,11 +115,7 @@ class Domain(eqx.Module):
         if state_distance is None:
             raise ValueError("Domain: a patch_radius needs state_distance.")
         between = _distances(state_distance, "state_distance")
-        if between.shape != (size, size):
-            raise ValueError(
-                f"Domain: expected state_distance of shape {(size, size)}, found "
-                f"{between.shape}."
-            )
+        checks.shape(self, "state_distance", between, (size, size))
         between[np.diag_indices(size)] = -1  # the component itself first
         order = np.argsort(between, axis=1, kind="stable")
         near = np.take_along_axis(between, order, axis=1) <= patch_radius
@@ -135,9 +138,20 @@ class Domain(eqx.Module):
             size: number of components.
             sites: the component where each observation lies; None is one at each.
             patch_radius: of the patches.
+
+        Raises:
+            ValueError: size below 1, or sites that are not on the ring.
+            TypeError: size is no whole number, sites no numbers.
         """
+        checks.count("Domain.ring", "size", size)
         place = np.arange(size)
-        sites = place if sites is None else np.asarray(sites)
+        if sites is None:
+            sites = place
+        else:
+            to_real(sites, "sites")
+            sites = np.asarray(sites)
+            checks.shape("Domain.ring", "sites", sites, ("p",))
+            checks.within("Domain.ring", "sites", sites, 0, size, closed="low")
         return cls(
             radius,
             _around(place, sites, size),
@@ -151,14 +165,33 @@ class Domain(eqx.Module):
         return self.weights.shape[0]
 
 
+def check_domain(owner: object, domain: Domain, dim: int, observed: int) -> None:
+    """Refuse a domain made for another state or for other observations.
+
+    Raises:
+        ValueError: it is.
+    """
+    name = type(owner).__name__
+    if domain.dim != dim:
+        raise ValueError(
+            f"{name}: expected a domain of {dim} components, as the state has, found "
+            f"one of {domain.dim}."
+        )
+    if domain.sites != observed:
+        raise ValueError(
+            f"{name}: expected a domain of {observed} observations, as many as there "
+            f"are, found one of {domain.sites}."
+        )
+
+
 def _distances(distance: ArrayLike, name: str) -> np.ndarray:
+    to_real(distance, name)
     distance = np.array(distance, float)
-    if distance.ndim != 2:
+    if distance.ndim != 2 or 0 in distance.shape:
         raise ValueError(
             f"Domain: expected {name} with two axes, found shape {distance.shape}."
         )
-    if not (np.isfinite(distance) & (distance >= 0)).all():
-        raise ValueError(f"Domain: expected {name} finite and >= 0.")
+    checks.non_negative("Domain", name, distance)
     return distance
 
 

@@ -2,16 +2,29 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray
 
+from wflow import checks
+from wflow.checks import to_real
 from wflow.kernels import AbstractKernel, matvec
 
 
 def rmse(
     mean: Float[Array, "*times d"], truth: Float[ArrayLike, "*times d"]
 ) -> Float[Array, "*times"]:
-    r"""$\sqrt{\frac1d \sum_j (\bar x_j - x_j)^2}$, for every time."""
-    return jnp.sqrt(jnp.mean((mean - jnp.asarray(truth)) ** 2, axis=-1))
+    r"""$\sqrt{\frac1d \sum_j (\bar x_j - x_j)^2}$, for every time.
+
+    Raises:
+        ValueError: mean and truth are not of one shape, or not real.
+    """
+    mean, truth = to_real(mean, "mean"), to_real(truth, "truth")
+    if mean.ndim == 0 or mean.shape[-1] == 0:
+        raise ValueError(
+            f"rmse: expected mean of shape (..., d), found shape {mean.shape}."
+        )
+    checks.shape("rmse", "truth", truth, mean.shape)
+    return jnp.sqrt(jnp.mean((mean - truth) ** 2, axis=-1))
 
 
 def crps(
@@ -29,10 +42,15 @@ def crps(
         truth: what came true, ``(d,)``.
         weights: ``(n,)``, normalised here; None is uniform.
 
+    Raises:
+        ValueError: shapes that do not fit together, or weights that are negative, not
+            finite or of sum 0.
+
     Reference: Gneiting, Raftery, JASA 102 (2007), equation (20).
     """
-    w = _normalised(x, weights)
-    near = w @ jnp.abs(x - jnp.asarray(truth, x.dtype))
+    x, truth = _sample("crps", x, truth)
+    w = _normalised("crps", x, weights)
+    near = w @ jnp.abs(x - truth)
     order = jnp.argsort(x, axis=0)
     levels = jnp.cumsum(w[order], axis=0)[:-1]
     gaps = jnp.diff(jnp.take_along_axis(x, order, axis=0), axis=0)
@@ -47,11 +65,23 @@ def gaussian_crps(
 ) -> Float[Array, "*shape"]:
     r"""$\sigma\,(z(2\Phi(z) - 1) + 2\varphi(z) - \pi^{-1/2})$, $z = (x^* - m)/\sigma$.
 
+    Its limit for a standard deviation of zero is the absolute error.
+
+    Raises:
+        ValueError: mean, std and truth are not of one shape, or std is negative.
+
     Reference: Gneiting, Raftery, JASA 102 (2007), equation (21).
     """
-    z = (jnp.asarray(truth) - mean) / std
+    mean, std = to_real(mean, "mean"), to_real(std, "std")
+    truth = to_real(truth, "truth")
+    for name, value in (("std", std), ("truth", truth)):
+        checks.shape("gaussian_crps", name, value, mean.shape)
+    _not_negative("gaussian_crps", "std", std)
+    sure = std == 0
+    z = (truth - mean) / jnp.where(sure, 1, std)
     cdf, pdf = jax.scipy.stats.norm.cdf(z), jax.scipy.stats.norm.pdf(z)
-    return std * (z * (2 * cdf - 1) + 2 * pdf - jnp.pi**-0.5)
+    score = std * (z * (2 * cdf - 1) + 2 * pdf - jnp.pi**-0.5)
+    return jnp.where(sure, jnp.abs(truth - mean), score)
 
 
 def level_of(
@@ -59,8 +89,18 @@ def level_of(
     truth: Float[ArrayLike, " d"],
     weights: Float[Array, " n"] | None = None,
 ) -> Float[Array, " d"]:
-    r"""$\sum_i w_i 1_{x_i < x^*}$: the truth's level in the sample, by component."""
-    return _normalised(x, weights) @ (x < jnp.asarray(truth, x.dtype)).astype(x.dtype)
+    r"""$\sum_i w_i 1_{x_i < x^*}$: the truth's level in the sample, by component.
+
+    A component with a nan has the level nan.
+
+    Raises:
+        ValueError: shapes that do not fit together, or weights that are negative, not
+            finite or of sum 0.
+    """
+    x, truth = _sample("level_of", x, truth)
+    level = _normalised("level_of", x, weights) @ (x < truth).astype(x.dtype)
+    lost = jnp.isnan(truth) | jnp.isnan(x).any(axis=0)
+    return jnp.where(lost, jnp.nan, level)
 
 
 def covered(
@@ -72,9 +112,19 @@ def covered(
     """Whether the truth lies in the central interval of the sample, by component.
 
     The interval reaches from the (1 - level)/2 to the (1 + level)/2 quantile, each the
-    least member below which, itself counted, that share of the weights lies.
+    least member below which, itself counted, that share of the weights lies. A truth or
+    members that are traced and nan count as not covered.
+
+    Raises:
+        ValueError: shapes that do not fit together, a level outside [0, 1], numbers
+            that are known and not finite, or weights that are negative, not finite or
+            of sum 0.
     """
-    w = _normalised(x, weights)
+    x, truth = _sample("covered", x, truth)
+    w = _normalised("covered", x, weights)
+    check_level("covered", level)
+    checks.finite("covered", "x", x)
+    checks.finite("covered", "truth", truth)
     order = jnp.argsort(x, axis=0)
     levels = jnp.cumsum(w[order], axis=0)
     ordered = jnp.take_along_axis(x, order, axis=0)
@@ -84,7 +134,6 @@ def covered(
         reached = levels >= share - 8 * jnp.finfo(x.dtype).eps
         return jnp.take_along_axis(ordered, jnp.argmax(reached, axis=0)[None], 0)[0]
 
-    truth = jnp.asarray(truth, x.dtype)
     inside = quantile((1 - level) / 2) <= truth
     return inside & (truth <= quantile((1 + level) / 2))
 
@@ -100,10 +149,21 @@ def rank_histogram(
         bins: number of bins, a divisor of members + 1; None is one for each rank.
 
     Raises:
-        ValueError: bins is no such divisor.
+        ValueError: bins is no such divisor, members below 1, or a level that is known
+            lies outside [0, 1].
+        TypeError: members or bins is no whole number.
     """
+    levels = to_real(levels, "levels")
+    checks.count("rank_histogram", "members", members)
     bins = members + 1 if bins is None else bins
-    if bins < 1 or (members + 1) % bins:
+    checks.count("rank_histogram", "bins", bins)
+    found = checks.known(levels)
+    if found is not None:
+        # Weights sum to one but for rounding.
+        slack = 1e-3 / members
+        levels_known = found[~np.isnan(found)]
+        checks.within("rank_histogram", "levels", levels_known, -slack, 1 + slack)
+    if (members + 1) % bins:
         raise ValueError(
             f"rank_histogram: expected bins that divide {members + 1}, found {bins}."
         )
@@ -119,9 +179,20 @@ def mmd_squared(
     r"""The unbiased estimate of $\mathrm{MMD}_k^2$, pairs of a point with itself left
     out; it may be negative.
 
+    Raises:
+        ValueError: fewer than two points in a cloud, or clouds of two dimensions.
+        TypeError: kernel is none.
+
     Reference: Gretton et al., JMLR 13 (2012), equation (3).
     """
+    checks.instance("mmd_squared", "kernel", kernel, AbstractKernel, "a kernel")
+    x, y = _clouds("mmd_squared", x, y)
     n, m = x.shape[0], y.shape[0]
+    for name, size in (("x", n), ("y", m)):
+        if size < 2:
+            raise ValueError(
+                f"mmd_squared: expected at least 2 points in {name}, found {size}."
+            )
     ones_x, ones_y = jnp.ones(n, x.dtype), jnp.ones(m, x.dtype)
 
     def within(a: Array, ones: Array) -> Array:
@@ -142,8 +213,18 @@ def w1_of_line(
     r"""$W_1 = \int |F(s) - G(s)|\,ds$ of two weighted samples of the real line.
 
     Exact, by sorting; weights are normalised here. A Grid is its ``atoms``.
+
+    Raises:
+        ValueError: shapes that do not fit together, or weights that are negative, not
+            finite or of sum 0.
     """
-    signed = jnp.concatenate([_normalised(x, weights_x), -_normalised(y, weights_y)])
+    x, y = to_real(x, "x"), to_real(y, "y")
+    for name, value in (("x", x), ("y", y)):
+        checks.shape("w1_of_line", name, value, ("n",))
+        _not_empty("w1_of_line", name, value)
+    w_x = _normalised("w1_of_line", x, weights_x, "weights_x")
+    w_y = _normalised("w1_of_line", y, weights_y, "weights_y")
+    signed = jnp.concatenate([w_x, -w_y])
     points = jnp.concatenate([x, y])
     order = jnp.argsort(points)
     difference = jnp.cumsum(signed[order])[:-1]
@@ -161,20 +242,73 @@ def sliced_w1(
 ) -> Float[Array, ""]:
     r"""The mean of $W_1$ of the projections onto random directions.
 
+    Raises:
+        ValueError: shapes that do not fit together, directions below 1, or weights that
+            are negative, not finite or of sum 0.
+        TypeError: directions is no whole number.
+
     Reference: Bonneel et al., J. Math. Imaging Vis. 51 (2015), section 3.
     """
+    x, y = _clouds("sliced_w1", x, y)
+    checks.count("sliced_w1", "directions", directions)
+    checks.random_key("sliced_w1", "key", key)
+    for name, cloud, weights in (("x", x, weights_x), ("y", y, weights_y)):
+        _normalised("sliced_w1", cloud, weights, f"weights_{name}")
     z = jax.random.normal(key, (directions, x.shape[1]), x.dtype)
     z = z / jnp.linalg.norm(z, axis=1, keepdims=True)
     along = lambda e: w1_of_line(x @ e, y @ e, weights_x, weights_y)
     return jnp.mean(jax.lax.map(along, z))
 
 
-def _normalised(x: Array, weights: Array | None) -> Float[Array, " n"]:
+def check_level(owner: object, level: ArrayLike) -> None:
+    """Refuse a level that is no number in [0, 1].
+
+    Raises:
+        ValueError: it is not.
+    """
+    checks.within(owner, "level", level, 0, 1)
+    checks.shape(owner, "level", level, ())
+
+
+def _sample(owner: str, x: ArrayLike, truth: ArrayLike) -> tuple[Array, Array]:
+    x, truth = to_real(x, "x"), to_real(truth, "truth")
+    checks.shape(owner, "x", x, ("n", "d"))
+    _not_empty(owner, "x", x)
+    checks.shape(owner, "truth", truth, x.shape[1:])
+    return x, truth.astype(x.dtype)
+
+
+def _clouds(owner: str, x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
+    x, y = to_real(x, "x"), to_real(y, "y")
+    checks.shape(owner, "x", x, ("n", "d"))
+    checks.shape(owner, "y", y, ("m", x.shape[1]))
+    for name, cloud in (("x", x), ("y", y)):
+        _not_empty(owner, name, cloud)
+    return x, y
+
+
+def _not_empty(owner: str, name: str, value: Array) -> None:
+    if value.size == 0:
+        raise ValueError(
+            f"{owner}: expected {name} of at least one entry, found shape "
+            f"{value.shape}."
+        )
+
+
+def _not_negative(owner: str, name: str, value: Array) -> None:
+    """Refuse negative entries; nan may show in what is computed."""
+    found = checks.known(value)
+    if found is not None:
+        checks.non_negative(owner, name, found[~np.isnan(found)], infinite=True)
+
+
+def _normalised(
+    owner: str, x: Array, weights: ArrayLike | None, name: str = "weights"
+) -> Float[Array, " n"]:
     n = x.shape[0]
     if weights is None:
         return jnp.full(n, 1 / n, x.dtype)
-    if jnp.shape(weights) != (n,):
-        raise ValueError(
-            f"expected weights of shape ({n},), found {jnp.shape(weights)}."
-        )
+    weights = to_real(weights, name)
+    checks.shape(owner, name, weights, (n,))
+    checks.weights(owner, name, weights)
     return weights / jnp.sum(weights)

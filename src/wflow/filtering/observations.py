@@ -9,11 +9,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from wflow.checks import real_field
-from wflow.parameters import Learnable
+from wflow import checks
+from wflow.checks import real_field, to_real
 
 
 class AbstractObservation(eqx.Module):
@@ -40,48 +39,45 @@ class AbstractLikelihood(AbstractObservation):
 class SimulatedObservation(AbstractObservation):
     """A law of observations given by ``simulator(x, key)`` alone.
 
-    Shapes: state ``(d,)`` to observation ``(p,)``.
+    Shapes: state ``(d,)`` to observation ``(p,)``; one number is an observation of one
+    component.
+
+    Raises:
+        TypeError: simulator is no function.
+        ValueError: at the call, an observation that is no vector, or complex.
     """
 
     simulator: Callable[[Float[Array, " d"], PRNGKeyArray], Float[Array, " p"]]
 
+    def __check_init__(self) -> None:
+        checks.function(self, "simulator", self.simulator, "x, key")
+
     def simulate(self, x: Float[Array, " d"], key: PRNGKeyArray) -> Float[Array, " p"]:
-        return self.simulator(x, key)
+        y = self.simulator(x, key)
+        return checks.returned(self, "simulator", y, (np.size(y),), x.dtype)
 
 
 class GaussianObservation(AbstractLikelihood):
     r"""$y = h(x) + \eta$, $\eta \sim N(0, R)$.
 
     Attributes:
-        operator: h, from states ``(d,)`` to observations ``(p,)``.
+        operator: h, from states ``(d,)`` to observations ``(p,)``; one number is an
+            observation of one component.
         cov: R, ``(p, p)``, symmetric and positive definite.
 
     Raises:
-        ValueError: cov is not such a matrix.
+        ValueError: cov is not such a matrix; at the call, an operator that returns
+            another number of components than cov has, or complex numbers.
+        TypeError: operator is no function.
     """
 
     operator: Callable[[Float[Array, " d"]], Float[Array, " p"]]
     cov: Float[Array, "p p"] = eqx.field(converter=real_field("cov"))
 
     def __check_init__(self) -> None:
-        if isinstance(self.cov, Learnable):
-            return
-        shape = jnp.shape(self.cov)
-        if len(shape) != 2 or shape[0] != shape[1]:
-            raise ValueError(
-                f"GaussianObservation: expected cov of shape (p, p), found {shape}."
-            )
-        if not isinstance(self.cov, Tracer | jax.ShapeDtypeStruct):
-            cov = np.asarray(self.cov)
-            if not (
-                np.isfinite(cov).all()
-                and np.allclose(cov, cov.T)
-                and np.linalg.eigvalsh(cov)[0] > 0
-            ):
-                raise ValueError(
-                    "GaussianObservation: expected cov symmetric and positive "
-                    f"definite, found {cov.tolist()}."
-                )
+        checks.function(self, "operator", self.operator, "x")
+        checks.shape(self, "cov", self.cov, ("p", "p"))
+        checks.covariance(self, "cov", self.cov)
 
     @property
     def dim(self) -> int:
@@ -90,7 +86,8 @@ class GaussianObservation(AbstractLikelihood):
 
     def mean(self, x: Float[Array, " d"]) -> Float[Array, " p"]:
         """Expected observation of the state ``x``."""
-        return self.operator(x)
+        name = "operator, with the size of cov,"
+        return checks.returned(self, name, self.operator(x), (self.dim,), x.dtype)
 
     def noise(self, key: PRNGKeyArray) -> Float[Array, " p"]:
         r"""One draw of $\eta$."""
@@ -98,13 +95,45 @@ class GaussianObservation(AbstractLikelihood):
         return root @ jax.random.normal(key, (self.dim,), root.dtype)
 
     def simulate(self, x: Float[Array, " d"], key: PRNGKeyArray) -> Float[Array, " p"]:
-        mean = self.operator(x)
+        mean = self.mean(x)
         return mean + self.noise(key).astype(mean.dtype)
 
     def log_likelihood(
         self, y: Float[Array, " p"], x: Float[Array, " d"]
     ) -> Float[Array, ""]:
-        return gaussian_log_density(y, self.operator(x), self.cov)
+        y = to_real(y, "y")
+        checks.shape(self, "y", y, (self.dim,))
+        return gaussian_log_density(y, self.mean(x), self.cov)
+
+
+def log_likelihoods(
+    observation: AbstractLikelihood, y: Float[Array, " p"], x: Float[Array, "n d"]
+) -> Float[Array, " n"]:
+    r"""$\log p(y|x_i)$ of every member.
+
+    Raises:
+        ValueError: it is not one real number.
+    """
+
+    def one(state: Float[Array, " d"]) -> Float[Array, ""]:
+        value = observation.log_likelihood(y, state)
+        return checks.returned(observation, "log_likelihood", value, (), state.dtype)
+
+    return jax.vmap(one)(x)
+
+
+def check_observed(owner: object, name: str, observed: Float[Array, "T p"]) -> None:
+    """Refuse observations that are infinite; nan is a missing one.
+
+    Raises:
+        ValueError: one is.
+        TypeError: they are no real numbers.
+    """
+    found = checks.known(observed)
+    if found is not None and found.dtype.kind == "f":
+        found = np.where(np.isnan(found), 0, found)
+    if found is not None:
+        checks.finite(owner, name, found)
 
 
 def gaussian_log_density(

@@ -8,12 +8,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray
 
+from wflow import checks
+from wflow.checks import to_real
 from wflow.learning.checkpoint import read, write
-from wflow.measures import Gaussian, Grid, Particles
+from wflow.measures import AbstractMeasure, Gaussian, Grid, Particles
 from wflow.parameters import unwrap
 
-from .base import AbstractMethod
-from .models import StateSpace
+from .base import AbstractMethod, no_spread
+from .models import StateSpace, check_clock
+from .observations import check_observed
+from .transitions import AbstractMap
 
 
 class FilterState(eqx.Module):
@@ -26,6 +30,10 @@ class FilterState(eqx.Module):
         key: random key, the same in every cycle (its number is folded in).
         ok: whether the law was finite in every cycle so far; if not, this is the state
             before the cycle that failed.
+
+    Raises:
+        ValueError: cycle or ok is no number, t0 not finite, or cycle negative.
+        TypeError: measure is none.
     """
 
     measure: Any
@@ -33,6 +41,14 @@ class FilterState(eqx.Module):
     t0: Float[Array, ""]
     key: PRNGKeyArray
     ok: Bool[Array, ""]
+
+    def __check_init__(self) -> None:
+        checks.instance(self, "measure", self.measure, AbstractMeasure, "a measure")
+        for name in ("cycle", "t0", "ok"):
+            checks.shape(self, name, getattr(self, name), ())
+        checks.non_negative(self, "cycle", self.cycle)
+        checks.within(self, "ok", self.ok, 0, 1)
+        checks.finite(self, "t0", self.t0)
 
     def save(self, path: str | os.PathLike) -> None:
         """Write to ``path``, by a temporary file that is renamed."""
@@ -66,9 +82,25 @@ def start(
     *,
     t0: Float[ArrayLike, ""] = 0.0,
 ) -> FilterState:
-    """The state before the first observation; see ``filter`` for the arguments."""
+    """The state before the first observation; see ``filter`` for the arguments.
+
+    A law in half precision is carried on in single precision.
+
+    Raises:
+        ValueError: an initial law that is not finite or of another shape, or t0 is no
+            finite number.
+        TypeError: method is none, or its law is of another kind than initial; key is no
+            random key.
+    """
+    check_method("start", method)
+    checks.shape("start", "t0", t0, ())
+    checks.finite("start", "t0", t0)
+    checks.random_key("start", "key", key)
     init_key, key = jax.random.split(key)
     measure = method.init(initial, init_key)
+    if jnp.finfo(measure.dtype).bits < jnp.finfo(jnp.float32).bits:
+        # Shorter floats have no linear algebra.
+        measure = checks.cast(measure, jnp.float32)
     return FilterState(
         measure,
         jnp.zeros((), int),
@@ -78,33 +110,86 @@ def start(
     )
 
 
-@eqx.filter_jit
 def assimilate(
     model: StateSpace,
     method: AbstractMethod,
     state: FilterState,
-    observed: Float[Array, " p"],
+    observed: Float[ArrayLike, " p"],
 ) -> FilterState:
     """The state after one more observation: forecast, then analysis.
 
     ``filter`` over several observations does the same. A cycle that ends in nan or
     infinity leaves the state as it was, with ``ok`` False, and so do all after it;
     ``filter`` from that state tries again.
+
+    What is known is looked at as in ``filter``; in a scan or under ``jit`` nothing is.
+
+    Raises:
+        ValueError: observed of another shape, or infinite; a law of identical members
+            that no observation can move; times that their precision cannot tell apart.
+        TypeError: model, method or state is none.
     """
+    check_ready("assimilate", model, method, state, 1)
+    observed = to_real(observed, "observed").astype(state.measure.dtype)
+    checks.shape("assimilate", "observed", observed, ("p",))
+    check_observed("assimilate", "observed", observed[None])
+    return _assimilate(model, method, state, observed)
+
+
+@eqx.filter_jit
+def _assimilate(
+    model: StateSpace,
+    method: AbstractMethod,
+    state: FilterState,
+    observed: Float[Array, " p"],
+) -> FilterState:
     model, method = matched(model, method, state)
-    observed = jnp.asarray(observed, state.measure.dtype)
-    return cycle(model, method, state, observed)[0]
+    return cycle(model, method, state, observed, "assimilate: expected observed")[0]
 
 
 def matched(
     model: StateSpace, method: AbstractMethod, state: FilterState
 ) -> tuple[StateSpace, AbstractMethod]:
-    """Model and method with all their numbers in the dtype of the state."""
-    dtype = state.measure.dtype
-    return jax.tree.map(
-        lambda leaf: leaf.astype(dtype) if eqx.is_inexact_array(leaf) else leaf,
-        unwrap((model, method)),
-    )
+    """Model and method with all their real numbers in the dtype of the state."""
+    return checks.cast(unwrap((model, method)), state.measure.dtype)
+
+
+def check_method(owner: str, method: Any) -> None:
+    """Refuse what is no filter.
+
+    Raises:
+        TypeError: it is none.
+    """
+    checks.instance(owner, "method", method, AbstractMethod, "a filter")
+
+
+def check_ready(
+    owner: str, model: Any, method: Any, state: FilterState, cycles: int
+) -> None:
+    """Refuse what can be known, before anything is compiled, to go wrong.
+
+    Raises:
+        ValueError: the law is one single state that nothing spreads, or the times of so
+            many cycles cannot be told apart.
+        TypeError: model, method or state is none.
+    """
+    checks.instance(owner, "model", model, StateSpace, "a StateSpace")
+    check_method(owner, method)
+    checks.instance(owner, "state", state, FilterState, "a FilterState")
+    last = checks.known(state.cycle)
+    last = None if last is None else last + cycles
+    unwrapped = unwrap(model)
+    check_clock(owner, unwrapped, state.t0, last, state.t0.dtype)
+    method.check_model(unwrapped, state.measure)
+    noise = None if model.noise is None else checks.known(model.noise)
+    still = model.noise is None or (noise is not None and not noise.any())
+    if not (still and isinstance(model.transition, AbstractMap)):
+        return
+    if what := no_spread(state.measure):
+        raise ValueError(
+            f"{owner}: {what}, and the model has no noise that would spread it: no "
+            "observation can move it. Spread initial, or set StateSpace(noise=...)."
+        )
 
 
 def cycle(
@@ -112,14 +197,15 @@ def cycle(
     method: AbstractMethod,
     state: FilterState,
     observed: Float[Array, " p"],
+    expected: str,
 ) -> tuple[FilterState, Record]:
-    """One forecast and one analysis.
+    """One forecast and one analysis; ``expected`` begins the sentence on shapes.
 
     Raises:
         ValueError: a step changes the shape of the state, or ``observed`` has not that
             of an observation.
     """
-    _check_shapes(model, state, observed)
+    _check_shapes(model, state, observed, expected)
     key = jax.random.fold_in(state.key, state.cycle)
     forecast_key, analysis_key = jax.random.split(key)
     before = state.cycle.astype(state.t0.dtype) * model.interval
@@ -145,22 +231,25 @@ def cycle(
 
 
 def _check_shapes(
-    model: StateSpace, state: FilterState, observed: Float[Array, " p"]
+    model: StateSpace,
+    state: FilterState,
+    observed: Float[Array, " p"],
+    expected: str,
 ) -> None:
     # Nothing is computed, and in compiled code it happens once.
-    mu = state.measure
-    shape = mu.mean.shape if isinstance(mu, Gaussian) else (mu.dim,)
-    x = jax.ShapeDtypeStruct(shape, mu.dtype)
-    end = eqx.filter_eval_shape(model.step, x, state.t0, state.key)
-    if end.shape != shape:
+    x = jax.ShapeDtypeStruct((state.measure.dim,), state.measure.dtype)
+    eqx.filter_eval_shape(model.step, x, state.t0, state.key)
+    observation = model.observation
+    one = eqx.filter_eval_shape(observation.simulate, x, state.key)
+    if len(one.shape) != 1 or jnp.issubdtype(one.dtype, jnp.complexfloating):
         raise ValueError(
-            f"filter: the model takes a state of shape {shape} to {end.shape}."
+            f"{type(observation).__name__}: expected simulate to return real numbers "
+            f"of shape (p,), found {one.dtype} of shape {one.shape}."
         )
-    one = eqx.filter_eval_shape(model.observation.simulate, x, state.key)
     if observed.shape != one.shape:
         raise ValueError(
-            f"filter: expected an observation of shape {one.shape}, found "
-            f"{observed.shape}."
+            f"{expected} of {one.shape[0]} components, as the model gives, found "
+            f"{observed.shape[0]}."
         )
 
 

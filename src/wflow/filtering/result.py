@@ -8,6 +8,8 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
+from wflow import checks
+from wflow.checks import to_real
 from wflow.measures import Gaussian, Particles
 from wflow.solve.results import SolveError
 
@@ -82,7 +84,11 @@ class FilterResult(eqx.Module):
         return self._particles().x
 
     def rmse(self, truth: Float[ArrayLike, "T d"]) -> Float[Array, " T"]:
-        """Root mean square error of the analysis mean over components, every cycle."""
+        """Root mean square error of the analysis mean over components, every cycle.
+
+        Raises:
+            ValueError: truth of another shape.
+        """
         return metrics.rmse(self.mean, self._checked(truth))
 
     def crps(self, truth: Float[ArrayLike, "T d"]) -> Float[Array, "T d"]:
@@ -99,7 +105,15 @@ class FilterResult(eqx.Module):
     def covered(
         self, truth: Float[ArrayLike, "T d"], level: float = 0.9
     ) -> Bool[Array, "T d"]:
-        """Whether the truth lay in the central interval; see ``metrics.covered``."""
+        """Whether the truth lay in the central interval; see ``metrics.covered``.
+
+        In a cycle that did not end, it did not.
+
+        Raises:
+            ValueError: truth of another shape or not finite, or a level outside [0, 1].
+        """
+        metrics.check_level("FilterResult.covered", level)
+        checks.finite("FilterResult.covered", "truth", truth)
         if isinstance(self.measures, Gaussian):
             reach = jax.scipy.special.ndtri((1 + level) / 2) * self.std
             return jnp.abs(self._checked(truth) - self.mean) <= reach
@@ -116,7 +130,10 @@ class FilterResult(eqx.Module):
     def rank_histogram(
         self, truth: Float[ArrayLike, "T d"], bins: int | None = None
     ) -> Int[Array, " bins"]:
-        """How often the truth had each rank; see ``metrics.rank_histogram``."""
+        """How often the truth had each rank; see ``metrics.rank_histogram``.
+
+        Entries of truth that are nan are not counted.
+        """
         particles = self._particles()
         levels = _levels(*self._samples(self._checked(truth)))
         levels = jnp.where(self.finite[:, None], levels, jnp.nan)
@@ -138,7 +155,7 @@ class FilterResult(eqx.Module):
         return self.measures
 
     def _checked(self, truth: Float[ArrayLike, "T d"]) -> Float[Array, "T d"]:
-        truth = jnp.asarray(truth, self.mean.dtype)
+        truth = to_real(truth, "truth").astype(self.mean.dtype)
         if truth.shape != self.mean.shape:
             raise ValueError(
                 f"expected truth of shape {self.mean.shape}, one row for each cycle, "

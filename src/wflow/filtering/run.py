@@ -5,13 +5,23 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+
+from wflow import checks
+from wflow.checks import to_real
 
 from .base import AbstractMethod
 from .models import StateSpace
-from .online import FilterState, Record, cycle, matched, start
+from .observations import check_observed
+from .online import (
+    FilterState,
+    Record,
+    check_method,
+    check_ready,
+    cycle,
+    matched,
+    start,
+)
 from .result import FilterResult, check_ended
 
 
@@ -46,10 +56,18 @@ def filter(
 
     Raises:
         ValueError: observations of another shape, or infinite; an initial law that is
-            not finite or of another shape; a key too few or too many.
+            not finite or of another shape, or whose members are all the same, where the
+            model has no noise; t0 not finite, or so late that the times cannot be told
+            apart; a key too few or too many.
+        TypeError: model or method is none, or key no random key; an initial law of
+            another kind than the method's.
         FilterError: a cycle ended in nan or infinity. The result up to there is in its
             ``result``.
     """
+    checks.instance("filter", "model", model, StateSpace, "a StateSpace")
+    check_method("filter", method)
+    checks.one_of("filter", "save", save, (True, False))
+    checks.one_of("filter", "throw", throw, (True, False))
     if isinstance(initial, FilterState):
         if key is not None:
             raise ValueError("filter: a state has its key; leave key out.")
@@ -57,9 +75,16 @@ def filter(
     elif key is None:
         raise ValueError("filter: expected a key.")
     else:
+        checks.random_key("filter", "key", key)
         state = start(method, initial, key, t0=t0)
-    observations = jnp.asarray(observations, state.measure.dtype)
-    _check_observations(observations)
+    observations = to_real(observations, "observations").astype(state.measure.dtype)
+    if observations.ndim != 2 or len(observations) == 0:
+        raise ValueError(
+            "filter: expected observations of shape (T, p), T >= 1, found "
+            f"{observations.shape}."
+        )
+    check_observed("filter", "observations", observations)
+    check_ready("filter", model, method, state, len(observations))
     times, state, record = _scan(model, method, observations, state, save)
     result = FilterResult(
         times=times,
@@ -85,9 +110,10 @@ def _scan(
     save: bool,
 ) -> tuple[Float[Array, " T"], FilterState, Record]:
     model, method = matched(model, method, state)
+    expected = "filter: expected observations"
 
     def body(state: FilterState, observed: Array) -> tuple[FilterState, Record]:
-        after, record = cycle(model, method, state, observed)
+        after, record = cycle(model, method, state, observed, expected)
         if not save:
             record = record._replace(measure=None)
         # After a failure nothing counts, also where a cycle tried again would pass.
@@ -107,19 +133,3 @@ def _scan(
     times = state.t0 + numbers.astype(state.t0.dtype) * model.interval
     state, record = jax.lax.scan(body, state, observations)
     return times, state, record
-
-
-def _check_observations(observations: Array) -> None:
-    if observations.ndim != 2 or len(observations) == 0:
-        raise ValueError(
-            "filter: expected observations of shape (T, p), T >= 1, found "
-            f"{observations.shape}."
-        )
-    if isinstance(observations, Tracer):
-        return
-    infinite = np.isinf(np.asarray(observations)).any(axis=1)
-    if infinite.any():
-        raise ValueError(
-            f"filter: observation {int(np.argmax(infinite))} is infinite; a missing "
-            "one is nan."
-        )

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
+from wflow import checks
 from wflow.measures import Gaussian
 
 from .models import StateSpace, Twin, twin
@@ -22,6 +23,10 @@ class Setting(eqx.Module):
         initial: law of the state at time 0.
         cycles: observations in all.
         burn_in: of these, how many no score counts.
+
+    Raises:
+        ValueError: cycles below 1, or burn_in not from 0 to less than cycles.
+        TypeError: model or initial is none, cycles or burn_in no whole number.
     """
 
     model: StateSpace
@@ -29,14 +34,38 @@ class Setting(eqx.Module):
     cycles: int = eqx.field(static=True)
     burn_in: int = eqx.field(static=True)
 
+    def __check_init__(self) -> None:
+        checks.instance(self, "model", self.model, StateSpace, "a StateSpace")
+        checks.instance(self, "initial", self.initial, Gaussian, "a Gaussian")
+        checks.count(self, "cycles", self.cycles)
+        checks.count(self, "burn_in", self.burn_in, 0)
+        if self.burn_in >= self.cycles:
+            raise ValueError(
+                f"Setting: expected burn_in < cycles = {self.cycles}, found "
+                f"{self.burn_in}."
+            )
+
     def twin(self, key: PRNGKeyArray, cycles: int | None = None) -> Twin:
-        """A true trajectory from a draw of ``initial``, and its observations."""
+        """A true trajectory from a draw of ``initial``, and its observations.
+
+        Raises:
+            ValueError: cycles below 1.
+            TypeError: cycles is no whole number, key no random key.
+        """
+        checks.random_key("Setting.twin", "key", key)
         start_key, key = jax.random.split(key)
         x0 = self.initial.sample(start_key, 1)[0]
         return twin(self.model, x0, self.cycles if cycles is None else cycles, key)
 
     def ensemble(self, key: PRNGKeyArray, n: int) -> Float[Array, "n d"]:
-        """Draws of ``initial``."""
+        """Draws of ``initial``.
+
+        Raises:
+            ValueError: ``n < 1``.
+            TypeError: n is no whole number, key no random key.
+        """
+        checks.random_key("Setting.ensemble", "key", key)
+        checks.count("Setting.ensemble", "n", n)
         return self.initial.sample(key, n)
 
 
@@ -101,10 +130,23 @@ def linear_gaussian(
 
     By default the scalar autoregression whose stationary law is $N(0, 1)$, seen with
     errors of variance 0.25.
+
+    Raises:
+        ValueError: shapes that do not fit together, numbers that are not finite, or cov
+            that is no covariance.
     """
+    parts = {"matrix": matrix, "noise": noise, "operator": operator, "cov": cov}
+    for name, value in parts.items():
+        checks.finite("linear_gaussian", name, value)
+    checks.shape("linear_gaussian", "matrix", matrix, ("d", "d"))
+    d = np.shape(matrix)[0]
+    checks.shape("linear_gaussian", "noise", noise, (d, "r"))
+    checks.shape("linear_gaussian", "operator", operator, ("p", d))
+    p = np.shape(operator)[0]
+    checks.count("linear_gaussian", "the rows of operator", p)
+    checks.shape("linear_gaussian", "cov", cov, (p, p))
     observation = GaussianObservation(Linear(operator), cov)
     model = StateSpace(DiscreteMap(function=Linear(matrix)), observation, noise)
-    d = np.shape(matrix)[0]
     return Setting(model, Gaussian(np.zeros(d), np.eye(d)), 200, 20)
 
 
@@ -114,8 +156,12 @@ def bimodal(scale: float = 0.1**0.5, dim: int = 1) -> Setting:
     The sign of x is never seen: the law of the state keeps two modes. ``scale`` is
     $\lambda$.
 
+    Raises:
+        ValueError: scale not above 0, or dim below 1.
+
     Reference: Al-Jarrah, Jin, Hosseini, Taghvaei, ICML 2024, section 4.2.
     """
+    _check_scale("bimodal", scale, dim)
     eye = np.eye(dim)
     model = StateSpace(
         DiscreteMap(function=Linear(0.9 * eye)),
@@ -131,10 +177,20 @@ def half_square(scale: float = 0.4, dim: int = 1) -> GaussianObservation:
     The state and the observation are uncorrelated under $N(0, I)$, so that no Kalman
     update moves anything. ``scale`` is $\lambda$.
 
+    Raises:
+        ValueError: scale not above 0, or dim below 1.
+
     Reference: Al-Jarrah, Jin, Hosseini, Taghvaei, ICML 2024, section 4.1.
     """
+    _check_scale("half_square", scale, dim)
     return GaussianObservation(_half_square, scale**2 * np.eye(dim))
 
 
 def _half_square(x: Float[Array, " d"]) -> Float[Array, " d"]:
     return x**2 / 2
+
+
+def _check_scale(owner: str, scale: float, dim: int) -> None:
+    checks.positive(owner, "scale", scale)
+    checks.shape(owner, "scale", scale, ())
+    checks.count(owner, "dim", dim)

@@ -9,11 +9,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import lineax
-from jax.core import Tracer
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
+from wflow import checks
 from wflow.checks import real_field
-from wflow.parameters import Learnable
 from wflow.solve.noise import StepNoise
 
 
@@ -53,17 +53,27 @@ class AbstractMap(AbstractTransition):
 
 
 class DiscreteMap(AbstractMap):
-    """$x_{k+1} = f(x_k, t_k)$, with ``interval`` between the two times."""
+    """$x_{k+1} = f(x_k, t_k)$, with ``interval`` between the two times.
+
+    Raises:
+        ValueError: interval not above 0; at the call, a state of another shape, or
+            complex numbers.
+        TypeError: function is none.
+    """
 
     function: Field
     interval: Float[Array, ""] = eqx.field(
         converter=real_field("interval"), default=1.0
     )
 
+    def __check_init__(self) -> None:
+        checks.function(self, "function", self.function, "x, t")
+        _check_length(self, "interval", self.interval)
+
     def advance(
         self, x: Float[Array, " d"], t: Float[ArrayLike, ""]
     ) -> Float[Array, " d"]:
-        return self.function(x, t).astype(x.dtype)
+        return _value(self, "function", self.function(x, t), x).astype(x.dtype)
 
 
 class RungeKutta4(AbstractMap):
@@ -73,7 +83,9 @@ class RungeKutta4(AbstractMap):
     table II.1.2.
 
     Raises:
-        ValueError: steps below 1, or dt not above 0.
+        ValueError: steps below 1, or dt not above 0; at the call, a drift of another
+            shape than the state, or complex.
+        TypeError: drift is no function, steps no whole number.
     """
 
     drift: Field
@@ -81,8 +93,9 @@ class RungeKutta4(AbstractMap):
     steps: int = eqx.field(static=True, default=1)
 
     def __check_init__(self) -> None:
-        _check_steps(self, self.steps)
-        _check_positive(self, dt=self.dt)
+        checks.function(self, "drift", self.drift, "x, t")
+        checks.count(self, "steps", self.steps)
+        _check_length(self, "dt", self.dt)
 
     @property
     def interval(self) -> Float[Array, ""]:
@@ -95,12 +108,15 @@ class RungeKutta4(AbstractMap):
         h = self.dt.astype(x.dtype)
         t = jnp.asarray(t, x.dtype)
 
+        def drift(y: Array, s: Array) -> Array:
+            return _value(self, "drift", self.drift(y, s), x)
+
         def step(x: Array, number: Array) -> tuple[Array, None]:
             s = t + h * number.astype(x.dtype)
-            k1 = self.drift(x, s)
-            k2 = self.drift(x + h / 2 * k1, s + h / 2)
-            k3 = self.drift(x + h / 2 * k2, s + h / 2)
-            k4 = self.drift(x + h * k3, s + h)
+            k1 = drift(x, s)
+            k2 = drift(x + h / 2 * k1, s + h / 2)
+            k3 = drift(x + h / 2 * k2, s + h / 2)
+            k4 = drift(x + h * k3, s + h)
             return (x + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)).astype(x.dtype), None
 
         # Steps are recomputed in reverse mode: memory for their ends alone.
@@ -111,10 +127,13 @@ class RungeKutta4(AbstractMap):
 class AdaptiveODE(AbstractMap):
     r"""$\dot x = f(x, t)$ by Diffrax with steps that keep to tolerances.
 
-    A solve that does not finish in ``max_steps`` gives nan.
+    It is solved in the time since ``t``, which is added where the drift sees it. A
+    solve that does not finish in ``max_steps`` gives nan.
 
     Raises:
-        ValueError: interval or a tolerance not above 0.
+        ValueError: interval or a tolerance not above 0, max_steps below 1; at the call,
+            a drift of another shape than the state, or complex.
+        TypeError: drift is no function, solver no adaptive solver of Diffrax.
     """
 
     drift: Field
@@ -125,17 +144,27 @@ class AdaptiveODE(AbstractMap):
     max_steps: int = eqx.field(static=True, default=4096)
 
     def __check_init__(self) -> None:
-        _check_positive(self, interval=self.interval, rtol=self.rtol, atol=self.atol)
+        checks.function(self, "drift", self.drift, "x, t")
+        for name in ("interval", "rtol", "atol"):
+            _check_length(self, name, getattr(self, name))
+        checks.instance(
+            self,
+            "solver",
+            self.solver,
+            diffrax.AbstractAdaptiveSolver,
+            "an adaptive solver of Diffrax",
+        )
+        checks.count(self, "max_steps", self.max_steps)
 
     def advance(
         self, x: Float[Array, " d"], t: Float[ArrayLike, ""]
     ) -> Float[Array, " d"]:
-        t = jnp.asarray(t, x.dtype)
+        interval = self.interval.astype(x.dtype)
         solution: Any = diffrax.diffeqsolve(
-            diffrax.ODETerm(lambda s, y, _: self.drift(y, s).astype(y.dtype)),
+            diffrax.ODETerm(_since(self, self.drift, t)),
             self.solver,
-            t,
-            t + self.interval.astype(x.dtype),
+            jnp.zeros_like(interval),
+            interval,
             None,
             x,
             stepsize_controller=diffrax.PIDController(self.rtol, self.atol),
@@ -149,10 +178,13 @@ class AdaptiveODE(AbstractMap):
 class EulerMaruyama(AbstractTransition):
     r"""$dx = f(x, t)\,dt + \sigma(x, t)\,dW$ (Ito), ``steps`` steps by Diffrax.
 
-    ``diffusion`` is $\sigma$, one number a component: ``(d,)`` or a scalar.
+    ``diffusion`` is $\sigma$, one number a component: ``(d,)`` or a scalar. Steps are
+    taken in the time since ``t``, which is added where the two functions see it.
 
     Raises:
-        ValueError: steps below 1, or interval not above 0.
+        ValueError: steps below 1, or interval not above 0; at the call, a drift or
+            diffusion of another shape, or complex.
+        TypeError: drift or diffusion is no function, steps no whole number.
     """
 
     drift: Field
@@ -161,21 +193,27 @@ class EulerMaruyama(AbstractTransition):
     steps: int = eqx.field(static=True, default=1)
 
     def __check_init__(self) -> None:
-        _check_steps(self, self.steps)
-        _check_positive(self, interval=self.interval)
+        checks.function(self, "drift", self.drift, "x, t")
+        checks.function(self, "diffusion", self.diffusion, "x, t")
+        checks.count(self, "steps", self.steps)
+        _check_length(self, "interval", self.interval)
 
     def __call__(
         self, x: Float[Array, " d"], t: Float[ArrayLike, ""], key: PRNGKeyArray
     ) -> Float[Array, " d"]:
         interval = self.interval.astype(x.dtype)
-        ts = t + interval * jnp.linspace(0, 1, self.steps + 1, dtype=x.dtype)
+        ts = interval * jnp.linspace(0, 1, self.steps + 1, dtype=x.dtype)
+        start = jnp.asarray(t, x.dtype)
 
         def sigma(s: Array, y: Array, _: None) -> lineax.DiagonalLinearOperator:
-            values = jnp.asarray(self.diffusion(y, s), y.dtype)
-            return lineax.DiagonalLinearOperator(jnp.broadcast_to(values, y.shape))
+            values = self.diffusion(y, start + s)
+            shape = np.shape(values) and y.shape
+            values = checks.returned(self, "diffusion", values, shape, y.dtype)
+            values = jnp.broadcast_to(values.astype(y.dtype), y.shape)
+            return lineax.DiagonalLinearOperator(values)
 
         terms = diffrax.MultiTerm(
-            diffrax.ODETerm(lambda s, y, _: self.drift(y, s).astype(y.dtype)),
+            diffrax.ODETerm(_since(self, self.drift, t)),
             diffrax.ControlTerm(sigma, StepNoise(ts=ts, like=x, key=key)),
         )
         solution: Any = diffrax.diffeqsolve(
@@ -192,16 +230,26 @@ class EulerMaruyama(AbstractTransition):
         return solution.ys[0]
 
 
-def _check_steps(owner: object, steps: int) -> None:
-    if steps < 1:
-        raise ValueError(f"{type(owner).__name__}: expected steps >= 1, found {steps}.")
+def _check_length(owner: object, name: str, value: ArrayLike) -> None:
+    checks.positive(owner, name, value)
+    checks.shape(owner, name, value, ())
 
 
-def _check_positive(owner: object, **values: ArrayLike) -> None:
-    for name, value in values.items():
-        if isinstance(value, Tracer | jax.ShapeDtypeStruct | Learnable):
-            continue
-        if not 0 < float(value) < float("inf"):
-            raise ValueError(
-                f"{type(owner).__name__}: expected {name} > 0, found {value}."
-            )
+def _value(owner: object, name: str, value: Any, x: Float[Array, " d"]) -> Array:
+    """What a field or a map gave at ``x``; it has to have its shape."""
+    return checks.returned(owner, name, value, x.shape, x.dtype)
+
+
+def _since(
+    owner: object, drift: Field, t: Float[ArrayLike, ""]
+) -> Callable[[Array, Array, None], Array]:
+    """The drift for Diffrax, of the time since ``t``.
+
+    A late time has no digits left for steps.
+    """
+
+    def field(s: Array, y: Array, _: None) -> Array:
+        value = drift(y, jnp.asarray(t, y.dtype) + s)
+        return _value(owner, "drift", value, y).astype(y.dtype)
+
+    return field

@@ -22,6 +22,7 @@ TABLE = {
         "random_key",
         "real_field",
         "require",
+        "returned",
         "shape",
         "to_numpy",
         "to_real",

@@ -1,9 +1,12 @@
 """Runs of filters on known truths, and their scores."""
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+from wflow.cli.tables import number, read_rows
 
 from .filter_methods import make_method
 
@@ -54,8 +57,8 @@ def score(
 
     method = make_method(config, case)
     rmse, spread, crps, coverage, levels, failed, seconds = ([] for _ in range(7))
-    for number, twin in enumerate(twins):
-        of_start, of_filter = jax.random.split(jax.random.fold_in(key, number))
+    for k, twin in enumerate(twins):
+        of_start, of_filter = jax.random.split(jax.random.fold_in(key, k))
         initial = setting.ensemble(of_start, config.members)
         began = time.perf_counter()
         result = filter(
@@ -84,6 +87,19 @@ def score(
         np.array(failed),
         float(np.median(seconds[1:])) if len(seconds) > 1 else float("nan"),
     )
+
+
+def read_scores(path: Path) -> dict[str, np.ndarray]:
+    """Columns of a table of scores: names of cases and methods, and numbers.
+
+    Raises:
+        CommandError: it cannot be read, or a score is no number.
+    """
+    names, rows = ("case", "method"), read_rows(path)
+    return {
+        key: np.array([row[key] if key in names else number(row, key) for row in rows])
+        for key in (*names, *(rows[0] if rows else ()))
+    }
 
 
 def level_shares(levels: np.ndarray, members: int, bins: int) -> np.ndarray:

@@ -77,8 +77,8 @@ class FilterStatic(AbstractTask[StaticConfig]):
                 for members, weights in runs:
                     scores.append(
                         {
-                            "case": number,
-                            "method": k,
+                            "case": case,
+                            "method": name,
                             **_compared(members, weights, x, density),
                         }
                     )
@@ -195,41 +195,36 @@ def _equal_draws(members: np.ndarray, weights: np.ndarray) -> np.ndarray:
 def _outcome(
     config: StaticConfig, cases: list[str], scores: dict[str, np.ndarray]
 ) -> Outcome:
-    def mean(number: int, k: int, column: str) -> float:
-        at = (scores["case"] == number) & (scores["method"] == k)
+    def mean(case: str, name: str, column: str) -> float:
+        at = (scores["case"] == case) & (scores["method"] == name)
         return mean_of(scores[column][at])
 
-    gaussian = len(config.correlations)
+    gaussian = [case for case in cases if case.startswith("r = ")]
+    bimodal = [case for case in cases if not case.startswith("r = ")]
     metrics = {}
-    for k, name in enumerate(config.methods):
-        for prefix, numbers in (
-            ("gaussian", range(gaussian)),
-            ("bimodal", range(gaussian, len(cases))),
-        ):
-            if numbers:
+    for name in config.methods:
+        for prefix, some in (("gaussian", gaussian), ("bimodal", bimodal)):
+            if some:
                 metrics[f"w1_{prefix}_{name}"] = float(
-                    np.mean([mean(number, k, "w1") for number in numbers])
+                    np.mean([mean(case, name, "w1") for case in some])
                 )
         if gaussian:
             for column in ("mean_error", "std_error"):
                 metrics[f"{column}_{name}"] = max(
-                    mean(number, k, column) for number in range(gaussian)
+                    mean(case, name, column) for case in gaussian
                 )
     tables = [
         ScoreTable(
             f"W1 to the posterior, mean of {config.repeats} ensembles: {title}",
-            tuple(cases[number] for number in numbers),
+            tuple(some),
             {
-                name: [mean(number, k, "w1") for number in numbers]
-                for k, name in enumerate(config.methods)
+                name: [mean(case, name, "w1") for case in some]
+                for name in config.methods
             },
             (),
         )
-        for title, numbers in (
-            ("normal", range(gaussian)),
-            ("y = x^2/2 + lambda w", range(gaussian, len(cases))),
-        )
-        if numbers
+        for title, some in (("normal", gaussian), ("y = x^2/2 + lambda w", bimodal))
+        if some
     ]
     return Outcome(metrics, tables, [])
 

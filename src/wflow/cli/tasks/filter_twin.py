@@ -14,6 +14,7 @@ from wflow.cli.filtering.filter_scores import (
     error_of,
     level_shares,
     mean_of,
+    read_scores,
     score,
 )
 from wflow.cli.report import Outcome, ScoreTable
@@ -63,7 +64,7 @@ class FilterTwin(AbstractTask[TwinConfig]):
         key = jax.random.key(config.seed)
         metrics, tables, remarks = {}, [], []
         courses: dict[str, Any] = {}
-        rows: list[dict[str, float]] = []
+        rows: list[dict[str, Any]] = []
         ranks: dict[str, Any] = {}
         for number, (case, given) in enumerate(config.cases.items()):
             setting = make_setting(given)
@@ -95,7 +96,7 @@ class FilterTwin(AbstractTask[TwinConfig]):
             tables.append(_table(case, scores, climate, burn_in))
             remarks += _failures(case, scores)
             courses[f"time_{case}"] = np.asarray(twins[0].times)
-            for k, (name, found) in enumerate(scores.items()):
+            for name, found in scores.items():
                 courses[f"rmse_{case}_{name}"] = found.rmse.mean(axis=0)
                 courses[f"spread_{case}_{name}"] = found.spread.mean(axis=0)
                 ranks[f"{case}_{name}"] = level_shares(
@@ -104,8 +105,8 @@ class FilterTwin(AbstractTask[TwinConfig]):
                 for repeat, value in enumerate(found.mean_rmse(burn_in)):
                     rows.append(
                         {
-                            "case": number,
-                            "method": k,
+                            "case": case,
+                            "method": name,
                             "repeat": repeat,
                             "rmse": float(value),
                             "spread": float(found.spread[repeat, burn_in:].mean()),
@@ -130,16 +131,18 @@ class FilterTwin(AbstractTask[TwinConfig]):
         return Outcome(metrics, tables, remarks)
 
     def plot(self, config: TwinConfig, directory: RunDirectory) -> list[Path]:
-        scores = {
-            name: np.asarray(column)
-            for name, column in directory.read_table("scores.csv").items()
-        }
+        scores = read_scores(directory.path / "scores.csv")
         ranks = directory.read_table("ranks.csv")
         written = []
-        for number, case in enumerate(config.cases):
+        for case in config.cases:
             runs, spreads = {}, {}
-            for k, name in enumerate(config.methods):
-                at = (scores["case"] == number) & (scores["method"] == k)
+            for name in config.methods:
+                at = (scores["case"] == case) & (scores["method"] == name)
+                if not at.any():
+                    raise CommandError(
+                        f"{directory.path / 'scores.csv'} has no row of case {case}, "
+                        f"method {name}: it is of an earlier version; run again."
+                    )
                 runs[name] = scores["rmse"][at]
                 spreads[name] = mean_of(scores["spread"][at])
             levels = {

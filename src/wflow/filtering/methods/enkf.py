@@ -25,6 +25,9 @@ class EnKF(AbstractMethod):
     perturbations $d_i \sim N(0, R)$ are centred. ``inflation`` multiplies the anomalies
     after the analysis.
 
+    Raises:
+        ValueError: inflation is no number > 0.
+
     Reference: Burgers, van Leeuwen, Evensen, Mon. Weather Rev. 126 (1998), section 3.
     """
 

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from wflow import checks
 from wflow.checks import real_field
 from wflow.filtering.base import AbstractMethod, check_inflation, inflated
 from wflow.filtering.observations import (
@@ -25,6 +26,9 @@ class ETKF(AbstractMethod):
     the analysis; ``rotate`` mixes them by a random rotation that keeps mean and
     covariance.
 
+    Raises:
+        ValueError: inflation is no number > 0, or rotate neither True nor False.
+
     Reference: Bishop, Etherton, Majumdar, Mon. Weather Rev. 129 (2001); Sakov, Oke,
     Mon. Weather Rev. 136 (2008), equation (17) and section 4.
     """
@@ -36,6 +40,7 @@ class ETKF(AbstractMethod):
 
     def __check_init__(self) -> None:
         check_inflation(self, self.inflation)
+        checks.one_of(self, "rotate", self.rotate, (True, False))
 
     def analyse(
         self,

@@ -4,12 +4,15 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
+from wflow import checks
 from wflow.filtering.base import AbstractMethod
 from wflow.filtering.models import StateSpace
 from wflow.filtering.observations import (
     AbstractObservation,
+    log_likelihoods,
     require_likelihood,
     unless_missing,
 )
@@ -23,7 +26,7 @@ class GridFilter(AbstractMethod):
 
     By the midpoint rule on the cells of a Grid, of mass one after every step: mass that
     leaves the box is lost. The model noise must be wider than a cell, or the rule does
-    not see it; the law is then nan.
+    not see it; where that is not known beforehand, the law is then nan.
     """
 
     def init(self, initial: Any, key: PRNGKeyArray) -> Grid:
@@ -31,11 +34,30 @@ class GridFilter(AbstractMethod):
 
         Raises:
             UnsupportedMeasureError: ``initial`` is none.
+            ValueError: its density is negative, not finite or zero everywhere.
         """
         del key
         if not isinstance(initial, Grid) or initial.dim != 1:
             raise UnsupportedMeasureError(self, initial, "Grid in one dimension")
+        checks.weights(self, "initial.density", initial.density)
         return _normalised(initial, initial.density)
+
+    def check_model(self, model: StateSpace, measure: Grid) -> None:
+        """Refuse model noise that is narrower than a cell.
+
+        Raises:
+            ValueError: it is.
+        """
+        noise, cell = checks.known(model.noise_of(1)), checks.known(measure.spacing)
+        if noise is None or cell is None:
+            return
+        std = float(np.sqrt(np.sum(noise**2)))
+        if not std >= cell[0]:
+            raise ValueError(
+                "GridFilter: expected model noise at least as wide as a cell, of "
+                f"{cell[0]:.3g}, found a standard deviation of {std:.3g}; take a finer "
+                "Grid."
+            )
 
     def forecast(
         self,
@@ -45,14 +67,18 @@ class GridFilter(AbstractMethod):
         key: PRNGKeyArray,
     ) -> Grid:
         del key
-        if not isinstance(model.transition, AbstractMap) or model.noise is None:
+        noise = model.noise_of(1)
+        if not isinstance(model.transition, AbstractMap) or noise is None:
             raise TypeError(
                 "GridFilter needs a transition without noise of its own (AbstractMap) "
                 "and additive model noise, StateSpace(noise=)."
             )
-        x = measure.centres
-        ends = jax.vmap(model.transition.advance, (0, None))(x, t)[:, 0]
-        std = jnp.sqrt(jnp.sum(model.noise**2)).astype(measure.dtype)
+        x, transition = measure.centres, model.transition
+        advance = lambda x: checks.returned(
+            transition, "advance", transition.advance(x, t), (1,), x.dtype
+        )
+        ends = jax.vmap(advance)(x)[:, 0]
+        std = jnp.sqrt(jnp.sum(noise**2)).astype(measure.dtype)
         std = jnp.where(std >= measure.spacing[0], std, jnp.nan)
         kernel = jnp.exp(-(((x - ends) / std) ** 2) / 2)
         return _normalised(measure, kernel @ measure.density)
@@ -89,8 +115,7 @@ class GridFilter(AbstractMethod):
         observation: AbstractObservation,
     ) -> Float[Array, " cells"]:
         observation = require_likelihood(self, observation)
-        x = measure.centres
-        return jax.vmap(observation.log_likelihood, (None, 0))(observed, x)
+        return log_likelihoods(observation, observed, measure.centres)
 
 
 def _normalised(measure: Grid, density: Float[Array, " cells"]) -> Grid:

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
+from wflow import checks
 from wflow.filtering.base import AbstractMethod
 from wflow.filtering.models import StateSpace
 from wflow.filtering.observations import (
@@ -35,10 +36,13 @@ class KalmanFilter(AbstractMethod):
 
         Raises:
             UnsupportedMeasureError: ``initial`` is none.
+            ValueError: its mean or covariance is not finite.
         """
         del key
         if not isinstance(initial, Gaussian):
             raise UnsupportedMeasureError(self, initial, "Gaussian")
+        checks.finite(self, "initial.mean", initial.mean)
+        checks.finite(self, "initial.cov", initial.cov)
         return initial
 
     def forecast(
@@ -55,11 +59,15 @@ class KalmanFilter(AbstractMethod):
                 f", found {type(model.transition).__name__}; model noise goes into "
                 "StateSpace(noise=)."
             )
-        advance = lambda x: model.transition.advance(x, t)
+        transition, dim = model.transition, measure.dim
+        advance = lambda x: checks.returned(
+            transition, "advance", transition.advance(x, t), (dim,), x.dtype
+        )
+        noise = model.noise_of(dim)
         slope = jax.jacfwd(advance)(measure.mean)
         cov = slope @ measure.cov @ slope.T
-        if model.noise is not None:
-            cov = cov + model.noise @ model.noise.T
+        if noise is not None:
+            cov = cov + noise @ noise.T
         return measure.with_state((advance(measure.mean), cov))
 
     def log_evidence(

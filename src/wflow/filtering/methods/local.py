@@ -3,31 +3,46 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from wflow import checks
 from wflow.checks import real_field
 from wflow.filtering.base import AbstractMethod, check_inflation, inflated
-from wflow.filtering.localisation import Domain
+from wflow.filtering.localisation import Domain, check_domain
 from wflow.filtering.observations import (
     AbstractObservation,
+    GaussianObservation,
     require_gaussian,
     unless_missing,
+    without_missing,
 )
 from wflow.measures import Particles
 
 from .enkf import perturbations
-from .etkf import rotated, transform, whitened
+from .etkf import rotated, transform
 
 
 class LETKF(AbstractMethod):
-    r"""The ETKF of every component s with $R^{-1}$ tapered by distance,
-    $R^{-1/2} \leftarrow \sqrt{w_s}\,R^{-1/2}$.
+    r"""The ETKF of every component s from the observations near it, tapered by
+    distance.
+
+    An observation of weight w has an error of its own added, of variance
+    $(1/w - 1) R_{oo}$: the taper is on R, whose part of the local observations becomes
+    $R + \mathrm{diag}((1/w - 1) R_{oo})$. Where errors are uncorrelated this is
+    $R^{-1/2} \leftarrow \sqrt{w}\,R^{-1/2}$; where they are correlated, an observation
+    out of reach still says nothing of the others' errors, and the order of observations
+    does not matter.
 
     Components without a local observation keep their forecast. ``inflation`` multiplies
     all anomalies after the analysis, ``rotate`` mixes them by one random rotation.
 
+    Raises:
+        ValueError: inflation is no number > 0, or rotate neither True nor False; in the
+            analysis, a domain of another number of components or of observations.
+        TypeError: domain is none.
+
     Reference: Hunt, Kostelich, Szunyogh, Physica D 230 (2007), section 2.3; tapering as
-    in DAPPER.
+    in DAPPER, for correlated errors ours.
     """
 
     domain: Domain
@@ -37,7 +52,9 @@ class LETKF(AbstractMethod):
     rotate: bool = eqx.field(static=True, default=False)
 
     def __check_init__(self) -> None:
+        checks.instance(self, "domain", self.domain, Domain, "a Domain")
         check_inflation(self, self.inflation)
+        checks.one_of(self, "rotate", self.rotate, (True, False))
 
     def analyse(
         self,
@@ -47,17 +64,18 @@ class LETKF(AbstractMethod):
         key: PRNGKeyArray,
     ) -> Particles:
         x = measure.x
-        _check_domain(self, self.domain, x, observed)
-        dy, innovation = whitened(require_gaussian(self, observation), x, observed)
+        check_domain(self, self.domain, x.shape[1], observed.shape[0])
+        observation = require_gaussian(self, observation)
+        dy, innovation, errors = _standardised(observation, x, observed)
         mean = jnp.mean(x, axis=0)
 
         def local(
             dx: Float[Array, " n"], near: Array, weights: Float[Array, " L"]
         ) -> Float[Array, " n"]:
             taper = jnp.sqrt(weights)
-            move, anomalies = transform(
-                dx[:, None], dy[:, near] * taper, innovation[near] * taper
-            )
+            rows = jnp.concatenate([dy[:, near], innovation[near][None]]) * taper
+            rows = _whitened(rows, errors, near, taper)
+            move, anomalies = transform(dx[:, None], rows[:-1], rows[-1])
             return (move + anomalies)[:, 0]
 
         domain = self.domain
@@ -74,10 +92,16 @@ class LETKF(AbstractMethod):
 
 
 class LocalEnKF(AbstractMethod):
-    r"""The stochastic EnKF of every component with $R^{-1}$ tapered by distance.
+    r"""The stochastic EnKF of every component with R tapered by distance.
 
-    All components share one draw of perturbations: members stay coherent in space.
-    ``inflation`` multiplies all anomalies after the analysis.
+    The taper is that of ``LETKF``. All components share one draw of perturbations:
+    members stay coherent in space. ``inflation`` multiplies all anomalies after the
+    analysis.
+
+    Raises:
+        ValueError: inflation is no number > 0; in the analysis, a domain of another
+            number of components or of observations.
+        TypeError: domain is none.
 
     Reference: Hunt, Kostelich, Szunyogh, Physica D 230 (2007), section 2.3, with the
     update of ``EnKF``; this combination is ours.
@@ -89,6 +113,7 @@ class LocalEnKF(AbstractMethod):
     )
 
     def __check_init__(self) -> None:
+        checks.instance(self, "domain", self.domain, Domain, "a Domain")
         check_inflation(self, self.inflation)
 
     def analyse(
@@ -99,9 +124,9 @@ class LocalEnKF(AbstractMethod):
         key: PRNGKeyArray,
     ) -> Particles:
         x, n = measure.x, measure.n
-        _check_domain(self, self.domain, x, observed)
+        check_domain(self, self.domain, x.shape[1], observed.shape[0])
         observation = require_gaussian(self, observation)
-        dy, innovation = whitened(observation, x, observed)
+        dy, innovation, errors = _standardised(observation, x, observed)
         root = jnp.linalg.cholesky(observation.cov.astype(x.dtype))
         noise = perturbations(observation, key, n).astype(x.dtype)
         noise = jax.scipy.linalg.solve_triangular(root, noise.T, lower=True).T
@@ -110,8 +135,10 @@ class LocalEnKF(AbstractMethod):
             dx: Float[Array, " n"], near: Array, weights: Float[Array, " L"]
         ) -> Float[Array, " n"]:
             taper = jnp.sqrt(weights)
-            y = dy[:, near] * taper
-            apart = (innovation[near] - dy[:, near]) * taper - noise[:, near]
+            seen = dy[:, near]
+            rows = jnp.concatenate([seen, innovation[near] - seen]) * taper
+            rows = _whitened(rows, errors, near, taper)
+            y, apart = rows[:n], rows[n:] - noise[:, near]
             square = y.T @ y + (n - 1) * jnp.eye(near.size, dtype=x.dtype)
             factor = jax.scipy.linalg.cho_factor(square)
             return apart @ jax.scipy.linalg.cho_solve(factor, y.T @ dx)
@@ -127,23 +154,51 @@ class LocalEnKF(AbstractMethod):
         return measure.with_state((unless_missing(observed, analysed, x), measure.logw))
 
 
+def _standardised(
+    observation: GaussianObservation,
+    x: Float[Array, "n d"],
+    observed: Float[Array, " p"],
+) -> tuple[Float[Array, "n p"], Float[Array, " p"], Float[Array, "p p"]]:
+    r"""Anomalies of $h(x_i)$ and y less their mean in units of the errors' deviations,
+    and the errors' correlations.
+
+    Zero where the observation is missing.
+    """
+    present = ~jnp.isnan(observed)
+    seen = jnp.where(present, jax.vmap(observation.mean)(x), 0)
+    centre = jnp.mean(seen, axis=0)
+    cov = without_missing(observation.cov.astype(x.dtype), present)
+    innovation = jnp.where(present, observed, 0) - centre
+    rows = jnp.concatenate([seen - centre, innovation[None]])
+    deviations = jnp.sqrt(jnp.diagonal(cov))
+    # A division, rounded as the triangular solve with correlated errors is.
+    root = jnp.diag(deviations)
+    rows = jax.scipy.linalg.solve_triangular(root, rows.T, lower=True).T
+    return rows[:-1], rows[-1], cov / deviations / deviations[:, None]
+
+
+def _whitened(
+    rows: Float[Array, "n L"],
+    errors: Float[Array, "p p"],
+    near: Int[Array, " L"],
+    taper: Float[Array, " L"],
+) -> Float[Array, "n L"]:
+    r"""Rows of tapered local observations, divided by a root of the errors' covariance:
+    $\sqrt{w_o w_{o'}}$ times the correlation off the diagonal, one on it.
+    """
+    # In the order of the observations, not of their distances: components near each
+    # other then take the same root, and perturbations fit together.
+    order = jnp.argsort(near)
+    own, w = near[order], taper[order]
+    cov = w[:, None] * errors[own][:, own] * w
+    cov = jnp.where(jnp.eye(near.size, dtype=bool), 1, cov)
+    root = jnp.linalg.cholesky(cov)
+    # One solve: on a CPU several factorisations, batched, can wait for each other.
+    white = jax.scipy.linalg.solve_triangular(root, rows[:, order].T, lower=True)
+    return white[jnp.argsort(order)].T
+
+
 def _felt(domain: Domain, observed: Float[Array, " p"]) -> Array:
     """Which components have a local observation that is not missing."""
     present = ~jnp.isnan(observed)[domain.observations]
     return jnp.any(present & (domain.weights > 0), axis=1)
-
-
-def _check_domain(
-    owner: object, domain: Domain, x: Float[Array, "n d"], observed: Array
-) -> None:
-    if domain.dim != x.shape[1]:
-        raise ValueError(
-            f"{type(owner).__name__}: expected a domain of {x.shape[1]} components, "
-            f"found one of {domain.dim}."
-        )
-    if domain.observations.shape[1] > observed.shape[0]:
-        raise ValueError(
-            f"{type(owner).__name__}: the domain lists "
-            f"{domain.observations.shape[1]} observations for a component, but "
-            f"observed has {observed.shape[0]}."
-        )

@@ -5,18 +5,18 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
+from wflow import checks
 from wflow.checks import real_field
 from wflow.filtering.base import AbstractMethod, Model, ensemble
 from wflow.filtering.observations import (
     AbstractObservation,
+    log_likelihoods,
     require_likelihood,
     unless_missing,
 )
 from wflow.measures import Particles, systematic_ancestors
-from wflow.parameters import Learnable
 
 
 class ParticleFilter(AbstractMethod):
@@ -29,6 +29,9 @@ class ParticleFilter(AbstractMethod):
     covariance of the weighted sample. Under a motion without noise a jitter of 0 ends
     in a single trajectory. Gradients do not pass the choice nor the jitter.
 
+    Raises:
+        ValueError: jitter or threshold is no number >= 0.
+
     Reference: Gordon, Salmond, Smith, IEE Proc. F 140 (1993); the rule of the jitter
     is that of DAPPER, ``da_methods.particle.PartFilt``.
     """
@@ -40,13 +43,8 @@ class ParticleFilter(AbstractMethod):
 
     def __check_init__(self) -> None:
         for name in ("jitter", "threshold"):
-            value = getattr(self, name)
-            if isinstance(value, Tracer | jax.ShapeDtypeStruct | Learnable):
-                continue
-            if not 0 <= float(value) < float("inf"):
-                raise ValueError(
-                    f"ParticleFilter: expected {name} >= 0, found {value}."
-                )
+            checks.non_negative(self, name, getattr(self, name))
+            checks.shape(self, name, getattr(self, name), ())
 
     def init(self, initial: Any, key: PRNGKeyArray) -> Particles:
         del key
@@ -94,7 +92,7 @@ class ParticleFilter(AbstractMethod):
     ) -> Float[Array, ""]:
         r"""$\log \sum_i w_i\,p(y|x_i)$."""
         observation = require_likelihood(self, observation)
-        logs = jax.vmap(observation.log_likelihood, (None, 0))(observed, measure.x)
+        logs = log_likelihoods(observation, observed, measure.x)
         return jax.nn.logsumexp(measure.logw + logs) - measure.log_mass
 
     def analyse(
@@ -106,7 +104,7 @@ class ParticleFilter(AbstractMethod):
     ) -> Particles:
         del key
         observation = require_likelihood(self, observation)
-        logs = jax.vmap(observation.log_likelihood, (None, 0))(observed, measure.x)
+        logs = log_likelihoods(observation, observed, measure.x)
         logw = jax.nn.log_softmax(measure.logw + logs)
         return measure.with_state(
             (measure.x, unless_missing(observed, logw, measure.logw))

@@ -6,7 +6,10 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from wflow import checks
 from wflow.kernels import AbstractRadialKernel, Gaussian, gram
+
+from .scales import check_array
 
 
 class AbstractAttraction(eqx.Module):
@@ -27,10 +30,20 @@ class Simulated(AbstractAttraction):
     Attributes:
         kernel: $k_y$.
         y: simulated observations, ``(n, m, p)``.
+
+    Raises:
+        ValueError: y of another shape, or not finite.
+        TypeError: kernel is none.
     """
 
     kernel: AbstractRadialKernel
     y: Float[Array, "n m p"]
+
+    def __check_init__(self) -> None:
+        checks.instance(
+            self, "kernel", self.kernel, AbstractRadialKernel, "a radial kernel"
+        )
+        check_array(self, "y", ("n", "m", "p"))
 
     def at(self, labels: Float[Array, "k p"]) -> Float[Array, "k n"]:
         n, m, p = self.y.shape
@@ -53,11 +66,22 @@ class Smoothed(AbstractAttraction):
         kernel: $k_y$, of bandwidth $l_y$.
         mean: expected observations $h(x_j)$, ``(n, p)``.
         cov: covariance R of the errors, ``(p, p)``.
+
+    Raises:
+        ValueError: shapes that do not fit together, or numbers that are not finite.
+        TypeError: kernel is no Gaussian one.
     """
 
     kernel: Gaussian
     mean: Float[Array, "n p"]
     cov: Float[Array, "p p"]
+
+    def __check_init__(self) -> None:
+        checks.instance(self, "kernel", self.kernel, Gaussian, "a Gaussian kernel")
+        check_array(self, "mean", ("n", "p"))
+        p = jnp.shape(self.mean)[1]
+        check_array(self, "cov", (p, p))
+        checks.covariance(self, "cov", self.cov)
 
     def at(self, labels: Float[Array, "k p"]) -> Float[Array, "k n"]:
         smoothed, factor = self._smoothed(1)

@@ -6,12 +6,12 @@ import warnings
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
+from wflow import checks
 from wflow.filtering.base import AbstractMethod, inflated
 from wflow.filtering.observations import AbstractObservation
+from wflow.kernels import AbstractRadialKernel
 from wflow.measures import Particles
 
 from .coupling import passengers
@@ -108,25 +108,24 @@ def check_sizes(owner: object, n: int, p: int, d: int) -> None:
             )
 
 
-def check_positive(owner: object, name: str, value: ArrayLike) -> None:
-    """Refuse numbers that are not above zero.
+def check_number(owner: object, name: str, value: ArrayLike) -> None:
+    """Refuse what is not one number above zero.
 
     Raises:
-        ValueError: one is not.
+        ValueError: it is not.
     """
-    if isinstance(value, Tracer | jax.ShapeDtypeStruct):
-        return
-    if not (np.asarray(value) > 0).all():
-        raise ValueError(f"{type(owner).__name__}: expected {name} > 0, found {value}.")
+    checks.positive(owner, name, value)
+    checks.shape(owner, name, value, ())
 
 
-def check_count(owner: object, name: str, value: int) -> None:
-    """Refuse numbers of things that are not at least one.
+def check_kernels(owner: object, *names: str) -> None:
+    """Refuse kernels that are no radial ones, or without a bandwidth above zero.
 
     Raises:
-        ValueError: it is below.
+        ValueError: a bandwidth is not.
+        TypeError: a kernel is none.
     """
-    if value < 1:
-        raise ValueError(
-            f"{type(owner).__name__}: expected {name} >= 1, found {value}."
-        )
+    for name in names:
+        kernel = getattr(owner, name)
+        checks.instance(owner, name, kernel, AbstractRadialKernel, "a radial kernel")
+        checks.positive(owner, f"{name}.bandwidth", kernel.bandwidth)

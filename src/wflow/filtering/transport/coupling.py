@@ -5,7 +5,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from wflow import checks
+
 from .pairs import Standardised
+from .scales import check_array
 
 
 def derangements(key: PRNGKeyArray, n: int, count: int) -> Int[Array, "count n"]:
@@ -17,11 +20,15 @@ def derangements(key: PRNGKeyArray, n: int, count: int) -> Int[Array, "count n"]
 
     Raises:
         ValueError: fewer than two members, or not ``1 <= count < n``.
+        TypeError: n or count is no whole number.
     """
+    checks.random_key("derangements", "key", key)
+    checks.count("derangements", "n", n, 2)
+    checks.count("derangements", "count", count)
     if not 1 <= count < n:
         raise ValueError(
-            f"derangements: expected 1 <= permutations < {n}, the number of members, "
-            f"found {count}."
+            f"derangements: expected a count of permutations from 1 to {n - 1}, fewer "
+            f"than members, found {count}."
         )
     order = jax.random.permutation(key, n)
     place = jnp.zeros(n, order.dtype).at[order].set(jnp.arange(n, dtype=order.dtype))
@@ -37,12 +44,21 @@ class Labelled(eqx.Module):
         y: their own simulated observations, ``(k, p)``.
         spare: as in ``Standardised``, ``(k, p)``.
         labels: observations that they carry, ``(k, p)``.
+
+    Raises:
+        ValueError: shapes that do not fit together, or numbers that are not finite.
     """
 
     x: Float[Array, "k d"]
     y: Float[Array, "k p"]
     spare: Float[Array, "k p"]
     labels: Float[Array, "k p"]
+
+    def __check_init__(self) -> None:
+        check_array(self, "x", ("k", "d"))
+        check_array(self, "y", (jnp.shape(self.x)[0], "p"))
+        for name in ("spare", "labels"):
+            check_array(self, name, jnp.shape(self.y))
 
 
 def product_cloud(
@@ -51,7 +67,13 @@ def product_cloud(
     r"""Samples $(x_a, y_b)$ of $\pi_X \otimes \pi_Y$: so many derangements of n each.
 
     Of m simulated observations of a member, every permutation takes another one.
+
+    Raises:
+        ValueError: not ``1 <= permutations < n``.
+        TypeError: pairs are none, permutations is no whole number.
     """
+    checks.instance("product_cloud", "pairs", pairs, Standardised, "Standardised pairs")
+    checks.count("product_cloud", "permutations", permutations)
     n, m, _, _ = pairs.sizes
     other = derangements(key, n, permutations).ravel()
     own = jnp.tile(jnp.arange(n), permutations)
@@ -62,7 +84,12 @@ def product_cloud(
 
 
 def passengers(pairs: Standardised) -> Labelled:
-    """All members, carrying the actual observation."""
+    """All members, carrying the actual observation.
+
+    Raises:
+        TypeError: pairs are none.
+    """
+    checks.instance("passengers", "pairs", pairs, Standardised, "Standardised pairs")
     y = pairs.y[:, 0]
     labels = jnp.broadcast_to(pairs.observed, y.shape)
     return Labelled(pairs.x, y, pairs.spare[:, 0], labels)

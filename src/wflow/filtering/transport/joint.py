@@ -2,15 +2,19 @@
 
 from typing import Any, Self
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow import checks
+from wflow.checks import real_field
 from wflow.energies import AbstractEnergy
 from wflow.kernels import AbstractRadialKernel, gram, matvec
 from wflow.measures import Particles, UnsupportedMeasureError
 
 from .attraction import AbstractAttraction
+from .scales import check_array
 
 
 class ConditionalMMD(AbstractEnergy):
@@ -31,6 +35,10 @@ class ConditionalMMD(AbstractEnergy):
         observed_within: $k_y(y^*, c_m)$ of the observation, ``(k,)``.
         observed_across: $k_y(y^*, y_j)$, ``(n,)``.
         constant: $\frac12 n^{-2} \sum_{jj'} k((x_j, y_j), (x_{j'}, y_{j'}))$.
+
+    Raises:
+        ValueError: shapes that do not fit together, or numbers that are not finite.
+        TypeError: kernel is none.
     """
 
     kernel: AbstractRadialKernel
@@ -40,6 +48,18 @@ class ConditionalMMD(AbstractEnergy):
     observed_within: Float[Array, " k"]
     observed_across: Float[Array, " n"]
     constant: Float[Array, ""]
+
+    def __check_init__(self) -> None:
+        checks.instance(
+            self, "kernel", self.kernel, AbstractRadialKernel, "a radial kernel"
+        )
+        check_array(self, "target", ("n", "d"))
+        check_array(self, "within", ("k", "k"))
+        n, k = jnp.shape(self.target)[0], jnp.shape(self.within)[0]
+        check_array(self, "across", (k, n))
+        check_array(self, "observed_within", (k,))
+        check_array(self, "observed_across", (n,))
+        check_array(self, "constant", ())
 
     @classmethod
     def of(
@@ -97,10 +117,18 @@ class Floored(AbstractEnergy):
     Attributes:
         energy: F.
         floor: $F_0$.
+
+    Raises:
+        ValueError: floor is no finite number.
+        TypeError: energy is none.
     """
 
     energy: AbstractEnergy
-    floor: Float[Array, ""]
+    floor: Float[Array, ""] = eqx.field(converter=real_field("floor"))
+
+    def __check_init__(self) -> None:
+        checks.instance(self, "energy", self.energy, AbstractEnergy, "an energy")
+        check_array(self, "floor", ())
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         return jnp.maximum(self.energy.value(mu, t), self.floor)
@@ -120,9 +148,28 @@ def sampling_floor(
     r"""$\frac12 (E\,k(U, U) - E\,k(U, U')) / n$, estimated from the target itself.
 
     The expected energy of an independent sample of n; below it a flow fits noise.
+
+    Raises:
+        ValueError: target is no ``(n, d)`` of at least two members, as many as the
+            attraction has.
+        TypeError: kernel or attraction is none.
     """
+    owner = "sampling_floor"
+    checks.instance(owner, "kernel", kernel, AbstractRadialKernel, "a radial kernel")
+    checks.instance(
+        owner, "attraction", attraction, AbstractAttraction, "an attraction"
+    )
+    checks.shape(owner, "target", target, ("n", "d"))
+    checks.finite(owner, "target", target)
+    checks.count(owner, "the members of target", target.shape[0], 2)
     n = target.shape[0]
-    values = gram(kernel, target) * attraction.among()
+    among = attraction.among()
+    if len(among) != n:
+        raise ValueError(
+            f"{owner}: expected target of {len(among)} members, as attraction has, "
+            f"found {n}."
+        )
+    values = gram(kernel, target) * among
     diagonal = jnp.trace(values)
     different = (jnp.sum(values) - diagonal) / (n * (n - 1))
     return (diagonal / n - different) / (2 * n)

@@ -6,12 +6,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from wflow import checks
 from wflow.checks import real_field
 from wflow.energies import MMD
 from wflow.filtering.base import check_inflation
 from wflow.filtering.observations import (
     AbstractObservation,
     GaussianObservation,
+    log_likelihoods,
     require_likelihood,
 )
 from wflow.flows import GradientFlow
@@ -22,8 +24,8 @@ from wflow.solve import solve
 
 from .base import (
     AbstractTransport,
-    check_count,
-    check_positive,
+    check_kernels,
+    check_number,
     simulated,
 )
 from .coupling import passengers
@@ -48,7 +50,8 @@ class LikelihoodTransport(AbstractTransport):
 
     Raises:
         ValueError: a number out of range, or an unknown start.
-        TypeError: in the analysis, an observation without a likelihood.
+        TypeError: a part that does not fulfil its contract, steps that is no whole
+            number; in the analysis, an observation without a likelihood.
 
     Reference: Zeng, Jiang, arXiv:2407.11518 (the target there, for a trained map).
     """
@@ -63,9 +66,9 @@ class LikelihoodTransport(AbstractTransport):
 
     def __check_init__(self) -> None:
         check_start(self, self.start)
-        check_count(self, "steps", self.steps)
-        check_positive(self, "step", self.step)
-        check_positive(self, "kernel_x.bandwidth", self.kernel_x.bandwidth)
+        check_kernels(self, "kernel_x")
+        checks.count(self, "steps", self.steps)
+        check_number(self, "step", self.step)
         check_inflation(self, self.inflation)
 
     def pairs(
@@ -79,7 +82,7 @@ class LikelihoodTransport(AbstractTransport):
         y = simulated(law, x, 1, key)
         if isinstance(law, GaussianObservation):
             return Pairs.of(x, y, observed, jax.vmap(law.mean)(x), law.cov)
-        likelihood = jax.vmap(lambda state: law.log_likelihood(observed, state))(x)
+        likelihood = log_likelihoods(law, observed, x)
         return Pairs.of(x, y, observed, log_likelihood=likelihood)
 
     def transport(self, pairs: Standardised, key: PRNGKeyArray) -> Float[Array, "n d"]:

@@ -3,7 +3,8 @@
 import jax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from wflow.filtering.localisation import Domain
+from wflow import checks
+from wflow.filtering.localisation import Domain, check_domain
 from wflow.filtering.observations import AbstractObservation
 
 from .base import AbstractTransport, check_sizes
@@ -24,10 +25,20 @@ class LocalTransport(AbstractTransport):
     Attributes:
         method: a transport.
         domain: local observations and patches of the components.
+
+    Raises:
+        ValueError: in the analysis, a domain of another number of components or of
+            observations.
+        TypeError: method is no transport, or domain none; in the analysis, a likelihood
+            that cannot be localised.
     """
 
     method: AbstractTransport
     domain: Domain
+
+    def __check_init__(self) -> None:
+        checks.instance(self, "method", self.method, AbstractTransport, "a transport")
+        checks.instance(self, "domain", self.domain, Domain, "a Domain")
 
     @property
     def inflation(self) -> Float[Array, ""]:
@@ -52,11 +63,7 @@ class LocalTransport(AbstractTransport):
 
     def move(self, pairs: Pairs, key: PRNGKeyArray) -> Float[Array, "n d"]:
         domain = self.domain
-        if pairs.x.shape[1] != domain.dim:
-            raise ValueError(
-                f"LocalTransport: expected a state of {domain.dim} components, as many "
-                f"as the domain has, found {pairs.x.shape[1]}."
-            )
+        check_domain(self, domain, pairs.x.shape[1], pairs.observed.shape[0])
         if pairs.log_likelihood is not None:
             raise TypeError(
                 "LocalTransport: only the likelihood of Gaussian errors "

@@ -6,6 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
+from wflow import checks
 from wflow.checks import real_field
 from wflow.energies import AbstractEnergy
 from wflow.filtering.base import check_inflation
@@ -16,6 +17,7 @@ from wflow.measures import Point, UnsupportedMeasureError
 from .base import AbstractTransport
 from .coupling import passengers
 from .pairs import Standardised
+from .scales import check_array
 from .starts import started
 
 
@@ -36,22 +38,35 @@ class MomentMismatch(AbstractEnergy):
     Attributes:
         cross: C, ``(d, p)``.
 
+    Raises:
+        ValueError: cross is no finite matrix; in ``value``, a point of another shape.
+
     Reference: ours; the limit is that of a symmetric square-root filter.
     """
 
     cross: Float[Array, "d p"] = eqx.field(converter=real_field("cross"))
+
+    def __check_init__(self) -> None:
+        check_array(self, "cross", ("d", "p"))
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         del t
         if not isinstance(mu, Point):
             raise UnsupportedMeasureError(self, mu, "Point((A, B))")
         a, b = mu.value
+        d, p = self.cross.shape
+        checks.shape(self, "A", a, (d, d))
+        checks.shape(self, "B", b, (d, p))
         own = a @ a.T + b @ b.T - jnp.eye(a.shape[0], dtype=a.dtype)
         return jnp.sum(own**2) / 2 + jnp.sum((b - self.cross) ** 2)
 
 
 def moment_flow(cross: Float[ArrayLike, "d p"]) -> tuple[GradientFlow, Point]:
-    """The flow of ``MomentMismatch``, and the identity map, where it starts."""
+    """The flow of ``MomentMismatch``, and the identity map, where it starts.
+
+    Raises:
+        ValueError: cross is no finite matrix.
+    """
     energy = MomentMismatch(cross)
     d = energy.cross.shape[0]
     start = jnp.eye(d, dtype=energy.cross.dtype), jnp.zeros_like(energy.cross)

@@ -3,10 +3,13 @@
 import warnings
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray
+
+from wflow import checks
+from wflow.checks import to_real
+from wflow.filtering.base import identical
+from wflow.filtering.observations import check_observed
 
 from .base import AbstractTransport
 from .pairs import RANGE, Pairs
@@ -41,22 +44,21 @@ def analyse(
         ValueError: shapes that do not fit together, fewer than two members, values that
             are not finite, an ensemble of identical members, or simulated observations
             that are all the same.
+        TypeError: method is no transport, key no random key, or one of the arrays holds
+            no numbers.
     """
     method = CouplingTransport() if method is None else method
-    if not isinstance(method, AbstractTransport):
-        raise TypeError(
-            "analyse: expected method to be a transport, found "
-            f"{type(method).__name__}."
-        )
-    x = jnp.asarray(ensemble)
-    x = x.astype(jnp.result_type(x.dtype, jnp.float32)) if x.dtype.kind != "f" else x
-    y, observed = jnp.asarray(simulated, x.dtype), jnp.asarray(observed, x.dtype)
+    checks.instance("analyse", "method", method, AbstractTransport, "a transport")
+    checks.random_key("analyse", "key", key)
+    x = checks.at_least_single(to_real(ensemble, "ensemble"))
+    y = to_real(simulated, "simulated").astype(x.dtype)
+    observed = to_real(observed, "observed").astype(x.dtype)
     _check_shapes(x, y, observed)
     _check_values(x, y, observed)
     pairs = Pairs.of(x, y, observed)
     method.check(pairs)
     moved, outside = _move(method, pairs, key)
-    if not isinstance(outside, Tracer) and bool(outside):
+    if checks.known(outside):
         warnings.warn(
             "analyse: observation outside predictive range (more than "
             f"{RANGE:g} standard deviations from every simulated one); the result is "
@@ -81,7 +83,7 @@ def _check_shapes(x: Array, y: Array, observed: Array) -> None:
     if y.ndim not in (2, 3) or y.shape[0] != x.shape[0] or 0 in y.shape:
         raise ValueError(
             f"analyse: expected simulated of shape ({x.shape[0]}, p) or "
-            f"({x.shape[0]}, m, p), found {y.shape}."
+            f"({x.shape[0]}, m, p), as many as ensemble has members, found {y.shape}."
         )
     if observed.shape != y.shape[-1:]:
         raise ValueError(
@@ -91,26 +93,23 @@ def _check_shapes(x: Array, y: Array, observed: Array) -> None:
 
 
 def _check_values(x: Array, y: Array, observed: Array) -> None:
-    if any(isinstance(array, Tracer) for array in (x, y, observed)):
-        return
     for name, array in (("ensemble", x), ("simulated", y)):
-        bad = ~np.isfinite(np.asarray(array)).reshape(len(array), -1).all(axis=1)
+        found = checks.known(array)
+        if found is None:
+            continue
+        bad = ~np.isfinite(found).reshape(len(found), -1).all(axis=1)
         if bad.any():
             raise ValueError(
                 f"analyse: {int(bad.sum())} of {len(bad)} members of {name} (shape "
-                f"{array.shape}) are not finite, the first is {int(np.argmax(bad))}."
+                f"{found.shape}) are not finite, the first is {int(np.argmax(bad))}."
             )
-    if np.isinf(np.asarray(observed)).any():
-        raise ValueError(
-            f"analyse: expected observed finite (or nan where missing), found "
-            f"{np.asarray(observed).tolist()}."
-        )
-    if (np.asarray(x) == np.asarray(x)[0]).all():
+    check_observed("analyse", "observed", observed)
+    members, flat = checks.known(x), checks.known(y.reshape(-1, y.shape[-1]))
+    if members is not None and identical(members):
         raise ValueError(
             f"analyse: degenerate ensemble: all {len(x)} members are identical."
         )
-    flat = np.asarray(y).reshape(-1, y.shape[-1])
-    if (flat == flat[0]).all():
+    if flat is not None and identical(flat):
         raise ValueError(
             f"analyse: degenerate simulated observations: all {len(flat)} are "
             "identical and say nothing of the state. Where that is meant, set observed "

@@ -7,7 +7,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from .scales import Scale
+from wflow import checks
+
+from .scales import Scale, check_array
 
 
 # How far an observation may lie from every simulated one, in standard deviations.
@@ -27,6 +29,10 @@ class Pairs(eqx.Module):
         mean: expected observations, ``(n, p)``, where errors are known to be Gaussian.
         cov: covariance of the errors, ``(p, p)``, likewise.
         log_likelihood: of the observation, ``(n,)``, where there is another density.
+
+    Raises:
+        ValueError: shapes that do not fit together, numbers that are not finite, or
+            weights outside [0, 1].
     """
 
     x: Float[Array, "n d"]
@@ -37,6 +43,18 @@ class Pairs(eqx.Module):
     mean: Float[Array, "n p"] | None = None
     cov: Float[Array, "p p"] | None = None
     log_likelihood: Float[Array, " n"] | None = None
+
+    def __check_init__(self) -> None:
+        check_array(self, "x", ("n", "d"))
+        n, d = jnp.shape(self.x)
+        check_array(self, "y", (n, "m", "p"))
+        p = jnp.shape(self.y)[2]
+        for name in ("observed", "weights"):
+            check_array(self, name, (p,))
+        check_array(self, "present", (d,))
+        for name in ("weights", "present"):
+            checks.within(self, name, getattr(self, name), 0, 1)
+        _check_errors(self, n, p)
 
     @classmethod
     def of(
@@ -100,6 +118,18 @@ class Pairs(eqx.Module):
         )
 
 
+def _check_errors(pairs: "Pairs | Standardised", n: int, p: int) -> None:
+    """Refuse what is known of the errors if it does not fit, where it is not None.
+
+    Raises:
+        ValueError: it does not.
+    """
+    sizes = {"mean": (n, p), "cov": (p, p), "log_likelihood": (n,)}
+    for name, expected in sizes.items():
+        if getattr(pairs, name) is not None:
+            check_array(pairs, name, expected)
+
+
 def _log_likelihood(
     residuals: Float[Array, "n p"], cov: Float[Array, "p p"]
 ) -> Float[Array, " n"]:
@@ -132,6 +162,10 @@ class Standardised(eqx.Module):
         mean: expected observations, ``(n, p)``, or None.
         cov: covariance of the errors in ``y``, ``(p, p)``, or None.
         log_likelihood: of the observation, ``(n,)``, or None.
+
+    Raises:
+        ValueError: shapes that do not fit together, or numbers that are not finite.
+        TypeError: scale is none.
     """
 
     x: Float[Array, "n d"]
@@ -144,6 +178,18 @@ class Standardised(eqx.Module):
     mean: Float[Array, "n p"] | None
     cov: Float[Array, "p p"] | None
     log_likelihood: Float[Array, " n"] | None
+
+    def __check_init__(self) -> None:
+        check_array(self, "x", ("n", "d"))
+        n, d = jnp.shape(self.x)
+        check_array(self, "y", (n, "m", "p"))
+        p = jnp.shape(self.y)[2]
+        check_array(self, "observed", (p,))
+        checks.instance(self, "scale", self.scale, Scale, "a Scale")
+        for name in ("gain", "cross"):
+            check_array(self, name, (d, p))
+        check_array(self, "spare", jnp.shape(self.y))
+        _check_errors(self, n, p)
 
     @property
     def sizes(self) -> tuple[int, int, int, int]:

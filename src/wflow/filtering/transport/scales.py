@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from wflow import checks
+
 
 # Added to the diagonal of a correlation matrix, against rounding.
 _JITTER = 1e-9
@@ -29,6 +31,10 @@ class Scale(eqx.Module):
         root: L, ``(p, p)``.
         total: $L^{-1}(D C D + 1 - D^2)L^{-\top}$, ``(p, p)``: the identity, or where L
             is, the matrix itself.
+
+    Raises:
+        ValueError: shapes that do not fit together, numbers that are not finite, sd not
+            above 0, or taper outside [0, 1].
     """
 
     mean: Float[Array, " p"]
@@ -36,6 +42,16 @@ class Scale(eqx.Module):
     taper: Float[Array, " p"]
     root: Float[Array, "p p"]
     total: Float[Array, "p p"]
+
+    def __check_init__(self) -> None:
+        check_array(self, "mean", ("p",))
+        (p,) = jnp.shape(self.mean)
+        for name in ("sd", "taper"):
+            check_array(self, name, (p,))
+        for name in ("root", "total"):
+            check_array(self, name, (p, p))
+        checks.positive(self, "sd", self.sd)
+        checks.within(self, "taper", self.taper, 0, 1)
 
     @classmethod
     def fit(cls, rows: Float[Array, "n *m p"], weights: Float[Array, " p"]) -> Self:
@@ -83,6 +99,23 @@ class Scale(eqx.Module):
         if not tapered:
             scaled = scaled + jnp.diag((~felt).astype(d.dtype))
         return self.whiten(self.whiten(scaled).T)
+
+
+def check_array(owner: object, name: str, expected: tuple[int | str, ...]) -> None:
+    """Refuse a field of another shape, without entries or not finite.
+
+    Raises:
+        ValueError: it is.
+    """
+    value = getattr(owner, name)
+    checks.shape(owner, name, value, expected)
+    shape = jnp.shape(value)
+    if 0 in shape:
+        raise ValueError(
+            f"{type(owner).__name__}: expected {name} of at least one entry, found "
+            f"shape {shape}."
+        )
+    checks.finite(owner, name, value)
 
 
 def _root(weights: Array) -> Array:

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from wflow import checks
+
 from .coupling import Labelled
 from .pairs import Standardised
 
@@ -23,8 +25,13 @@ def started(
     simulated errors, $(1 - K C_{xy}^\top)^{1/2} x_i + K (y - \bar y)$.
 
     Raises:
-        ValueError: "square_root" with too few members to whiten the state.
+        ValueError: an unknown start, or "square_root" with too few members to whiten
+            the state.
+        TypeError: pairs or members are none.
     """
+    check_start("started", start)
+    checks.instance("started", "pairs", pairs, Standardised, "Standardised pairs")
+    checks.instance("started", "members", members, Labelled, "Labelled members")
     match start:
         case "identity":
             return members.x
@@ -83,8 +90,4 @@ def check_start(owner: object, start: str) -> None:
     Raises:
         ValueError: it is not.
     """
-    if start not in get_args(Start):
-        raise ValueError(
-            f"{type(owner).__name__}: expected start to be one of "
-            f"{', '.join(map(repr, get_args(Start)))}, found {start!r}."
-        )
+    checks.one_of(owner, "start", start, get_args(Start))

@@ -5,6 +5,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from wflow import checks
 from wflow.checks import real_field
 from wflow.energies import MMD
 from wflow.filtering.base import check_inflation
@@ -13,7 +14,7 @@ from wflow.geometries import Block, Stein
 from wflow.kernels import AbstractRadialKernel, Gaussian, InverseMultiquadric, Product
 from wflow.measures import Particles, Traced
 
-from .base import AbstractTransport, check_count, check_positive
+from .base import AbstractTransport, check_kernels, check_number
 from .coupling import Labelled, passengers, product_cloud
 from .pairs import Standardised
 from .starts import Start, check_start, started
@@ -40,6 +41,8 @@ class SteinTransport(AbstractTransport):
 
     Raises:
         ValueError: a number out of range, or an unknown start.
+        TypeError: a part that does not fulfil its contract, or a count that is no whole
+            number.
 
     Reference: as for ``CouplingTransport``; Liu, NeurIPS 2017, equation (5).
     """
@@ -62,12 +65,11 @@ class SteinTransport(AbstractTransport):
 
     def __check_init__(self) -> None:
         check_start(self, self.start)
-        check_count(self, "steps", self.steps)
-        check_count(self, "permutations", self.permutations)
-        check_positive(self, "step", self.step)
+        check_kernels(self, "kernel_x", "kernel_y", "average_x", "average_y")
+        checks.count(self, "steps", self.steps)
+        checks.count(self, "permutations", self.permutations)
+        check_number(self, "step", self.step)
         check_inflation(self, self.inflation)
-        for name in ("kernel_x", "kernel_y", "average_x", "average_y"):
-            check_positive(self, f"{name}.bandwidth", getattr(self, name).bandwidth)
 
     def flow(self, pairs: Standardised, key: PRNGKeyArray) -> tuple[TracerFlow, Traced]:
         """The declaration of the motion of points (z, c), and where it starts."""

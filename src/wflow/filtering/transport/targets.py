@@ -6,11 +6,12 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from wflow import checks
 from wflow.filtering.observations import AbstractObservation, require_gaussian
 from wflow.kernels import AbstractRadialKernel, Gaussian
 
 from .attraction import AbstractAttraction, Simulated, Smoothed
-from .base import check_count, simulated
+from .base import simulated
 from .pairs import Pairs, Standardised
 
 
@@ -43,12 +44,13 @@ class LikelihoodFree(AbstractTarget):
 
     Raises:
         ValueError: ``draws < 1``.
+        TypeError: draws is no whole number.
     """
 
     draws: int = eqx.field(static=True, default=10)
 
     def __check_init__(self) -> None:
-        check_count(self, "draws", self.draws)
+        checks.count(self, "draws", self.draws)
 
     def pairs(
         self,

@@ -6,13 +6,14 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from wflow import checks
 from wflow.checks import real_field
 from wflow.filtering.base import check_inflation
 from wflow.kernels import AbstractRadialKernel, InverseMultiquadric
 from wflow.measures import Particles
 
 from .attraction import Simulated
-from .base import AbstractTransport, check_count, check_positive
+from .base import AbstractTransport, check_kernels, check_number
 from .coupling import Labelled, passengers, product_cloud
 from .joint import ConditionalMMD
 from .pairs import Standardised
@@ -36,6 +37,7 @@ class TrainedTransport(AbstractTransport):
 
     Raises:
         ValueError: a number out of range.
+        TypeError: a kernel that is none, or a count that is no whole number.
 
     Reference: Zeng, Jiang, Sun, Xiao, arXiv:2605.13174 (the problem that the paper
     states; network and optimiser are ours).
@@ -60,10 +62,9 @@ class TrainedTransport(AbstractTransport):
 
     def __check_init__(self) -> None:
         for name in ("width", "depth", "steps", "permutations"):
-            check_count(self, name, getattr(self, name))
-        check_positive(self, "learning_rate", self.learning_rate)
-        check_positive(self, "kernel_x.bandwidth", self.kernel_x.bandwidth)
-        check_positive(self, "kernel_y.bandwidth", self.kernel_y.bandwidth)
+            checks.count(self, name, getattr(self, name))
+        check_kernels(self, "kernel_x", "kernel_y")
+        check_number(self, "learning_rate", self.learning_rate)
         check_inflation(self, self.inflation)
 
     def transport(self, pairs: Standardised, key: PRNGKeyArray) -> Float[Array, "n d"]:

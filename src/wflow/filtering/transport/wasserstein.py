@@ -8,11 +8,10 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from wflow.checks import real_field, to_real
+from wflow import checks
+from wflow.checks import real_field
 from wflow.filtering.base import check_inflation
 from wflow.filtering.observations import AbstractObservation
 from wflow.flows import AbstractFlow, GradientFlow, NoiseInjectionFlow, TracerFlow
@@ -26,7 +25,7 @@ from wflow.kernels import (
 from wflow.measures import Particles, Traced
 from wflow.solve import solve
 
-from .base import AbstractTransport, check_count, check_positive
+from .base import AbstractTransport, check_kernels, check_number
 from .coupling import passengers, product_cloud
 from .joint import ConditionalMMD, Floored, sampling_floor
 from .pairs import Pairs, Standardised
@@ -36,10 +35,6 @@ from .targets import AbstractTarget, LikelihoodFree
 
 # Density of simulated observations below which the speed does not grow any more.
 _LEAST_DENSITY = 1e-6
-
-
-def _level(noise: Any) -> Any:
-    return None if noise is None else to_real(noise, "noise")
 
 
 class CouplingTransport(AbstractTransport):
@@ -75,6 +70,8 @@ class CouplingTransport(AbstractTransport):
 
     Raises:
         ValueError: a number out of range, or an unknown start.
+        TypeError: a part that does not fulfil its contract, or a count that is no whole
+            number.
 
     Reference: Zeng, Jiang, Sun, Xiao, arXiv:2605.13174 (the idea); Arbel, Korba, Salim,
     Gretton, NeurIPS 2019, equation (1); Hagemann et al., arXiv:2310.03054.
@@ -92,19 +89,35 @@ class CouplingTransport(AbstractTransport):
     inflation: Float[Array, ""] = eqx.field(
         converter=real_field("inflation"), default=1.0
     )
-    noise: Float[Array, ""] | None = eqx.field(converter=_level, default=None)
+    noise: Float[Array, ""] | None = eqx.field(
+        converter=real_field("noise", optional=True), default=None
+    )
     normalise_density: bool = eqx.field(static=True, default=True)
     stop_at_floor: bool = eqx.field(static=True, default=False)
     solver: diffrax.AbstractSolver = eqx.field(default_factory=diffrax.Euler)
 
     def __check_init__(self) -> None:
         check_start(self, self.start)
-        check_count(self, "steps", self.steps)
-        check_count(self, "permutations", self.permutations)
-        check_positive(self, "step", self.step)
-        check_positive(self, "kernel_x.bandwidth", self.kernel_x.bandwidth)
-        check_positive(self, "kernel_y.bandwidth", self.kernel_y.bandwidth)
+        check_kernels(self, "kernel_x", "kernel_y")
+        checks.count(self, "steps", self.steps)
+        checks.count(self, "permutations", self.permutations)
+        check_number(self, "step", self.step)
         check_inflation(self, self.inflation)
+        checks.instance(
+            self, "target", self.target, AbstractTarget, "a target (LikelihoodFree())"
+        )
+        checks.instance(
+            self,
+            "solver",
+            self.solver,
+            diffrax.AbstractSolver,
+            "a solver of Diffrax",
+        )
+        for name in ("normalise_density", "stop_at_floor"):
+            checks.one_of(self, name, getattr(self, name), (True, False))
+        if self.noise is not None:
+            checks.non_negative(self, "noise", self.noise)
+            checks.shape(self, "noise", self.noise, ())
         if not self.normalise_density:
             _check_step(self, self.kernel_x, self.step)
 
@@ -205,20 +218,25 @@ def smoothness(kernel: Gaussian) -> Float[Array, ""]:
 
     For a Gaussian kernel of states and $|k_y| \le 1$; an Euler step $\gamma \le 1/L$
     lowers it by $\gamma (1 - \gamma L/2) \int |v|^2 d\mu$ at least.
+
+    Raises:
+        TypeError: kernel is no Gaussian one.
     """
+    checks.instance("smoothness", "kernel", kernel, Gaussian, "a Gaussian kernel")
     return (1 + 2 * math.exp(-1.5)) / jnp.min(jnp.asarray(kernel.bandwidth)) ** 2
 
 
 def _check_step(owner: object, kernel: Any, step: Any) -> None:
-    known = not isinstance(step, Tracer) and not isinstance(
-        getattr(kernel, "bandwidth", None), Tracer
-    )
-    if not isinstance(kernel, Gaussian) or not known or kernel.bandwidth.ndim > 1:
+    length = checks.known(step)
+    if length is None or not isinstance(kernel, Gaussian):
         return
-    bound = 2 / float(smoothness(kernel))
-    if float(np.max(step)) > bound:
+    bandwidth = checks.known(kernel.bandwidth)
+    if bandwidth is None or bandwidth.ndim > 1:
+        return
+    bound = 2 / float(smoothness(Gaussian(bandwidth)))
+    if float(length) > bound:
         warnings.warn(
-            f"{type(owner).__name__}: a step of {float(step):.3g} is above 2/L = "
+            f"{type(owner).__name__}: a step of {float(length):.3g} is above 2/L = "
             f"{bound:.3g}, from which on the discrepancy may grow.",
             stacklevel=4,
         )
