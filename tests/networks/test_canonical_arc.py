@@ -255,9 +255,9 @@ def test_a_stop_at_a_saddle_is_pointed_out():
 
 @pytest.mark.parametrize("lam", [-1.0, np.nan])
 def test_bad_strengths_are_refused(lam):
-    with pytest.raises(ValueError, match="expected lam >= 0"):
+    with pytest.raises(ValueError, match="expected lams? >= 0"):
         ArcRidge(lam)
-    with pytest.raises(ValueError, match="expected lam >= 0"):
+    with pytest.raises(ValueError, match="expected lams? >= 0"):
         lambda_path(NET_FLOW, Point(NET), [1.0, lam], 1.0)
 
 

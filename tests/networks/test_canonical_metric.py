@@ -204,9 +204,9 @@ def test_natural_gradient_descends_straight():
 
 def test_points_of_other_shapes_are_refused():
     other = Point(eqx.nn.MLP(1, 2, 4, 1, key=jax.random.key(0)))
-    with pytest.raises(ValueError, match="like those of the origin"):
+    with pytest.raises(ValueError, match="like those of origin"):
         Ridge(other).value(AT)
-    with pytest.raises(ValueError, match="like those of the origin"):
+    with pytest.raises(ValueError, match="like those of origin"):
         METRIC.vertical_fraction(AT, other)
     with pytest.raises(ValueError, match="floating-point array"):
         Point(jnp.arange(3))

@@ -14,6 +14,7 @@ TABLE = {
         "increasing",
         "instance",
         "known",
+        "named",
         "non_negative",
         "one_number",
         "one_of",

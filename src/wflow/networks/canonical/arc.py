@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float
 
-from wflow.checks import real_field
+from wflow.checks import instance, non_negative, positive, real_field, shape, to_real
 from wflow.energies import AbstractEnergy, Supervised
 from wflow.flows import ArcLengthFlow, GradientFlow
 from wflow.measures import Point, Travelled, UnsupportedMeasureError
@@ -19,14 +18,6 @@ from wflow.solve import RESULTS, SolveError, solve
 
 # A run that stops with more than this part of the loss it began with has learnt little.
 _LITTLE_LEARNT = 0.9
-
-
-def check_strengths(lams: Any, owner: str) -> None:
-    """Refuse strengths that are known to be negative or nan."""
-    if eqx.is_array(lams) and not isinstance(lams, Tracer):
-        values = np.asarray(lams)
-        if not (values >= 0).all():
-            raise ValueError(f"{owner}: expected lam >= 0, found {values.tolist()}.")
 
 
 class ArcRidge(eqx.Module):
@@ -43,7 +34,7 @@ class ArcRidge(eqx.Module):
         lam: the strength, $\geq 0$.
 
     Raises:
-        ValueError: a strength that is negative or nan.
+        ValueError: a strength that is negative, nan or no single number.
 
     Reference: Whittle et al., arXiv:2605.18180 (name, from the abstract; the formula is
     a reconstruction).
@@ -52,7 +43,8 @@ class ArcRidge(eqx.Module):
     lam: Float[Array, ""] = eqx.field(converter=real_field("lam"))
 
     def __check_init__(self) -> None:
-        check_strengths(self.lam, "ArcRidge")
+        shape(self, "lam", self.lam, ())
+        non_negative(self, "lam", self.lam, infinite=True)
 
     def __call__(
         self, flow: ArcLengthFlow, mu: Travelled, t: ArrayLike
@@ -142,17 +134,24 @@ def lambda_path(
             ``adjoint``.
 
     Raises:
-        ValueError: strengths that are negative or nan, or not a vector.
+        TypeError: a flow or a start that is none.
+        ValueError: strengths that are negative or nan, or not a vector, or a ``t1``
+            that is not positive.
         SolveError: a solve failed on the way (inside ``jit``: an error of Equinox).
 
     Warns:
         UserWarning: even the smallest strength stops above 90 % of the loss at the
             start, as happens at a saddle.
     """
-    lams = jnp.asarray(lams, start.dtype)
-    if lams.ndim != 1 or lams.size == 0:
-        raise ValueError(f"lambda_path: expected lams (L,), found {lams.shape}.")
-    check_strengths(lams, "lambda_path")
+    instance("lambda_path", "flow", flow, GradientFlow, "a GradientFlow")
+    instance("lambda_path", "start", start, Point, "a Point")
+    lams = to_real(lams, "lams").astype(start.dtype)
+    shape("lambda_path", "lams", lams, ("L",))
+    if not lams.size:
+        raise ValueError("lambda_path: expected lams, found none.")
+    non_negative("lambda_path", "lams", lams, infinite=True)
+    shape("lambda_path", "t1", t1, ())
+    positive("lambda_path", "t1", t1)
     path, first, failed = _path(
         flow, start, lams, jnp.asarray(t1, start.dtype), options
     )

@@ -10,6 +10,7 @@ import optimistix as optx
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, ArrayLike, Bool, Float, PyTree
 
+from wflow.checks import count, finite, instance, shape
 from wflow.flows import AbstractContinuousFlow, safe_sqrt
 from wflow.measures import Point
 from wflow.solve import solve
@@ -30,6 +31,9 @@ class CogeodesicFlow(AbstractContinuousFlow):
     """
 
     metric: NTKMetric
+
+    def __check_init__(self) -> None:
+        instance(self, "metric", self.metric, NTKMetric, "an NTKMetric")
 
     def separable(self, mu: Any) -> bool:
         return True
@@ -55,11 +59,34 @@ def exponential(
     r"""End and momentum at time 1 of the geodesic that starts with ``momentum``.
 
     Its length is $\sqrt{p^T P_H(\theta_0) p}$. ``options`` are those of ``solve``.
+
+    Raises:
+        TypeError: a metric or an origin that is none.
+        ValueError: a momentum that is not like the moving part of the model, or not
+            finite.
     """
+    instance("exponential", "metric", metric, NTKMetric, "an NTKMetric")
+    instance("exponential", "origin", origin, Point, "a Point")
+    _check_momentum("exponential", "momentum", origin, momentum)
     start = Point((origin.value, momentum))
     end = solve(CogeodesicFlow(metric), start, 0.0, 1.0, **options)[-1]
     model, momentum = end.value
     return Point(model), momentum
+
+
+def _check_momentum(owner: str, name: str, origin: Point, momentum: Any) -> None:
+    """Refuse a momentum that is not like the moving part of a model."""
+    shapes = [
+        (jax.tree.structure(tree), [jnp.shape(leaf) for leaf in jax.tree.leaves(tree)])
+        for tree in (origin.state, momentum)
+    ]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            f"{owner}: expected {name} like the moving part of origin, of shapes "
+            f"{shapes[0][1]}, found {shapes[1][1]}."
+        )
+    for leaf in jax.tree.leaves(momentum):
+        finite(owner, name, leaf)
 
 
 class Logarithm(NamedTuple):
@@ -76,7 +103,6 @@ class Logarithm(NamedTuple):
     converged: Bool[Array, ""]
 
 
-@eqx.filter_jit
 def logarithm(
     metric: NTKMetric,
     origin: Point,
@@ -92,7 +118,34 @@ def logarithm(
     is horizontal. Newton's shooting in the momentum with damping
     (Levenberg-Marquardt): for small models, from a ``guess`` that is near, by default
     the straight displacement (lifted, for outputs).
+
+    Raises:
+        TypeError: a metric or an origin that is none.
+        ValueError: a target or a guess that does not fit the origin or is not finite,
+            or steps < 1.
     """
+    instance("logarithm", "metric", metric, NTKMetric, "an NTKMetric")
+    instance("logarithm", "origin", origin, Point, "a Point")
+    count("logarithm", "steps", steps)
+    if isinstance(target, Point):
+        _check_momentum("logarithm", "target", origin, target.state)
+    else:
+        expected = jax.eval_shape(metric.outputs, origin).shape
+        shape("logarithm", "target", target, expected)
+        finite("logarithm", "target", target)
+    if guess is not None:
+        _check_momentum("logarithm", "guess", origin, guess)
+    return _logarithm(metric, origin, target, guess, steps)
+
+
+@eqx.filter_jit
+def _logarithm(
+    metric: NTKMetric,
+    origin: Point,
+    target: Point | Float[Array, " n"],
+    guess: PyTree[Array] | None,
+    steps: int,
+) -> Logarithm:
     if guess is None:
         guess = (
             displacement(target, origin)

@@ -6,10 +6,11 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optimistix as optx
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float
 
+from wflow.checks import count, finite, instance, known, to_real
 from wflow.energies import AbstractEnergy
 from wflow.flows import ArcLengthFlow
 from wflow.measures import Point, Travelled, UnsupportedMeasureError
@@ -134,19 +135,21 @@ def geodesic(
     formula is a reconstruction: the Carnot-Caratheodory distance of the horizontal
     distribution, Montgomery, A Tour of Subriemannian Geometries (2002), section 1.4).
     """
-    outputs = jnp.asarray(outputs, origin.dtype).ravel()
+    instance("geodesic", "metric", metric, NTKMetric, "an NTKMetric")
+    instance("geodesic", "origin", origin, Point, "a Point")
+    outputs = to_real(outputs, "outputs").astype(origin.dtype).ravel()
     expected = jax.eval_shape(metric.outputs, origin).shape
     if outputs.shape != expected:
         raise ValueError(
             f"geodesic: expected outputs of shape {expected}, found {outputs.shape}."
         )
-    if modes < 1 or steps < 1:
-        raise ValueError(
-            f"geodesic: expected modes, steps >= 1, found {modes} and {steps}."
-        )
+    finite("geodesic", "outputs", outputs)
+    count("geodesic", "modes", modes)
+    count("geodesic", "steps", steps)
     metric.norm_squared(origin, outputs)  # refuses a singular kernel
     found = _geodesic(metric, origin, outputs, modes, steps)
-    if not isinstance(found.action, Tracer) and not bool(jnp.isfinite(found.action)):
+    action = known(found.action)
+    if action is not None and not np.isfinite(action):
         raise ValueError(
             "geodesic: the kernel of the outputs becomes singular on the way; take "
             "nearer outputs, or state rcond= of the NTKMetric."
@@ -182,6 +185,10 @@ class GeodesicRidge(AbstractEnergy):
         modes: polynomials in the curve of the outputs.
         steps: of the solve along it.
 
+    Raises:
+        TypeError: a metric or an origin that is none.
+        ValueError: modes or steps below 1, or as ``geodesic``.
+
     Reference: Whittle et al., arXiv:2605.18180 (name; the formula is a reconstruction).
     """
 
@@ -189,6 +196,12 @@ class GeodesicRidge(AbstractEnergy):
     origin: Point
     modes: int = eqx.field(static=True, default=4)
     steps: int = eqx.field(static=True, default=16)
+
+    def __check_init__(self) -> None:
+        instance(self, "metric", self.metric, NTKMetric, "an NTKMetric")
+        instance(self, "origin", self.origin, Point, "a Point")
+        count(self, "modes", self.modes)
+        count(self, "steps", self.steps)
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         del t

@@ -6,10 +6,17 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import lineax as lx
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
 
-from wflow.checks import real_field
+from wflow.checks import count as whole
+from wflow.checks import (
+    finite,
+    instance,
+    non_negative,
+    positive,
+    real_field,
+    shape,
+)
 from wflow.energies import AbstractEnergy
 from wflow.flows import AbstractContinuousFlow, safe_sqrt
 from wflow.geometries import Euclidean
@@ -34,7 +41,9 @@ class HorizontalLangevinFlow(AbstractContinuousFlow):
         temperature: $\tau \geq 0$.
 
     Raises:
-        TypeError: a metric with another geometry of the parameters.
+        TypeError: a metric that is none or has another geometry of the parameters, or
+            an energy that is none.
+        ValueError: a temperature that is negative or not finite.
 
     Reference: Hsu, Stochastic Analysis on Manifolds (2002), section 3.2.
     """
@@ -46,6 +55,11 @@ class HorizontalLangevinFlow(AbstractContinuousFlow):
     )
 
     def __check_init__(self) -> None:
+        instance(self, "metric", self.metric, NTKMetric, "an NTKMetric")
+        if self.energy is not None:
+            instance(self, "energy", self.energy, AbstractEnergy, "an energy")
+        shape(self, "temperature", self.temperature, ())
+        non_negative(self, "temperature", self.temperature)
         geometry = self.metric.geometry
         if not isinstance(geometry, Euclidean):
             raise TypeError(
@@ -118,6 +132,7 @@ class GibbsProcess(eqx.Module):
         sigma: $\sigma > 0$.
 
     Raises:
+        TypeError: a metric or an origin that is none.
         ValueError: a sigma that is not positive.
 
     Reference: Whittle et al., arXiv:2605.18180 (name; the formula is a reconstruction).
@@ -128,11 +143,10 @@ class GibbsProcess(eqx.Module):
     sigma: Float[Array, ""] = eqx.field(converter=real_field("sigma"))
 
     def __check_init__(self) -> None:
-        known = eqx.is_array(self.sigma) and not isinstance(self.sigma, Tracer)
-        if known and not bool(self.sigma > 0):
-            raise ValueError(
-                f"GibbsProcess: expected sigma > 0, found {float(self.sigma)}."
-            )
+        instance(self, "metric", self.metric, NTKMetric, "an NTKMetric")
+        instance(self, "origin", self.origin, Point, "a Point")
+        shape(self, "sigma", self.sigma, ())
+        positive(self, "sigma", self.sigma)
 
     def push_forward(self, z: Float[Array, ""], **options: Any) -> Point:
         """The model at the signed distance z from the origin, up to larger outputs.
@@ -140,13 +154,16 @@ class GibbsProcess(eqx.Module):
         For one output. ``options`` are those of ``solve``.
 
         Raises:
-            ValueError: there is more than one output.
+            ValueError: there is more than one output, or z is not one finite number.
         """
-        shape = jax.eval_shape(self.metric.outputs, self.origin).shape
-        if shape != (1,):
+        outputs = jax.eval_shape(self.metric.outputs, self.origin).shape
+        if outputs != (1,):
             raise ValueError(
-                f"GibbsProcess: expected one output to push forward, found {shape[0]}."
+                "GibbsProcess: expected one output to push forward, found "
+                f"{outputs[0]}."
             )
+        shape(self, "z", z, ())
+        finite(self, "z", z)
         z = jnp.asarray(z, self.origin.dtype)
         flow = LiftFlow(self.metric, _AlongLeaf(self.metric, z))
         return solve(flow, self.origin, 0.0, 1.0, **options)[-1]
@@ -158,7 +175,12 @@ class GibbsProcess(eqx.Module):
         horizontal Brownian motion at time $\sigma^2$, in ``steps`` steps: the heat
         kernel, which is the prior in the kernel regime and near it for small sigma
         (``langevin`` has the prior itself as its law in the long run).
+
+        Raises:
+            ValueError: count or steps below 1.
         """
+        for name, number in (("count", count), ("steps", steps)):
+            whole(self, name, number)
         outputs = jax.eval_shape(self.metric.outputs, self.origin).size
         return _sample(self, key, count, steps, outputs == 1)
 

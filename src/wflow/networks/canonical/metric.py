@@ -8,10 +8,19 @@ import jax
 import jax.numpy as jnp
 import lineax as lx
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, Float, PyTree
 
-from wflow.checks import real_field
+from wflow.checks import (
+    finite,
+    instance,
+    known,
+    named,
+    positive,
+    real_field,
+    shape,
+    to_real,
+    within,
+)
 from wflow.energies import predictions
 from wflow.flows import safe_sqrt
 from wflow.geometries import AbstractGeometry, Euclidean, conjugate_gradients
@@ -63,7 +72,10 @@ class NTKMetric(eqx.Module):
             drops eigenvalues below ``rcond`` times the largest.
 
     Raises:
-        ValueError: K is singular and ``rcond`` is None (inside ``jit``: nan).
+        TypeError: a geometry that is none.
+        ValueError: inputs that are none or not finite, or an ``rcond`` outside [0, 1);
+            from its methods: K is singular and ``rcond`` is None (inside ``jit``: nan),
+            or vectors of another shape than that of the outputs.
 
     Reference: Jacot, Gabriel, Hongler, NeurIPS 2018, section 4 (the kernel); Whittle et
     al., arXiv:2605.18180 (the metric; read from the abstract only).
@@ -72,6 +84,13 @@ class NTKMetric(eqx.Module):
     x: Float[Array, "n ..."] = eqx.field(converter=real_field("x"))
     geometry: AbstractGeometry = Euclidean()
     rcond: float | None = eqx.field(static=True, default=None)
+
+    def __check_init__(self) -> None:
+        _check_inputs(self, self.x)
+        instance(self, "geometry", self.geometry, AbstractGeometry, "a geometry")
+        if self.rcond is not None:
+            shape(self, "rcond", self.rcond, ())
+            within(self, "rcond", self.rcond, 0, 1, closed="low")
 
     def outputs(self, mu: Point) -> Float[Array, " n"]:
         r"""$F(\theta)$, all entries in one vector."""
@@ -102,6 +121,8 @@ class NTKMetric(eqx.Module):
 
     def solve(self, mu: Point, v: Float[Array, " n"]) -> Float[Array, " n"]:
         """$K^{-1} v$."""
+        v = to_real(v, "v")
+        shape(self, "v", v, jax.eval_shape(self.outputs, mu).shape)
         kernel = self.kernel(mu)
         count = sum(leaf.size for leaf in jax.tree.leaves(mu.state))
         if self.rcond is not None:
@@ -113,8 +134,10 @@ class NTKMetric(eqx.Module):
             return lx.linear_solve(kernel, v, conjugate_gradients(mu.dtype)).value
         matrix = kernel.as_matrix()
         negligible = v.size * jnp.finfo(mu.dtype).eps
-        if not isinstance(matrix, Tracer):
-            values = np.linalg.eigvalsh(np.asarray(matrix))
+        found = known(matrix)
+        if found is not None:
+            finite(self, "the kernel of the outputs", found)
+            values = np.linalg.eigvalsh(found)
             if not values[0] > negligible * values[-1]:
                 raise self._singular(
                     f"eigenvalues from {values[0]:.3g} to {values[-1]:.3g}"
@@ -181,7 +204,8 @@ class PullBack(eqx.Module):
         damping: $\delta > 0$, which makes G invertible.
 
     Raises:
-        ValueError: damping that is not positive.
+        ValueError: inputs that are none or not finite, or damping that is not one
+            positive number.
 
     Reference: Amari, Neural Computation 10 (1998), section 4.
     """
@@ -190,11 +214,9 @@ class PullBack(eqx.Module):
     damping: Float[Array, ""] = eqx.field(converter=real_field("damping"))
 
     def __check_init__(self) -> None:
-        known = eqx.is_array(self.damping) and not isinstance(self.damping, Tracer)
-        if known and not bool(self.damping > 0):
-            raise ValueError(
-                f"PullBack: expected damping > 0, found {float(self.damping)}."
-            )
+        _check_inputs(self, self.x)
+        shape(self, "damping", self.damping, ())
+        positive(self, "damping", self.damping)
 
     def __call__(self, model: Any) -> lx.AbstractLinearOperator:
         mu = Point(model)
@@ -209,18 +231,30 @@ class PullBack(eqx.Module):
         )
 
 
+def _check_inputs(owner: object, x: Array) -> None:
+    """Refuse inputs that are none."""
+    if x.ndim == 0 or 0 in x.shape:
+        raise ValueError(
+            f"{named(owner)}: expected x of inputs (n, ...), found shape {x.shape}."
+        )
+    finite(owner, "x", x)
+
+
 def displacement(mu: Point, origin: Point) -> PyTree[Array]:
     r"""$\theta - \theta_0$.
 
     Raises:
+        TypeError: either is no Point.
         ValueError: the moving parts have not the same structure and shapes.
     """
+    instance("displacement", "mu", mu, Point, "a Point")
+    instance("displacement", "origin", origin, Point, "a Point")
     here, there = mu.state, origin.state
     same = jax.tree.structure(here) == jax.tree.structure(there)
     shapes = [[leaf.shape for leaf in jax.tree.leaves(tree)] for tree in (here, there)]
     if not same or shapes[0] != shapes[1]:
         raise ValueError(
-            "displacement: expected parameters like those of the origin, of shapes "
+            "displacement: expected mu with parameters like those of origin, of shapes "
             f"{shapes[1]}, found {shapes[0]}"
             + ("." if same else " in another structure.")
         )

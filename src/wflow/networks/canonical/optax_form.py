@@ -4,11 +4,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float, PyTree
 
+from wflow.checks import instance, non_negative, shape, within
 from wflow.flows import safe_sqrt
 
 
@@ -83,10 +82,11 @@ def arc_ridge(
             "arc_ridge: expected one strength, found an array of shape "
             f"{jnp.shape(strength)}: map over several with jax.vmap."
         )
-    if not isinstance(strength, Tracer) and not np.all(np.asarray(strength) >= 0):
-        raise ValueError(f"arc_ridge: expected strength >= 0, found {strength}.")
-    if not 0 <= decay < 1:
-        raise ValueError(f"arc_ridge: expected decay in [0, 1), found {decay}.")
+    non_negative("arc_ridge", "strength", strength, infinite=True)
+    shape("arc_ridge", "decay", decay, ())
+    within("arc_ridge", "decay", decay, 0, 1, closed="low")
+    kind = optax.GradientTransformation
+    instance("arc_ridge", "inner", inner, kind, "an Optax optimiser")
     inner = optax.with_extra_args_support(inner)
     rate = 1 - decay
 

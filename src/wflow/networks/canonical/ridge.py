@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow.checks import instance
 from wflow.energies import AbstractEnergy
 from wflow.measures import Point, UnsupportedMeasureError
 
@@ -25,12 +26,17 @@ class Ridge(AbstractEnergy):
         origin: a ``Point`` of the model's shape, such as its pretrained weights.
 
     Raises:
+        TypeError: an origin that is no Point.
         ValueError: parameters that are not shaped like the origin's.
 
     Reference: Li, Grandvalet, Davoine, ICML 2018, equation (2) (anchored).
     """
 
     origin: Point | None = None
+
+    def __check_init__(self) -> None:
+        if self.origin is not None:
+            instance(self, "origin", self.origin, Point, "a Point")
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         del t
