@@ -137,4 +137,8 @@ def test_the_noise_is_the_distance_of_two_halves(table):
     study = Study.of(config, load(config, ""))
     (floor,) = study.floor(study.split.test.times)
     assert 0.1 < floor < 1.5
+    # The order of the rows does not matter.
+    FRAME[::-1].to_csv(table, index=False)
+    turned = Study.of(config, load(config, ""))
+    np.testing.assert_allclose(turned.floor(turned.split.test.times), [floor])
     assert study.floor([99.0]) == [None]
