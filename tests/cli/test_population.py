@@ -112,8 +112,8 @@ def test_evaluate_reads_columns_by_name(gapminder, tmp_path):
     other = _wflow("evaluate", out, "--data", path)
     assert other.exit_code == 2
     assert "was trained on the columns log10_gdp_per_head, life" in other.output
-    later = Snapshots(snapshots.times + 40, snapshots.clouds)
-    path = write_snapshots(tmp_path / "later", later, layout)
+    earlier = Snapshots(snapshots.times - 5, snapshots.clouds)
+    path = write_snapshots(tmp_path / "earlier", earlier, layout)
     other = _wflow("evaluate", out, "--data", path)
     assert "outside the 1952 to 1992 that the run was trained on" in other.output
 
