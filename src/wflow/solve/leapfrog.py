@@ -10,7 +10,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from wflow.checks import count, finite, function, instance, non_negative, one_of, shape
+from wflow.checks import (
+    count,
+    finite,
+    function,
+    instance,
+    non_negative,
+    one_of,
+    shape,
+    to_real,
+)
 from wflow.flows import (
     ForceScaling,
     KineticTerm,
@@ -75,6 +84,7 @@ def leapfrog_step(
     friction = jnp.asarray(friction)
     _check_state(owner, state)
     if kicks is not None:
+        kicks = to_real(kicks, "kicks")
         shape(owner, "kicks", kicks, (2, *np.shape(state.x)))
     return _step(
         lambda x, logw: force(x),

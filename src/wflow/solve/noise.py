@@ -6,6 +6,7 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from wflow.checks import increasing, random_key, shape
@@ -32,6 +33,8 @@ class StepNoise(diffrax.AbstractBrownianPath):
 
     def __check_init__(self) -> None:
         shape(self, "ts", self.ts, ("steps",))
+        if np.shape(self.ts)[0] < 2:
+            raise ValueError("StepNoise: expected ts of at least one step, found none.")
         increasing(self, "ts", self.ts)
         random_key(self, "key", self.key)
 
