@@ -6,6 +6,7 @@ The process kills itself before the file of that number is put in its place; 0 i
 """
 
 import os
+import resource
 import signal
 import sys
 import time
@@ -77,6 +78,9 @@ def _killed_at(moment):
 
 
 if __name__ == "__main__":
+    if largest := int(os.environ.get("LARGEST_FILE", "0")):
+        # As on a full disk, no file grows beyond it.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
     if moment := int(sys.argv.pop(1)):
         _killed_at(moment)
     task = FitTask()

@@ -3,7 +3,6 @@
 import functools
 import os
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -20,7 +19,7 @@ SCRIPT = Path(__file__).parent / "interrupted.py"
 MOMENTS = (1, 2, 3, 4, 5, 6, 8, 11, 16, 20)
 
 
-def started(folder, out, *arguments, moment=0, pause=0.0, limit=None):
+def started(folder, out, *arguments, moment=0, pause=0.0, limit=0):
     """A process that runs the config, with more arguments."""
     config = folder / "config.yaml"
     config.write_text("task: fit\n")
@@ -31,8 +30,7 @@ def started(folder, out, *arguments, moment=0, pause=0.0, limit=None):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"COLUMNS": "400"},
-        preexec_fn=limit and (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit)),
+        env=os.environ | {"COLUMNS": "400", "LARGEST_FILE": str(limit)},
     )
 
 
@@ -92,7 +90,7 @@ def test_told_to_end_it_says_how_to_go_on(start, tmp_path, whole, number, code):
     ("size", "file"), [(3_000, "checkpoint.eqx"), (300, "config.yaml")]
 )
 def test_a_full_disk_ends_in_a_sentence(start, tmp_path, size, file):
-    code, said = ended(start(limit=(size, size)))
+    code, said = ended(start(limit=size))
     assert code == 1, said
     assert re.search(rf"Failed: \S*{file}: File too large\. Nothing had been", said)
     # Nothing of it is in the way.
@@ -105,7 +103,7 @@ def test_a_full_disk_later_keeps_what_there_was(start, tmp_path, whole):
     assert code == 0, said
     run = tmp_path / "run"
     end = (run / "checkpoints" / "checkpoint.eqx").stat().st_size - 300
-    code, said = ended(start("--overwrite", limit=(end, end)))
+    code, said = ended(start("--overwrite", limit=end))
     assert code == 1, said
     assert re.search(r"Failed: \S*checkpoint.eqx: File too large\.", said)
     assert "goes on from its checkpoint" in said
