@@ -3,6 +3,7 @@
 import pickle
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
@@ -126,16 +127,25 @@ def test_scikit_learns_own_checks(estimator):
 
 
 def test_refused():
-    for rate in (0.0, -1.0, np.nan, np.inf, "fast", None):
-        with pytest.raises(ValueError, match="positive rate"):
+    for rate in (0.0, -1.0, np.nan, np.inf, np.array(-1.0)):
+        with pytest.raises(ValueError, match="rate > 0"):
             ResettingRidge(rate=rate).fit(X, Y)
-    with pytest.raises(ValueError, match="expected a renewal law"):
+    for rate in ("fast", None):
+        with pytest.raises(TypeError, match="rate to be a number"):
+            ResettingRidge(rate=rate).fit(X, Y)
+    with pytest.raises(ValueError, match="rate to be one number"):
+        ResettingRidge(rate=np.ones(2)).fit(X, Y)
+    for noise in (np.nan, -1.0, np.inf):
+        for criterion in ("gcv", "risk", "process_risk"):
+            with pytest.raises(ValueError, match="noise >= 0"):
+                ResettingRidgeCV(criterion=criterion, noise=noise).fit(X, Y)
+    with pytest.raises(TypeError, match="law to be a renewal law"):
         ResettingRidge(law="gamma").fit(X, Y)
-    with pytest.raises(ValueError, match="expected a renewal law"):
+    with pytest.raises(TypeError, match=r"laws\[1\] to be a renewal law"):
         ResettingRidgeCV([Exponential(1.0), 2.0]).fit(X, Y)
     with pytest.raises(ValueError, match="diffusion >= 0"):
         ResettingRidge(diffusion=-1.0).fit(X, Y)
-    with pytest.raises(ValueError, match="at least one law"):
+    with pytest.raises(ValueError, match="one at least"):
         ResettingRidgeCV([]).fit(X, Y)
     with pytest.raises(ValueError, match="criterion"):
         ResettingRidgeCV(criterion="loo").fit(X, Y)
@@ -145,3 +155,15 @@ def test_refused():
         ResettingRidge().fit(np.where(np.arange(P) == 2, np.nan, X), Y)
     with pytest.raises(ValueError, match="infinity"):
         ResettingRidge().fit(X, np.where(np.arange(N) == 2, np.inf, Y))
+
+
+@pytest.mark.parametrize(
+    "number", [np.array(2.0), np.float32(2), np.int64(2), 2, jnp.array(2.0)]
+)
+def test_numbers_may_be_arrays(number):
+    expected = ResettingRidge(rate=2.0, diffusion=2.0).fit(X, Y)
+    found = ResettingRidge(rate=number, diffusion=number).fit(X, Y)
+    np.testing.assert_allclose(found.coef_, expected.coef_, rtol=1e-12)
+    np.testing.assert_allclose(
+        found.stationary_covariance_, expected.stationary_covariance_, rtol=1e-12
+    )

@@ -226,9 +226,9 @@ GOOD = {"curvature": np.eye(2), "linear": np.ones(2), "origin": np.zeros(2)}
         ({"curvature": [[1.0, 0.5], [0.0, 1.0]]}, "curvature to be symmetric, found"),
         ({"curvature": np.diag([1.0, -1e-3])}, "curvature must be PSD.*eigenvalue -0"),
         ({"curvature": np.diag([1.0, 0.0])}, "linear in the range of the curvature"),
-        ({"curvature": np.eye(3)}, r"curvature of shape \(2, 2\), found \(3, 3\)"),
-        ({"linear": [1.0, np.nan]}, "linear to be finite"),
-        ({"origin": np.zeros(3)}, r"origin of shape \(2,\), found \(3,\)"),
+        ({"curvature": np.eye(3)}, r"curvature of shape \(2, 2\), found shape \(3"),
+        ({"linear": [1.0, np.nan]}, "linear finite, found nan"),
+        ({"origin": np.zeros(3)}, r"origin of shape \(2,\), found shape \(3,\)"),
         ({"noise": np.diag([1.0, -1.0])}, "noise to be positive semidefinite"),
         (
             {"preconditioner": np.zeros((2, 2))},

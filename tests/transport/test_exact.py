@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment, linprog
+from scipy.sparse import csr_matrix
 from scipy.spatial.distance import cdist
 from scipy.stats import wasserstein_distance
 
@@ -89,19 +90,69 @@ def test_wrong_inputs_are_named(rng):
     x = rng.normal(size=(5, 2))
     bad = x.copy()
     bad[[1, 3], 0] = np.nan, np.inf
-    with pytest.raises(ValueError, match="2 of 5 rows of y are not finite"):
+    with pytest.raises(
+        ValueError, match=r"expected y finite, found nan at index \(1, 0\)"
+    ):
         w1(x, bad)
     with pytest.raises(ValueError, match="one dimension, found 2 and 1"):
         w1(x, x[:, :1])
-    with pytest.raises(ValueError, match="weights_x are negative at 1 point"):
+    with pytest.raises(ValueError, match="weights_x >= 0, found -1.0 at index 4"):
         w2(x, x, [1, 1, 1, 1, -1])
-    with pytest.raises(ValueError, match="weights_y sum to zero"):
+    with pytest.raises(ValueError, match="weights_y with a sum > 0"):
         w2(x, x, None, np.zeros(5))
-    with pytest.raises(ValueError, match=r"weights_y of shape \(5,\), found \(4,\)"):
+    with pytest.raises(
+        ValueError, match=r"weights_y of shape \(5,\), found shape \(4,\)"
+    ):
         w2(x, x, None, np.zeros(4))
-    with pytest.raises(ValueError, match=r"shape \(n, d\), n >= 1, found \(5,\)"):
+    with pytest.raises(ValueError, match=r"x of shape \(n, d\), found shape \(5,\)"):
         w1(x[:, 0], x)
     with pytest.raises(ValueError, match="expected p 1 or 2, found 3"):
         optimal_plan(x, x, p=3)
-    with pytest.raises(ValueError, match="x is a tracer: exact transport runs outside"):
+    with pytest.raises(
+        ValueError, match="w1: x is a tracer: exact transport runs outside"
+    ):
         jax.jit(lambda z: w1(z, x))(x)
+
+
+def test_weights_of_any_size_are_normalised(rng):
+    x, y = rng.normal(size=(4, 2)), rng.normal(size=(3, 2))
+    a, b = np.array([1.0, 2, 3, 4]), np.array([2.0, 1, 1])
+    value = w1(x, y, a, b)
+    assert w1(x, y, a * 4e307, b * 1e-300) == pytest.approx(value, rel=1e-12)
+
+
+def test_far_coordinates_keep_their_digits(rng):
+    # Single precision does not hold these differences.
+    x, y = rng.normal(size=(5, 2)), rng.normal(size=(6, 2))
+    away = w1(x + 5e7, y + 5e7)
+    with jax.enable_x64(False):
+        single = w1((x + 5e7).tolist(), (y + 5e7).tolist())
+    assert away == single == pytest.approx(w1(x, y), abs=1e-6)
+
+
+@pytest.mark.parametrize("call", [w1, w2, w2_squared, optimal_plan, barycentric_map])
+def test_too_many_points_are_refused_before_they_take_memory(call):
+    x = np.zeros((200_000, 2))
+    match = rf"{call.__name__}: 200000 and 200000 points .* 960 GB of memory; .* Subs"
+    with pytest.raises(ValueError, match=match):
+        call(x, x)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_on_a_line_any_number_of_points_will_do(rng, weighted):
+    x, y = rng.normal(size=30_000), rng.normal(size=40_000) * 2 + 1
+    a, b = (rng.uniform(size=len(z)) if weighted else None for z in (x, y))
+    expected = wasserstein_distance(x, y, a, b)
+    assert w1(x[:, None], y[:, None], a, b) == pytest.approx(expected, rel=1e-9)
+
+
+def test_what_is_no_cloud_is_named(rng):
+    x = rng.normal(size=(5, 2))
+    with pytest.raises(ValueError, match="x of real numbers, found complex"):
+        w1(x + 1j, x)
+    with pytest.raises(TypeError, match="y to be .*sparse .* pass value.toarray"):
+        w1(x, csr_matrix(x))
+    with pytest.raises(ValueError, match=r"y of shape \(n, d\) with at least one"):
+        w1(x, x[:0])
+    with pytest.raises(ValueError, match="s finite, found nan"):
+        displacement_interpolation(x, x, np.nan)

@@ -1,12 +1,23 @@
 """The Sinkhorn divergence against an independent log-domain iteration."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 from scipy.special import logsumexp
 
-from wflow.transport import median_blur, sinkhorn_divergence, w1, w2_squared
+from wflow.energies import SinkhornDivergence
+from wflow.measures import Particles
+from wflow.transport import (
+    median_blur,
+    optimal_plan,
+    sinkhorn_divergence,
+    w1,
+    w2_squared,
+)
 
 
 rng = np.random.default_rng(0)
@@ -201,7 +212,8 @@ def test_float32_gradient_of_points_far_apart(p):
 
 
 def test_flags():
-    few = sinkhorn_divergence(X, Y, blur=0.01, max_iterations=20)
+    with pytest.warns(UserWarning, match="not converged after 20 .* blur 0.01, which"):
+        few = sinkhorn_divergence(X, Y, blur=0.01, max_iterations=20)
     assert not few.converged
     lost = tight(2, jnp.asarray(X).at[3, 0].set(jnp.nan))
     assert jnp.isnan(lost.value)
@@ -211,9 +223,9 @@ def test_flags():
 def test_wrong_inputs_are_named():
     bad = X.copy()
     bad[3, 0] = np.inf
-    with pytest.raises(ValueError, match="1 rows of x are not finite"):
+    with pytest.raises(ValueError, match="expected x finite, found inf"):
         sinkhorn_divergence(bad, Y, blur=BLUR)
-    with pytest.raises(ValueError, match="weights_y >= 0 with a positive sum"):
+    with pytest.raises(ValueError, match="weights_y >= 0, found -"):
         sinkhorn_divergence(X, Y, weights_y=-B, blur=BLUR)
     with pytest.raises(ValueError, match="p 1 or 2, found 3"):
         sinkhorn_divergence(X, Y, blur=BLUR, p=3)
@@ -221,10 +233,159 @@ def test_wrong_inputs_are_named():
         sinkhorn_divergence(X, Y, blur=-1.0)
     with pytest.raises(ValueError, match="one dimension, found 2 and 1"):
         sinkhorn_divergence(X, Y[:, :1], blur=BLUR)
-    with pytest.raises(
-        ValueError, match=r"weights \(n,\), found \(20, 2\) and \(30,\)"
-    ):
+    with pytest.raises(ValueError, match=r"weights_x of shape \(20,\), found shape"):
         sinkhorn_divergence(X, Y, weights_x=B, blur=BLUR)
+
+
+def test_other_arguments_are_named():
+    call = functools.partial(sinkhorn_divergence, X, Y)
+    for count in (0, -3):
+        with pytest.raises(ValueError, match="max_iterations >= 1"):
+            call(blur=BLUR, max_iterations=count)
+    with pytest.raises(TypeError, match="max_iterations to be a whole number"):
+        call(blur=BLUR, max_iterations=2.5)
+    for blur in (0.0, np.nan, np.inf):
+        with pytest.raises(ValueError, match="expected blur > 0"):
+            call(blur=blur)
+    with pytest.raises(ValueError, match="blur to be one number"):
+        call(blur=np.ones(2))
+    with pytest.raises(ValueError, match="threshold > 0"):
+        call(blur=BLUR, threshold=0.0)
+    with pytest.raises(ValueError, match="x of real numbers"):
+        sinkhorn_divergence(X + 1j, Y, blur=BLUR)
+    with pytest.raises(TypeError, match=r"sparse .* pass value.toarray"):
+        sinkhorn_divergence(csr_matrix(X), Y, blur=BLUR)
+    with pytest.raises(ValueError, match=r"y of shape \(n, d\) with at least one"):
+        sinkhorn_divergence(X, Y[:0], blur=BLUR)
+    with pytest.raises(ValueError, match="pairs >= 1"):
+        median_blur([X], key=jax.random.key(0), low=0.1, high=1.0, pairs=0)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "bool", "float16"])
+def test_clouds_of_whole_numbers_keep_the_blur(dtype):
+    x = np.array([[0, 0], [1, 0], [0, 1], [1, 1]]).astype(dtype)
+    y = np.array([[0, 1], [1, 1], [1, 1], [1, 0]]).astype(dtype)
+    found = sinkhorn_divergence(x, y, blur=0.4)
+    assert jnp.issubdtype(found.value.dtype, jnp.floating)
+    expected = sinkhorn_divergence(x.astype(float), y.astype(float), blur=0.4)
+    np.testing.assert_allclose(found.value, expected.value, rtol=1e-5)
+
+
+def clouds(kind, n, m):
+    rng = np.random.default_rng(7)
+    if kind == "shifted":
+        return rng.normal(size=(n, 3)), rng.normal(size=(m, 3)) + 1
+    if kind == "same":
+        x = rng.normal(size=(n, 2))
+        return x, x + [1.0, 0.0]
+    centres = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]])
+    x, y = (centres[rng.integers(3, size=k)] for k in (n, m))
+    noise = [0.1 * rng.normal(size=z.shape) for z in (x, y)]
+    return x + noise[0], y + noise[1] + 0.3
+
+
+@functools.partial(jax.jit, static_argnames="p")
+def valued(x, y, a, b, blur, p):
+    def value(x):
+        found = sinkhorn_divergence(x, y, weights_x=a, weights_y=b, blur=blur, p=p)
+        return found.value, found.converged
+
+    return jax.value_and_grad(value, has_aux=True)(x)
+
+
+def sweep(kind, n, m, p, weighted, dtype, ratios):
+    """Value, flag and slope along a shift, for each blur in units of the spread."""
+    x, y = clouds(kind, n, m)
+    rng = np.random.default_rng(8)
+    a, b = (rng.random(k) if weighted else np.ones(k) for k in (n, m))
+    spread = np.sqrt(np.concatenate([x, y]).var(axis=0).sum())
+    for ratio in ratios:
+        arguments = [jnp.asarray(z, dtype) for z in (x, y, a, b, ratio * spread)]
+        (value, flag), slope = valued(*arguments, p=p)
+        yield ratio, float(value), bool(flag), np.asarray(slope, float).sum(axis=0)
+
+
+def exact(kind, n, m, p, weighted):
+    """Cost and its slope along a shift, of the best plan."""
+    x, y = clouds(kind, n, m)
+    rng = np.random.default_rng(8)
+    a, b = (rng.random(k) if weighted else np.ones(k) for k in (n, m))
+    plan = optimal_plan(x, y, a, b, p=p)
+    apart = x[:, None] - y
+    length = np.linalg.norm(apart, axis=-1)
+    pull = apart if p == 2 else apart / length[..., None]
+    return np.sum(plan * length**p) / p, np.einsum("ij,ijk->k", plan, pull)
+
+
+def check_against_exact_transport(kind, n, m, p, weighted, dtype, few):
+    cost, pull = exact(kind, n, m, p, weighted)
+    ratios = [1e-2, 1e-4] if few else [1.0, 0.3, 0.1, 0.03, 0.01, 1e-3, 1e-4]
+    # The divergence itself comes near for small blur only; where p is 1, later.
+    near = 3e-3 if p == 1 else 3e-2
+    for ratio, value, flag, slope in sweep(kind, n, m, p, weighted, dtype, ratios):
+        assert np.isfinite(value)
+        if ratio <= near:
+            # Annealed values are right even where the flag is not earned.
+            assert value == pytest.approx(cost, rel=0.03), ratio
+            assert np.linalg.norm(slope - pull) < 0.1 * np.linalg.norm(pull) or not flag
+        if dtype == "float64" and not weighted:
+            assert flag, ratio
+
+
+@powers
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_small_blur_against_exact_transport(p, dtype):
+    check_against_exact_transport("shifted", 30, 40, p, False, dtype, few=True)
+
+
+@pytest.mark.slow
+@powers
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "n", "m"), [("shifted", 100, 150), ("clusters", 80, 120), ("same", 60, 60)]
+)
+def test_sweep_of_the_blur_against_exact_transport(kind, n, m, p, weighted, dtype):
+    check_against_exact_transport(kind, n, m, p, weighted, dtype, few=False)
+
+
+@pytest.mark.slow
+@powers
+@pytest.mark.parametrize("ratio", [1.0, 0.3, 0.1, 0.03])
+def test_sweep_of_the_blur_against_plain_iterations(p, ratio):
+    x, y = clouds("clusters", 20, 30)
+    blur = ratio * np.sqrt(np.concatenate([x, y]).var(axis=0).sum())
+    a, b = A / A.sum(), B / B.sum()
+    expected = regularised(x, y, a, b, p, blur) - 0.5 * (
+        regularised(x, x, a, a, p, blur) + regularised(y, y, b, b, p, blur)
+    )
+    found = sinkhorn_divergence(x, y, weights_x=A, weights_y=B, blur=blur, p=p)
+    assert found.converged
+    np.testing.assert_allclose(found.value, expected, rtol=5e-3)
+
+
+def test_the_flag_is_earned_by_the_potentials_returned():
+    from wflow.transport.potentials import Options, potentials
+
+    x, y = clouds("shifted", 30, 40)
+    cost = jnp.asarray(((x[:, None] - y) ** 2).sum(-1) / 2)
+    a, b = (jnp.full(n, 1 / n) for n in cost.shape)
+    solved = jax.jit(potentials, static_argnums=0)
+    for blur, most in ((0.5, 500), (0.05, 500), (0.01, 500), (0.01, 30)):
+        found = solved(Options(False, most), cost, a, b, blur**2, 1e-3)
+        plan = np.exp((found.f[:, None] + found.g - cost) / blur**2) * a[:, None] * b
+        np.testing.assert_allclose(plan.sum(0), b, rtol=1e-6)
+        rows = np.abs(plan.sum(1) - a).sum()
+        assert rows <= float(found.error) * (1 + 1e-6) + 1e-12
+        assert (float(found.error) < 1e-3) == (most > 30)
+
+
+def test_an_energy_that_has_not_converged_is_told():
+    x, y = (z.astype(np.float32) for z in clouds("shifted", 30, 40))
+    energy = SinkhornDivergence(Particles.from_samples(y), np.float32(1e-5))
+    with pytest.warns(UserWarning, match="not converged .* blur 1e-05"):
+        value = energy.value(Particles.from_samples(x))
+    assert float(value) == pytest.approx(w2_squared(x, y) / 2, rel=0.01)
 
 
 def test_median_blur():
@@ -239,7 +400,7 @@ def test_median_blur():
     assert blur == median_blur(clouds, key=key, low=1e-3, high=10.0)
     assert median_blur(clouds, key=key, low=1e-3, high=0.1) == 0.1
     assert median_blur([np.ones((4, 2))], key=key, low=1e-3, high=0.1) == 1e-3
-    with pytest.raises(ValueError, match="0 < low <= high"):
+    with pytest.raises(ValueError, match="low > 0, found 0.0"):
         median_blur(clouds, key=key, low=0.0, high=1.0)
-    with pytest.raises(ValueError, match="expected snapshot 1 of shape"):
+    with pytest.raises(ValueError, match=r"snapshots\[1\] of at least two points"):
         median_blur([X, X[:1]], key=key, low=1e-3, high=1.0)

@@ -167,7 +167,11 @@ class SinkhornDivergence(AbstractEnergy):
 
     ``blur`` b is a length; with ``p=2`` the ground cost is $|x-y|^2/2$ (so that
     $S_b \to W_2^2/2$ as b goes to 0), with ``p=1`` it is $|x-y|$. Masses are
-    normalised.
+    normalised. Outside ``jit`` a value that has not converged is warned of.
+
+    Raises:
+        TypeError: a target that is not Particles.
+        ValueError: blur not > 0, or p not 1 or 2.
 
     Reference: Feydy et al., AISTATS 2019, equation (3).
     """
@@ -175,6 +179,12 @@ class SinkhornDivergence(AbstractEnergy):
     target: Particles
     blur: Float[Array, ""] = eqx.field(converter=real_field("blur"))
     p: Literal[1, 2] = eqx.field(static=True, default=2)
+
+    def __check_init__(self) -> None:
+        checks.instance(self, "target", self.target, Particles, "Particles")
+        checks.shape(self, "blur", self.blur, ())
+        checks.positive(self, "blur", self.blur)
+        checks.one_of(self, "p", self.p, (1, 2))
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         del t

@@ -124,6 +124,7 @@ class Loop(NamedTuple):
         if resume and self.path is not None and self.path.exists():
             memory = self._restored(memory, self.path)
         first, compiling, training = memory.step, 0.0, 0.0
+        told = False
         if not self._done(memory):
             begin = time.perf_counter()
             jax.block_until_ready(self._chunk(memory, 0))
@@ -135,6 +136,7 @@ class Loop(NamedTuple):
                     out = jax.block_until_ready(self._chunk(memory, todo))
                     training += time.perf_counter() - begin
                     memory = self._scored(self._grown(memory, *out))
+                    told = told or self._warned(memory.records)
                     if self.path is not None:
                         header = {"kind": "training", "step": memory.step}
                         sizes = {"scores": len(memory.scores)}
@@ -146,7 +148,6 @@ class Loop(NamedTuple):
                     for callback in callbacks:
                         fit = self.finish(memory.state.average, memory)
                         callback(Chunk(memory.step, self.steps, loss, friction, fit))
-        self._warn(memory.records)
         chosen = memory.state.average if self.validation is None else memory.best
         per_step = training / max(memory.step - first, 1)
         return self.finish(chosen, memory, per_step, compiling)
@@ -226,11 +227,14 @@ class Loop(NamedTuple):
         best = memory.scores[np.argmin(memory.scores[:, 1]), 0]
         return memory.step - best >= self.patience
 
-    def _warn(self, records: Record) -> None:
+    def _warned(self, records: Record) -> bool:
+        """Whether it had to be said that the losses do not converge."""
         share = 1 - records.converged.mean()
-        if share > _UNCONVERGED:
-            warnings.warn(
-                f"fit: in {share:.0%} of the steps the iterations of the loss ended "
-                "before they converged; a larger blur or max_iterations helps.",
-                stacklevel=4,
-            )
+        if share <= _UNCONVERGED:
+            return False
+        warnings.warn(
+            f"fit: in {share:.0%} of the steps the iterations of the loss ended before "
+            "they converged; a larger blur or max_iterations helps.",
+            stacklevel=4,
+        )
+        return True

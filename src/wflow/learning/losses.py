@@ -5,11 +5,11 @@ import warnings
 from typing import Literal, NamedTuple, Self
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray
 
+from wflow import checks
 from wflow.checks import real_field, to_real
 from wflow.transport import median_blur, sinkhorn_divergence
 
@@ -61,7 +61,8 @@ class Sinkhorn(AbstractLoss):
     over snapshots), at least a thousandth of the spread of all of them pooled.
 
     Raises:
-        ValueError: p not 1 or 2, or blur <= 0.
+        ValueError: p not 1 or 2, blur or threshold not > 0, max_iterations < 1.
+        TypeError: max_iterations that is not whole.
     """
 
     p: Literal[1, 2] = eqx.field(static=True, default=2)
@@ -72,15 +73,18 @@ class Sinkhorn(AbstractLoss):
     )
 
     def __check_init__(self) -> None:
-        if self.p not in (1, 2):
-            raise ValueError(f"Sinkhorn: expected p 1 or 2, found {self.p!r}.")
-        if isinstance(self.blur, jax.core.Tracer | jax.ShapeDtypeStruct):
-            return
-        wrong = self.blur != "median" if isinstance(self.blur, str) else self.blur <= 0
-        if wrong:
-            raise ValueError(
-                f"Sinkhorn: expected blur > 0 or 'median', found {self.blur!r}."
-            )
+        checks.one_of(self, "p", self.p, (1, 2))
+        if isinstance(self.blur, str):
+            if self.blur != "median":
+                raise ValueError(
+                    f"Sinkhorn: expected blur > 0 or 'median', found {self.blur!r}."
+                )
+        else:
+            checks.shape(self, "blur", self.blur, ())
+            checks.positive(self, "blur", self.blur)
+        checks.count(self, "max_iterations", self.max_iterations)
+        checks.shape(self, "threshold", self.threshold, ())
+        checks.positive(self, "threshold", self.threshold)
 
     def prepared(self, snapshots: Snapshots, key: PRNGKeyArray) -> Self:
         if not isinstance(self.blur, str):
@@ -127,7 +131,8 @@ class MassAndShape(AbstractLoss):
     the squared relative error of the mass.
 
     Raises:
-        ValueError: coefficient < 0.
+        TypeError: a shape that is no loss.
+        ValueError: coefficient not >= 0.
     """
 
     shape: AbstractLoss = Sinkhorn()
@@ -136,11 +141,9 @@ class MassAndShape(AbstractLoss):
     )
 
     def __check_init__(self) -> None:
-        c = self.coefficient
-        if isinstance(c, jax.core.Tracer | jax.ShapeDtypeStruct):
-            return
-        if not c >= 0:
-            raise ValueError(f"MassAndShape: expected coefficient >= 0, found {c}.")
+        checks.instance(self, "shape", self.shape, AbstractLoss, "a loss")
+        checks.shape(self, "coefficient", self.coefficient, ())
+        checks.non_negative(self, "coefficient", self.coefficient)
 
     def prepared(self, snapshots: Snapshots, key: PRNGKeyArray) -> Self:
         return type(self)(self.shape.prepared(snapshots, key), self.coefficient)

@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
-from wflow.checks import known, real_field
+from wflow import checks
+from wflow.checks import real_field
 from wflow.flows import AbstractContinuousFlow
 from wflow.measures import Particles, UnsupportedMeasureError
 
@@ -23,15 +24,15 @@ class Diffusion(AbstractContinuousFlow):
         deviation: $\sigma$, (d,) or one number.
 
     Raises:
-        ValueError: a negative deviation.
+        ValueError: a deviation that is negative or not finite, or is a matrix.
     """
 
     deviation: Float[Array, "..."] = eqx.field(converter=real_field("deviation"))
 
     def __check_init__(self) -> None:
-        found = known(self.deviation)
-        if found is not None and not (found >= 0).all():
-            raise ValueError(f"Diffusion: expected deviation >= 0, found {found}.")
+        if jnp.ndim(self.deviation) > 0:
+            checks.shape(self, "deviation", self.deviation, ("d",))
+        checks.non_negative(self, "deviation", self.deviation)
 
     def separable(self, mu: Any) -> bool:
         del mu

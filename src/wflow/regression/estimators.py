@@ -2,8 +2,7 @@
 
 import abc
 from collections.abc import Sequence
-from numbers import Real
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 import jax
 import jax.numpy as jnp
@@ -12,10 +11,11 @@ from jaxtyping import ArrayLike, Float
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from wflow import checks
 from wflow.flows import AbstractRenewalLaw, Exponential
 
 from .moments import stationary_moments
-from .spectral import Criterion, SpectralData, equivalent_penalty, tune
+from .spectral import Criterion, SpectralData, equivalent_penalty, tune, variance
 
 
 # Relative size of curvatures that are rounding.
@@ -42,11 +42,9 @@ class _Resetting(RegressorMixin, BaseEstimator, abc.ABC):
         X, y = map(
             np.asarray, validate_data(self, X, y, y_numeric=True, dtype=np.float64)
         )
-        if not isinstance(self.diffusion, Real) or not 0 <= self.diffusion < np.inf:
-            raise ValueError(
-                f"{type(self).__name__}: expected diffusion >= 0, found "
-                f"{self.diffusion!r}."
-            )
+        checks.shape(self, "diffusion", self.diffusion, ())
+        checks.non_negative(self, "diffusion", self.diffusion)
+        checks.one_of(self, "fit_intercept", _plain(self.fit_intercept), (True, False))
         y = y.astype(np.float64)
         centre = X.mean(0) if self.fit_intercept else np.zeros(X.shape[1])
         level = float(y.mean()) if self.fit_intercept else 0.0
@@ -136,7 +134,8 @@ class ResettingRidge(_Resetting):
         rate_: resets per unit of time.
 
     Raises:
-        ValueError: in ``fit``, a rate that is not positive or a law that is none.
+        TypeError: in ``fit``, a law that is none.
+        ValueError: in ``fit``, a rate that is not positive.
 
     Reference: Jolakoski, arXiv:2605.30059, for the exponential law; the filters of the
     other laws are derived here from its statement on stationary ages.
@@ -167,12 +166,11 @@ class ResettingRidge(_Resetting):
 
     def _choose(self, data: SpectralData) -> AbstractRenewalLaw:
         del data
-        if not isinstance(self.rate, Real) or not 0 < self.rate < np.inf:
-            raise ValueError(
-                f"ResettingRidge: expected a positive rate, found {self.rate!r}."
-            )
-        law = Exponential(self.rate) if self.law is None else self.law
-        return _widened(self, law).with_mean(1 / self.rate)
+        checks.shape(self, "rate", self.rate, ())
+        checks.positive(self, "rate", self.rate)
+        rate = float(np.asarray(self.rate))
+        law = Exponential(rate) if self.law is None else self.law
+        return _widened(self, "law", law).with_mean(1 / rate)
 
 
 class ResettingRidgeCV(_Resetting):
@@ -194,8 +192,9 @@ class ResettingRidgeCV(_Resetting):
         rate_: resets per unit of time.
 
     Raises:
-        ValueError: in ``fit``, an entry of ``laws`` that is no law, an unknown
-            criterion, or a risk where nothing is left to estimate the noise from.
+        TypeError: in ``fit``, an entry of ``laws`` that is no law.
+        ValueError: in ``fit``, an unknown criterion, noise not >= 0, or a risk where
+            nothing is left to estimate the noise from.
     """
 
     def __init__(
@@ -226,17 +225,28 @@ class ResettingRidgeCV(_Resetting):
 
     def _choose(self, data: SpectralData) -> AbstractRenewalLaw:
         laws = [Exponential(1.0)] if self.laws is None else self.laws
-        laws = [_widened(self, law) for law in laws]
+        if not isinstance(laws, Sequence) or isinstance(laws, str) or not laws:
+            raise ValueError(
+                "ResettingRidgeCV: expected laws to be a list of renewal laws, one at "
+                f"least, found {laws!r}."
+            )
+        laws = [_widened(self, f"laws[{k}]", law) for k, law in enumerate(laws)]
+        checks.one_of(self, "criterion", self.criterion, get_args(Criterion))
+        if self.noise is not None:
+            variance(type(self).__name__, self.noise)
         chosen = tune(data, laws, self.criterion, noise=self.noise)
         self.score_ = float(chosen.score)
         return chosen.law
 
 
-def _widened(owner: object, law: Any) -> AbstractRenewalLaw:
+def _plain(value: Any) -> Any:
+    """NumPy's booleans, of a grid of parameters for instance, as Python's."""
+    return bool(value) if isinstance(value, np.bool_) else value
+
+
+def _widened(owner: object, name: str, law: Any) -> AbstractRenewalLaw:
     """The law in float64, in which estimators compute."""
-    if not isinstance(law, AbstractRenewalLaw):
-        raise ValueError(
-            f"{type(owner).__name__}: expected a renewal law of wflow.flows, found "
-            f"{law!r}."
-        )
+    checks.instance(
+        owner, name, law, AbstractRenewalLaw, "a renewal law of wflow.flows"
+    )
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), law)

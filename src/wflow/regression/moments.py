@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow import checks
 from wflow.checks import known, to_real
 from wflow.flows import AbstractRenewalLaw
 
@@ -67,23 +68,34 @@ def stationary_moments(
         preconditioner: P, symmetric and positive definite; None is the identity.
 
     Raises:
+        TypeError: a law that is none, or an argument that is no array of numbers.
         ValueError: something not finite or of another shape, a curvature that is not
             symmetric positive semidefinite, a b outside its range.
 
     Reference: Jolakoski, arXiv:2605.30059 (2026), abstract, for the ridge mean and the
     two parts of the covariance; the formulas are derived here from the law of the age.
     """
+    checks.instance(
+        "stationary_moments", "law", law, AbstractRenewalLaw, "a renewal law"
+    )
     a, b, o = (
-        to_real(curvature, "curvature"),
-        to_real(linear, "linear"),
-        to_real(origin, "origin"),
+        checks.at_least_single(to_real(value, name))
+        for name, value in (
+            ("curvature", curvature),
+            ("linear", linear),
+            ("origin", origin),
+        )
     )
     matrices = {
         "noise": noise,
         "origin_cov": origin_cov,
         "preconditioner": preconditioner,
     }
-    given = {name: to_real(m, "m") for name, m in matrices.items() if m is not None}
+    given = {
+        name: checks.at_least_single(to_real(matrix, name))
+        for name, matrix in matrices.items()
+        if matrix is not None
+    }
     _check(curvature=a, linear=b, origin=o, **given)
     root = None
     if "preconditioner" in given:
@@ -129,22 +141,18 @@ def stationary_moments(
 
 
 def _check(**arrays: Array) -> None:
-    p = arrays["linear"].shape[0] if arrays["linear"].ndim == 1 else None
+    owner = "stationary_moments"
+    checks.shape(owner, "linear", arrays["linear"], ("p",))
+    (p,) = arrays["linear"].shape
+    if p == 0:
+        raise ValueError(f"{owner}: expected linear of shape (p,), p >= 1, found (0,).")
     for name, array in arrays.items():
         expected = (p,) if name in ("linear", "origin") else (p, p)
-        if array.shape != expected:
-            raise ValueError(
-                f"stationary_moments: expected {name} of shape "
-                f"{str(expected).replace('None', 'p')}, found {array.shape}."
-            )
+        checks.shape(owner, name, array, expected)
+        checks.finite(owner, name, array)
         found = known(array)
         if found is None:
             continue
-        if not np.isfinite(found).all():
-            raise ValueError(
-                f"stationary_moments: expected {name} to be finite, found nan or "
-                "infinity."
-            )
         if found.ndim == 1:
             continue
         gap = abs(found - found.T).max(initial=0)

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray, PyTree
 
+from wflow import checks
 from wflow.checks import known
 from wflow.flows import (
     AbstractContinuousFlow,
@@ -41,7 +42,12 @@ class Resets(eqx.Module):
     complete: Bool[Array, ""]
 
     def flow_with(self, flow: ResettingFlow) -> ResettingFlow:
-        """``flow``, reset at these times."""
+        """``flow``, reset at these times.
+
+        Raises:
+            TypeError: ``flow`` is no ResettingFlow.
+        """
+        checks.instance(self, "flow", flow, ResettingFlow, "a ResettingFlow")
         return ResettingFlow(flow.flow, KnownResets(self.epochs), flow.origin)
 
 
@@ -60,9 +66,22 @@ def drawn_resets(
     than the mean, and needs a law that is known, of finite variance.
 
     Raises:
-        ValueError: room that cannot be chosen, or was too little (where that is known;
-            else read ``complete``).
+        TypeError: a law that is none, a shape or ``max_resets`` that are not whole.
+        ValueError: times that are not finite or not in order, room that cannot be
+            chosen, or was too little (where that is known; else read ``complete``).
     """
+    owner = "drawn_resets"
+    checks.instance(owner, "law", law, AbstractRenewalLaw, "a renewal law")
+    t0, t1 = _times(owner, t0, t1)
+    if not isinstance(shape, tuple | list):
+        raise TypeError(
+            f"{owner}: expected shape to be a tuple of whole numbers, found "
+            f"{type(shape).__name__}."
+        )
+    for size in shape:
+        checks.count(owner, "shape", size, 0)
+    if max_resets is not None:
+        checks.count(owner, "max_resets", max_resets)
     span = jnp.asarray(t1, jnp.result_type(float)) - t0
     if max_resets is None:
         mean, cv2, total = known(law.mean), known(law.cv2), known(span)
@@ -82,6 +101,17 @@ def drawn_resets(
             f"to {t1}; give more."
         )
     return Resets(t0 + jnp.where(times <= span, times, jnp.inf), None, complete)
+
+
+def _times(owner: str, t0: ArrayLike, t1: ArrayLike) -> tuple[ArrayLike, ArrayLike]:
+    """Both, refused unless they are numbers in order."""
+    for name, time in (("t0", t0), ("t1", t1)):
+        checks.shape(owner, name, checks.to_real(time, name), ())
+        checks.finite(owner, name, time)
+    first, last = known(t0), known(t1)
+    if first is not None and last is not None and first > last:
+        raise ValueError(f"{owner}: expected t0 <= t1, found t0 = {t0}, t1 = {t1}.")
+    return t0, t1
 
 
 class _HazardFlow(AbstractContinuousFlow):
@@ -124,9 +154,17 @@ def found_resets(
     may depend on the state. Without, when the age reaches a draw of the flow's law.
 
     Raises:
+        TypeError: a flow that is no ResettingFlow, a hazard that is no function, or
+            ``max_resets`` that is not whole.
         UnsupportedMeasureError: not a Point.
-        ValueError: a flow with noise, or neither a hazard nor a renewal law.
+        ValueError: times that are not finite or not in order, a flow with noise,
+            neither a hazard nor a renewal law, or a hazard that is not one number >= 0
+            at the start; later on, it is not looked at.
     """
+    owner = "found_resets"
+    checks.instance(owner, "flow", flow, ResettingFlow, "a ResettingFlow")
+    t0, t1 = _times(owner, t0, t1)
+    checks.count(owner, "max_resets", max_resets)
     if not isinstance(start, Point):
         raise UnsupportedMeasureError(flow, start, "Point, where events are found")
     if flow.flow.noise(start) is not None:
@@ -141,6 +179,12 @@ def found_resets(
             f"{type(law).__name__}."
         )
     dtype = start.dtype
+    if hazard is not None:
+        checks.function(owner, "hazard", hazard, "the value and the age")
+        first = checks.one_number(
+            owner, "hazard", hazard(start.value, jnp.zeros((), dtype))
+        )
+        checks.non_negative(owner, "hazard", first)
     begin, end = jnp.asarray(t0, dtype), jnp.asarray(t1, dtype)
     zero = jnp.zeros((), dtype)
 

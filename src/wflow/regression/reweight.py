@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
 
+from wflow import checks
 from wflow.flows import AbstractContinuousFlow, AbstractRenewalLaw
 from wflow.measures import AbstractMeasure
 from wflow.solve import solve
@@ -42,14 +43,34 @@ class AgeTrajectory(eqx.Module):
     edges: Float[Array, " P+1"]
     states: PyTree[Array]
 
+    def __check_init__(self) -> None:
+        checks.instance(self, "measure", self.measure, AbstractMeasure, "a measure")
+        checks.shape(self, "edges", self.edges, ("P",))
+        checks.increasing(self, "edges", self.edges)
+        rows = _DEGREE * (len(self.edges) - 1) + 1
+        sizes = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(self.states)}
+        if len(self.edges) < 2 or sizes != {(rows,)}:
+            raise ValueError(
+                f"AgeTrajectory: expected {_DEGREE} states a panel and one, {rows} "
+                f"for {len(self.edges)} edges, found {sorted(sizes)}."
+            )
+
     @property
     def horizon(self) -> Float[Array, ""]:
         """The last age; where it ends, it stays."""
         return self.edges[-1]
 
     def at(self, ages: Float[ArrayLike, " n"]) -> PyTree[Array]:
-        """States at ``ages``, on a leading axis; at the horizon beyond it."""
-        ages = jnp.asarray(ages, self.edges.dtype)
+        """States at ``ages``, on a leading axis; at the horizon beyond it.
+
+        Raises:
+            ValueError: ages that are not (n,), n >= 1, negative or nan.
+        """
+        ages = checks.to_real(ages, "ages").astype(self.edges.dtype)
+        checks.shape(self, "ages", ages, ("n",))
+        if ages.size == 0:
+            raise ValueError("AgeTrajectory: expected ages, one at least, found none.")
+        checks.non_negative(self, "ages", ages, infinite=True)
         matrix = jnp.asarray(_TO_SERIES, ages.dtype)
 
         def one(age: Array) -> PyTree[Array]:
@@ -79,7 +100,13 @@ class AgeTrajectory(eqx.Module):
         is left of the law; differentiable in the law.
 
         ``function`` takes a measure, any loss for instance; None is the state itself.
+
+        Raises:
+            TypeError: a law that is none, or what is no function.
         """
+        checks.instance(self, "law", law, AbstractRenewalLaw, "a renewal law")
+        if function is not None:
+            checks.function(self, "function", function, "a measure")
         kinks = jnp.clip(law.kinks.astype(self.edges.dtype), 0, self.horizon)
         edges = jnp.sort(jnp.concatenate([self.edges, kinks]))
         nodes, weights = (jnp.asarray(part, edges.dtype) for part in _GAUSS)
@@ -101,7 +128,13 @@ class AgeTrajectory(eqx.Module):
         """States of ``n`` independent draws far from the start, on a leading axis.
 
         Differentiable in the law, whose ages are reparametrised.
+
+        Raises:
+            TypeError: a law that is none, or ``n`` that is not whole.
+            ValueError: n < 1.
         """
+        checks.instance(self, "law", law, AbstractRenewalLaw, "a renewal law")
+        checks.count(self, "n", n)
         return self.at(law.sample_age(key, (n,)))
 
 
@@ -123,19 +156,23 @@ def age_trajectory(
     to have ended at the horizon. Energies may be anything, and flows of second order.
 
     Raises:
+        TypeError: a flow or an origin of another kind, panels or steps that are not
+            whole.
         ValueError: a flow with noise, whose trajectory is not one, a horizon that is
             not positive, or too few panels.
     """
+    owner = "age_trajectory"
+    checks.instance(owner, "flow", flow, AbstractContinuousFlow, "a continuous flow")
+    checks.instance(owner, "origin", origin, AbstractMeasure, "a measure")
+    checks.count(owner, "panels", panels, 2)
+    checks.count(owner, "max_steps", max_steps)
+    horizon = checks.to_real(horizon, "horizon")
+    checks.shape(owner, "horizon", horizon, ())
+    checks.positive(owner, "horizon", horizon)
     if flow.noise(origin) is not None:
         raise ValueError(
             "age_trajectory: expected a flow without noise, found "
             f"{type(flow).__name__}; solve a ResettingFlow instead."
-        )
-    if panels < 2:
-        raise ValueError(f"age_trajectory: expected panels >= 2, found {panels}.")
-    if not isinstance(horizon, jax.core.Tracer) and not 0 < float(horizon) < np.inf:
-        raise ValueError(
-            f"age_trajectory: expected a finite horizon > 0, found {horizon}."
         )
     end = jnp.asarray(horizon, origin.dtype)
     shares = np.append(0.0, 2.0 ** np.arange(1 - panels, 1))

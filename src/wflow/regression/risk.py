@@ -4,12 +4,13 @@ from typing import Literal
 
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from wflow.checks import known, real_field
+from wflow import checks
+from wflow.checks import real_field, to_real
 
-from .search import Law, SpectralFilter, best_mean
+from .search import Law, SpectralFilter, best_mean, check_filter
+from .spectral import shrinkage_of
 
 
 class SpectralProblem(eqx.Module):
@@ -32,26 +33,12 @@ class SpectralProblem(eqx.Module):
     noise: Float[Array, ""] = eqx.field(converter=real_field("noise"))
 
     def __check_init__(self) -> None:
-        if self.curvature.ndim != 1 or self.coefficients.shape != self.curvature.shape:
-            raise ValueError(
-                "SpectralProblem: expected curvature and coefficients of one shape "
-                f"(p,), found {self.curvature.shape} and {self.coefficients.shape}."
-            )
-        if self.noise.ndim:
-            raise ValueError(
-                f"SpectralProblem: expected one variance as noise, found the shape "
-                f"{self.noise.shape}."
-            )
-        for name in ("curvature", "coefficients", "noise"):
-            values = known(getattr(self, name))
-            if values is None:
-                continue
-            if not np.isfinite(values).all():
-                raise ValueError(f"SpectralProblem: expected a finite {name}.")
-            if name != "coefficients" and (values < 0).any():
-                raise ValueError(
-                    f"SpectralProblem: expected {name} >= 0, found {values.min():g}."
-                )
+        checks.shape(self, "curvature", self.curvature, ("p",))
+        checks.shape(self, "coefficients", self.coefficients, self.curvature.shape)
+        checks.shape(self, "noise", self.noise, ())
+        checks.non_negative(self, "curvature", self.curvature)
+        checks.finite(self, "coefficients", self.coefficients)
+        checks.non_negative(self, "noise", self.noise)
 
 
 def over_curvature(
@@ -62,6 +49,11 @@ def over_curvature(
     return jnp.where(null, 0.0, numerator / jnp.where(null, 1.0, curvature))
 
 
+def _shrunk(owner: str, problem: SpectralProblem, shrinkage: ArrayLike) -> Array:
+    checks.instance(owner, "problem", problem, SpectralProblem, "a SpectralProblem")
+    return shrinkage_of(owner, shrinkage, problem.curvature)
+
+
 def estimation_risk(
     problem: SpectralProblem, shrinkage: Float[Array, " p"]
 ) -> Float[Array, ""]:
@@ -69,7 +61,12 @@ def estimation_risk(
     h_i^2/\mu_i$ for $\hat\theta = U\,h\odot U^T\theta_{LS}$.
 
     Derived here. ``shrinkage`` is h at the curvatures of the problem, (p,).
+
+    Raises:
+        TypeError: a ``problem`` of another kind.
+        ValueError: a shrinkage that is not (p,) or not finite.
     """
+    shrinkage = _shrunk("estimation_risk", problem, shrinkage)
     bias = (1 - shrinkage) * problem.coefficients
     variance = problem.noise * over_curvature(shrinkage**2, problem.curvature)
     return jnp.sum(bias**2 + variance)
@@ -80,7 +77,12 @@ def prediction_risk(
 ) -> Float[Array, ""]:
     r"""$E|X\hat\theta - X\theta^*|^2 = \sum_i \mu_i(1-h_i)^2\theta_i^{*2} +
     \sigma^2h_i^2$: in-sample, not divided by n.
+
+    Raises:
+        TypeError: a ``problem`` of another kind.
+        ValueError: a shrinkage that is not (p,) or not finite.
     """
+    shrinkage = _shrunk("prediction_risk", problem, shrinkage)
     bias = (1 - shrinkage) * problem.coefficients
     return jnp.sum(problem.curvature * bias**2 + problem.noise * shrinkage**2)
 
@@ -95,7 +97,17 @@ def population_risk(
     $\beta = (1-h)\odot\theta^*$.
 
     ``covariance`` is $U^T\Sigma U$, which need not be diagonal.
+
+    Raises:
+        TypeError: a ``problem`` of another kind.
+        ValueError: a shrinkage that is not (p,) or not finite, or a
+            covariance that is not (p, p), symmetric and positive semidefinite.
     """
+    owner = "population_risk"
+    shrinkage = _shrunk(owner, problem, shrinkage)
+    covariance = to_real(covariance, "covariance")
+    checks.shape(owner, "covariance", covariance, 2 * problem.curvature.shape)
+    checks.covariance(owner, "covariance", covariance, singular=True)
     bias = (1 - shrinkage) * problem.coefficients
     spread = over_curvature(shrinkage**2, problem.curvature)
     variance = problem.noise * jnp.sum(jnp.diagonal(covariance) * spread)
@@ -115,14 +127,26 @@ def process_risk(
 
     Derived here: the risk of the mean plus the trace of the stationary covariance. With
     ``prediction`` each term is weighted by its curvature. ``diffusion`` is the diagonal
-    of $U^TQU$.
+    of $U^TQU$, or one number for all.
+
+    Raises:
+        TypeError: ``problem`` or ``law`` of another kind.
+        ValueError: a diffusion of another shape, negative or not finite.
     """
+    owner = "process_risk"
+    checks.instance(owner, "problem", problem, SpectralProblem, "a SpectralProblem")
+    check_filter(owner, "law", law)
+    diffusion = to_real(diffusion, "diffusion")
+    if diffusion.ndim:
+        checks.shape(owner, "diffusion", diffusion, problem.curvature.shape)
+    checks.non_negative(owner, "diffusion", diffusion)
+    checks.one_of(owner, "prediction", prediction, (True, False))
     mu = problem.curvature
     kept = law.age_laplace(2 * mu)
     moved = 2 * law.filter(mu) - law.filter(2 * mu)
     risk = problem.coefficients**2 * kept + problem.noise * over_curvature(moved, mu)
     # No diffusion costs nothing, also where the mean age is infinite.
-    still = jnp.asarray(diffusion) == 0
+    still = diffusion == 0
     spread = jnp.where(still, 0.0, law.filter_ratio(2 * mu))
     risk = risk + diffusion * spread
     return jnp.sum(mu * risk if prediction else risk)
@@ -134,7 +158,12 @@ def wiener_filter(problem: SpectralProblem) -> Float[Array, " p"]:
 
     For equal $\theta_i^{*2} = s^2$ it is ridge with penalty $\sigma^2/s^2$, which no
     renewal law can beat there.
+
+    Raises:
+        TypeError: a ``problem`` of another kind.
     """
+    owner = "wiener_filter"
+    checks.instance(owner, "problem", problem, SpectralProblem, "a SpectralProblem")
     power = problem.curvature * problem.coefficients**2
     total = power + problem.noise
     return jnp.where(total > 0, power / jnp.where(total > 0, total, 1.0), 0.0)
@@ -167,10 +196,11 @@ def optimal_mean(
     ``process``, the in-sample risk of one draw. Differentiable in the problem.
 
     Raises:
+        TypeError: ``problem`` or ``law`` of another kind.
         ValueError: an unknown risk.
     """
-    if risk not in _RISKS:
-        raise ValueError(
-            f"optimal_mean: expected risk one of {', '.join(_RISKS)}, found {risk!r}."
-        )
+    owner = "optimal_mean"
+    checks.instance(owner, "problem", problem, SpectralProblem, "a SpectralProblem")
+    check_filter(owner, "law", law)
+    checks.one_of(owner, "risk", risk, _RISKS)
     return best_mean(eqx.Partial(_RISKS[risk], problem), law, problem.curvature)

@@ -1,7 +1,7 @@
 """The mean time between resets at which a score is least."""
 
 from collections.abc import Callable
-from typing import Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import equinox as eqx
 import jax
@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import lineax as lx
 import optimistix as optx
 from jaxtyping import Array, ArrayLike, Float
+
+from wflow import checks
 
 
 # Means that are tried before the search: a score may have several minima.
@@ -40,7 +42,21 @@ class SpectralFilter(Protocol):
 Law = TypeVar("Law", bound=SpectralFilter)
 
 
-@eqx.filter_jit
+def check_filter(owner: str, name: str, law: Any) -> None:
+    """Refuse what is no ``SpectralFilter``.
+
+    Raises:
+        TypeError: it lacks one of the methods.
+    """
+    methods = ("filter", "filter_ratio", "age_laplace", "with_mean")
+    if isinstance(law, type) or not all(hasattr(law, method) for method in methods):
+        found = law.__name__ if isinstance(law, type) else type(law).__name__
+        raise TypeError(
+            f"{owner}: expected {name} to be a renewal law or another spectral filter, "
+            f"found {'the class ' if isinstance(law, type) else ''}{found}."
+        )
+
+
 def best_mean(
     score: Callable[[Law], Float[Array, ""]], law: Law, curvature: Float[Array, " p"]
 ) -> tuple[Law, Float[Array, ""]]:
@@ -50,8 +66,27 @@ def best_mean(
     $\log\tau$ by BFGS (Optimistix) with the derivative by autodiff. Differentiable in
     what ``score`` (a pytree) and ``law`` hold, by the implicit function theorem. Where
     the grid ends in its best value there is no interior minimum, and the end is
-    returned: no or full shrinkage was best.
+    returned: no or full shrinkage was best. Scores are not looked at: where one is nan,
+    so is the least.
+
+    Raises:
+        TypeError: a score that is no function, or a law that is no filter.
+        ValueError: curvatures that are not (p,), negative or not finite, or a score
+            that is not one number.
     """
+    owner = "best_mean"
+    checks.function(owner, "score", score, "a law")
+    check_filter(owner, "law", law)
+    curvature = checks.at_least_single(checks.to_real(curvature, "curvature"))
+    checks.shape(owner, "curvature", curvature, ("p",))
+    checks.non_negative(owner, "curvature", curvature)
+    return _best_mean(score, law, curvature)
+
+
+@eqx.filter_jit
+def _best_mean(
+    score: Callable[[Law], Float[Array, ""]], law: Law, curvature: Float[Array, " p"]
+) -> tuple[Law, Float[Array, ""]]:
     positive = curvature > 0
     largest = jnp.max(jnp.where(positive, curvature, 0.0))
     # Without any curvature nothing moves, and every mean is as good.
@@ -64,7 +99,8 @@ def best_mean(
 
     def of_log(s: Array) -> Float[Array, ""]:
         # Flat beyond the grid, so that the search comes to rest there.
-        return score(law.with_mean(jnp.exp(jnp.clip(s, low, high))))
+        found = score(law.with_mean(jnp.exp(jnp.clip(s, low, high))))
+        return checks.one_number("best_mean", "score", found)
 
     scores = jax.lax.stop_gradient(jax.lax.map(of_log, grid))
     first = jnp.argmin(scores)

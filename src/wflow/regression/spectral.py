@@ -9,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
+from wflow import checks
 from wflow.checks import known, real_field, to_real
 
-from .search import SpectralFilter, best_mean
+from .search import SpectralFilter, best_mean, check_filter
 
 
 class SpectralData(eqx.Module):
@@ -39,6 +40,19 @@ class SpectralData(eqx.Module):
     spent: Float[Array, ""] = eqx.field(converter=real_field("spent"))
     origin: Float[Array, " p"] = eqx.field(converter=real_field("origin"))
 
+    def __check_init__(self) -> None:
+        checks.shape(self, "curvature", self.curvature, ("k",))
+        (k,) = self.curvature.shape
+        checks.shape(self, "axes", self.axes, ("p", k))
+        checks.shape(self, "response", self.response, (k,))
+        checks.shape(self, "origin", self.origin, (self.axes.shape[0],))
+        for name in ("residual", "samples", "spent"):
+            checks.shape(self, name, getattr(self, name), ())
+            checks.non_negative(self, name, getattr(self, name))
+        checks.non_negative(self, "curvature", self.curvature)
+        for name in ("axes", "response", "origin"):
+            checks.finite(self, name, getattr(self, name))
+
     @classmethod
     def of(
         cls,
@@ -51,24 +65,27 @@ class SpectralData(eqx.Module):
         """From a design and a response, by its singular values.
 
         Raises:
-            ValueError: shapes that do not fit, or numbers that are not finite.
+            TypeError: an argument that is no array of numbers.
+            ValueError: shapes that do not fit, or numbers that are not finite, no
+                sample, or ``spent`` that is negative.
         """
-        X, y = to_real(X, "X"), to_real(y, "y")
-        if X.ndim != 2 or y.shape != X.shape[:1]:
-            raise ValueError(
-                "SpectralData: expected X of shape (n, p) and y of shape (n,), found "
-                f"{X.shape} and {y.shape}."
-            )
+        owner = "SpectralData"
+        X = checks.at_least_single(to_real(X, "X"))
+        y = checks.at_least_single(to_real(y, "y"))
+        checks.shape(owner, "X", X, ("n", "p"))
         n, p = X.shape
-        start = jnp.zeros(p, X.dtype) if origin is None else jnp.asarray(origin)
-        if start.shape != (p,):
+        if X.size == 0:
             raise ValueError(
-                f"SpectralData: expected origin of shape ({p},), found {start.shape}."
+                f"{owner}: expected X of shape (n, p) with at least one sample and "
+                f"one feature, found {X.shape}."
             )
+        checks.shape(owner, "y", y, (n,))
+        start = jnp.zeros(p, X.dtype) if origin is None else to_real(origin, "origin")
+        checks.shape(owner, "origin", start, (p,))
+        spent = to_real(spent, "spent")
+        checks.shape(owner, "spent", spent, ())
         for name, values in (("X", X), ("y", y), ("origin", start)):
-            found = known(values)
-            if found is not None and not np.isfinite(found).all():
-                raise ValueError(f"SpectralData: {name} is not finite everywhere.")
+            checks.finite(owner, name, values)
         left, singular, right = jnp.linalg.svd(X, full_matrices=False)
         cutoff = max(n, p) * jnp.finfo(X.dtype).eps * jnp.max(singular, initial=0.0)
         moving = singular > cutoff
@@ -80,7 +97,7 @@ class SpectralData(eqx.Module):
             response=z,
             residual=jnp.sum((away - left @ z) ** 2),
             samples=jnp.asarray(n, X.dtype),
-            spent=jnp.asarray(spent, X.dtype),
+            spent=spent.astype(X.dtype),
             origin=start,
         )
 
@@ -116,10 +133,48 @@ class SpectralData(eqx.Module):
         )
 
 
+def _shrunk(owner: str, data: SpectralData, shrinkage: ArrayLike) -> Array:
+    """Shrinkage as an array that goes with the data."""
+    checks.instance(owner, "data", data, SpectralData, "SpectralData")
+    return shrinkage_of(owner, shrinkage, data.curvature)
+
+
+def shrinkage_of(owner: str, shrinkage: ArrayLike, curvature: Array) -> Array:
+    """Shrinkage as an array, one finite number for each curvature.
+
+    Raises:
+        TypeError: it is no array of numbers.
+        ValueError: it is not.
+    """
+    shrinkage = to_real(shrinkage, "shrinkage")
+    checks.shape(owner, "shrinkage", shrinkage, curvature.shape)
+    checks.finite(owner, "shrinkage", shrinkage)
+    return shrinkage
+
+
+def variance(owner: str, noise: ArrayLike) -> Array:
+    """A variance of noise as an array.
+
+    Raises:
+        TypeError: it is no number.
+        ValueError: it is not one number >= 0 and finite.
+    """
+    noise = to_real(noise, "noise")
+    checks.shape(owner, "noise", noise, ())
+    checks.non_negative(owner, "noise", noise)
+    return noise
+
+
 def effective_dof(
     data: SpectralData, shrinkage: Float[Array, " k"]
 ) -> Float[Array, ""]:
-    r"""$\mathrm{tr} H = \sum_i h_i$, and what was spent beforehand."""
+    r"""$\mathrm{tr} H = \sum_i h_i$, and what was spent beforehand.
+
+    Raises:
+        TypeError: ``data`` of another kind.
+        ValueError: a shrinkage that is not (k,) or not finite.
+    """
+    shrinkage = _shrunk("effective_dof", data, shrinkage)
     return data.spent + jnp.sum(shrinkage)
 
 
@@ -131,10 +186,21 @@ def residual_sum(data: SpectralData, shrinkage: Float[Array, " k"]) -> Float[Arr
 def shrinkage_curves(
     data: SpectralData, law: SpectralFilter, means: Float[ArrayLike, " m"]
 ) -> Float[Array, "m p"]:
-    """The coefficients for each mean time between resets."""
+    """The coefficients for each mean time between resets.
+
+    Raises:
+        TypeError: ``data`` or ``law`` of another kind.
+        ValueError: means that are not (m,), not > 0 or not finite.
+    """
+    owner = "shrinkage_curves"
+    checks.instance(owner, "data", data, SpectralData, "SpectralData")
+    check_filter(owner, "law", law)
+    means = to_real(means, "means")
+    checks.shape(owner, "means", means, ("m",))
+    checks.positive(owner, "means", means)
     return jax.vmap(
         lambda mean: data.coefficients(law.with_mean(mean).filter(data.curvature))
-    )(to_real(means, "means"))
+    )(means)
 
 
 def equivalent_penalty(law: SpectralFilter, mu: Float[ArrayLike, "*b"]) -> Array:
@@ -143,15 +209,26 @@ def equivalent_penalty(law: SpectralFilter, mu: Float[ArrayLike, "*b"]) -> Array
     It is constant for the exponential law alone (uniqueness); otherwise it runs from
     $1/E a = 2/(\tau(1+CV^2))$ at small curvature to $1/\tau$ at large.
 
+    Raises:
+        TypeError: a law that is no filter.
+        ValueError: mu that is not > 0 and finite.
+
     Reference: Jolakoski, arXiv:2605.30059, for the statement; the proof by the
     Laplace transform, and the limits, are derived here.
     """
-    mu = jnp.asarray(mu)
+    check_filter("equivalent_penalty", "law", law)
+    mu = to_real(mu, "mu")
+    checks.positive("equivalent_penalty", "mu", mu)
     return mu * law.age_laplace(mu) / law.filter(mu)
 
 
 def noise_variance(data: SpectralData) -> Float[Array, ""]:
-    """Unbiased estimate from the residual of least squares; infinite without one."""
+    """Unbiased estimate from the residual of least squares; infinite without one.
+
+    Raises:
+        TypeError: ``data`` of another kind.
+    """
+    checks.instance("noise_variance", "data", data, SpectralData, "SpectralData")
     rank = jnp.sum(data.curvature > 0)
     left = data.samples - data.spent - rank
     return jnp.where(left > 0.5, data.residual / jnp.maximum(left, 1.0), jnp.inf)
@@ -160,8 +237,13 @@ def noise_variance(data: SpectralData) -> Float[Array, ""]:
 def gcv(data: SpectralData, shrinkage: Float[Array, " k"]) -> Float[Array, ""]:
     r"""Generalised cross-validation, $n|y - Hy|^2/(n - \mathrm{tr} H)^2$.
 
+    Raises:
+        TypeError: ``data`` of another kind.
+        ValueError: a shrinkage that is not (k,) or not finite.
+
     Reference: Golub, Heath, Wahba, Technometrics 21 (1979), equation (1.4).
     """
+    shrinkage = _shrunk("gcv", data, shrinkage)
     free = data.samples - effective_dof(data, shrinkage)
     return data.samples * residual_sum(data, shrinkage) / free**2
 
@@ -172,8 +254,14 @@ def unbiased_risk(
     r"""$|y - Hy|^2 + 2\sigma^2\mathrm{tr} H - n\sigma^2$: in expectation the
     in-sample risk of the mean.
 
+    Raises:
+        TypeError: ``data`` of another kind.
+        ValueError: a shrinkage that is not (k,) or not finite, or noise not >= 0.
+
     Reference: Mallows, Technometrics 15 (1973).
     """
+    shrinkage = _shrunk("unbiased_risk", data, shrinkage)
+    noise = variance("unbiased_risk", noise)
     penalty = 2 * effective_dof(data, shrinkage) - data.samples
     return residual_sum(data, shrinkage) + noise * penalty
 
@@ -183,7 +271,15 @@ def unbiased_process_risk(
 ) -> Float[Array, ""]:
     r"""The same for one draw, averaged over its age: $(1-h_i)^2$ becomes
     $\ell(2\mu_i)$. Derived here.
+
+    Raises:
+        TypeError: ``data`` or ``law`` of another kind.
+        ValueError: noise not >= 0.
     """
+    owner = "unbiased_process_risk"
+    checks.instance(owner, "data", data, SpectralData, "SpectralData")
+    check_filter(owner, "law", law)
+    noise = variance(owner, noise)
     mu = data.curvature
     left = data.residual + jnp.sum(law.age_laplace(2 * mu) * data.response**2)
     penalty = 2 * effective_dof(data, law.filter(mu)) - data.samples
@@ -238,18 +334,19 @@ def tune(
     ``vmap`` and is differentiable in the data and in the shape.
 
     Raises:
-        ValueError: no law, an unknown criterion, or no ``noise`` where least squares
-            leaves no residual to estimate it from.
+        TypeError: ``data`` or a law of another kind.
+        ValueError: no law, an unknown criterion, noise not >= 0, or no ``noise`` where
+            least squares leaves no residual to estimate it from.
     """
-    if criterion not in _CRITERIA:
-        raise ValueError(
-            f"tune: expected criterion one of {', '.join(_CRITERIA)}, found "
-            f"{criterion!r}."
-        )
-    candidates = list(laws) if isinstance(laws, Sequence) else [laws]
+    checks.instance("tune", "data", data, SpectralData, "SpectralData")
+    checks.one_of("tune", "criterion", criterion, _CRITERIA)
+    many = isinstance(laws, Sequence) and not isinstance(laws, str)
+    candidates = list(laws) if many else [laws]
     if not candidates:
-        raise ValueError("tune: expected at least one law, found none.")
-    level = noise_variance(data) if noise is None else jnp.asarray(noise)
+        raise ValueError("tune: expected laws, at least one, found none.")
+    for k, law in enumerate(candidates):
+        check_filter("tune", f"laws[{k}]" if many else "laws", law)
+    level = noise_variance(data) if noise is None else variance("tune", noise)
     if criterion != "gcv" and noise is None:
         found = known(level)
         if found is not None and not np.isfinite(found):

@@ -6,70 +6,65 @@ Everything here runs outside ``jit``, in float64, and returns numpy values.
 from typing import Literal
 
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import ArrayLike, Float
+
+from wflow import checks
+
+from . import inputs
 
 
 # The simplex needs some n log n pivots; POT's default of 1e5 ends early at n = 2000.
 _MAX_PIVOTS = 10_000_000
+# Costs, plan and arcs take some 24 bytes a pair: 10 GB.
+MOST_PAIRS = 400_000_000
+_BYTES = 24
 
 
-def _cloud(name: str, points: ArrayLike) -> np.ndarray:
-    if isinstance(points, Tracer):
-        raise ValueError(
-            f"{name} is a tracer: exact transport runs outside jit, grad and vmap; "
-            "inside them use sinkhorn_divergence."
-        )
-    points = np.asarray(points, np.float64)
-    if points.ndim != 2 or len(points) == 0:
-        raise ValueError(
-            f"expected {name} of shape (n, d), n >= 1, found {points.shape}."
-        )
-    bad = int(np.sum(~np.isfinite(points).all(axis=1)))
-    if bad:
-        raise ValueError(f"{bad} of {len(points)} rows of {name} are not finite.")
-    return points
-
-
-def _weights(name: str, weights: ArrayLike | None, n: int) -> np.ndarray:
+def _weights(
+    owner: str, name: str, weights: ArrayLike | None, n: int
+) -> Float[np.ndarray, " n"]:
     if weights is None:
         return np.full(n, 1 / n)
-    if isinstance(weights, Tracer):
-        raise ValueError(f"{name} is a tracer: exact transport runs outside jit.")
-    weights = np.asarray(weights, np.float64)
-    if weights.shape != (n,):
-        raise ValueError(f"expected {name} of shape ({n},), found {weights.shape}.")
-    if not np.isfinite(weights).all():
-        raise ValueError(f"{name} are not finite.")
-    if (weights < 0).any():
-        raise ValueError(f"{name} are negative at {int((weights < 0).sum())} points.")
-    if weights.sum() == 0:
-        raise ValueError(f"{name} sum to zero.")
-    return weights / weights.sum()
+    found = inputs.in_double(owner, name, weights)
+    checks.shape(owner, name, found, (n,))
+    checks.weights(owner, name, found)
+    # In two steps: a sum of large weights may overflow.
+    found = found / found.max()
+    return found / found.sum()
 
 
-def _problem(
+_Clouds = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+def _clouds(
+    owner: str,
     x: ArrayLike,
     y: ArrayLike,
     weights_x: ArrayLike | None,
     weights_y: ArrayLike | None,
-    p: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+) -> _Clouds:
+    points = []
+    for name, value in (("x", x), ("y", y)):
+        found = inputs.in_double(owner, name, value)
+        inputs.check_cloud(owner, name, found)
+        points.append(found)
+    inputs.check_dimensions(owner, *points)
+    a = _weights(owner, "weights_x", weights_x, len(points[0]))
+    b = _weights(owner, "weights_y", weights_y, len(points[1]))
+    return *points, a, b
+
+
+def _costs(owner: str, x: np.ndarray, y: np.ndarray, p: int) -> np.ndarray:
     from scipy.spatial.distance import cdist
 
-    x, y = _cloud("x", x), _cloud("y", y)
-    if x.shape[1] != y.shape[1]:
+    pairs = len(x) * len(y)
+    if pairs > MOST_PAIRS:
         raise ValueError(
-            f"expected x and y of one dimension, found {x.shape[1]} and {y.shape[1]}."
+            f"{owner}: {len(x)} and {len(y)} points are {pairs:.2g} pairs, which take "
+            f"{pairs * _BYTES / 1e9:.0f} GB of memory; exact transport goes up to "
+            f"{MOST_PAIRS:.0e} pairs. Subsample the points."
         )
-    if p not in (1, 2):
-        raise ValueError(f"expected p 1 or 2, found {p!r}.")
-    a, b = (
-        _weights("weights_x", weights_x, len(x)),
-        _weights("weights_y", weights_y, len(y)),
-    )
-    cost = cdist(x, y, "euclidean" if p == 1 else "sqeuclidean")
-    return x, y, a, b, cost
+    return cdist(x, y, "euclidean" if p == 1 else "sqeuclidean")
 
 
 def optimal_plan(
@@ -93,14 +88,18 @@ def optimal_plan(
         The plan, ``(n, m)``, with marginals the normalised weights.
 
     Raises:
+        TypeError: an input is no array of numbers.
         ValueError: a cloud is not ``(n, d)``, has rows that are not finite or another
-            dimension; weights are negative or sum to zero; an input is a tracer.
+            dimension; weights are negative or sum to zero; an input is a tracer; there
+            are more than ``MOST_PAIRS`` (4e8) pairs of points.
         RuntimeError: the simplex did not finish.
 
     Reference: Bonneel et al., ACM Transactions on Graphics 30 (2011); POT, ``ot.emd``.
     """
-    *_, a, b, cost = _problem(x, y, weights_x, weights_y, p)
-    return _solve(a, b, cost)
+    owner = "optimal_plan"
+    p = inputs.power(owner, p)
+    x, y, a, b = _clouds(owner, x, y, weights_x, weights_y)
+    return _solve(a, b, _costs(owner, x, y, p))
 
 
 def _solve(a: np.ndarray, b: np.ndarray, cost: np.ndarray) -> np.ndarray:
@@ -113,13 +112,20 @@ def _solve(a: np.ndarray, b: np.ndarray, cost: np.ndarray) -> np.ndarray:
 
 
 def _cost_of_plan(
+    owner: str,
     x: ArrayLike,
     y: ArrayLike,
     weights_x: ArrayLike | None,
     weights_y: ArrayLike | None,
     p: int,
 ) -> float:
-    *_, a, b, cost = _problem(x, y, weights_x, weights_y, p)
+    x, y, a, b = _clouds(owner, x, y, weights_x, weights_y)
+    if x.shape[1] == 1 and len(x) * len(y) > MOST_PAIRS:
+        # On a line the plan is monotone, and sorting finds it.
+        import ot
+
+        return float(ot.wasserstein_1d(x[:, 0], y[:, 0], a, b, p=p))
+    cost = _costs(owner, x, y, p)
     return float(np.sum(_solve(a, b, cost) * cost))
 
 
@@ -130,7 +136,7 @@ def w1(
     weights_y: Float[ArrayLike, " m"] | None = None,
 ) -> float:
     r"""$W_1 = \min_P \sum_{ij} P_{ij} |x_i - y_j|$; see ``optimal_plan``."""
-    return _cost_of_plan(x, y, weights_x, weights_y, 1)
+    return _cost_of_plan("w1", x, y, weights_x, weights_y, 1)
 
 
 def w2_squared(
@@ -140,7 +146,7 @@ def w2_squared(
     weights_y: Float[ArrayLike, " m"] | None = None,
 ) -> float:
     r"""$W_2^2 = \min_P \sum_{ij} P_{ij} |x_i - y_j|^2$; see ``optimal_plan``."""
-    return _cost_of_plan(x, y, weights_x, weights_y, 2)
+    return _cost_of_plan("w2_squared", x, y, weights_x, weights_y, 2)
 
 
 def w2(
@@ -150,7 +156,7 @@ def w2(
     weights_y: Float[ArrayLike, " m"] | None = None,
 ) -> float:
     r"""$W_2$, the root of ``w2_squared``."""
-    return w2_squared(x, y, weights_x, weights_y) ** 0.5
+    return _cost_of_plan("w2", x, y, weights_x, weights_y, 2) ** 0.5
 
 
 def barycentric_map(
@@ -164,8 +170,9 @@ def barycentric_map(
     The optimal map itself where the plan is one (equal sizes, uniform weights). A point
     of weight zero stays where it is. Arguments and errors as in ``optimal_plan``.
     """
-    x, y, a, b, cost = _problem(x, y, weights_x, weights_y, 2)
-    plan = _solve(a, b, cost)
+    owner = "barycentric_map"
+    x, y, a, b = _clouds(owner, x, y, weights_x, weights_y)
+    plan = _solve(a, b, _costs(owner, x, y, 2))
     mass = plan.sum(axis=1, keepdims=True)
     return np.where(mass > 0, plan @ y / np.where(mass > 0, mass, 1), x)
 
@@ -188,7 +195,10 @@ def displacement_interpolation(
 
     Reference: McCann, Advances in Mathematics 128 (1997), definition 1.1.
     """
-    x, y, a, b, cost = _problem(x, y, weights_x, weights_y, 2)
-    plan = _solve(a, b, cost)
+    owner = "displacement_interpolation"
+    checks.shape(owner, "s", s, ())
+    checks.finite(owner, "s", s)
+    x, y, a, b = _clouds(owner, x, y, weights_x, weights_y)
+    plan = _solve(a, b, _costs(owner, x, y, 2))
     i, j = np.nonzero(plan)
     return (1 - s) * x[i] + s * y[j], plan[i, j]

@@ -1,6 +1,7 @@
 """The debiased Sinkhorn divergence, through OTT-JAX."""
 
 import functools
+import warnings
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -8,21 +9,19 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
-from jax.nn import logsumexp
 from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray
+
+from wflow import checks
+
+from . import inputs
+from .potentials import Options, potentials
 
 
 class SinkhornResult(NamedTuple):
-    """A divergence and whether its iterations reached their threshold."""
+    """A divergence and whether its potentials meet the marginals to the threshold."""
 
     value: Float[Array, ""]
     converged: Bool[Array, ""]
-
-
-class _Options(NamedTuple):
-    symmetric: bool
-    max_iterations: int
 
 
 def _cost(x: Array, y: Array, p: int, *, same: bool) -> Float[Array, "n m"]:
@@ -40,52 +39,23 @@ def _cost(x: Array, y: Array, p: int, *, same: bool) -> Float[Array, "n m"]:
     return jnp.where(apart, jnp.sqrt(jnp.where(apart, r2, 1)), r2)
 
 
-def _potentials(
-    options: _Options, cost: Array, a: Array, b: Array, epsilon: Array, threshold: Array
-) -> tuple[Array, Array, Array]:
-    r"""Optimal f, g of $\sup \langle f, a\rangle + \langle g, b\rangle$ and a flag."""
-    from ott.geometry.geometry import Geometry
-    from ott.solvers import linear
-    from ott.solvers.linear.acceleration import Momentum
-
-    # Adaptive over-relaxation (Lehmann et al. 2022) needed fewer iterations than any
-    # annealing of epsilon: 10 to 30 on training clouds, 360 against 1270 (and 2000
-    # unconverged without either) where the spread is 20 times the blur.
-    # OTT mixes dtypes unless the initial weight has that of the cost.
-    value = cost.dtype.type(0.5 if options.symmetric else 1)
-    momentum = Momentum(start=0 if options.symmetric else 20, value=value)
-    out = linear.solve(
-        Geometry(cost, epsilon=epsilon),
-        a=a,
-        b=b,
-        threshold=threshold,
-        max_iterations=options.max_iterations,
-        momentum=momentum,
-        parallel_dual_updates=options.symmetric,
-    )
-    # OTT's potentials contain the log-weights, -inf at weight zero. One more iteration
-    # gives those that do not: finite everywhere, the derivatives in the weights.
-    f = -epsilon * logsumexp((out.g - cost) / epsilon, axis=1)
-    g = -epsilon * logsumexp((f[:, None] - cost) / epsilon, axis=0, b=a[:, None])
-    return f, g, out.converged
-
-
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _transport_cost(
-    options: _Options, cost: Array, a: Array, b: Array, epsilon: Array, threshold: Array
+    options: Options, cost: Array, a: Array, b: Array, epsilon: Array, threshold: Array
 ) -> tuple[Array, Array]:
     r"""$\min_P \langle P, C\rangle + \epsilon\,\mathrm{KL}(P | a b^T)$ and a flag."""
-    f, g, converged = _potentials(options, cost, a, b, epsilon, threshold)
-    return f @ a + g @ b, converged
+    f, g, error = potentials(options, cost, a, b, epsilon, threshold)
+    return f @ a + g @ b, error < threshold
 
 
 @_transport_cost.defjvp
-def _(options: _Options, primals: tuple, tangents: tuple) -> tuple[tuple, tuple]:
+def _(options: Options, primals: tuple, tangents: tuple) -> tuple[tuple, tuple]:
     # The envelope theorem: no derivative of the potentials. They are not stopped
     # either, so that second derivatives are OTT's implicit ones, not silently wrong.
-    cost, a, b, epsilon, _ = primals
+    cost, a, b, epsilon, threshold = primals
     dcost, da, db, depsilon, _ = tangents
-    f, g, converged = _potentials(options, *primals)
+    f, g, error = potentials(options, *primals)
+    converged = error < threshold
     log_ratio = (f[:, None] + g - cost) / epsilon
     # Equal to a b exp(log_ratio), which overflows between points of weight zero that
     # lie apart from the others, and where the potentials dwarf epsilon.
@@ -111,7 +81,7 @@ def _divergence(
 ) -> SinkhornResult:
     a, b = a / jnp.sum(a), b / jnp.sum(b)
     epsilon = blur**p
-    both, one = _Options(False, max_iterations), _Options(True, max_iterations)
+    both, one = Options(False, max_iterations), Options(True, max_iterations)
     across, xy = _transport_cost(
         both, _cost(x, y, p, same=False), a, b, epsilon, threshold
     )
@@ -122,28 +92,6 @@ def _divergence(
         one, _cost(y, y, p, same=True), b, b, epsilon, threshold
     )
     return SinkhornResult(across - (within_x + within_y) / 2, xy & xx & yy)
-
-
-def _is_concrete(*arrays: Array) -> bool:
-    return not any(isinstance(array, Tracer) for array in arrays)
-
-
-def _check(name: str, points: Array, weights: Array) -> None:
-    if points.ndim != 2 or weights.shape != points.shape[:1]:
-        raise ValueError(
-            f"sinkhorn_divergence: expected {name} of shape (n, d) with weights (n,), "
-            f"found {points.shape} and {weights.shape}."
-        )
-    if not _is_concrete(points, weights):
-        return
-    bad = int(np.sum(~np.isfinite(np.asarray(points)).all(axis=1)))
-    if bad:
-        raise ValueError(f"sinkhorn_divergence: {bad} rows of {name} are not finite.")
-    w = np.asarray(weights)
-    if not (np.isfinite(w).all() and (w >= 0).all() and w.sum() > 0):
-        raise ValueError(
-            f"sinkhorn_divergence: expected weights_{name} >= 0 with a positive sum."
-        )
 
 
 def sinkhorn_divergence(
@@ -167,6 +115,11 @@ def sinkhorn_divergence(
     weight zero, and go under ``jax.lax.map`` or ``jax.vmap`` (on a CPU the first is
     twice as fast: each stops when it has converged).
 
+    Where the spread of the clouds is large against the blur, the blur is annealed: it
+    comes down from the spread, and is halved as soon as the marginals are nearly met.
+    ``converged`` is judged by the marginals of the potentials that the value is made
+    of. Outside ``jit`` a value that has not converged is warned of.
+
     Gradients, in positions, weights and blur, are those of the envelope theorem: exact
     at convergence, no loop is differentiated. At a point of weight zero the gradient in
     its weight is finite and right. Second derivatives (reverse mode only) solve OTT's
@@ -180,36 +133,60 @@ def sinkhorn_divergence(
         blur: b > 0, a length.
         p: 1 or 2.
         max_iterations: of each of the three problems.
-        threshold: on the L1 error of the marginals, checked every ten iterations.
+        threshold: on the L1 error of the marginals.
 
     Returns:
         The value, scalar, and whether all three problems converged.
 
     Raises:
-        ValueError: wrong shapes or p; and, outside ``jit`` and other transformations,
-            points that are not finite, weights negative or summing to zero, blur <= 0.
-            Inside, these give the value nan or ``converged`` False: look at it.
+        TypeError: an argument that is no array of numbers.
+        ValueError: wrong shapes, p or max_iterations; and, outside ``jit`` and other
+            transformations, points that are not finite, weights negative or summing to
+            zero, blur or threshold <= 0. Inside, these give the value nan or
+            ``converged`` False: look at it.
 
     References: Feydy et al., AISTATS 2019, equation (3); geomloss for the convention.
     """
-    if p not in (1, 2):
-        raise ValueError(f"sinkhorn_divergence: expected p 1 or 2, found {p!r}.")
-    if x.shape[-1] != y.shape[-1]:
-        raise ValueError(
-            "sinkhorn_divergence: expected x and y of one dimension, found "
-            f"{x.shape[-1]} and {y.shape[-1]}."
-        )
+    owner = "sinkhorn_divergence"
+    p = inputs.power(owner, p)
+    x, y = inputs.cloud(owner, "x", x), inputs.cloud(owner, "y", y)
+    inputs.check_dimensions(owner, x, y)
+    weights_x = inputs.masses(owner, "weights_x", weights_x, len(x))
+    weights_y = inputs.masses(owner, "weights_y", weights_y, len(y))
+    blur, threshold = (
+        checks.to_real(blur, "blur"),
+        checks.to_real(threshold, "threshold"),
+    )
+    for name, value in (("blur", blur), ("threshold", threshold)):
+        checks.shape(owner, name, value, ())
+        checks.positive(owner, name, value)
+    checks.count(owner, "max_iterations", max_iterations)
     dtype = jnp.result_type(x, y)
-    x, y = jnp.asarray(x, dtype), jnp.asarray(y, dtype)
-    a = jnp.ones(len(x), dtype) if weights_x is None else jnp.asarray(weights_x, dtype)
-    b = jnp.ones(len(y), dtype) if weights_y is None else jnp.asarray(weights_y, dtype)
-    _check("x", x, a)
-    _check("y", y, b)
-    blur = jnp.asarray(blur, dtype)
-    if _is_concrete(blur) and not blur > 0:
-        raise ValueError(f"sinkhorn_divergence: expected blur > 0, found {blur}.")
-    return _divergence(
-        x, y, a, b, blur, jnp.asarray(threshold, dtype), p, max_iterations
+    x, y = x.astype(dtype), y.astype(dtype)
+    a, b = (
+        jnp.ones(len(points), dtype) if weights is None else weights.astype(dtype)
+        for points, weights in ((x, weights_x), (y, weights_y))
+    )
+    result = _divergence(
+        x, y, a, b, blur.astype(dtype), threshold.astype(dtype), p, int(max_iterations)
+    )
+    _warn(result, blur, max_iterations)
+    return result
+
+
+def _warn(result: SinkhornResult, blur: Array, max_iterations: int) -> None:
+    """Of a value that has not converged, where that is known."""
+    # As a float: derivatives may be taken of it, and are stripped.
+    found = checks.known(result.converged.astype(float))
+    if found is None or found == 1:
+        return
+    length = checks.known(blur)
+    at = "" if length is None else f" {length.item():g}"
+    warnings.warn(
+        f"sinkhorn_divergence: not converged after {max_iterations} iterations at the "
+        f"blur{at}, which is small against the spread of the points; take a larger "
+        "blur or max_iterations, or exact transport.",
+        stacklevel=3,
     )
 
 
@@ -237,23 +214,37 @@ def median_blur(
         The blur, a length.
 
     Raises:
-        ValueError: no snapshot, one with fewer than two points, or not finite, or not
-            ``0 < low <= high``.
+        TypeError: a snapshot that is no array of numbers.
+        ValueError: no snapshot, one with fewer than two points, or not finite, no pair,
+            or not ``0 < low <= high``.
 
     Reference: the rule of the Wasserstein-Lagrangian mechanics experiments.
     """
-    if not 0 < low <= high:
-        raise ValueError(f"median_blur: expected 0 < low <= high, found {low}, {high}.")
+    owner = "median_blur"
+    for name, value in (("low", low), ("high", high)):
+        checks.shape(owner, name, value, ())
+        checks.positive(owner, name, value, infinite=name == "high")
+    if not low <= high:
+        raise ValueError(
+            f"{owner}: expected 0 < low <= high, found low {low} and high {high}."
+        )
+    checks.count(owner, "pairs", pairs)
+    if not hasattr(snapshots, "__len__") or isinstance(snapshots, str | bytes):
+        raise TypeError(
+            f"{owner}: expected snapshots to be a list of clouds (n, d), found "
+            f"{type(snapshots).__name__}."
+        )
     if len(snapshots) == 0:
-        raise ValueError("median_blur: expected at least one snapshot.")
+        raise ValueError(f"{owner}: expected snapshots, one at least, found none.")
     rng = np.random.default_rng(np.asarray(jax.random.bits(key, (4,), np.uint32)))
     medians = []
     for index, snapshot in enumerate(snapshots):
-        x = np.asarray(snapshot, np.float64)
-        if x.ndim != 2 or len(x) < 2 or not np.isfinite(x).all():
+        name = f"snapshots[{index}]"
+        x = inputs.in_double(owner, name, snapshot)
+        inputs.check_cloud(owner, name, x)
+        if len(x) == 1:
             raise ValueError(
-                f"median_blur: expected snapshot {index} of shape (n, d), n >= 2, with "
-                f"finite entries, found shape {x.shape}."
+                f"{owner}: expected {name} of at least two points, found one."
             )
         i = rng.integers(len(x), size=pairs)
         j = (i + rng.integers(1, len(x), size=pairs)) % len(x)
