@@ -27,9 +27,10 @@ def _weights(
         return np.full(n, 1 / n)
     found = inputs.in_double(owner, name, weights)
     checks.shape(owner, name, found, (n,))
-    checks.weights(owner, name, found)
+    checks.non_negative(owner, name, found)
     # In two steps: a sum of large weights may overflow.
-    found = found / found.max()
+    found = found / (found.max(initial=0) or 1)
+    checks.weights(owner, name, found)
     return found / found.sum()
 
 
