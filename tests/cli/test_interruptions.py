@@ -119,10 +119,13 @@ def test_a_second_process_in_the_folder_is_refused(start, tmp_path, whole):
     first = start(pause=0.3)
     while first.stdout.readline() != "step 2\n":
         assert first.poll() is None
+    # It holds the folder however long the others take.
+    first.send_signal(signal.SIGSTOP)
     for options in ([], ["--resume"], ["--overwrite"]):
         code, said = ended(start(*options, pause=0.3))
         assert code == 2
         assert f"process {first.pid} on" in said
+    first.send_signal(signal.SIGCONT)
     code, said = ended(first)
     assert code == 0, said
     assert (tmp_path / "run" / "model.eqx").read_bytes() == whole
