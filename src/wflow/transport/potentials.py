@@ -19,6 +19,8 @@ _NEAR = 0.1
 _LEVEL, _DECAY = 5e-3, 0.5
 # Iterations that a rate of convergence is measured over, and the slowest believed.
 _BLOCK, _SLOWEST = 5, 1 - 3e-4
+# Potentials whose rounding changes the plan by more do not tell its marginals.
+_COARSE = 0.05
 # Over-relaxation is kept while the dual rises by this share of what it should.
 _SHARE, _LESS = 0.5, 0.9
 
@@ -77,7 +79,7 @@ def potentials(
         # Averages converge in 10 to 20 iterations, whatever epsilon.
         momentum = Momentum(start=0, value=number(0.5))
         out = iterate(threshold=threshold, momentum=momentum)
-        return _polished(out.g, cost, a, b, epsilon)
+        return _resolved(_polished(out.g, cost, a, b, epsilon), a, b, epsilon)
     scale = _spread(cost, a, b)
     wide = scale <= _WIDE * epsilon
     out = iterate(
@@ -89,7 +91,8 @@ def potentials(
     near = wide & (found.error <= jnp.maximum(_NEAR, threshold))
     used = jnp.where(wide, out.n_iters, 0)
     left = jnp.where(jnp.isfinite(scale), options.max_iterations - used, 0)
-    return _finished(found, near, left, cost, a, b, epsilon, threshold, scale)
+    end = _finished(found, near, left, cost, a, b, epsilon, threshold, scale)
+    return _resolved(end, a, b, epsilon)
 
 
 def _forward(options: Options, *problem: Array) -> tuple[Potentials, Any]:
@@ -144,6 +147,18 @@ def _polished(
     held = b > 0
     before = jnp.where(held, log_g - epsilon * jnp.log(jnp.where(held, b, 1)), g)
     return Potentials(f, g, _error(b, (before - g) / epsilon))
+
+
+def _resolved(found: Potentials, a: Array, b: Array, epsilon: Array) -> Potentials:
+    """``found``, with the rounding of its logarithms as error where that is large."""
+    largest = jnp.maximum(
+        jnp.max(jnp.where(a > 0, jnp.abs(found.f), 0)),
+        jnp.max(jnp.where(b > 0, jnp.abs(found.g), 0)),
+    )
+    rounding = jnp.finfo(found.f.dtype).eps * largest / epsilon
+    coarse = rounding > _COARSE
+    error = jnp.where(coarse, jnp.maximum(found.error, rounding), found.error)
+    return found._replace(error=error)
 
 
 def _error(weights: Array, log_ratio: Array) -> Float[Array, ""]:

@@ -14,7 +14,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray
 from wflow import checks
 
 from . import inputs
-from .potentials import Options, potentials
+from .potentials import Options, Potentials, potentials
 
 
 class SinkhornResult(NamedTuple):
@@ -44,7 +44,8 @@ def _transport_cost(
     options: Options, cost: Array, a: Array, b: Array, epsilon: Array, threshold: Array
 ) -> tuple[Array, Array]:
     r"""$\min_P \langle P, C\rangle + \epsilon\,\mathrm{KL}(P | a b^T)$ and a flag."""
-    f, g, error = potentials(options, cost, a, b, epsilon, threshold)
+    found: Potentials = potentials(options, cost, a, b, epsilon, threshold)
+    f, g, error = found
     return f @ a + g @ b, error < threshold
 
 
@@ -54,7 +55,8 @@ def _(options: Options, primals: tuple, tangents: tuple) -> tuple[tuple, tuple]:
     # either, so that second derivatives are OTT's implicit ones, not silently wrong.
     cost, a, b, epsilon, threshold = primals
     dcost, da, db, depsilon, _ = tangents
-    f, g, error = potentials(options, *primals)
+    found: Potentials = potentials(options, *primals)
+    f, g, error = found
     converged = error < threshold
     log_ratio = (f[:, None] + g - cost) / epsilon
     # Equal to a b exp(log_ratio), which overflows between points of weight zero that
