@@ -79,7 +79,6 @@ def test_what_is_no_number_is_named_by_the_function_that_returned_it(measure, wr
         (lambda: Sum((V, 1.0)), "parts to be energies"),
         (lambda: Sum(()), "parts to hold an energy"),
         (lambda: Scaled(2.0, CLOUD), "energy to be an energy"),
-        (lambda: V * np.nan, "factor finite"),
         (lambda: V * np.ones(3), "factor to be one number"),
         (lambda: Entropy(-1.0), "temperature >= 0"),
         (lambda: Entropy(1.0, 0.5), "density to be a particle density"),

@@ -223,3 +223,12 @@ def test_neurons_whose_sign_may_flip_are_refused_in_logarithms(excess):
             call()
     # Plain descent has no such bound.
     assert np.isfinite(descend(data, start, 0.1, points=2, stride=2).loss).all()
+
+
+def test_a_sum_asks_its_parts_of_the_start():
+    data = ReLUData.orthogonal(jnp.array([1.0, -1.2]))
+    start = from_weights(data, [0.01], [[0.02, -0.02]])
+    flow = ReLUFlow(data) + ReLUFlow(data)
+    for law in (ReLUFlow(data), flow):
+        with pytest.raises(ValueError, match=r"\|a\| < \|w\|"):
+            solve(law, Point(start), 0.0, 1.0)

@@ -166,7 +166,7 @@ class Scaled(AbstractEnergy):
 
     Raises:
         TypeError: what is scaled is no energy.
-        ValueError: the factor is not one finite number.
+        ValueError: the factor is not one number; nan and infinity show in the energy.
     """
 
     factor: Float[Array, ""] = eqx.field(converter=real_field("factor"))
@@ -174,7 +174,6 @@ class Scaled(AbstractEnergy):
 
     def __check_init__(self) -> None:
         checks.shape(self, "factor", self.factor, ())
-        checks.finite(self, "factor", self.factor)
         checks.instance(self, "energy", self.energy, AbstractEnergy, "an energy")
 
     @property

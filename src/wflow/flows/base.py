@@ -32,7 +32,7 @@ class AbstractFlow(eqx.Module):
     def check(self, mu: Any) -> None:
         """Refuse a start that cannot move as it should; ``solve`` asks before it runs.
 
-        Values are not looked at under ``jit``, nor by sums of flows.
+        Values are not looked at under ``jit``. A sum asks its parts.
         """
         del mu
 
@@ -241,6 +241,10 @@ class SumFlow(AbstractContinuousFlow):
     def __check_init__(self) -> None:
         check_parts(self, self.parts, AbstractContinuousFlow, "flows without jumps")
 
+    def check(self, mu: Any) -> None:
+        for part in self.parts:
+            part.check(mu)
+
     def separable(self, mu: Any) -> bool:
         return all(part.separable(mu) for part in self.parts)
 
@@ -297,6 +301,10 @@ class SplitFlow(AbstractFlow):
 
     def __check_init__(self) -> None:
         check_parts(self, self.parts, AbstractFlow, "flows")
+
+    def check(self, mu: Any) -> None:
+        for part in self.parts:
+            part.check(mu)
 
     def separable(self, mu: Any) -> bool:
         return all(part.separable(mu) for part in self.parts)

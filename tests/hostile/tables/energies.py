@@ -164,7 +164,9 @@ TABLE = {
         Sum,
         parts=given((V, Entropy()), text="spoilt", other=(V, 1.5), none=None, empty=()),
     ),
-    "Scaled": entry(Scaled, factor=number(2.0), energy=part(V)),
+    "Scaled": entry(
+        lambda **more: Scaled(**more).value(CLOUD), factor=number(2.0), energy=part(V)
+    ),
     "AbstractEnergy": "a contract",
     "AbstractParticleDensity": "a contract",
     "Entropy": entry(

@@ -19,7 +19,7 @@ _HALVINGS = 64
 _LOG_RANGE = 50.0
 
 
-def check_positive(owner: object, **values: Any) -> None:
+def check_numbers(owner: object, **values: Any) -> None:
     """Refuse parameters that are not one positive, finite number each.
 
     Raises:

@@ -11,7 +11,7 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 from wflow.checks import known, real_field, shape
 from wflow.measures import linear_decay, mean_decay, quadratic_decay
 
-from .base import AbstractRenewalLaw, check_positive
+from .base import AbstractRenewalLaw, check_numbers
 
 
 class Deterministic(AbstractRenewalLaw):
@@ -25,7 +25,7 @@ class Deterministic(AbstractRenewalLaw):
     mean: Float[Array, ""] = eqx.field(converter=real_field("mean"))
 
     def __check_init__(self) -> None:
-        check_positive(self, mean=self.mean)
+        check_numbers(self, mean=self.mean)
 
     @property
     def second_moment(self) -> Float[Array, ""]:
@@ -81,7 +81,7 @@ class Uniform(AbstractRenewalLaw):
 
     def __check_init__(self) -> None:
         shape(self, "low", self.low, ())
-        check_positive(self, high=self.high)
+        check_numbers(self, high=self.high)
         low, high = known(self.low), known(self.high)
         if low is None or high is None:
             return

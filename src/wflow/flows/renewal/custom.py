@@ -13,7 +13,7 @@ from wflow.checks import function, known, real_field
 
 from .base import (
     AbstractRenewalLaw,
-    check_positive,
+    check_numbers,
     inverse_survival,
     open_uniform,
 )
@@ -102,7 +102,7 @@ class Custom(AbstractRenewalLaw):
 
     def __check_init__(self) -> None:
         function(self, "function", self.function, "an age")
-        check_positive(self, stretch=self.stretch)
+        check_numbers(self, stretch=self.stretch)
         logs = _logs(_TRAPEZOIDS, self._dtype)
         curve = known(self.function(jnp.exp(logs)))
         if curve is None:

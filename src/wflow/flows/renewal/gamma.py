@@ -11,7 +11,7 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 from wflow.checks import real_field
 from wflow.measures import linear_decay, mean_decay
 
-from .base import AbstractRenewalLaw, check_positive
+from .base import AbstractRenewalLaw, check_numbers
 
 
 class Gamma(AbstractRenewalLaw):
@@ -28,7 +28,7 @@ class Gamma(AbstractRenewalLaw):
     shape: Float[Array, ""] = eqx.field(converter=real_field("shape"))
 
     def __check_init__(self) -> None:
-        check_positive(self, mean=self.mean, shape=self.shape)
+        check_numbers(self, mean=self.mean, shape=self.shape)
 
     @property
     def second_moment(self) -> Float[Array, ""]:
@@ -90,7 +90,7 @@ class InverseGaussian(AbstractRenewalLaw):
     shape: Float[Array, ""] = eqx.field(converter=real_field("shape"))
 
     def __check_init__(self) -> None:
-        check_positive(self, mean=self.mean, shape=self.shape)
+        check_numbers(self, mean=self.mean, shape=self.shape)
 
     @property
     def second_moment(self) -> Float[Array, ""]:

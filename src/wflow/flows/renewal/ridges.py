@@ -11,7 +11,7 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from wflow.checks import known, positive, real_field, shape
 
-from .base import AbstractRenewalLaw, check_positive, open_uniform, stopped
+from .base import AbstractRenewalLaw, check_numbers, open_uniform, stopped
 from .rules import average, gamma_rule
 
 
@@ -27,7 +27,7 @@ class Exponential(AbstractRenewalLaw):
     rate: Float[Array, ""] = eqx.field(converter=real_field("rate"))
 
     def __check_init__(self) -> None:
-        check_positive(self, rate=self.rate)
+        check_numbers(self, rate=self.rate)
 
     @property
     def mean(self) -> Float[Array, ""]:
@@ -178,7 +178,7 @@ class Lomax(AbstractRenewalLaw):
     alpha: Float[Array, ""] = eqx.field(converter=real_field("alpha"))
 
     def __check_init__(self) -> None:
-        check_positive(self, mean=self.mean)
+        check_numbers(self, mean=self.mean)
         shape(self, "alpha", self.alpha, ())
         alpha = known(self.alpha)
         if alpha is not None and not ((alpha > 1) & np.isfinite(alpha)).all():

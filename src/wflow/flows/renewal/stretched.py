@@ -11,7 +11,7 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 from wflow.checks import real_field
 from wflow.measures import linear_decay, mean_decay
 
-from .base import AbstractRenewalLaw, check_positive
+from .base import AbstractRenewalLaw, check_numbers
 from .rules import average, gamma_rule, normal_rule
 
 
@@ -58,7 +58,7 @@ class Weibull(AbstractAveragedLaw):
     shape: Float[Array, ""] = eqx.field(converter=real_field("shape"))
 
     def __check_init__(self) -> None:
-        check_positive(self, mean=self.mean, shape=self.shape)
+        check_numbers(self, mean=self.mean, shape=self.shape)
 
     @property
     def _scale(self) -> Float[Array, ""]:
@@ -99,7 +99,7 @@ class LogNormal(AbstractAveragedLaw):
     sigma: Float[Array, ""] = eqx.field(converter=real_field("sigma"))
 
     def __check_init__(self) -> None:
-        check_positive(self, mean=self.mean, sigma=self.sigma)
+        check_numbers(self, mean=self.mean, sigma=self.sigma)
 
     def _time(self, z: Float[Array, "..."], shift: float) -> Float[Array, "..."]:
         """With the logarithm's mean moved by ``shift`` variances from log mean."""
