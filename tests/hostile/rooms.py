@@ -1,6 +1,7 @@
 """The public names of every room, and the tables that spoil their arguments."""
 
 import importlib
+import inspect
 import pkgutil
 from typing import Any
 
@@ -12,7 +13,11 @@ from .engine import Entry
 
 def public() -> dict[str, Any]:
     """Every name of an ``__all__`` below the command, as "wflow.room.Name"."""
-    found = {}
+    found = {
+        f"wflow.{name}": getattr(wflow, name)
+        for name in wflow.__all__
+        if not inspect.ismodule(getattr(wflow, name))
+    }
     for module in pkgutil.walk_packages(wflow.__path__, "wflow."):
         if module.ispkg and not module.name.startswith("wflow.cli"):
             room = importlib.import_module(module.name)
@@ -32,15 +37,11 @@ def load() -> dict[str, dict[str, Entry | str]]:
 
 def missing() -> list[str]:
     """Public names that no table holds, under this name or another of the object."""
-    names, rooms = public(), load()
+    names = public()
     held = {
         id(names[f"{room}.{key}"])
-        for room, table in rooms.items()
+        for room, table in load().items()
         for key in table
         if f"{room}.{key}" in names
     }
-    return sorted(
-        name
-        for name, value in names.items()
-        if id(value) not in held and name.rpartition(".")[0] in rooms
-    )
+    return sorted(name for name, value in names.items() if id(value) not in held)

@@ -90,11 +90,7 @@ def test_what_is_no_mixture_is_named():
             ScaleMixture(Gaussian(1.0), scales)
     with pytest.raises(ValueError, match=r"weights of shape \(2,\), found \(3,\)"):
         ScaleMixture(Gaussian(1.0), SCALES, [1.0, 1.0, 1.0])
-    with pytest.raises(
-        ValueError, match=r"expected scales > 0 and finite, found 0\.0 at"
-    ):
+    with pytest.raises(ValueError, match=r"expected scales > 0, found 0\.0 at"):
         ScaleMixture(Gaussian(1.0), [0.0, 1.0])
-    with pytest.raises(
-        ValueError, match=r"expected weights >= 0 and finite, found -1\.0 at"
-    ):
+    with pytest.raises(ValueError, match=r"expected weights >= 0, found -1\.0 at"):
         ScaleMixture(Gaussian(1.0), SCALES, [-1.0, 1.0])

@@ -290,7 +290,7 @@ def test_refuses_flows_and_snapshots(flow, snapshots):
         (lambda: AdamW(warmup=1.0), r"warmup in \[0, 1\)"),
         (lambda: AdamW(schedule="step"), "'constant' or 'cosine'"),
         (lambda: Sinkhorn(p=3), "p 1 or 2"),
-        (lambda: Sinkhorn(blur=-1.0), "blur > 0 or 'median'"),
+        (lambda: Sinkhorn(blur=-1.0), "blur > 0, found -1"),
         (lambda: Sinkhorn(blur="mean"), "blur > 0 or 'median'"),
     ],
 )

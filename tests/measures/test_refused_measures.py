@@ -38,8 +38,18 @@ def test_covariances_are_judged_at_any_scale(cov, words, unit):
     cov = unit * np.array(cov)
     with pytest.raises(ValueError, match=f"Gaussian: expected cov.*{words}"):
         Gaussian(np.zeros(2), cov)
+    mixture = lambda: GaussianMixture(np.zeros((2, 2)), [unit * EYES[0], cov], [1, 1])
+    if (cov == unit).all():
+        # A flat component has no density, but moments and embeddings.
+        np.testing.assert_allclose(mixture().cov, unit * np.array([[1, 0.5], [0.5, 1]]))
+        return
     with pytest.raises(ValueError, match=f"GaussianMixture: expected covs.*{words}"):
-        GaussianMixture(np.zeros((2, 2)), [unit * np.eye(2), cov], np.ones(2))
+        mixture()
+
+
+def test_a_mixture_of_points_is_refused():
+    with pytest.raises(ValueError, match="covs other than zero"):
+        GaussianMixture(np.zeros((2, 2)), [EYES[0], 0 * EYES[0]], np.ones(2))
 
 
 def test_small_covariances_of_one_axis_are_taken():

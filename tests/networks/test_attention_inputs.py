@@ -35,7 +35,7 @@ def test_a_zero_head_has_no_direction():
     traced = jax.jit(lambda mu: alignment(mu, EIGENVALUES).cos2)
     assert np.isnan(traced(jnp.zeros(4)))
     assert float(traced(jnp.eye(4)[0])) == pytest.approx(1, abs=1e-12)
-    with pytest.raises(ValueError, match=r"have a direction, found norms 0\.0"):
+    with pytest.raises(ValueError, match=r"have a direction, found norms .0\.0"):
         Sphere().point(np.zeros(4))
 
 

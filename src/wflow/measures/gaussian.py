@@ -155,8 +155,8 @@ class GaussianMixture(AbstractDensity):
 
     Raises:
         ValueError: other shapes, means that are not finite, a covariance that is not
-            symmetric and positive definite, weights that are negative, not finite or
-            all zero.
+            symmetric and positive semidefinite, weights that are negative, not finite
+            or all zero.
     """
 
     means: Float[Array, "k d"] = eqx.field(converter=moving_field("means"))
@@ -176,7 +176,13 @@ class GaussianMixture(AbstractDensity):
                 f"found {jnp.shape(self.covs)} and {jnp.shape(self.weights)}."
             )
         checks.finite(self, "means", self.means)
-        checks.covariance(self, "covs", self.covs)
+        # A flat component has no density, but it has integrals.
+        checks.covariance(self, "covs", self.covs, singular=True)
+        covs = checks.known(self.covs)
+        if covs is not None and not np.trace(covs, axis1=1, axis2=2).all():
+            raise ValueError(
+                "GaussianMixture: expected covs other than zero, found one of zeros."
+            )
         checks.weights(self, "weights", self.weights)
 
     def log_density(self, x: Float[Array, " d"]) -> Float[Array, ""]:

@@ -1,5 +1,6 @@
 """What the studies over the width have in common: numbers, columns, sentences."""
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,18 @@ def of_case(columns: dict[str, np.ndarray], case: int) -> dict[str, np.ndarray]:
 def fitted(widths: Sequence[float], sups: Sequence[float]) -> float:
     """Least squares of log sup on log m."""
     return float(np.polyfit(np.log(widths), np.log(sups), 1)[0])
+
+
+def root_integral(times: np.ndarray, loss: np.ndarray) -> float:
+    """The integral of the loss's root over a run.
+
+    That it diverges beyond is said by the verdict, "outside hypothesis".
+    """
+    from wflow.networks.chaos import integral_sqrt_loss
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "integral_sqrt_loss", UserWarning)
+        return integral_sqrt_loss(times, loss)
 
 
 def sentence(report: "Report", decay: float, bound: float) -> str:

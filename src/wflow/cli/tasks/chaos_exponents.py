@@ -11,6 +11,7 @@ from wflow.cli.networks.chaos_reports import (
     case_columns,
     fitted,
     of_case,
+    root_integral,
     slope_metrics,
     tag,
 )
@@ -81,7 +82,7 @@ class ChaosExponents(AbstractTask[ExponentsConfig]):
                     decades=math.log10(last / first),
                     floor=0,
                 ),
-                f"integral_sqrt_loss_{tag(c)}": chaos.integral_sqrt_loss(times, loss),
+                f"integral_sqrt_loss_{tag(c)}": root_integral(times, loss),
                 # Spread of m e(t) over the widths, at the last time.
                 f"collapse_{tag(c)}": float(np.ptp(report.widths * report.mean[:, -1]))
                 / float(np.mean(report.widths * report.mean[:, -1])),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wflow.cli.networks.chaos_reports import sentence, slope_metrics
+from wflow.cli.networks.chaos_reports import root_integral, sentence, slope_metrics
 from wflow.cli.networks.chaos_schema import QuadraticConfig
 from wflow.cli.report import Outcome, ScoreTable
 from wflow.cli.rundir import RunDirectory
@@ -83,10 +83,8 @@ class ChaosQuadratic(AbstractTask[QuadraticConfig]):
             **slope_metrics(report),
             "peak_clt": float(clt.max()),
             "decay_exponent": decay,
-            "integral_sqrt_loss": chaos.integral_sqrt_loss(late, loss),
-            "integral_sqrt_loss_6": chaos.integral_sqrt_loss(
-                late[late <= 6], loss[late <= 6]
-            ),
+            "integral_sqrt_loss": root_integral(late, loss),
+            "integral_sqrt_loss_6": root_integral(late[late <= 6], loss[late <= 6]),
             "bound_exponent": chaos.bound_exponent(decay),
             "lipschitz_rate": rate,
             "log10_gronwall_60": 120 * to_60 / np.log(10),

@@ -9,6 +9,7 @@ from wflow.cli.networks.chaos_figures import plot_cases
 from wflow.cli.networks.chaos_reports import (
     case_columns,
     of_case,
+    root_integral,
     slope_metrics,
     tag,
 )
@@ -106,7 +107,7 @@ def _start_variance(powers: list[float], d: int) -> float:
 
 
 def _metrics(name: str, report: Any, powers: list[float], d: int) -> dict[str, float]:
-    from wflow.networks.chaos import decay_exponent, integral_sqrt_loss
+    from wflow.networks.chaos import decay_exponent
 
     suffix = "_" + tag(name.replace(", d = ", "_d"))
     exact = _start_variance(powers, d)
@@ -114,7 +115,7 @@ def _metrics(name: str, report: Any, powers: list[float], d: int) -> dict[str, f
     return {
         **slope_metrics(report, suffix),
         f"decay{suffix}": decay_exponent(report.times, report.loss, decades=0.5),
-        f"integral_sqrt_loss{suffix}": integral_sqrt_loss(report.times, report.loss),
+        f"integral_sqrt_loss{suffix}": root_integral(report.times, report.loss),
         f"loss_end{suffix}": float(report.loss[-1]),
         f"m_times_e_end{suffix}": float(report.widths[-1] * report.mean[-1, -1]),
         # Of the known value, which no training is in: an error of draws.

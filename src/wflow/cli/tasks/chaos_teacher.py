@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wflow.cli.networks.chaos_figures import plot_teacher
-from wflow.cli.networks.chaos_reports import case_columns, sentence, slope_metrics
+from wflow.cli.networks.chaos_reports import (
+    case_columns,
+    root_integral,
+    sentence,
+    slope_metrics,
+)
 from wflow.cli.networks.chaos_schema import TeacherConfig
 from wflow.cli.report import Outcome, ScoreTable
 from wflow.cli.rundir import RunDirectory
@@ -114,7 +119,7 @@ def _student(config: TeacherConfig, key: Any) -> tuple[Any, Any]:
 def _outcome(
     config: TeacherConfig, report: Any, aligned: np.ndarray, frozen: np.ndarray
 ) -> Outcome:
-    from wflow.networks.chaos import bound_exponent, decay_exponent, integral_sqrt_loss
+    from wflow.networks.chaos import bound_exponent, decay_exponent
 
     decay = decay_exponent(report.times, report.loss)
     below = report.times[report.loss < 1e-3]
@@ -122,7 +127,7 @@ def _outcome(
         **slope_metrics(report),
         "decay_exponent": decay,
         "bound_exponent": bound_exponent(decay),
-        "integral_sqrt_loss": integral_sqrt_loss(report.times, report.loss),
+        "integral_sqrt_loss": root_integral(report.times, report.loss),
         "loss_start": float(report.loss[0]),
         "loss_end": float(report.loss[-1]),
         "loss_end_frozen": float(frozen[-1]),
