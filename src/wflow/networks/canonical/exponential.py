@@ -130,7 +130,7 @@ def logarithm(
     if isinstance(target, Point):
         _check_momentum("logarithm", "target", origin, target.state)
     else:
-        expected = jax.eval_shape(metric.outputs, origin).shape
+        expected = jax.eval_shape(lambda: metric.outputs(origin)).shape
         shape("logarithm", "target", target, expected)
         finite("logarithm", "target", target)
     if guess is not None:

@@ -138,7 +138,7 @@ def geodesic(
     instance("geodesic", "metric", metric, NTKMetric, "an NTKMetric")
     instance("geodesic", "origin", origin, Point, "a Point")
     outputs = to_real(outputs, "outputs").astype(origin.dtype).ravel()
-    expected = jax.eval_shape(metric.outputs, origin).shape
+    expected = jax.eval_shape(lambda: metric.outputs(origin)).shape
     if outputs.shape != expected:
         raise ValueError(
             f"geodesic: expected outputs of shape {expected}, found {outputs.shape}."

@@ -156,7 +156,7 @@ class GibbsProcess(eqx.Module):
         Raises:
             ValueError: there is more than one output, or z is not one finite number.
         """
-        outputs = jax.eval_shape(self.metric.outputs, self.origin).shape
+        outputs = jax.eval_shape(lambda: self.metric.outputs(self.origin)).shape
         if outputs != (1,):
             raise ValueError(
                 "GibbsProcess: expected one output to push forward, found "
@@ -181,7 +181,7 @@ class GibbsProcess(eqx.Module):
         """
         for name, number in (("count", count), ("steps", steps)):
             whole(self, name, number)
-        outputs = jax.eval_shape(self.metric.outputs, self.origin).size
+        outputs = jax.eval_shape(lambda: self.metric.outputs(self.origin)).size
         return _sample(self, key, count, steps, outputs == 1)
 
     def langevin(self, modes: int = 4, steps: int = 16) -> HorizontalLangevinFlow:

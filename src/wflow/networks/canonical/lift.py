@@ -48,7 +48,7 @@ class LiftFlow(AbstractContinuousFlow):
 
     def _rate(self, mu: Point, t: ArrayLike) -> Float[Array, " n"]:
         rate = self.rate(mu, t)
-        shape(self, "rate", rate, jax.eval_shape(self.metric.outputs, mu).shape)
+        shape(self, "rate", rate, jax.eval_shape(lambda: self.metric.outputs(mu)).shape)
         return rate
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:

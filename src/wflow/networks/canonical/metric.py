@@ -122,7 +122,7 @@ class NTKMetric(eqx.Module):
     def solve(self, mu: Point, v: Float[Array, " n"]) -> Float[Array, " n"]:
         """$K^{-1} v$."""
         v = to_real(v, "v")
-        shape(self, "v", v, jax.eval_shape(self.outputs, mu).shape)
+        shape(self, "v", v, jax.eval_shape(lambda: self.outputs(mu)).shape)
         kernel = self.kernel(mu)
         count = sum(leaf.size for leaf in jax.tree.leaves(mu.state))
         if self.rcond is not None:
