@@ -78,6 +78,8 @@ def _killed_at(moment):
 
 
 if __name__ == "__main__":
+    # Tests that were started in the background leave Ctrl-C ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if largest := int(os.environ.get("LARGEST_FILE", "0")):
         # As on a full disk, no file grows beyond it.
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
