@@ -37,7 +37,8 @@ def main(chosen: list[str]) -> None:
                 counts[outcome.kind] += 1
                 if outcome.kind in OTHER:
                     print(f"{short}.{outcome.case}: {outcome.kind}: {outcome.text}")
-        rows.append((short, counts))
+        if counts:
+            rows.append((short, counts))
         total += counts
     print("\n| room | tried | right | refused in a sentence | other words | else |")
     print("|---|---|---|---|---|---|")

@@ -60,7 +60,8 @@ TABLE = {
     ),
     "AttentionRisk": entry(
         lambda mu, **more: attention.AttentionRisk(**more).value(Point(mu)),
-        mu=array(MU, fine="shape"),
+        # A Point calls it its value.
+        mu=array(MU, fine="shape", words=("value",)),
         covariance=covariance(),
         prompt_length=positive(8.0, fine="inf", finite="inf"),
         degrees=positive(8.0, fine="inf", finite="inf"),
@@ -84,7 +85,7 @@ TABLE = {
     ),
     "PromptRisk": entry(
         lambda mu, **more: attention.PromptRisk(**more).value(Point(mu)),
-        mu=array(MU),
+        mu=array(MU, words=("value",)),
         head=part(HEAD),
         prompts=array(PROMPTS, fine="short"),
     ),
