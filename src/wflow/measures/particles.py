@@ -6,6 +6,7 @@ from typing import NamedTuple, Self
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from wflow import checks
@@ -40,12 +41,12 @@ class Particles(AbstractMeasure):
     r"""$\mu = \sum_i w_i \delta_{x_i}$ with $w_i = e^{\mathrm{logw}_i}$.
 
     Log-weights need not be normalised; ``log_mass`` is the logarithm of the total mass.
-    A weight may be zero (padding, tracers). Positions are taken as they are, nan
-    included, which a ``solve`` refuses; those of less than single precision are taken
-    in single precision.
+    A weight may be zero (padding, tracers). Positions and log-weights are taken as they
+    are, nan included, which a ``solve`` refuses; those of less than single precision
+    are taken in single precision.
 
     Raises:
-        ValueError: other shapes, no particle, or log-weights that are nan or +inf.
+        ValueError: other shapes, no particle, or a log-weight of +inf.
     """
 
     x: Float[Array, "n d"] = eqx.field(converter=moving_field("x"))
@@ -61,7 +62,12 @@ class Particles(AbstractMeasure):
                 f">= 1, found {shape} and {jnp.shape(self.logw)}."
             )
         # Those of -inf have become finite.
-        checks.finite(self, "logw", self.logw)
+        logw = checks.known(self.logw)
+        if logw is not None and np.isposinf(logw).any():
+            raise ValueError(
+                "Particles: expected logw below infinity, found a log-weight of inf at "
+                f"index {int(np.argmax(np.isposinf(logw)))} of {logw.shape}."
+            )
 
     @classmethod
     def from_samples(
