@@ -205,7 +205,7 @@ def test_courses_that_are_none():
 @pytest.mark.parametrize("excess", [1e-3, 1.0, 100.0])
 def test_neurons_whose_sign_may_flip_are_refused_in_logarithms(excess):
     data = ReLUData.orthogonal(jnp.array([1.0, -1.2]))
-    weights = 0.01 * jnp.array([[-0.6, 0.8], [0.8, -0.6]])
+    weights = 0.01 * jnp.array([[-0.5, 1.0], [1.0, -0.5]])
     output = 0.01 * jnp.array([1.0, 1.0])
     balanced = from_weights(data, output, weights)
     follow(data, balanced, stretches=1, points=2, throw=False)
@@ -221,6 +221,8 @@ def test_neurons_whose_sign_may_flip_are_refused_in_logarithms(excess):
     for call in calls:
         with pytest.raises(ValueError, match=r"\|a\| < \|w\|.*use descend"):
             call()
+    # What is off never moves, and does not count.
+    ReLUFlow(data).check(Point(from_weights(data, output, [[-0.05, 0.008]] * 2)))
     # Plain descent has no such bound.
     assert np.isfinite(descend(data, start, 0.1, points=2, stride=2).loss).all()
 

@@ -88,11 +88,15 @@ class ReLUFlow(AbstractContinuousFlow):
         del t
         neurons = self._within(self._neurons(mu))
         growth, force = self._rates(neurons)
-        rates = LogNeurons(
-            growth,
-            self.data.apply_gram(force) - neurons.ratio * growth[:, None],
-            -neurons.rest * growth,
-            neurons.sign,
+        # Rates are shaped like neurons, but are none: they may be of any sign.
+        rates = eqx.tree_at(
+            lambda neurons: (neurons.level, neurons.ratio, neurons.rest),
+            neurons,
+            (
+                growth,
+                self.data.apply_gram(force) - neurons.ratio * growth[:, None],
+                -neurons.rest * growth,
+            ),
         )
         return eqx.filter(rates, eqx.is_inexact_array)
 

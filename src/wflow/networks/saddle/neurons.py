@@ -93,12 +93,17 @@ class LogNeurons(eqx.Module):
     def require_dominated(self, owner: str, data: ReLUData) -> None:
         """Refuse neurons with $|a_j| < |w_j|$, whose sign may flip.
 
-        Logarithms of $|a_j|$ cannot pass through zero.
+        Logarithms of $|a_j|$ cannot pass through zero. Of orthogonal inputs only those
+        whose units are on count in $|w_j|$: the rest of it never moves, and $a_j^2$
+        minus the square of what does is kept.
 
         Raises:
             ValueError: it names the first such neuron; ``descend`` moves it rightly.
         """
-        shares = known(self.squared_ratio(data))
+        squares = self.squared_ratio(data)
+        if data.gram.ndim == 1:
+            squares = jnp.sum(positive_part(self.ratio) ** 2 / data.gram, axis=1)
+        shares = known(squares)
         if shares is None:
             return
         # Rounding of the balanced start.
