@@ -50,9 +50,13 @@ def regularised(x, y, a, b, p, blur):
     """Cost |x-y|^p / p plus blur^p KL against the product of the marginals."""
     cost, eps = np.linalg.norm(x[:, None] - y, axis=-1) ** p / p, blur**p
     f, g = np.zeros(len(a)), np.zeros(len(b))
-    for _ in range(3000):
+    # Mass that has to move from one cluster to another takes thousands of iterations.
+    for _ in range(30_000):
+        before = g
         f = -eps * logsumexp((g - cost) / eps, b=b, axis=1)
         g = -eps * logsumexp((f[:, None] - cost) / eps, b=a[:, None], axis=0)
+        if np.abs(g - before).max() <= 1e-12 * np.abs(g).max():
+            break
     return f @ a + g @ b
 
 
