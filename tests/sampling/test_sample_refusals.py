@@ -70,10 +70,10 @@ def normal(x):
 # Log-densities that are no number.
 
 NO_NUMBERS = {
-    "shaped": (lambda x: -jnp.sum(x**2, keepdims=True) / 2, r"array of shape \(1,\)"),
-    "batched": (lambda x: -(x**2) / 2, r"array of shape \(2,\)"),
+    "shaped": (lambda x: -jnp.sum(x**2, keepdims=True) / 2, r"found shape \(1,\)"),
+    "batched": (lambda x: -(x**2) / 2, r"found shape \(2,\)"),
     "pair": (lambda x: (-x @ x, 0.0), "one real number"),
-    "complex": (lambda x: -x @ x / 2 + 1j, "dtype complex"),
+    "complex": (lambda x: -x @ x / 2 + 1j, "complex ones .complex"),
     "whole": (lambda x: 1, "dtype int"),
     "text": ("normal", "found 'normal'"),
 }

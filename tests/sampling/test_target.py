@@ -220,7 +220,7 @@ def test_models_without_coordinates_are_refused():
         (lambda: Target.of(gamma, {}), "holds numbers"),
         (
             lambda: Target.of(gamma, np.ones(3)),
-            r"one real number, found an array of shape \(3,\)",
+            r"one real number, found shape \(3,\)",
         ),
         (lambda: Target.of(tree_density, EXAMPLE, {"sd": "positive"}), "found sd"),
         (lambda: Target.of(gamma, [1.0], {"x": "positive"}), "like the example"),

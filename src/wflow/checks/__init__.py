@@ -6,7 +6,7 @@ was found.
 """
 
 from .arrays import at_least_single, cast, known, real_field, to_numpy, to_real
-from .parts import function, instance, one_number, one_of, random_key
+from .parts import function, instance, one_of, random_key
 from .ranges import (
     count,
     covariance,
@@ -19,7 +19,7 @@ from .ranges import (
     weights,
     within,
 )
-from .results import returned
+from .results import one_number, returned
 from .runtime import plain_errors, require
 
 

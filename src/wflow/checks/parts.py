@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
 from .arrays import described
 from .ranges import named
@@ -78,35 +78,6 @@ def function(owner: Any, name: str, value: Any, signature: str) -> None:
             f"{named(owner)}: expected {name} to be a function of {signature}, found "
             f"{described(value)}."
         )
-
-
-def one_number(owner: Any, name: str, value: Any) -> Float[Array, ""]:
-    """What a function returned, refused unless it is one real number.
-
-    Shape and dtype alone are looked at, so that it costs nothing in compiled code.
-
-    Args:
-        owner: as in ``one_of``.
-        name: of the function.
-        value: what it returned.
-
-    Returns:
-        The number as an array.
-
-    Raises:
-        ValueError: it is an array of another shape, or complex.
-        TypeError: it is no number at all.
-    """
-    expected = f"{named(owner)}: expected {name} to return one real number, found "
-    try:
-        number = jnp.asarray(value)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"{expected}{described(value)}.") from error
-    if number.shape != ():
-        raise ValueError(f"{expected}an array of shape {number.shape}.")
-    if jnp.issubdtype(number.dtype, jnp.complexfloating):
-        raise ValueError(f"{expected}one of dtype {number.dtype}.")
-    return number
 
 
 def random_key(owner: Any, name: str, value: Any) -> PRNGKeyArray:

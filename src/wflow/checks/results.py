@@ -4,7 +4,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, DTypeLike
+from jaxtyping import Array, DTypeLike, Float
 
 from .arrays import described
 from .ranges import named
@@ -30,6 +30,31 @@ def returned(
         ValueError: it has another shape, or is complex.
         TypeError: it is no array of numbers at all.
     """
+    found = _real(owner, name, value, shape)
+    floating = jnp.issubdtype(found.dtype, jnp.floating)
+    return found if floating else found.astype(dtype)
+
+
+def one_number(owner: Any, name: str, value: Any) -> Float[Array, ""]:
+    """What a function returned, refused unless it is one real number, of any dtype.
+
+    Args:
+        owner: as in ``returned``.
+        name: of the function.
+        value: what it returned.
+
+    Returns:
+        The number as an array.
+
+    Raises:
+        ValueError: it is an array of another shape, or complex.
+        TypeError: it is no number at all.
+    """
+    return _real(owner, name, value, ())
+
+
+def _real(owner: Any, name: str, value: Any, shape: tuple[int, ...]) -> Array:
+    """Real numbers of one shape, or a sentence."""
     what = f"real numbers of shape {shape}" if shape else "one real number"
     expected = f"{named(owner)}: expected {name} to return {what}, found "
     try:
@@ -44,5 +69,4 @@ def returned(
         found = found.reshape(shape)
     if found.shape != shape:
         raise ValueError(f"{expected}shape {found.shape}.")
-    floating = jnp.issubdtype(found.dtype, jnp.floating)
-    return found if floating else found.astype(dtype)
+    return found
