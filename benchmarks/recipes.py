@@ -20,12 +20,12 @@ from typing import Any, NamedTuple
 import jax
 from harness import report
 
-from wflow.cli.config import override, read_yaml
 from wflow.cli.population.build import build_flow, build_velocity, fit_options
 from wflow.cli.population.data import load
 from wflow.cli.population.study import Study
 from wflow.cli.runner import prepare
 from wflow.learning import Chunk, fit
+from wflow.studies._yamls import override, read_yaml
 
 
 TITLE = "Time to a stated W1"

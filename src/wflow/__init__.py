@@ -5,6 +5,9 @@ Declare a flow from an energy and a geometry, put a measure in, ``solve``; compa
 rooms: ``energies``, ``kernels``, ``transport``, ``populations`` and so on.
 """
 
+import importlib
+from types import ModuleType
+
 from . import energies, flows, geometries, kernels, learning, measures, transport
 from .flows import (
     BirthDeathFlow,
@@ -29,6 +32,14 @@ from .solve import DampedLeapfrog, Solution, solve
 
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> ModuleType:
+    """The studies, which are loaded when they are asked for."""
+    if name == "studies":
+        return importlib.import_module(f"{__name__}.studies")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "BirthDeathFlow",

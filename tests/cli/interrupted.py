@@ -16,12 +16,12 @@ import numpy as np
 
 from wflow.cli import runner
 from wflow.cli.app import app
-from wflow.cli.config import TaskConfig
-from wflow.cli.report import Outcome
-from wflow.cli.task import AbstractTask
+from wflow.studies._outcome import Outcome
+from wflow.studies._params import StudyParams
+from wflow.studies._task import AbstractTask
 
 
-class FitConfig(TaskConfig):
+class FitConfig(StudyParams):
     """How long it waits after every step."""
 
     pause: float = 0.0

@@ -11,17 +11,17 @@ from equinox import is_inexact_array
 from typer.testing import CliRunner
 
 from wflow.cli.app import app
-from wflow.cli.config import override, read_yaml
 from wflow.cli.population.build import build_flow
 from wflow.cli.population.data import load
-from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory
 from wflow.cli.runner import prepare
 from wflow.cli.tasks.population_leave_one_out import MIDPOINT, TASK
 from wflow.flows import LagrangianFlow
 from wflow.learning import Fit
 from wflow.parameters import Learnable
 from wflow.populations import hold_outs
+from wflow.studies._configs import override, read_yaml
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable
 
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "leave_one_out_emt_3d.yaml"

@@ -11,12 +11,13 @@ import pytest
 from typer.testing import CliRunner
 
 from wflow.cli.app import app
-from wflow.cli.config import read_yaml, validate
 from wflow.cli.errors import CommandError
 from wflow.cli.sampling.privacy_schema import PrivacyConfig
 from wflow.cli.sampling.torus_loss import TorusLoss, accountant
 from wflow.measures import Grid
 from wflow.sampling.privacy import PrivacyAccountant
+from wflow.studies._configs import read_yaml
+from wflow.studies._params import validate
 
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "privacy_mechanism.yaml"
@@ -110,7 +111,7 @@ def test_reaction_alone_is_certified_below_the_mechanism(tmp_path):
 )
 def test_bad_privacy_configs_are_named(change, match):
     data = {**read_yaml(CONFIG), **change}
-    with pytest.raises(CommandError, match=match):
+    with pytest.raises((CommandError, ValueError), match=match):
         validate(PrivacyConfig, data, CONFIG.name)
 
 

@@ -9,7 +9,6 @@ import pytest
 from typer.testing import CliRunner
 
 from wflow.cli.app import app
-from wflow.cli.config import override, read_yaml, validate
 from wflow.cli.errors import CommandError
 from wflow.cli.population.build import build_energy, build_term
 from wflow.cli.population.data import true_energy
@@ -18,6 +17,8 @@ from wflow.cli.population.terms import Bumps, Morse, Polynomial
 from wflow.cli.tasks.population_selection import PopulationSelection
 from wflow.parameters import Learnable
 from wflow.populations import coefficients, parts
+from wflow.studies._configs import override, read_yaml
+from wflow.studies._params import validate
 
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -71,7 +72,7 @@ def test_terms_are_learned_or_held():
     ],
 )
 def test_terms_that_do_not_fit_the_data(term, words):
-    with pytest.raises(CommandError, match=words):
+    with pytest.raises((CommandError, ValueError), match=words):
         build_term(term, 2)
 
 
@@ -84,9 +85,9 @@ def test_a_selection_that_cannot_be():
         ("candidates.chosen={kind: mlp}", "another name"),
     ):
         config = validate(SelectionConfig, override(raw, [setting]), "test")
-        with pytest.raises(CommandError, match=words):
+        with pytest.raises((CommandError, ValueError), match=words):
             PopulationSelection().check(config, "test")
-    with pytest.raises(CommandError, match="candidates"):
+    with pytest.raises((CommandError, ValueError), match="candidates"):
         validate(SelectionConfig, override(raw, ["candidates={a: {kind: mlp}}"]), "t")
 
 

@@ -19,7 +19,7 @@ def public() -> dict[str, Any]:
         if not inspect.ismodule(getattr(wflow, name))
     }
     for module in pkgutil.walk_packages(wflow.__path__, "wflow."):
-        if module.ispkg and not module.name.startswith("wflow.cli"):
+        if module.ispkg and not module.name.startswith(("wflow.cli", "wflow.studies")):
             room = importlib.import_module(module.name)
             for name in getattr(room, "__all__", ()):
                 found[f"{module.name}.{name}"] = getattr(room, name)

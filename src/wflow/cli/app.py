@@ -12,7 +12,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from .errors import CommandError, explained, failures
+from wflow.studies._files import explained
+
+from .errors import CommandError, failures
 from .stopping import terminable
 
 
@@ -221,11 +223,11 @@ def evaluate(run: Run, data: Data = None) -> None:
         from rich.console import Console
 
         from .report import show
-        from .runner import open_run
+        from .runner import open_run, quiet
 
         console = Console()
         task, config, directory = open_run(run, data)
-        show(task.evaluate(config, directory, console), console)
+        show(task.evaluate(config, directory, quiet(console)), console)
 
 
 @app.command()
@@ -249,7 +251,8 @@ def list_() -> None:
         from rich.console import Console
         from rich.table import Table
 
-        from .config import read_yaml
+        from wflow.studies._configs import read_yaml
+
         from .tasks import load_task, task_names
 
         console = Console()

@@ -3,6 +3,8 @@
 import contextlib
 from collections.abc import Callable, Iterator
 
+from wflow.studies._files import explained
+
 
 WRONG_INPUT = 2
 FAILED = 1
@@ -21,12 +23,6 @@ class CommandError(Exception):
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM, which ends a command as Ctrl-C does."""
-
-
-def explained(error: OSError) -> str:
-    """What the system refused, and of which file."""
-    problem = error.strerror or str(error) or type(error).__name__
-    return problem if error.filename is None else f"{error.filename}: {problem}"
 
 
 @contextlib.contextmanager

@@ -6,7 +6,9 @@ import itertools
 import os
 from pathlib import Path
 
-from .errors import CommandError, explained
+from wflow.studies._files import explained
+
+from .errors import CommandError
 
 
 RUNS = Path("runs")

@@ -5,15 +5,17 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 
-from . import lock, record
+from wflow.studies._files import checksum, unfinished
+from wflow.studies._record import NAME, Record
+
+from . import lock
 from .errors import CommandError
-from .record import Record, checksum
 
 
 # Where a finished run waits until the one that replaces it has finished too.
 ASIDE = ".replaced"
 # What a run writes before it computes anything.
-_PREPARED = ("config.yaml", "units.json", "data.npz", "cells.h5ad", record.NAME)
+_PREPARED = ("config.yaml", "units.json", "data.npz", "cells.h5ad", NAME)
 # What nobody reads again: no checksum is kept of it.
 _UNREAD = ("checkpoints", "figures")
 
@@ -114,13 +116,13 @@ def _begin(folder: Path, overwrite: bool) -> None:
 def _foreign(folder: Path) -> str:
     return (
         f"{folder}: expected an empty folder or one of a run, found files without the "
-        f"record of a run ({record.NAME}); give another folder with --out."
+        f"record of a run ({NAME}); give another folder with --out."
     )
 
 
 def _others(folder: Path) -> bool:
     """Whether files lie there that are not left over from a start that was cut off."""
-    own = (lock.NAME, ASIDE, *record.unfinished(record.NAME))
+    own = (lock.NAME, ASIDE, *unfinished(NAME))
     return any(entry.name not in own for entry in folder.iterdir())
 
 
@@ -147,7 +149,7 @@ def _recover(folder: Path) -> None:
         files = [path for path in aside.rglob("*") if path.is_file()]
         below = [path.relative_to(aside) for path in files]
         # Until all others are back the record says that they are not.
-        below.sort(key=lambda path: path != Path(record.NAME))
+        below.sort(key=lambda path: path != Path(NAME))
         _move(aside, folder, below)
         _prune(aside, [path.relative_to(aside) for path in aside.rglob("*")])
         with contextlib.suppress(OSError):
@@ -172,10 +174,10 @@ def _remove(folder: Path) -> None:
             _remove(folder / run)
             _prune(folder, [PurePath(run)])
         for path in found.paths():
-            if path.name != record.NAME:
+            if path.name != NAME:
                 (folder / path).unlink(missing_ok=True)
         _prune(folder, found.folders())
-        (folder / record.NAME).unlink(missing_ok=True)
+        (folder / NAME).unlink(missing_ok=True)
     if folder.name == ASIDE:
         with contextlib.suppress(OSError):
             folder.rmdir()

@@ -1,18 +1,24 @@
 """From a config to a filled run directory."""
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jax
+
+from wflow.studies._configs import override, read_yaml
+from wflow.studies._files import explained
+from wflow.studies._folder import RunDirectory
+from wflow.studies._params import StudyParams, validate
+from wflow.studies._task import AbstractTask, Log
+
 from . import place, replacing
 from .clock import seconds_since_start
-from .config import TaskConfig, override, read_yaml, validate
-from .errors import CommandError, explained, failures
+from .errors import CommandError, failures
 from .lock import locked
 from .report import Outcome, show
-from .rundir import RunDirectory
-from .task import AbstractTask
 from .tasks import load_task
 from .threads import set_threads
 
@@ -23,21 +29,20 @@ if TYPE_CHECKING:
 
 def prepare(
     raw: dict[str, Any], source: str, data: Path | None, *, check: bool = True
-) -> tuple[AbstractTask, TaskConfig]:
+) -> tuple[AbstractTask, StudyParams]:
     """The task and the checked config, with its precision and its threads set.
 
     Without ``check`` nothing but the config itself is looked at, no file.
     """
     raw = {key: value for key, value in raw.items() if key != "environment"}
+    # The width of floats and the threads are chosen before the first array is made,
+    # and components of a config become arrays when it is read.
+    jax.config.update("jax_enable_x64", raw.get("precision") == "float64")
     task = load_task(raw.get("task"), source)
+    set_threads(small_matrices=task.small_matrices)
     if data is not None:
         raw = task.with_data(raw, data)
     config = validate(task.config, raw, source)
-    # The width of floats and the threads are chosen before the first array is made.
-    import jax
-
-    set_threads(small_matrices=task.small_matrices)
-    jax.config.update("jax_enable_x64", config.precision == "float64")
     if check:
         task.check(config, source)
     return task, config
@@ -96,7 +101,7 @@ def _check_options(out: Path | None, resume: bool, overwrite: bool) -> None:
 @contextlib.contextmanager
 def _filled(
     path: Path,
-    config: TaskConfig,
+    config: StudyParams,
     out: Path | None,
     resume: bool,
     overwrite: bool,
@@ -167,16 +172,23 @@ def _kept(path: Path, folder: Path) -> str:
     return f"{sentence}."
 
 
+def quiet(console: "Console") -> Log:
+    """Lines for the console as they are, without colours."""
+    return functools.partial(
+        console.print, highlight=False, soft_wrap=True, markup=False
+    )
+
+
 def _one(
     task: AbstractTask,
-    config: TaskConfig,
+    config: StudyParams,
     directory: RunDirectory,
     resume: bool,
     console: "Console",
     began: float = 0.0,
 ) -> Outcome:
     """One seed; a failure keeps what was computed."""
-    outcome = task.run(config, directory, resume=resume, console=console)
+    outcome = task.run(config, directory, resume=resume, log=quiet(console))
     metrics = {**outcome.metrics, "total_seconds": seconds_since_start() - began}
     directory.write_metrics(metrics)
     return Outcome(metrics, outcome.tables, outcome.remarks)
@@ -184,7 +196,7 @@ def _one(
 
 def _several(
     task: AbstractTask,
-    config: TaskConfig,
+    config: StudyParams,
     directory: RunDirectory,
     resume: bool,
     console: "Console",
@@ -204,7 +216,7 @@ def _several(
     return task.pooled(outcomes)
 
 
-def _can_resume(folder: Path, config: TaskConfig, console: "Console") -> bool:
+def _can_resume(folder: Path, config: StudyParams, console: "Console") -> bool:
     """Whether there is a run to go on with; refuses one of another config."""
     if not replacing.holds_run(folder):
         console.print(f"{folder} holds no run yet: starting a new one.")

@@ -112,6 +112,9 @@ TABLE = {
             none=None,
         ),
     ),
+    "Curve": "data of a figure",
+    "Level": "data of a figure",
+    "Panel": "data of a figure",
     "coordinates": entry(coordinates, labels=LABELS, dim=count(2, words=("names",))),
     "plot_bands": entry(
         plot_bands,
@@ -210,6 +213,8 @@ TABLE = {
         ),
         time_label=_text(),
     ),
+    "plot_panels": "data of a figure",
+    "shades": "data of a figure",
     "plot_scores": entry(
         plot_scores,
         groups=dataclasses.replace(

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from wflow.cli.config import Strict, TaskConfig
+from wflow.studies._params import Strict, StudyParams
 
 
 Positive = Annotated[float, Field(gt=0)]
@@ -166,7 +166,7 @@ class PlainCase(Strict):
 Case = Annotated[Lorenz63Case | PlainCase, Field(discriminator="kind")]
 
 
-class TwinConfig(TaskConfig):
+class TwinConfig(StudyParams):
     """Twin experiments: a known truth, observed, and filters that look for it.
 
     Attributes:
@@ -185,7 +185,7 @@ class TwinConfig(TaskConfig):
     burn_in: Annotated[int, Field(ge=0)] | None = None
 
 
-class BimodalConfig(TaskConfig):
+class BimodalConfig(StudyParams):
     """A state whose sign is never seen, against the filter on a grid.
 
     Attributes:
@@ -202,7 +202,7 @@ class BimodalConfig(TaskConfig):
     extent: Positive = 6.0
 
 
-class StaticConfig(TaskConfig):
+class StaticConfig(StudyParams):
     """Single updates against exact posteriors.
 
     Attributes:

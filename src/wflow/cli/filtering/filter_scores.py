@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from wflow.cli.tables import number, read_rows
+from wflow.studies._tables import number, read_rows
 
 from .filter_methods import make_method
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from wflow.cli.config import Strict, TaskConfig
+from wflow.studies._params import Strict, StudyParams
 
 
 Count = Annotated[int, Field(ge=1)]
@@ -74,7 +74,7 @@ class Gap(Strict):
     tokens: Count
 
 
-class AttentionConfig(TaskConfig):
+class AttentionConfig(StudyParams):
     """Heads trained on fresh prompts, beside what knows more and what knows less.
 
     Attributes:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from wflow.cli.config import Strict, TaskConfig
+from wflow.studies._params import Strict, StudyParams
 
 
 Positive = Annotated[float, Field(gt=0)]
@@ -50,7 +50,7 @@ class Descent(Strict):
     steps: Count
 
 
-class FinetuningConfig(TaskConfig):
+class FinetuningConfig(StudyParams):
     """What a study of fine-tuning has, whatever it trains on.
 
     Attributes:
@@ -170,7 +170,7 @@ class PredictionConfig(Strict):
     target: float = 3.0
 
 
-class BiasConfig(TaskConfig):
+class BiasConfig(StudyParams):
     """Where u v goes from a start to a target as penalties vanish.
 
     Attributes:
@@ -197,7 +197,7 @@ class BiasConfig(TaskConfig):
     rtol: Positive = 1e-10
 
 
-class KernelConfig(TaskConfig):
+class KernelConfig(StudyParams):
     """Linear outputs with a random Jacobian, where everything is known.
 
     Attributes:

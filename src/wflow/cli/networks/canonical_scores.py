@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wflow.cli.report import ScoreTable
+from wflow.studies._outcome import ScoreTable
 
 
 PENALISED = ("arc", "anchored", "standard")

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from wflow.cli.config import Strict, TaskConfig
+from wflow.studies._params import Strict, StudyParams
 
 
 Positive = Annotated[float, Field(gt=0)]
@@ -23,7 +23,7 @@ class Width(Strict):
 Widths = Annotated[list[Width], Field(min_length=2)]
 
 
-class WidthsConfig(TaskConfig):
+class WidthsConfig(StudyParams):
     """What every study over the width has.
 
     Attributes:
@@ -146,7 +146,7 @@ class TeacherConfig(WidthsConfig):
         return self
 
 
-class SamplesStepsConfig(TaskConfig):
+class SamplesStepsConfig(StudyParams):
     """Finite samples and finite steps in quadratic networks.
 
     Attributes:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from wflow.cli.config import TaskConfig
+from wflow.studies._params import StudyParams
 
 from .saddle_schema import Count, InverseScale, Labels, Positive, Sizes
 
@@ -13,7 +13,7 @@ from .saddle_schema import Count, InverseScale, Labels, Positive, Sizes
 StepShare = Annotated[float, Field(gt=0, lt=1)]
 
 
-class DescentConfig(TaskConfig):
+class DescentConfig(StudyParams):
     """Gradient descent and an adaptive solve in the weights, beside the flow.
 
     Attributes:
@@ -51,7 +51,7 @@ class DescentConfig(TaskConfig):
         return self
 
 
-class WidthConfig(TaskConfig):
+class WidthConfig(StudyParams):
     """How often gradient descent from weights of size 1 / sqrt(width) fits all samples.
 
     Attributes:
@@ -95,7 +95,7 @@ class WidthConfig(TaskConfig):
         return self
 
 
-class NearOrthogonalConfig(TaskConfig):
+class NearOrthogonalConfig(StudyParams):
     """Gradient descent on inputs that are nearly orthogonal, beside the limit process.
 
     Attributes:

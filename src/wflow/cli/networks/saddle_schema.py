@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from wflow.cli.config import Strict, TaskConfig
+from wflow.studies._params import Strict, StudyParams
 
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Labels(Sizes):
         return size * jax.random.rademacher(signs, (n,), size.dtype)
 
 
-class StaircaseConfig(TaskConfig):
+class StaircaseConfig(StudyParams):
     """The flow at several scales beside the limit of a vanishing one.
 
     Attributes:
@@ -87,7 +87,7 @@ class FlowCheck(Strict):
     inverse_scale: InverseScale = 50.0
 
 
-class InterpolationConfig(TaskConfig):
+class InterpolationConfig(StudyParams):
     """How wide a network must be to fit all samples.
 
     Attributes:
@@ -113,7 +113,7 @@ class NormCase(Strict):
     width: Count
 
 
-class NormConfig(TaskConfig):
+class NormConfig(StudyParams):
     """The size of the learnt network against the number of samples.
 
     Attributes:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from wflow.cli.config import Strict, TaskConfig
+from wflow.studies._params import Strict, StudyParams
 
 
 Count = Annotated[int, Field(ge=1)]
@@ -21,7 +21,7 @@ class Channel(Strict):
     scale: float
 
 
-class FlowConfig(TaskConfig):
+class FlowConfig(StudyParams):
     """Least squares of a layer with scales, and single channels in closed form.
 
     Attributes:
@@ -67,7 +67,7 @@ class FlowConfig(TaskConfig):
         return self
 
 
-class OutputNormConfig(TaskConfig):
+class OutputNormConfig(StudyParams):
     """A student of its own form, with its scale before the maps or behind them.
 
     Attributes:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from wflow.cli.config import Strict, TaskConfig
+from wflow.studies._params import Strict, StudyParams
 
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Training(Strict):
         return Recipe(**self.model_dump())
 
 
-class LanguageModelConfig(TaskConfig):
+class LanguageModelConfig(StudyParams):
     """Variants of one model on one text, at the learning rate that suits each.
 
     Attributes:

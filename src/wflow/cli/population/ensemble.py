@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wflow.cli.errors import CommandError
-from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory
-from wflow.cli.tables import damaged, read_json, write_columns
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable
+from wflow.studies._tables import damaged, read_json, write_columns
 
 from . import schema
 from .build import build_flow, build_velocity, fit_options
@@ -19,10 +19,9 @@ from .study import Study, read_context
 
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from wflow.learning import Ensemble, Prediction, Snapshots
     from wflow.populations import AbstractSummary, Coverage, ModelError
+    from wflow.studies._task import Log
 
 _ENSEMBLE_STREAM = 30_000
 # Coverage is reported at the config's level and at this one.
@@ -81,7 +80,7 @@ def origins(study: Study) -> list[int]:
 
 
 def fit_members(
-    study: Study, directory: RunDirectory, resume: bool, console: "Console"
+    study: Study, directory: RunDirectory, resume: bool, log: "Log"
 ) -> tuple["Ensemble", "ModelError | None"]:
     """Train the ensemble, and those of the backtest; both are kept."""
     import jax
@@ -98,7 +97,7 @@ def fit_members(
         name = f"first-{len(train)}"
         for member in range(part.members):
             directory.checkpoints(name, member_folder(member))
-        console.print(
+        log(
             f"{part.members} members on the first {len(train)} snapshots",
             highlight=False,
         )

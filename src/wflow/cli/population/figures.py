@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wflow.cli.report import ScoreTable
-from wflow.cli.rundir import RunDirectory
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import ScoreTable
 
 from .reading import draw_interaction
 from .study import Study

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wflow.cli.rundir import RunDirectory
-from wflow.cli.tables import damaged
+from wflow.studies._folder import RunDirectory
+from wflow.studies._tables import damaged
 
 from . import data_schema, schema
 from .data import Dataset

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wflow.cli.rundir import RunDirectory
+from wflow.studies._folder import RunDirectory
 
 from .data import true_energy
 from .study import Study

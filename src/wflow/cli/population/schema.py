@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from wflow.cli.config import Strict, TaskConfig
+from wflow.studies._params import Strict, StudyParams
 
 from .data_schema import Data, GradientFlowSDEData, PotentialName
 from .model_schema import Attention, Energy, Friction, Growth
@@ -12,7 +12,7 @@ from .quantities import Count, Share
 from .training_schema import Corrected, Displacement, Evaluation, Fit, Velocity, Zero
 
 
-class PopulationConfig(TaskConfig):
+class PopulationConfig(StudyParams):
     """What every population task needs."""
 
     data: Data

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wflow.cli.errors import CommandError
-from wflow.cli.report import ScoreTable
-from wflow.cli.rundir import RunDirectory
-from wflow.cli.tables import damaged, read_json
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import ScoreTable
+from wflow.studies._tables import damaged, read_json
 
 from .build import build_flow, build_velocity, fit_options
 from .data import Dataset, Units, load

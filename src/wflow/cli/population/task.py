@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from wflow.cli.report import Outcome
-from wflow.cli.rundir import RunDirectory
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome
+from wflow.studies._task import AbstractTask
 
 from .data import load, with_data
 from .kept import keep
@@ -25,9 +25,8 @@ from .study import (
 
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from wflow.learning import Fit
+    from wflow.studies._task import Log
 
 Config = TypeVar("Config", ForecastConfig, InterpolationConfig)
 
@@ -58,12 +57,12 @@ class AbstractPopulationTask(AbstractTask[Config]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
         data = load(config, str(directory.config))
         keep(config, directory, data)
         study = Study.of(config, data)
-        console.print(
+        log(
             f"{len(study.split.train)} snapshots to train on, "
             f"{len(study.split.test)} held out: {data.snapshots!r}",
             highlight=False,
@@ -85,9 +84,7 @@ class AbstractPopulationTask(AbstractTask[Config]):
         self.draw(study, fitted, outcome, directory)
         return outcome
 
-    def evaluate(
-        self, config: Config, directory: RunDirectory, console: "Console"
-    ) -> Outcome:
+    def evaluate(self, config: Config, directory: RunDirectory, log: "Log") -> Outcome:
         study, fitted = open_study(config, directory)
         return self.score(study, study.refitted(fitted))
 

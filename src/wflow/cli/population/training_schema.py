@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from wflow.cli.config import Strict
+from wflow.studies._params import Strict
 
 from .quantities import Count, NonNegative, Positive
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from wflow.cli.config import Strict, TaskConfig
+from wflow.studies._params import Strict, StudyParams
 
 from .laws import Laws, Positive, refuse_comparators
 
@@ -13,7 +13,7 @@ NamedLaws = Annotated[Laws, AfterValidator(refuse_comparators)]
 Count = Annotated[int, Field(ge=1)]
 
 
-class RidgeConfig(TaskConfig):
+class RidgeConfig(StudyParams):
     """A regression on a file, by resetting.
 
     Attributes:
@@ -97,7 +97,7 @@ class MonteCarlo(Strict):
     replicates: Annotated[int, Field(ge=2)] = 200
 
 
-class LawsConfig(TaskConfig):
+class LawsConfig(StudyParams):
     """Renewal laws against ridge, each at its best mean.
 
     Attributes:
@@ -119,7 +119,7 @@ Vector = Annotated[list[float], Field(min_length=1)]
 Matrix = Annotated[list[Vector], Field(min_length=1)]
 
 
-class OUConfig(TaskConfig):
+class OUConfig(StudyParams):
     """An Ornstein-Uhlenbeck process that is reset, simulated and in closed form.
 
     Attributes:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from wflow.cli.config import Strict
+from wflow.studies._params import Strict
 
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from wflow.cli.config import Strict, TaskConfig
+from wflow.studies._params import Strict, StudyParams
 
 from .methods import ChainConfig, MethodConfig, SHKConfig
 from .targets import MixtureTarget
@@ -60,7 +60,7 @@ class Baseline(Strict):
         ]
 
 
-class ModesConfig(TaskConfig):
+class ModesConfig(StudyParams):
     """Shares of particles near the modes of a mixture, from a start with wrong ones.
 
     Attributes:

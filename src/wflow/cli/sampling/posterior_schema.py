@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from wflow.cli.config import Strict, TaskConfig, closest
+from wflow.studies._params import Strict, StudyParams, closest
 
 from .methods import MethodConfig
 
@@ -58,7 +58,7 @@ class EllipticProblem(Strict):
     draws: Annotated[int, Field(ge=100)] = 4000
 
 
-class PosteriorConfig(TaskConfig):
+class PosteriorConfig(StudyParams):
     """Moments of a posterior by several methods, beside those of reference draws.
 
     Attributes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from wflow.cli.config import closest
+from wflow.studies._params import closest
 
 from .posterior_schema import EllipticProblem
 

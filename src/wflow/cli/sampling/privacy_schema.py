@@ -4,12 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from wflow.cli.config import TaskConfig
+from wflow.studies._params import StudyParams
 
 from .stability_schema import NonNegative, Positive
 
 
-class PrivacyConfig(TaskConfig):
+class PrivacyConfig(StudyParams):
     """The exponential mechanism for a loss on the torus, run for a while only.
 
     Attributes:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from wflow.cli.config import Strict, TaskConfig, closest
+from wflow.studies._params import Strict, StudyParams, closest
 
 from .methods import MeanShiftConfig, MethodConfig
 from .targets import Start, Target
@@ -46,7 +46,7 @@ class Reweighting(Strict):
     ridge: Positive = 1e-8
 
 
-class QuadratureConfig(TaskConfig):
+class QuadratureConfig(StudyParams):
     """Nodes and weights of several methods for one target, and how well they integrate.
 
     Attributes:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from wflow.cli.config import Strict, TaskConfig
+from wflow.studies._params import Strict, StudyParams
 
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Wave(Strict):
 Series = Annotated[list[Wave], Field(min_length=1)]
 
 
-class StabilityConfig(TaskConfig):
+class StabilityConfig(StudyParams):
     """Two flows on the circle [0, 2 pi) from one start.
 
     Attributes:

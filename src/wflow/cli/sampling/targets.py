@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from wflow.cli.config import Strict
+from wflow.studies._params import Strict
 
 
 if TYPE_CHECKING:

@@ -4,9 +4,8 @@ import importlib
 import pkgutil
 from typing import Any
 
-from wflow.cli.config import closest
-from wflow.cli.errors import CommandError
-from wflow.cli.task import AbstractTask
+from wflow import studies
+from wflow.studies._task import AbstractTask
 
 
 def task_names() -> list[str]:
@@ -16,12 +15,9 @@ def task_names() -> list[str]:
 
 def load_task(name: Any, source: str) -> AbstractTask:
     """The task of that name; ``source`` begins the message where there is none."""
-    valid = task_names()
-    if name not in valid:
-        nearest = closest(str(name), valid)
-        hint = f" Did you mean {nearest}?" if nearest else ""
-        found = "nothing" if name is None else repr(name)
-        raise CommandError(
-            f"{source}: task: expected one of {', '.join(valid)}, found {found}.{hint}"
-        )
-    return importlib.import_module(f"{__name__}.{name}").TASK
+    if name in task_names():
+        return importlib.import_module(f"{__name__}.{name}").TASK
+    try:
+        return studies.load(name)
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from None

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wflow.cli.networks.attention_schema import AttentionConfig
-from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable
+from wflow.studies._task import AbstractTask
 
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from wflow.studies._task import Log
 
 RECOVERY, GAP = "recovery.csv", "gap.csv"
 BASELINES = {
@@ -43,7 +43,7 @@ class AttentionPCATask(AbstractTask[AttentionConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
         del resume
         import jax
@@ -62,7 +62,7 @@ class AttentionPCATask(AbstractTask[AttentionConfig]):
         for (name, setting), own in zip(config.settings.items(), keys[3:], strict=True):
             found[name] = recovered(config, setting, own)
             worst = min(float(found[name][kind].min()) for kind in config.heads)
-            console.print(f"{name}: cos2 at least {worst:.4f}.", highlight=False)
+            log(f"{name}: cos2 at least {worst:.4f}.", highlight=False)
         metrics = _metrics(config, found, predicted_norms(config))
 
         columns, rates = courses(config, keys[0])

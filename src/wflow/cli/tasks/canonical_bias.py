@@ -11,13 +11,13 @@ from wflow.cli.networks.canonical_bias_figures import (
     plot_path,
 )
 from wflow.cli.networks.canonical_schema import BiasConfig
-from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable
+from wflow.studies._task import AbstractTask
 
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from wflow.studies._task import Log
 
 PATH, DIAL = "path.csv", "dial.csv"
 # Of the paths that are drawn.
@@ -42,9 +42,9 @@ class CanonicalBias(AbstractTask[BiasConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
-        del resume, console
+        del resume, log
         metrics = {
             **_vanishing(config, directory),
             **_path(config, directory),

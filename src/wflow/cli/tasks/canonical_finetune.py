@@ -19,13 +19,13 @@ from wflow.cli.networks.canonical_scores import (
     scored,
     strength_table,
 )
-from wflow.cli.report import Outcome
-from wflow.cli.rundir import RunDirectory
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome
+from wflow.studies._task import AbstractTask
 
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from wflow.studies._task import Log
 
 PREDICTIONS = "predictions.csv"
 
@@ -50,9 +50,9 @@ class CanonicalFinetune(AbstractTask[FinetuneConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
-        del resume, console
+        del resume, log
         import jax
         import jax.numpy as jnp
 

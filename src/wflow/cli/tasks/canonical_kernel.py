@@ -7,13 +7,13 @@ import numpy as np
 
 from wflow.cli.networks.canonical_bias_figures import plot_shrinkage
 from wflow.cli.networks.canonical_schema import KernelConfig
-from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable
+from wflow.studies._task import AbstractTask
 
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from wflow.studies._task import Log
 
 
 class CanonicalKernel(AbstractTask[KernelConfig]):
@@ -34,9 +34,9 @@ class CanonicalKernel(AbstractTask[KernelConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
-        del resume, console
+        del resume, log
         rng = np.random.default_rng(config.seed)
         shape = (config.outputs, config.parameters)
         jacobian = rng.normal(size=shape) / config.parameters**0.5

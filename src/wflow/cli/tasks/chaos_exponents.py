@@ -16,13 +16,13 @@ from wflow.cli.networks.chaos_reports import (
     tag,
 )
 from wflow.cli.networks.chaos_schema import ExponentsConfig
-from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable
+from wflow.studies._task import AbstractTask
 
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from wflow.studies._task import Log
 
 
 class ChaosExponents(AbstractTask[ExponentsConfig]):
@@ -43,9 +43,9 @@ class ChaosExponents(AbstractTask[ExponentsConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
-        del resume, console
+        del resume, log
         import jax
 
         from wflow.networks import chaos

@@ -13,13 +13,13 @@ from wflow.cli.networks.chaos_reports import (
     slope_metrics,
 )
 from wflow.cli.networks.chaos_schema import NoisyConfig
-from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable
+from wflow.studies._task import AbstractTask
 
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from wflow.studies._task import Log
 
 
 class ChaosNoisy(AbstractTask[NoisyConfig]):
@@ -40,9 +40,9 @@ class ChaosNoisy(AbstractTask[NoisyConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
-        del resume, console
+        del resume, log
         import jax
 
         from wflow.networks import chaos

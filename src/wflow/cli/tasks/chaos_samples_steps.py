@@ -8,13 +8,13 @@ import numpy as np
 from wflow.cli.networks.chaos_figures import plot_samples_steps
 from wflow.cli.networks.chaos_reports import fitted
 from wflow.cli.networks.chaos_schema import SamplesStepsConfig
-from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable
+from wflow.studies._task import AbstractTask
 
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from wflow.studies._task import Log
 
 
 class ChaosSamplesSteps(AbstractTask[SamplesStepsConfig]):
@@ -35,9 +35,9 @@ class ChaosSamplesSteps(AbstractTask[SamplesStepsConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
-        del resume, console
+        del resume, log
         import jax
         import jax.numpy as jnp
 

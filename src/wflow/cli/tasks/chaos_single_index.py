@@ -14,13 +14,13 @@ from wflow.cli.networks.chaos_reports import (
     tag,
 )
 from wflow.cli.networks.chaos_schema import SingleIndexConfig
-from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable
+from wflow.studies._task import AbstractTask
 
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from wflow.studies._task import Log
 
 
 class ChaosSingleIndex(AbstractTask[SingleIndexConfig]):
@@ -41,7 +41,7 @@ class ChaosSingleIndex(AbstractTask[SingleIndexConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
         del resume
         import jax
@@ -71,7 +71,7 @@ class ChaosSingleIndex(AbstractTask[SingleIndexConfig]):
             )
             reports.append(report)
             metrics |= _metrics(name, report, powers, d)
-            console.print(f"{name}: slope {report.slope:.3f}")
+            log(f"{name}: slope {report.slope:.3f}")
         directory.write_history(case_columns(reports))
         self.plot(config, directory)
         return _outcome(config, metrics, reports)

@@ -10,13 +10,13 @@ from wflow.cli.filtering.filter_figures import plot_static
 from wflow.cli.filtering.filter_methods import check_local, make_method
 from wflow.cli.filtering.filter_schema import StaticConfig
 from wflow.cli.filtering.filter_scores import mean_of
-from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable
+from wflow.studies._task import AbstractTask
 
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from wflow.studies._task import Log
 
 _POINTS = 2401
 _EXTENT = 6.0
@@ -46,7 +46,7 @@ class FilterStatic(AbstractTask[StaticConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
         del resume
         import jax
@@ -83,7 +83,7 @@ class FilterStatic(AbstractTask[StaticConfig]):
                         }
                     )
                 samples[f"{case}_{name}"] = _equal_draws(*runs[0])
-            console.print(f"{case}: done", highlight=False)
+            log(f"{case}: done", highlight=False)
         columns = {name: [row[name] for row in scores] for name in scores[0]}
         directory.write_table("scores.csv", columns)
         directory.write_table("densities.csv", {"x": x, **densities})

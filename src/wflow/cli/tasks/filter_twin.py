@@ -17,13 +17,13 @@ from wflow.cli.filtering.filter_scores import (
     read_scores,
     score,
 )
-from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable
+from wflow.studies._task import AbstractTask
 
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from wflow.studies._task import Log
 
 # Of the truth's level in an ensemble.
 _BINS = 11
@@ -56,7 +56,7 @@ class FilterTwin(AbstractTask[TwinConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
         del resume
         import jax
@@ -85,7 +85,7 @@ class FilterTwin(AbstractTask[TwinConfig]):
                     jax.random.fold_in(of_method, k),
                 )
                 mean = mean_of(scores[name].mean_rmse(burn_in))
-                console.print(f"{case}, {name}: RMSE {mean:.3f}", highlight=False)
+                log(f"{case}, {name}: RMSE {mean:.3f}", highlight=False)
             suffix = "" if len(config.cases) == 1 else f"_{case}"
             climate = float(
                 np.mean([_climate(np.asarray(twin.truth)[burn_in:]) for twin in twins])

@@ -10,14 +10,13 @@ from wflow.cli.population.figures import draw_course, draw_predictions, draw_sco
 from wflow.cli.population.schema import ForecastConfig
 from wflow.cli.population.study import Study
 from wflow.cli.population.task import AbstractPopulationTask, open_study
-from wflow.cli.report import Outcome
-from wflow.cli.rundir import RunDirectory
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome
 
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from wflow.learning import Fit
+    from wflow.studies._task import Log
 
 
 class PopulationForecast(AbstractPopulationTask[ForecastConfig]):
@@ -40,13 +39,13 @@ class PopulationForecast(AbstractPopulationTask[ForecastConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
-        outcome = super().run(config, directory, resume=resume, console=console)
+        outcome = super().run(config, directory, resume=resume, log=log)
         if config.ensemble is None:
             return outcome
         study = Study.of(config, load(config, str(directory.config)))
-        fits, error = ensemble.fit_members(study, directory, resume, console)
+        fits, error = ensemble.fit_members(study, directory, resume, log)
         bands = ensemble.bands_of(study, fits, error)
         outcome = outcome.joined(ensemble.judged(study, bands, error))
         directory.write_metrics(outcome.metrics)
@@ -55,9 +54,9 @@ class PopulationForecast(AbstractPopulationTask[ForecastConfig]):
         return outcome
 
     def evaluate(
-        self, config: ForecastConfig, directory: RunDirectory, console: "Console"
+        self, config: ForecastConfig, directory: RunDirectory, log: "Log"
     ) -> Outcome:
-        outcome = super().evaluate(config, directory, console)
+        outcome = super().evaluate(config, directory, log)
         if config.ensemble is None:
             return outcome
         study, _ = open_study(config, directory)

@@ -7,8 +7,8 @@ from wflow.cli.population.figures import draw_course, draw_predictions, draw_sco
 from wflow.cli.population.schema import InterpolationConfig
 from wflow.cli.population.study import Study
 from wflow.cli.population.task import AbstractPopulationTask
-from wflow.cli.report import Outcome
-from wflow.cli.rundir import RunDirectory
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome
 
 
 if TYPE_CHECKING:

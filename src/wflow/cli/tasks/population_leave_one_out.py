@@ -14,17 +14,16 @@ from wflow.cli.population.kept import keep
 from wflow.cli.population.schema import LeaveOneOutConfig
 from wflow.cli.population.study import data_of
 from wflow.cli.population.times import time_text
-from wflow.cli.report import Outcome, ScoreTable, median_outcome
-from wflow.cli.rundir import RunDirectory
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable, median_outcome
+from wflow.studies._task import AbstractTask
 
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from wflow.learning import Fit, Snapshots
     from wflow.populations import HoldOut
     from wflow.populations.leave_one_out import Cloud, Fitter
+    from wflow.studies._task import Log
 
 
 TITLE = "Every interior snapshot from the others"
@@ -70,16 +69,16 @@ class PopulationLeaveOneOut(AbstractTask[LeaveOneOutConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
         study = _Study.of(config, load(config, str(directory.config)))
         keep(config, directory, study.data)
-        console.print(f"{study.snapshots!r}", highlight=False, soft_wrap=True)
+        log(f"{study.snapshots!r}", highlight=False, soft_wrap=True)
         trainings = _Trainings(config, directory, study.snapshots, resume)
         answers = []
         for held in study.held_out:
             answers.append(study.answer(held, trainings.fit))
-            console.print(answers[-1].sentence, highlight=False)
+            log(answers[-1].sentence, highlight=False)
         tables = study.tables(answers)
         trainings.write_history()
         metrics = {**_metrics(tables), **trainings.metrics}
@@ -94,7 +93,7 @@ class PopulationLeaveOneOut(AbstractTask[LeaveOneOutConfig]):
         return Outcome({**several.metrics, **wins}, several.tables)
 
     def evaluate(
-        self, config: LeaveOneOutConfig, directory: RunDirectory, console: "Console"
+        self, config: LeaveOneOutConfig, directory: RunDirectory, log: "Log"
     ) -> Outcome:
         study = _Study.of(config, data_of(config, directory))
         saved = _Saved(config, directory).fit

@@ -10,18 +10,17 @@ from wflow.cli.errors import CommandError
 from wflow.cli.population.data import load
 from wflow.cli.population.schema import ForecastConfig, SDEConfig
 from wflow.cli.population.study import Study
-from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable
+from wflow.studies._task import AbstractTask
 
 from .population_forecast import PopulationForecast
 
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from wflow.learning import Fit, Snapshots
     from wflow.populations import Split
+    from wflow.studies._task import Log
 
 # Names of the scores of one potential and of their means.
 _MEANS = {
@@ -58,21 +57,21 @@ class PopulationSDE(AbstractTask[SDEConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
         scores: dict[str, dict[str, float]] = {}
         for name in config.potentials:
-            console.print(name.replace("_", " "), style="bold", highlight=False)
+            log(name.replace("_", " "), style="bold", highlight=False)
             part = directory.part(name)
             part.make()
             own = _of(config, name)
             part.write_config(own.model_dump(mode="json"))
             task = _Forecast(config.scored_points)
-            found = task.run(own, part, resume=resume, console=console).metrics
+            found = task.run(own, part, resume=resume, log=log).metrics
             # Per unit of the data's time, whatever the model's.
             friction = found["friction"] / config.data.time.unit
             scores[name] = {**found, "friction": friction}
-            console.print(
+            log(
                 f"W1 from the first snapshot {found['test_w1_from_first']:.4f}, from "
                 f"the last {found['test_w1_from_last']:.4f}, between two samples "
                 f"{found['noise_floor_w1']:.4f}; friction {friction:.3g} per time",

@@ -10,17 +10,16 @@ from wflow.cli.population.data import load, with_data
 from wflow.cli.population.kept import keep
 from wflow.cli.population.schema import ForecastConfig, SelectionConfig
 from wflow.cli.population.study import TITLES, Study
-from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable
+from wflow.studies._task import AbstractTask
 
 from .population_forecast import TASK as FORECAST
 
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from wflow.learning import Fit, Snapshots
+    from wflow.studies._task import Log
 
 # The folder of the forecast with the energy that was chosen.
 CHOSEN = "chosen"
@@ -66,7 +65,7 @@ class PopulationSelection(AbstractTask[SelectionConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
         from wflow.populations import select_model
 
@@ -96,14 +95,12 @@ class PopulationSelection(AbstractTask[SelectionConfig]):
             | {TITLES[name]: [score] for name, score in found.baselines.items()},
             tuple(found.scores),
         )
-        console.print(
-            f"Chosen by {when}: {found.winner}.", style="bold", highlight=False
-        )
+        log(f"Chosen by {when}: {found.winner}.", style="bold", highlight=False)
         part = directory.part(CHOSEN)
         part.make()
         own = _of(config, found.winner)
         part.write_config(own.model_dump(mode="json"))
-        forecast = FORECAST.run(own, part, resume=resume, console=console)
+        forecast = FORECAST.run(own, part, resume=resume, log=log)
         metrics = {
             **{f"chosen_{name}": name == found.winner for name in found.scores},
             **{f"selection_w1_{name}": w1 for name, w1 in found.scores.items()},

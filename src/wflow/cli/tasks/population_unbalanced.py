@@ -26,15 +26,14 @@ from wflow.cli.population.study import (
     write_forecast,
 )
 from wflow.cli.population.task import open_study
-from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable
+from wflow.studies._task import AbstractTask
 
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from wflow.learning import Fit, Report
+    from wflow.studies._task import Log
 
 
 BALANCED = "balanced model"
@@ -68,14 +67,14 @@ class PopulationUnbalanced(AbstractTask[UnbalancedConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
         data = load(config, str(directory.config))
         keep(config, directory, data)
         study = Study.of(config, data)
         train = study.shown.train
         masses = ", ".join(f"{train.mass(k):.3g}" for k in range(len(train)))
-        console.print(
+        log(
             f"{study.data.snapshots!r}, total mass {masses}",
             highlight=False,
             soft_wrap=True,
@@ -91,7 +90,7 @@ class PopulationUnbalanced(AbstractTask[UnbalancedConfig]):
         return outcome
 
     def evaluate(
-        self, config: UnbalancedConfig, directory: RunDirectory, console: "Console"
+        self, config: UnbalancedConfig, directory: RunDirectory, log: "Log"
     ) -> Outcome:
         study, fitted, balanced = _opened(config, directory)
         return _score(

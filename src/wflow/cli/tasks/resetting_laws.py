@@ -14,14 +14,15 @@ from wflow.cli.regression.trials import (
     paired,
     standard_error,
 )
-from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable
+from wflow.studies._task import AbstractTask
 
 
 if TYPE_CHECKING:
     from jax import Array
-    from rich.console import Console
+
+    from wflow.studies._task import Log
 
 # Curvatures, in units of the inverse mean, over which a law's penalty is looked at.
 _CURVATURES = (-4, 4, 161)
@@ -47,7 +48,7 @@ class ResettingLaws(AbstractTask[LawsConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
         del resume
         laws = filters(config.laws)
@@ -64,7 +65,7 @@ class ResettingLaws(AbstractTask[LawsConfig]):
         tables = _risk_tables(config, risks)
         remarks = [_unique(metrics, list(config.laws))]
         if config.monte_carlo is not None:
-            console.print(
+            log(
                 f"{config.monte_carlo.replicates} random designs for each of "
                 f"{len(config.monte_carlo.signals)} signals",
                 highlight=False,

@@ -7,17 +7,17 @@ import numpy as np
 
 from wflow.cli.errors import CommandError
 from wflow.cli.regression.schema import OUConfig
-from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable
+from wflow.studies._task import AbstractTask
 
 
 if TYPE_CHECKING:
     from jax import Array
-    from rich.console import Console
 
     from wflow.flows import ResettingFlow
     from wflow.regression.moments import StationaryMoments
+    from wflow.studies._task import Log
 
 # Draws that a figure shows, and the length of its path in mean times between resets.
 _SHOWN, _LONG, _PATH = 3000, 12, 600
@@ -53,7 +53,7 @@ class ResettingOU(AbstractTask[OUConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
         del resume
         metrics: dict[str, float] = {}
@@ -61,7 +61,7 @@ class ResettingOU(AbstractTask[OUConfig]):
         paths: dict[str, list[float]] = {}
         rows = {}
         for number, name in enumerate(config.laws):
-            console.print(f"{config.samples} draws of {name}", highlight=False)
+            log(f"{config.samples} draws of {name}", highlight=False)
             exact = _exact(config, name)
             noisy, still = _draws(config, name, number)
             found = {

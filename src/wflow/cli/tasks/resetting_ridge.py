@@ -10,17 +10,17 @@ from wflow.cli.regression.data import Design, load_design
 from wflow.cli.regression.laws import COMPARATORS, RIDGE
 from wflow.cli.regression.schema import RidgeConfig
 from wflow.cli.regression.trials import cross_validated, filters, paired
-from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable
+from wflow.studies._task import AbstractTask
 
 
 if TYPE_CHECKING:
     from jax import Array
-    from rich.console import Console
 
     from wflow.flows import AbstractRenewalLaw
     from wflow.regression.search import SpectralFilter
+    from wflow.studies._task import Log
 
 
 # In mean times between resets; hardly any age is longer.
@@ -51,7 +51,7 @@ class ResettingRidge(AbstractTask[RidgeConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
         del resume
 
@@ -60,7 +60,7 @@ class ResettingRidge(AbstractTask[RidgeConfig]):
         directory.write_data(arrays)
         metrics, remarks = _against_ridge(config, design)
         for remark in remarks:
-            console.print(remark, highlight=False)
+            log(remark, highlight=False)
         laws = filters(config.laws)
         errors = _test_errors(config, design, laws)
         metrics |= _error_metrics(errors)

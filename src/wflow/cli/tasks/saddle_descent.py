@@ -16,13 +16,13 @@ from wflow.cli.networks.saddle_descents import (
     run_methods,
 )
 from wflow.cli.networks.saddle_instances import Instance, draw_instances
-from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable
+from wflow.studies._task import AbstractTask
 
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from wflow.studies._task import Log
 
 # Losses of so many draws are kept for the figure: every fourth of the last method.
 _DRAWN, _KEPT = 3, 4
@@ -62,7 +62,7 @@ class SaddleDescent(AbstractTask[DescentConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
         del resume
         import jax
@@ -79,7 +79,7 @@ class SaddleDescent(AbstractTask[DescentConfig]):
         for scale in config.inverse_scales:
             for number, runs in enumerate(run_methods(instances, scale, config)):
                 rows.extend(_rows(number, scale, runs))
-            console.print(f"log(1/scale) = {scale:g}: done", highlight=False)
+            log(f"log(1/scale) = {scale:g}: done", highlight=False)
         columns = {name: np.concatenate([row[name] for row in rows]) for name in _NAMES}
         directory.write_history(columns)
         self.plot(config, directory)

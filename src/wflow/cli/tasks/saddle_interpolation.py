@@ -8,13 +8,13 @@ import numpy as np
 
 from wflow.cli.networks.saddle_figures import Chances, plot_chances
 from wflow.cli.networks.saddle_schema import InterpolationConfig
-from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable
+from wflow.studies._task import AbstractTask
 
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from wflow.studies._task import Log
 
 # Cells in which a count can tell, and draws that are held at once.
 _LOW, _HIGH = 0.01, 0.99
@@ -39,9 +39,9 @@ class SaddleInterpolation(AbstractTask[InterpolationConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
-        del resume, console
+        del resume, log
         import jax
 
         from wflow.networks.saddle import interpolation_probability, width_for

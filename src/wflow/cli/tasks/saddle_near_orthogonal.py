@@ -8,15 +8,14 @@ import numpy as np
 
 from wflow.cli.networks.saddle_descent_schema import NearOrthogonalConfig
 from wflow.cli.networks.saddle_instances import draw_instances
-from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable
+from wflow.studies._task import AbstractTask
 
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from wflow.cli.networks.saddle_instances import Instance
+    from wflow.studies._task import Log
 
 _NAMES = (
     "inverse_scale",
@@ -58,7 +57,7 @@ class SaddleNearOrthogonal(AbstractTask[NearOrthogonalConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
         del resume
         import jax
@@ -76,7 +75,7 @@ class SaddleNearOrthogonal(AbstractTask[NearOrthogonalConfig]):
         parts = []
         for scale in config.inverse_scales:
             parts.append(_runs(instances, grams, dims, cosines, scale, config))
-            console.print(f"log(1/scale) = {scale:g}: done", highlight=False)
+            log(f"log(1/scale) = {scale:g}: done", highlight=False)
         columns = {
             name: np.concatenate([part[name] for part in parts]) for name in _NAMES
         }

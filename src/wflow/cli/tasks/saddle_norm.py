@@ -8,13 +8,13 @@ import numpy as np
 
 from wflow.cli.networks.saddle_figures import plot_norms
 from wflow.cli.networks.saddle_schema import NormCase, NormConfig
-from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable
+from wflow.studies._task import AbstractTask
 
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from wflow.studies._task import Log
 
 _NAMES = (
     "samples",
@@ -48,9 +48,9 @@ class SaddleNorm(AbstractTask[NormConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
-        del resume, console
+        del resume, log
         import jax
 
         of_limit, of_flow = jax.random.split(jax.random.key(config.seed))

@@ -7,15 +7,14 @@ import numpy as np
 
 from wflow.cli.networks.saddle_instances import Instance, draw_instances
 from wflow.cli.networks.saddle_schema import StaircaseConfig
-from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable
+from wflow.studies._task import AbstractTask
 
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from wflow.networks.saddle import Staircase
+    from wflow.studies._task import Log
 
 
 class SaddleStaircase(AbstractTask[StaircaseConfig]):
@@ -36,7 +35,7 @@ class SaddleStaircase(AbstractTask[StaircaseConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
         del resume
         import jax
@@ -67,7 +66,7 @@ class SaddleStaircase(AbstractTask[StaircaseConfig]):
                 ]
             )
             steps.append([int(course.steps) for course in courses])
-            console.print(
+            log(
                 f"draw {number + 1}: {int(instance.limit.count)} jumps, steps "
                 f"{', '.join(map(str, steps[-1]))}",
                 highlight=False,

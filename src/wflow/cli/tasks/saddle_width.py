@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wflow.cli.networks.saddle_descent_schema import WidthConfig
-from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable
+from wflow.studies._task import AbstractTask
 
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from wflow.networks.saddle import ReLUData
+    from wflow.studies._task import Log
 
 _NAMES = ("dim", "width", "fitted", "covered", "expected", "loss")
 # Steps between checks of the states that are kept.
@@ -47,7 +46,7 @@ class SaddleWidth(AbstractTask[WidthConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
         del resume
         import jax
@@ -59,7 +58,7 @@ class SaddleWidth(AbstractTask[WidthConfig]):
             part = _runs(keys, dim, config)
             parts.append(part)
             name = f"dimension {dim}" if dim else "orthogonal"
-            console.print(
+            log(
                 f"{name}: {int(part['fitted'].sum())} of {len(part['fitted'])} fitted",
                 highlight=False,
             )

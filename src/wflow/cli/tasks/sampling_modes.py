@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory
 from wflow.cli.sampling.methods import MethodConfig
 from wflow.cli.sampling.modes_figures import plot_masses
 from wflow.cli.sampling.modes_schema import GridConfig, ModesConfig
 from wflow.cli.sampling.targets import BuiltTarget
-from wflow.cli.tables import number, read_rows
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable
+from wflow.studies._tables import number, read_rows
+from wflow.studies._task import AbstractTask
 
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from wflow.studies._task import Log
 
 GRID = "grid"
 # Saved times of the curves.
@@ -52,7 +52,7 @@ class SamplingModes(AbstractTask[ModesConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
         del resume
         target = config.target.build()
@@ -67,7 +67,7 @@ class SamplingModes(AbstractTask[ModesConfig]):
             steps[name] = min(tried, key=lambda step: tried[step].errors.mean())
             found[name] = tried[steps[name]]
         for name, runs in found.items():
-            console.print(
+            log(
                 f"{name}: {runs.errors.mean():.4f} "
                 f"({runs.errors.min():.4f} to {runs.errors.max():.4f})",
                 highlight=False,

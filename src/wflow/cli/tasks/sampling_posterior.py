@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wflow.cli.errors import CommandError
-from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory
 from wflow.cli.sampling.posterior_figures import plot_moments
 from wflow.cli.sampling.posterior_schema import (
     TRIVIAL,
@@ -19,15 +17,16 @@ from wflow.cli.sampling.posterior_schema import (
     PosteriorConfig,
     ReferenceFile,
 )
-from wflow.cli.tables import number, read_rows
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable
+from wflow.studies._tables import number, read_rows
+from wflow.studies._task import AbstractTask
 
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from wflow.cli.sampling.posteriors import Posterior
     from wflow.sampling import Target
+    from wflow.studies._task import Log
 
 
 class SamplingPosterior(AbstractTask[PosteriorConfig]):
@@ -53,7 +52,7 @@ class SamplingPosterior(AbstractTask[PosteriorConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
         del resume
         study = _Study.of(config, _load(config, str(directory.config)))
@@ -61,7 +60,7 @@ class SamplingPosterior(AbstractTask[PosteriorConfig]):
         remarks = []
         for name in config.methods:
             rows[name] = study.scores(name)
-            console.print(f"{name}: {rows[name]}", highlight=False, soft_wrap=True)
+            log(f"{name}: {rows[name]}", highlight=False, soft_wrap=True)
             remarks += [f"{name}: {sentence}" for sentence in rows[name].warnings]
         directory.write_bands(_bands(study.posterior.names, rows))
         self.plot(config, directory)

@@ -5,19 +5,19 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory
 from wflow.cli.sampling.privacy_schema import PrivacyConfig
 from wflow.cli.sampling.stability_figures import plot_bounds
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable
+from wflow.studies._task import AbstractTask
 
 
 if TYPE_CHECKING:
     import numpy as np
-    from rich.console import Console
 
     from wflow.cli.sampling.torus_loss import TorusLoss
     from wflow.measures import Grid
+    from wflow.studies._task import Log
 
 _BOUNDS = {"B1": "b1", "B2": "b2", "B3": "b3"}
 
@@ -40,7 +40,7 @@ class SamplingPrivacy(AbstractTask[PrivacyConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
         del resume
         import numpy as np

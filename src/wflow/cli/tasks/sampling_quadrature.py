@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from wflow.cli.errors import CommandError
-from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory
 from wflow.cli.sampling.quadrature_figures import plot_discrepancies, plot_nodes
 from wflow.cli.sampling.quadrature_schema import (
     DRAWS,
@@ -19,14 +17,16 @@ from wflow.cli.sampling.quadrature_schema import (
     Reweighting,
 )
 from wflow.cli.sampling.targets import BuiltTarget
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable
+from wflow.studies._task import AbstractTask
 
 
 if TYPE_CHECKING:
     from jax import Array
-    from rich.console import Console
 
     from wflow.sampling import AbstractMethod, Quadrature
+    from wflow.studies._task import Log
 
 # A mode counts as found where it holds this weight within as many deviations.
 _SHARE, _DEVIATIONS = 0.1, 3.0
@@ -64,14 +64,14 @@ class SamplingQuadrature(AbstractTask[QuadratureConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
         del resume
         target = config.target.build()
         found: dict[int, dict[str, dict[str, np.ndarray]]] = {}
         for n in config.particles:
-            console.print(f"{n} particles", highlight=False)
-            rows = _rows(config, target, n, console)
+            log(f"{n} particles", highlight=False)
+            rows = _rows(config, target, n, log)
             found[n] = {
                 name: _scores(config, target, name, row) for name, row in rows.items()
             }
@@ -118,7 +118,7 @@ class SamplingQuadrature(AbstractTask[QuadratureConfig]):
 
 
 def _rows(
-    config: QuadratureConfig, target: BuiltTarget, n: int, console: "Console"
+    config: QuadratureConfig, target: BuiltTarget, n: int, log: "Log"
 ) -> dict[str, _Row]:
     """Every method with ``n`` particles."""
     import jax
@@ -137,9 +137,9 @@ def _rows(
         else:
             keys = repeated(jax.random.fold_in(run_key, k))
             rows[name] = _sampled(target, built, starts, keys)
-        console.print(f"  {name}: {rows[name].seconds:.2g} s a run", highlight=False)
+        log(f"  {name}: {rows[name].seconds:.2g} s a run", highlight=False)
         for sentence in rows[name].warnings:
-            console.print(f"    {sentence}", highlight=False)
+            log(f"    {sentence}", highlight=False)
     draws = jax.vmap(lambda key: target.sample(key, n))(repeated(draw_key))
     rows[DRAWS] = _Row(jax.vmap(_weighted)(draws), 0.0, 0)
     for name in config.reweighted.nodes if config.reweighted else []:

@@ -3,17 +3,16 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory
 from wflow.cli.sampling.stability_figures import plot_bounds
 from wflow.cli.sampling.stability_schema import StabilityConfig, series
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable
+from wflow.studies._task import AbstractTask
 
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from wflow.sampling.privacy import Stability
+    from wflow.studies._task import Log
 
 _KEYS = {"B1": "b1", "B1 explicit": "b1_explicit", "B2": "b2", "B3": "b3"}
 _KL_KEYS = {"B4": "b4", "pure": "kl_pure"}
@@ -37,7 +36,7 @@ class SamplingStability(AbstractTask[StabilityConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
         del resume
         import math

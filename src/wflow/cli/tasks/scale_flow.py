@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 from wflow.cli.networks.scale_figures import plot_flows
 from wflow.cli.networks.scale_flow_schema import FlowConfig
 from wflow.cli.networks.scale_flows import run_flows
-from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable
+from wflow.studies._task import AbstractTask
 
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from wflow.studies._task import Log
 
 
 class ScaleFlow(AbstractTask[FlowConfig]):
@@ -33,9 +33,9 @@ class ScaleFlow(AbstractTask[FlowConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
-        del resume, console
+        del resume, log
         found = run_flows(config)
         directory.write_history(
             {name: column.tolist() for name, column in found.columns.items()}

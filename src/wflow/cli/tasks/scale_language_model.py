@@ -8,16 +8,15 @@ import numpy as np
 
 from wflow.cli.networks.scale_figures import plot_curves
 from wflow.cli.networks.scale_language_schema import LanguageModelConfig, Variant
-from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory
-from wflow.cli.tables import number, read_rows
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable
+from wflow.studies._tables import number, read_rows
+from wflow.studies._task import AbstractTask
 
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from wflow.networks.scale.corpus import Corpus
+    from wflow.studies._task import Log
 
 _COLUMNS = ("variant", "rate", "seed", "step", "nats", "loss", "seconds", "compiling")
 # Beside every variant minus the first: pairs that the theory speaks of.
@@ -51,7 +50,7 @@ class ScaleLanguageModel(AbstractTask[LanguageModelConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
         from wflow.networks.scale.corpus import python_topics
 
@@ -63,12 +62,12 @@ class ScaleLanguageModel(AbstractTask[LanguageModelConfig]):
         for name in config.variants:
             for rate in config.rates_of(name):
                 rows = self._trained(
-                    config, directory, corpus, rows, name, rate, seeds[0], console
+                    config, directory, corpus, rows, name, rate, seeds[0], log
                 )
             best = _best(config, rows, name)
             for seed in seeds[1:]:
                 rows = self._trained(
-                    config, directory, corpus, rows, name, best, seed, console
+                    config, directory, corpus, rows, name, best, seed, log
                 )
         directory.write_history(_curves(config, rows, seeds))
         self.plot(config, directory)
@@ -83,7 +82,7 @@ class ScaleLanguageModel(AbstractTask[LanguageModelConfig]):
         name: str,
         rate: float,
         seed: int,
-        console: "Console",
+        log: "Log",
     ) -> list[Row]:
         """``rows`` with those of one training, which is done unless they hold it."""
         if _of(rows, name, rate, seed):
@@ -96,7 +95,7 @@ class ScaleLanguageModel(AbstractTask[LanguageModelConfig]):
             dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True)),
         )
         *_, nats, _, seconds, compiling = new[-1]
-        console.print(
+        log(
             f"{name}, rate {rate:g}, seed {seed}: {nats:.4f} nats per byte in "
             f"{seconds:.0f} s and {compiling:.0f} s of compiling",
             highlight=False,

@@ -8,13 +8,13 @@ import numpy as np
 from wflow.cli.networks.scale_figures import plot_norms
 from wflow.cli.networks.scale_flow_schema import OutputNormConfig
 from wflow.cli.networks.scale_norms import run_norms
-from wflow.cli.report import Outcome, ScoreTable
-from wflow.cli.rundir import RunDirectory
-from wflow.cli.task import AbstractTask
+from wflow.studies._folder import RunDirectory
+from wflow.studies._outcome import Outcome, ScoreTable
+from wflow.studies._task import AbstractTask
 
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from wflow.studies._task import Log
 
 
 class ScaleOutputNorm(AbstractTask[OutputNormConfig]):
@@ -35,9 +35,9 @@ class ScaleOutputNorm(AbstractTask[OutputNormConfig]):
         directory: RunDirectory,
         *,
         resume: bool,
-        console: "Console",
+        log: "Log",
     ) -> Outcome:
-        del resume, console
+        del resume, log
         columns, losses, scales = {"decay": config.decays}, {}, {}
         for side in ("out", "in"):
             losses[side], scales[side] = run_norms(config, side)

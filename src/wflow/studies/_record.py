@@ -1,8 +1,6 @@
 """The record of a run: which files in its folder are the command's own."""
 
-import hashlib
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -10,7 +8,7 @@ from typing import Any, Literal, get_args
 
 from wflow import __version__
 
-from .errors import CommandError
+from ._files import unfinished, write_text
 
 
 NAME = ".wflow.json"
@@ -41,7 +39,7 @@ class Record:
         """The record in ``folder``, None where there is none.
 
         Raises:
-            CommandError: the file is no record.
+            ValueError: the file is no record.
         """
         path = folder / NAME
         try:
@@ -53,7 +51,7 @@ class Record:
         except (ValueError, RecursionError):
             found = None
         if found is None or not _is_record(found):
-            raise CommandError(
+            raise ValueError(
                 f"{path}: expected the record of a run, found something else; give "
                 "another folder, or remove this one yourself."
             )
@@ -90,34 +88,6 @@ class Record:
                 yield from (run / path for path in below.folders())
         for name in self.files:
             yield from PurePosixPath(name).parents[:-1]
-
-
-def unfinished(name: str) -> tuple[str, ...]:
-    """Names under which a file of this name is written before it is whole."""
-    return f"{name}.partial", f"{name}.part"
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write at once: a reader sees the old file or the new one, never half of one."""
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """The same for bytes."""
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        partial.write_bytes(data)
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        # What a write to a full disk raises does not say which file it was.
-        raise OSError(error.errno, error.strerror, str(path)) from error
-
-
-def checksum(path: Path) -> str:
-    """The SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _is_record(found: Any) -> bool:

@@ -5,18 +5,21 @@ import io
 import json
 import os
 import platform
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import yaml
 
 from wflow import __version__
 
-from .config import read_yaml
-from .errors import CommandError
-from .record import Record, checksum, write_bytes, write_text
-from .tables import (
+from ._configs import read_yaml
+from ._files import checksum, explained, write_bytes, write_text
+from ._record import Record
+from ._tables import (
     Columns,
     Found,
     Numbers,
@@ -28,7 +31,6 @@ from .tables import (
 
 
 if TYPE_CHECKING:
-    import numpy as np
     from matplotlib.figure import Figure
 
     from wflow.learning import Ensemble, Fit
@@ -46,6 +48,7 @@ class RunDirectory:
     config.yaml   the resolved config, with versions, device and seed
     metrics.json  ``{name: number}``
     history.csv   one row for each step
+    results.npz   the arrays of a study, of which all else is made
     model.eqx     what was learned
     units.json    units of the model and layout of the data's file, for forecasts
     cells.h5ad    what a .h5ad says of the cells that forecasts start from
@@ -86,6 +89,11 @@ class RunDirectory:
     def history(self) -> Path:
         """The course of the fit."""
         return self.path / "history.csv"
+
+    @property
+    def results(self) -> Path:
+        """The arrays of a study."""
+        return self.path / "results.npz"
 
     @property
     def model(self) -> Path:
@@ -167,13 +175,13 @@ class RunDirectory:
         """``path``, recorded as a file that the run is about to write.
 
         Raises:
-            CommandError: it is there, and no run has written it.
+            ValueError: it is there, and no run has written it.
         """
         record = Record.of(self.path)
         name = path.relative_to(self.path).as_posix()
         if record is not None and name not in record.files:
             if os.path.lexists(path):
-                raise CommandError(
+                raise ValueError(
                     f"{path}: expected no such file, found one that the run did not "
                     "write; move it, or give another folder with --out."
                 )
@@ -205,10 +213,10 @@ class RunDirectory:
         """The resolved config, without what it ran on.
 
         Raises:
-            CommandError: there is none, or not all of it.
+            ValueError: there is none, or not all of it.
         """
         if not self.config.is_file():
-            raise CommandError(
+            raise ValueError(
                 f"{self.path}: expected the folder of a run, found no config.yaml."
             )
         data = read_yaml(self.config)
@@ -236,13 +244,32 @@ class RunDirectory:
         """Write names and values."""
         write_text(self.claim(path), json.dumps(content, indent=2) + "\n")
 
-    def write_data(self, arrays: Mapping[str, "np.ndarray"]) -> None:
+    def write_data(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Write arrays by name: a copy of what the run read from a file."""
-        import numpy as np
+        self._write_arrays(self.data, arrays)
 
+    def write_results(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Write the arrays of a study by name."""
+        self._write_arrays(self.results, arrays)
+
+    def read_results(self) -> Found[np.ndarray]:
+        """The arrays of a study by name.
+
+        Raises:
+            ValueError: the file is missing or damaged.
+        """
+        try:
+            with np.load(self.results, allow_pickle=False) as file:
+                return Found(self.results, "array", dict(file))
+        except OSError as error:
+            raise ValueError(f"{explained(error)}.") from error
+        except (ValueError, EOFError, zipfile.BadZipFile, zlib.error):
+            raise damaged(self.results, "expected arrays, found other bytes") from None
+
+    def _write_arrays(self, path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         file = io.BytesIO()
         np.savez_compressed(file, **arrays)
-        write_bytes(self.claim(self.data), file.getvalue())
+        write_bytes(self.claim(path), file.getvalue())
 
     def write_table(self, name: str, columns: Mapping[str, Sequence[Any]]) -> None:
         """Write columns of one length as a .csv."""
@@ -284,7 +311,7 @@ class RunDirectory:
         """Refuse files that are not as the finished run left them.
 
         Raises:
-            CommandError: one was damaged or edited; the sentence names it.
+            ValueError: one was damaged or edited; the sentence names it.
         """
         record = Record.of(self.path)
         if record is None or record.state != "finished":
@@ -292,7 +319,7 @@ class RunDirectory:
         for name, expected in record.files.items():
             path = self.path / name
             if expected is not None and path.is_file() and checksum(path) != expected:
-                raise CommandError(
+                raise ValueError(
                     f"{path} is not as the run wrote it (its checksum is another): "
                     "put it back, or run the config again."
                 )

@@ -6,8 +6,6 @@ from typing import Any
 
 import yaml
 
-from .errors import CommandError
-
 
 # Far beyond any config; what is larger is a mistake or a bomb of aliases.
 MOST_BYTES = 1_000_000
@@ -36,11 +34,11 @@ def parse_yaml(text: str | bytes, source: str) -> Any:
     """The value of a YAML text, UTF-8 or UTF-16 where it is bytes.
 
     Raises:
-        CommandError: it is no YAML, has a key twice, or is larger than the limits of
+        ValueError: it is no YAML, has a key twice, or is larger than the limits of
             this module; ``source`` begins the sentence.
     """
     if len(text) > MOST_BYTES:
-        raise CommandError(
+        raise ValueError(
             f"{source}: expected at most {MOST_BYTES:,} bytes of YAML, found "
             f"{len(text):,}."
         )
@@ -56,17 +54,17 @@ def parse_yaml(text: str | bytes, source: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         where = "" if mark is None else f", line {mark.line + 1}"
         problem = getattr(error, "problem", None) or "is not valid YAML"
-        raise CommandError(f"{source}{where}: {problem}.") from None
+        raise ValueError(f"{source}{where}: {problem}.") from None
     except UnicodeDecodeError:
-        raise CommandError(
+        raise ValueError(
             f"{source}: expected text in UTF-8, found other bytes."
         ) from None
     except RecursionError:
-        raise CommandError(_too_deep(source)) from None
+        raise ValueError(_too_deep(source)) from None
     except ValueError as error:
         # A date that does not exist, an integer of thousands of digits.
         problem = str(error).partition(";")[0]
-        raise CommandError(f"{source}: a value cannot be read: {problem}.") from None
+        raise ValueError(f"{source}: a value cannot be read: {problem}.") from None
     finally:
         if loader is not None:
             loader.dispose()
@@ -96,16 +94,16 @@ class _Size:
         """The number of values.
 
         Raises:
-            CommandError: too many or too deep, a key twice, or a node inside itself.
+            ValueError: too many or too deep, a key twice, or a node inside itself.
         """
         here = id(node)
         if here in self.known:
             return self.known[here]
         where = f"{self.source}, line {node.start_mark.line + 1}"
         if here in self.above:
-            raise CommandError(f"{where}: an alias stands inside what it repeats.")
+            raise ValueError(f"{where}: an alias stands inside what it repeats.")
         if level > MOST_LEVELS:
-            raise CommandError(_too_deep(self.source))
+            raise ValueError(_too_deep(self.source))
         self.above.add(here)
         children: list[yaml.Node] = []
         if isinstance(node, yaml.MappingNode):
@@ -117,7 +115,7 @@ class _Size:
             self._refuse_huge(node, where)
         size = 1 + sum(self.of(child, level + 1) for child in children)
         if size > MOST_VALUES:
-            raise CommandError(
+            raise ValueError(
                 f"{where}: expected at most {MOST_VALUES:,} values, found more once "
                 "every alias is put in."
             )
@@ -132,7 +130,7 @@ class _Size:
                 continue
             line = key.start_mark.line + 1
             if (key.tag, key.value) in lines:
-                raise CommandError(
+                raise ValueError(
                     f"{self.source}: the key {key.value} is given twice, in lines "
                     f"{lines[key.tag, key.value]} and {line}; keep one."
                 )
@@ -142,7 +140,7 @@ class _Size:
         value = node.value.replace("_", "")
         # Python reads no integer of more than 4300 digits, and arrays hold none of 20.
         if len(value) > 80 or not -_INT64 <= _integer(value) < _INT64:
-            raise CommandError(
+            raise ValueError(
                 f"{where}: expected integers between -2^63 and 2^63, found one of "
                 f"{len(value)} characters."
             )

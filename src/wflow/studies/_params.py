@@ -1,4 +1,4 @@
-"""Configs: YAML, overrides, and errors that name the key, its place and its kin."""
+"""What a study is told: its parameters, and errors that name the key and its place."""
 
 import difflib
 import functools
@@ -6,20 +6,26 @@ import operator
 import re
 import types
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from .errors import CommandError, explained
-from .yamls import MOST_BYTES, parse_yaml
 
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
+# Stands for the key of a component, in a sentence of those who do not know it.
+HERE = "@here"
+
 # In single precision a key holds 32 bits of its seed: beyond, seeds would repeat.
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1, lt=2**31)]
+# What becomes part of the name of a number in metrics.json.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w+-]*$")]
 
 
 class Strict(BaseModel):
@@ -30,11 +36,11 @@ class Strict(BaseModel):
     )
 
 
-class TaskConfig(Strict):
-    """What the config of every task has.
+class StudyParams(Strict):
+    """What every study is told.
 
     Attributes:
-        task: what to do; see ``wflow list``.
+        task: the study; see ``wflow list``.
         title: one line on what this config is.
         seed: every random number of the run comes from it.
         seeds: run once for each and report medians; the seed above is then unused.
@@ -48,89 +54,47 @@ class TaskConfig(Strict):
     precision: Literal["float32", "float64"] = "float32"
 
     @model_validator(mode="after")
-    def _distinct_seeds(self) -> "TaskConfig":
+    def _distinct_seeds(self) -> "StudyParams":
         if self.seeds is not None and len(set(self.seeds)) < len(self.seeds):
             raise ValueError("seeds: expected distinct seeds.")
         return self
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file.
-
-    Raises:
-        CommandError: there is no such file, it cannot be read, or is not as
-            ``parse_yaml`` takes it.
-    """
-    if not path.is_file():
-        nearest = closest(path.name, [p.name for p in path.parent.glob("*.yaml")])
-        hint = f"; did you mean {path.parent / nearest}?" if nearest else "."
-        raise CommandError(f"{path}: there is no such config{hint}")
-    try:
-        with path.open("rb") as file:
-            text = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise CommandError(f"{explained(error)}.") from error
-    data = parse_yaml(text, str(path))
-    if not isinstance(data, dict):
-        raise CommandError(f"{path}: expected keys and values, found {_shown(data)}.")
-    return data
-
-
-def override(data: dict[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
-    """``data`` with every ``dotted.key=value`` set; values are YAML.
-
-    A seed alone takes the place of all ``seeds``.
-    """
-    given = set()
-    for assignment in assignments:
-        key, equals, value = assignment.partition("=")
-        parts = key.strip().split(".")
-        if not equals or not all(parts):
-            raise CommandError(
-                f"--set {assignment}: expected key=value with a dotted key, as in "
-                "--set fit.steps=500."
-            )
-        source = f"--set {assignment}"
-        data = _assigned(data, parts, parse_yaml(value, source), source)
-        given.add(key.strip())
-    if "seed" in given and "seeds" not in given and data.get("seeds") is not None:
-        data = {**data, "seeds": [data["seed"]]}
-    return data
-
-
-def _assigned(
-    data: dict[str, Any], parts: Sequence[str], value: Any, source: str, place: str = ""
-) -> dict[str, Any]:
-    first, *rest = parts
-    place += first
-    if rest:
-        inner = data.get(first)
-        inner = {} if inner is None else inner
-        if not isinstance(inner, dict):
-            raise CommandError(
-                f"{source}: {place} is {_shown(inner)}, which has no keys."
-            )
-        value = _assigned(inner, rest, value, source, f"{place}.")
-    return {**data, first: value}
 
 
 def validate(model: type[Model], data: dict[str, Any], source: str) -> Model:
     """``data`` as a ``model``.
 
     Raises:
-        CommandError: with a line for every unknown, missing or ill-typed key.
+        ValueError: with a line for every unknown, missing or ill-typed key.
     """
     try:
         return model.model_validate(data)
     except ValidationError as error:
         lines = _sentences(model, error.errors())
-        raise CommandError("\n".join(f"{source}: {line}" for line in lines)) from None
+        raise ValueError("\n".join(f"{source}: {line}" for line in lines)) from None
 
 
 def closest(name: str, valid: Iterable[str]) -> str | None:
     """The valid name most like ``name``, if any is like it."""
     found = difflib.get_close_matches(str(name), list(valid), n=1, cutoff=0.5)
     return found[0] if found else None
+
+
+def shown(value: Any) -> str:
+    """A value of a config, cut where it is long."""
+    text = "nothing" if value is None else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def unknown_key(place: str, valid: Iterable[str]) -> str:
+    """The sentence about a dotted key that is none of the ``valid`` ones there."""
+    valid = list(valid)
+    prefix, _, name = place.rpartition(".")
+    nearest = closest(name, valid)
+    hint = (
+        f" Did you mean {prefix + '.' if prefix else ''}{nearest}?" if nearest else ""
+    )
+    where = f"under {prefix}" if prefix else "at the top"
+    return f"{place} is not a key {where}.{hint} Valid: {', '.join(valid)}."
 
 
 def _sentences(model: type[BaseModel], problems: Sequence[Any]) -> list[str]:
@@ -150,13 +114,7 @@ def _sentence(place: str, owner: type[BaseModel] | None, problem: Any) -> str:
     kind, found, context = problem["type"], problem["input"], problem.get("ctx", {})
     match kind:
         case "extra_forbidden":
-            valid = list(owner.model_fields) if owner else []
-            prefix = place.rpartition(".")[0]
-            prefix += "." if prefix else ""
-            nearest = closest(place.rpartition(".")[2], valid)
-            hint = f" Did you mean {prefix}{nearest}?" if nearest else ""
-            where = f"under {prefix[:-1]}" if prefix else "at the top"
-            return f"{place} is not a key {where}.{hint} Valid: {', '.join(valid)}."
+            return unknown_key(place, owner.model_fields if owner else ())
         case "missing":
             return f"{place} is missing."
         case "union_tag_invalid" | "union_tag_not_found":
@@ -171,22 +129,19 @@ def _sentence(place: str, owner: type[BaseModel] | None, problem: Any) -> str:
             hint = f" Did you mean {nearest}?" if nearest else ""
             return f"{place}: expected one of {', '.join(tags)}, found {tag!r}.{hint}"
         case "literal_error":
-            return f"{place}: expected {context['expected']}, found {_shown(found)}."
+            return f"{place}: expected {context['expected']}, found {shown(found)}."
         case "model_type":
-            return f"{place}: expected keys and values, found {_shown(found)}."
+            return f"{place}: expected keys and values, found {shown(found)}."
         case "value_error":
             message = str(context["error"])
+            if HERE in message:
+                return message.replace(HERE, place)
             return message if not place else f"{place}: {message}"
     expected = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ")
     article = "an" if expected[:1] in "aeiou" else "a"
     if expected in ("integer", "number", "string", "boolean", "list", "dictionary"):
         expected = f"{article} {expected}"
-    return f"{place}: expected {expected}, found {_shown(found)}."
-
-
-def _shown(value: Any) -> str:
-    text = "nothing" if value is None else repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return f"{place}: expected {expected}, found {shown(found)}."
 
 
 def _place(
@@ -218,6 +173,9 @@ def _place(
             parts.append(str(item))
             here = next((m for m in _members(here) if get_origin(m) is list), here)
             here = (get_args(here) or (None,))[0]
+        elif mapping := [m for m in _members(here) if get_origin(m) is dict]:
+            parts.append(str(item))
+            here = get_args(mapping[0])[1]
         # Anything else names a member of a plain union, which the user never wrote.
     return ".".join(parts), owner
 

@@ -9,8 +9,7 @@ from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
-from .errors import CommandError, explained
-from .record import write_bytes
+from ._files import explained, write_bytes
 
 
 Value = TypeVar("Value")
@@ -24,7 +23,8 @@ class Found(dict[str, Value]):
         self.path, self.kind = path, kind
 
     def __missing__(self, name: str) -> NoReturn:
-        raise damaged(self.path, f"expected a {self.kind} {name!r}, found none")
+        article = "an" if self.kind[0] in "aeiou" else "a"
+        raise damaged(self.path, f"expected {article} {self.kind} {name!r}, found none")
 
     def arrays(self) -> "Found[np.ndarray]":
         """The same, each value as an array."""
@@ -36,21 +36,21 @@ Numbers = Found[float]
 Columns = Found[list[float]]
 
 
-def damaged(path: Path, problem: str) -> CommandError:
+def damaged(path: Path, problem: str) -> ValueError:
     """The sentence about a file of a run that is not as the run wrote it."""
-    return CommandError(f"{path} is damaged: {problem}; run the config again.")
+    return ValueError(f"{path} is damaged: {problem}; run the config again.")
 
 
 def read_text(path: Path) -> str:
     """The text of a file of a run.
 
     Raises:
-        CommandError: it is not there, cannot be read, or is no text.
+        ValueError: it is not there, cannot be read, or is no text.
     """
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise CommandError(f"{explained(error)}.") from error
+        raise ValueError(f"{explained(error)}.") from error
     except UnicodeDecodeError:
         raise damaged(path, "expected text, found other bytes") from None
 
@@ -59,7 +59,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """The mapping in a .json of a run.
 
     Raises:
-        CommandError: it is not there, cannot be read, or holds no mapping.
+        ValueError: it is not there, cannot be read, or holds no mapping.
     """
     text = read_text(path)
     try:
@@ -75,7 +75,7 @@ def read_numbers(path: Path) -> Numbers:
     """The numbers of a .json of a run, by name.
 
     Raises:
-        CommandError: something in it is no number.
+        ValueError: something in it is no number.
     """
     found = read_json(path)
     for name, value in found.items():
@@ -90,7 +90,7 @@ def read_rows(path: Path) -> list[Found[str]]:
     """The rows of a .csv with a header, each by the names of its columns.
 
     Raises:
-        CommandError: it cannot be read, or its rows are not as long as its header.
+        ValueError: it cannot be read, or its rows are not as long as its header.
     """
     header, *rows = _lines(path)
     return [Found(path, "column", zip(header, row, strict=True)) for row in rows]
@@ -116,7 +116,7 @@ def read_columns(path: Path) -> Columns:
     """The numbers of a .csv with a header.
 
     Raises:
-        CommandError: it cannot be read, or a cell is no number.
+        ValueError: it cannot be read, or a cell is no number.
     """
     header, *_ = _lines(path)
     rows = read_rows(path)
@@ -129,7 +129,7 @@ def number(row: Found[str], name: str) -> float:
     """The number in a cell of a row of ``read_rows``.
 
     Raises:
-        CommandError: it is none.
+        ValueError: it is none.
     """
     try:
         return float(row[name])

@@ -1,0 +1,146 @@
+"""What a study found: numbers, scores beside every baseline, and a verdict."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """Scores, lower is better: one row per method, one column per case.
+
+    Attributes:
+        title: what the scores are, with unit.
+        columns: names of the cases.
+        rows: for every method a score per case, None where it has none.
+        models: the methods that were learned; the others are baselines.
+        seeds: the tables of single seeds that this one is the median of.
+        averaged: whether a mean over the columns makes sense.
+        floor: for every case the noise of a score, such as the distance of two halves
+            of the snapshot; scores below it are not told apart.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: Mapping[str, Sequence[float | None]]
+    models: tuple[str, ...] = ("model",)
+    seeds: tuple["ScoreTable", ...] = ()
+    averaged: bool = True
+    floor: Sequence[float | None] | None = None
+
+    @property
+    def noise(self) -> float | None:
+        """Mean of the floor; None if a case has none."""
+        known = [value for value in self.floor or () if value is not None]
+        return (
+            float(np.mean(known)) if known and len(known) == len(self.columns) else None
+        )
+
+    def mean(self, method: str) -> float | None:
+        """Mean score of a method (of seeds: median mean); None if it lacks a case."""
+        if self.seeds:
+            means = [mean for seed in self.seeds if (mean := seed.mean(method))]
+            return float(np.median(means)) if means else None
+        scores = [score for score in self.rows[method] if score is not None]
+        return float(np.mean(scores)) if len(scores) == len(self.columns) else None
+
+    def verdict(self, model: str) -> str:
+        """A sentence on which baselines ``model`` beats and which it does not."""
+        own = self.mean(model)
+        others = {
+            name: score
+            for name in self.rows
+            if name not in self.models and (score := self.mean(name)) is not None
+        }
+        shown = {name: f"{name} ({score:.4f})" for name, score in others.items()}
+        if own is None or not others:
+            return ""
+        noise = self.noise
+        level = -np.inf if noise is None else noise
+        # Two scores within the noise are as near as another sample would be.
+        alike = [
+            shown[name] for name, score in others.items() if max(own, score) <= level
+        ]
+        rest = {
+            name: score for name, score in others.items() if shown[name] not in alike
+        }
+        beaten = [shown[name] for name, score in rest.items() if own < score]
+        lost = [shown[name] for name, score in rest.items() if own >= score]
+        spread = ""
+        if self.seeds:
+            means = [mean for seed in self.seeds if (mean := seed.mean(model))]
+            spread = f", {min(means):.4f} to {max(means):.4f} over seeds"
+        opening = f"The {model} ({'mean ' * (len(self.columns) > 1)}{own:.4f}{spread})"
+        every = "every baseline: " if len(others) > 1 else ""
+        if alike:
+            parts = [f"beats {_enumerated(beaten)}"] if beaten else []
+            parts += [f"loses to {_enumerated(lost)}"] if lost else []
+            parts.append(
+                f"is not told apart from {_enumerated(alike)}: two halves of a "
+                f"snapshot are {noise:.4f} apart"
+            )
+            return f"{opening} {', '.join(parts)}."
+        if not lost:
+            return f"{opening} beats {every}{_enumerated(beaten)}."
+        if not beaten:
+            return f"{opening} loses to {every}{_enumerated(lost)}."
+        return f"{opening} beats {_enumerated(beaten)}, loses to {_enumerated(lost)}."
+
+
+def _enumerated(items: Sequence[str]) -> str:
+    *most, last = items
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a task found: numbers for metrics.json, tables for the reader."""
+
+    metrics: Mapping[str, float]
+    tables: Sequence[ScoreTable] = ()
+    remarks: Sequence[str] = field(default=())
+
+    def joined(self, other: "Outcome") -> "Outcome":
+        """Both, one after the other."""
+        return Outcome(
+            {**self.metrics, **other.metrics},
+            [*self.tables, *other.tables],
+            [*self.remarks, *other.remarks],
+        )
+
+
+def median_outcome(outcomes: Sequence[Outcome]) -> Outcome:
+    """Medians over seeds of every number and score.
+
+    A number has the same value under its name and its name with ``_median``; least and
+    largest values go under ``_min`` and ``_max``.
+    """
+    names = [
+        name
+        for name in outcomes[0].metrics
+        if all(name in outcome.metrics for outcome in outcomes)
+    ]
+    metrics: dict[str, float] = {}
+    for name in names:
+        values = [outcome.metrics[name] for outcome in outcomes]
+        metrics[name] = metrics[f"{name}_median"] = float(np.median(values))
+        metrics[f"{name}_min"], metrics[f"{name}_max"] = min(values), max(values)
+    tables = [
+        ScoreTable(
+            f"{tables[0].title}, median of {len(outcomes)} seeds",
+            tables[0].columns,
+            {
+                method: [
+                    None if None in scores else float(np.median(scores))
+                    for scores in zip(*(t.rows[method] for t in tables), strict=True)
+                ]
+                for method in tables[0].rows
+            },
+            tables[0].models,
+            tables,
+            floor=tables[0].floor,
+        )
+        for tables in zip(*(outcome.tables for outcome in outcomes), strict=True)
+    ]
+    return Outcome(metrics, tables)

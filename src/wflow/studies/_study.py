@@ -1,0 +1,96 @@
+"""A study: science as functions from parameters to arrays, and from arrays on."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Any, Generic
+
+import jax
+import numpy as np
+from jaxtyping import PRNGKeyArray
+from matplotlib.figure import Figure
+
+from ._folder import RunDirectory
+from ._outcome import Outcome
+from ._task import AbstractTask, Log, Params
+
+
+Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Study(AbstractTask[Params], Generic[Params]):
+    """An experiment that comes down to arrays.
+
+    All that ``report`` and ``figures`` need is in the arrays (``results.npz`` of a
+    run), so that both can be had again without the computation, and be tested on
+    arrays that somebody made up.
+
+    ```python
+    study = wf.studies.load("chaos_quadratic")
+    p = study.config(task="chaos_quadratic", widths=[...])
+    arrays = study.arrays(p)
+    print(study.report(p, arrays).metrics)
+    ```
+
+    Attributes:
+        config: the parameters, a pydantic model.
+        science: called as ``run(p, key, log)``; returns arrays by name.
+        report: called as ``report(p, arrays)``; numbers, tables and remarks.
+        figures: called as ``figures(p, arrays)``; figures by name.
+        small_matrices: whether many small matrices are factorised, for which one
+            thread of LAPACK is faster than several.
+        data: the dotted key of the file that ``--data`` names; None where the study
+            reads none.
+    """
+
+    config: type[Params]
+    science: Callable[[Params, PRNGKeyArray, Log], Mapping[str, Any]]
+    report: Callable[[Params, Arrays], Outcome]
+    figures: Callable[[Params, Arrays], Mapping[str, Figure]]
+    _: KW_ONLY
+    small_matrices: bool = False  # pyright: ignore[reportIncompatibleVariableOverride]
+    data: str | None = None
+
+    def arrays(self, p: Params, log: Log = lambda line: None) -> dict[str, np.ndarray]:
+        """What the science finds, of the seed of ``p``."""
+        found = self.science(p, jax.random.key(p.seed), log)
+        return {name: np.asarray(value) for name, value in found.items()}
+
+    def with_data(self, config: dict[str, Any], path: Path) -> dict[str, Any]:
+        if self.data is None:
+            return super().with_data(config, path)
+        *above, last = self.data.split(".")
+        whole = inner = dict(config)
+        for name in above:
+            inner[name] = dict(inner.get(name) or {})
+            inner = inner[name]
+        inner[last] = str(path)
+        return whole
+
+    def run(
+        self, config: Params, directory: RunDirectory, *, resume: bool, log: Log
+    ) -> Outcome:
+        """One seed; what it found before is read where a run goes on."""
+        if resume and directory.results.is_file():
+            log(f"Seed {config.seed} had finished: its results are read.")
+        else:
+            directory.write_results(self.arrays(config, log))
+        # As they lie in the file, so that plotting again sees the same.
+        arrays = directory.read_results()
+        outcome = self.report(config, arrays)
+        directory.write_metrics(outcome.metrics)
+        self._draw(config, directory, arrays)
+        return outcome
+
+    def finished(self, directory: RunDirectory) -> Path:
+        return directory.results
+
+    def plot(self, config: Params, directory: RunDirectory) -> list[Path]:
+        return self._draw(config, directory, directory.read_results())
+
+    def _draw(
+        self, config: Params, directory: RunDirectory, arrays: Arrays
+    ) -> list[Path]:
+        drawn = self.figures(config, arrays)
+        return [directory.write_figure(name, figure) for name, figure in drawn.items()]

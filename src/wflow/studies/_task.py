@@ -1,0 +1,71 @@
+"""What the command asks of a kind of run."""
+
+import abc
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+from ._folder import RunDirectory
+from ._outcome import Outcome, median_outcome
+from ._params import StudyParams
+
+
+# Takes a line for whoever waits.
+Log = Callable[[str], object]
+Params = TypeVar("Params", bound=StudyParams)
+
+
+class AbstractTask(abc.ABC, Generic[Params]):
+    """A kind of run: what it is told, what it does in a folder, what it says."""
+
+    config: type[Params]
+    # Whether runs factorise many small matrices, for which a thread of LAPACK is
+    # faster than several.
+    small_matrices: ClassVar[bool] = False
+
+    def with_data(self, config: dict[str, Any], path: Path) -> dict[str, Any]:
+        """The unchecked ``config`` with the user's file put into it."""
+        raise ValueError("this task reads no file: leave --data out.")
+
+    def check(self, config: Params, source: str) -> None:
+        """Refuse what a valid config may still lack, such as a fitting file.
+
+        Called with the precision set, before anything is written.
+
+        Raises:
+            ValueError: it lacks something; ``source`` begins the message.
+        """
+        del config, source
+
+    @abc.abstractmethod
+    def run(
+        self, config: Params, directory: RunDirectory, *, resume: bool, log: Log
+    ) -> Outcome:
+        """Do the work; write what was found, and figures."""
+
+    def finished(self, directory: RunDirectory) -> Path:
+        """The file that is there once a run has finished."""
+        return directory.model
+
+    def pooled(self, outcomes: Sequence[Outcome]) -> Outcome:
+        """What the runs of several seeds found together."""
+        return median_outcome(outcomes)
+
+    def evaluate(self, config: Params, directory: RunDirectory, log: Log) -> Outcome:
+        """Score the saved model again, on the data that ``config`` names."""
+        raise ValueError(f"a run of {config.task} has nothing to evaluate again.")
+
+    def forecast(
+        self,
+        config: Params,
+        directory: RunDirectory,
+        times: Sequence[float],
+        out: Path,
+        start: str,
+    ) -> Path:
+        """Write the saved model's clouds at ``times``."""
+        raise ValueError(f"a run of {config.task} makes no forecasts.")
+
+    def plot(self, config: Params, directory: RunDirectory) -> list[Path]:
+        """Draw the figures of a finished run again."""
+        raise ValueError(f"a run of {config.task} draws no figures.")
