@@ -29,6 +29,7 @@ class Curve:
         colour: any of matplotlib's.
         style: of line and marker, such as ``"-"``, ``"--"``, ``"o"`` or ``"o-"``.
         width: of the line, in points.
+        size: of the markers, in points.
         alpha: opacity.
         low, high: ends of a band around it, ``(n,)``: shaded for a line, bars for
             markers alone.
@@ -43,6 +44,7 @@ class Curve:
     colour: Any = MODEL
     style: str = "-"
     width: float = 1.5
+    size: float = 4.0
     alpha: float = 1.0
     low: Float[ArrayLike, " n"] | None = None
     high: Float[ArrayLike, " n"] | None = None
@@ -101,6 +103,7 @@ def plot_panels(
     height: float = 3.2,
     title: str = "",
     share_y: bool = False,
+    legend_below: int = 0,
 ) -> Figure:
     """Frames beside and below each other.
 
@@ -117,6 +120,8 @@ def plot_panels(
         height: of a frame, in inches.
         title: of the whole figure.
         share_y: whether all frames have the same vertical axis.
+        legend_below: columns of one legend below all frames, with the names of the
+            first; 0 for a legend in each.
 
     Raises:
         TypeError: something else than panels.
@@ -128,16 +133,26 @@ def plot_panels(
         instance("plot_panels", "panels", panel, Panel, "Panel")
         for scale in panel.scales:
             one_of("plot_panels", "scales", scale, ("linear", "log"))
+    count("plot_panels", "legend_below", legend_below, least=0)
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
-    drawn = figure(width * columns, height * rows + 0.3 * bool(title))
+    extra = 0.3 * (bool(title) + bool(legend_below))
+    drawn = figure(width * columns, height * rows + extra)
     frames = drawn.subplots(rows, columns, squeeze=False, sharey=share_y).ravel()
     for axes, panel in zip(frames, panels, strict=False):
-        _draw(axes, panel)
+        _draw(axes, panel, legend=not legend_below)
     for axes in frames[len(panels) :]:
         axes.set_visible(False)
     if title:
         drawn.suptitle(title)
+    if legend_below:
+        drawn.legend(
+            *frames[0].get_legend_handles_labels(),
+            loc="outside lower center",
+            ncols=legend_below,
+            frameon=False,
+            fontsize=8,
+        )
     return drawn
 
 
@@ -155,7 +170,7 @@ def shades(number: int, colours: str = "viridis") -> list[Any]:
     return list(found(np.linspace(0.05, 0.85, number)))
 
 
-def _draw(axes: Axes, panel: Panel) -> None:
+def _draw(axes: Axes, panel: Panel, *, legend: bool) -> None:
     for level in panel.levels:
         style = {"color": level.colour, "linestyle": level.style, "label": level.label}
         if level.y is not None:
@@ -177,7 +192,7 @@ def _draw(axes: Axes, panel: Panel) -> None:
             axis.set_ticks(ticks[0], ticks[1])
             axis.set_ticks([], minor=True)
     tidy(axes)
-    if panel.legend and axes.get_legend_handles_labels()[1]:
+    if legend and panel.legend and axes.get_legend_handles_labels()[1]:
         place = panel.legend if isinstance(panel.legend, str) else "best"
         axes.legend(frameon=False, fontsize=8, loc=place)
 
@@ -201,7 +216,7 @@ def _draw_curve(axes: Axes, curve: Curve) -> None:
         y,
         linestyle=line or "none",
         marker=marker or None,
-        markersize=4,
+        markersize=curve.size,
         linewidth=curve.width,
         **style,
     )
