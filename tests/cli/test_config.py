@@ -173,7 +173,9 @@ def test_a_missing_config_and_one_that_is_no_mapping(tmp_path):
     assert "gapminder.yaml" in result.stderr
     path = tmp_path / "list.yaml"
     path.write_text("- 1\n")
-    with pytest.raises((CommandError, ValueError), match="expected keys and values, found"):
+    with pytest.raises(
+        (CommandError, ValueError), match="expected keys and values, found"
+    ):
         read_yaml(path)
     path.write_text("a: [1\nb: 2\n")
     with pytest.raises((CommandError, ValueError), match=r"list\.yaml, line 2"):

@@ -153,5 +153,7 @@ def test_a_changed_file_is_named(tmp_path):
     directory = RunDirectory(tmp_path)
     directory.verify()
     write_columns(tmp_path / "seed-1" / "history.csv", {"step": [1]})
-    with pytest.raises((CommandError, ValueError), match=r"seed-1/history.csv is not as the run"):
+    with pytest.raises(
+        (CommandError, ValueError), match=r"seed-1/history.csv is not as the run"
+    ):
         directory.verify()

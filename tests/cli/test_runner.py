@@ -410,20 +410,26 @@ def test_tables_name_what_is_wrong(tmp_path):
         "a,b\n1,x\n": "expected a number under 'b', found 'x'",
     }.items():
         path.write_text(text)
-        with pytest.raises((CommandError, ValueError), match=re.escape(f"{path} is damaged: ")) as e:
+        with pytest.raises(
+            (CommandError, ValueError), match=re.escape(f"{path} is damaged: ")
+        ) as e:
             read_columns(path)
         assert words in str(e.value)
     path.write_text("a,b\n")
     assert read_columns(path) == {"a": [], "b": []}
     path.write_text("a,b\n1,2\n")
-    with pytest.raises((CommandError, ValueError), match="expected a column 'c', found none"):
+    with pytest.raises(
+        (CommandError, ValueError), match="expected a column 'c', found none"
+    ):
         read_columns(path).arrays()["c"]
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises((CommandError, ValueError), match="expected text"):
         read_columns(path)
     path = tmp_path / "n.json"
     path.write_text('{"a": "x"}')
-    with pytest.raises((CommandError, ValueError), match="expected a number 'a', found 'x'"):
+    with pytest.raises(
+        (CommandError, ValueError), match="expected a number 'a', found 'x'"
+    ):
         read_numbers(path)
     with pytest.raises((CommandError, ValueError), match="No such file"):
         read_numbers(tmp_path / "none.json")

@@ -47,7 +47,9 @@ def test_the_title_is_that_of_the_file(table, name):
 
 
 def test_a_limit_and_keys_can_be_set(table):
-    with pytest.raises((CommandError, ValueError), match=r"max_bytes = 100 bytes.*data\.max_bytes"):
+    with pytest.raises(
+        (CommandError, ValueError), match=r"max_bytes = 100 bytes.*data\.max_bytes"
+    ):
         _config(table, "gapminder", "data.max_bytes=100")
     data = load(_config(table, "gapminder", "data.keys.columns=[y]"), "")
     assert data.layout.columns == ("y",)
