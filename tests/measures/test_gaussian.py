@@ -24,6 +24,14 @@ def mixture():
     return GaussianMixture(MEANS, np.stack([COV, 0.3 * np.eye(2)]), WEIGHTS)
 
 
+@pytest.mark.parametrize("variances", [0.3, [0.3, 0.7]])
+def test_components_alike_in_all_directions(variances):
+    found = GaussianMixture(MEANS, variances)
+    covs = np.broadcast_to(variances, 2)[:, None, None] * np.eye(2)
+    np.testing.assert_allclose(found.covs, covs)
+    np.testing.assert_allclose(found.weights, [0.5, 0.5])
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [

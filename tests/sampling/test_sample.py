@@ -34,7 +34,7 @@ LAW = Gaussian([1.0, -0.5], [[1.0, 0.6], [0.6, 0.8]])
 N = 200
 START = 2 * jax.random.normal(jax.random.key(0), (N, 2))
 KEY = jax.random.key(1)
-exact = lambda log_density: ExactEmbedding(LAW)
+exact = ExactEmbedding(LAW)
 informed = lambda log_density: GradientInformedEmbedding(log_density, GaussHermite(3))
 
 # Draws that are independent at the end, but for weights and the last resampling.

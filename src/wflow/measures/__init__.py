@@ -15,6 +15,7 @@ from .resampling import resampled, systematic_ancestors
 from .special import linear_decay, mean_decay, quadratic_decay
 from .traced import Traced
 from .travelled import Travelled
+from .uniform import UniformBox
 
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Point",
     "Traced",
     "Travelled",
+    "UniformBox",
     "UnsupportedMeasureError",
     "logarithmic_mean",
     "linear_decay",

@@ -151,7 +151,11 @@ class Gaussian(AbstractMeasure, AbstractDensity):
 class GaussianMixture(AbstractDensity):
     r"""$\sum_c a_c N(m_c, S_c)$: an analytic density, used as a target.
 
-    Shapes: means ``(k, d)``, covs ``(k, d, d)``, weights ``(k,)`` (normalised on use).
+    Args:
+        means: ``(k, d)``.
+        covs: ``(k, d, d)``; variances ``(k,)``, or one for all, are those of
+            components alike in all directions.
+        weights: ``(k,)``, normalised on use; equal by default.
 
     Raises:
         ValueError: other shapes, means that are not finite, a covariance that is not
@@ -162,6 +166,21 @@ class GaussianMixture(AbstractDensity):
     means: Float[Array, "k d"] = eqx.field(converter=moving_field("means"))
     covs: Float[Array, "k d d"] = eqx.field(converter=moving_field("covs"))
     weights: Float[Array, " k"] = eqx.field(converter=moving_field("weights"))
+
+    def __init__(
+        self,
+        means: Float[ArrayLike, "k d"],
+        covs: Float[ArrayLike, "..."],
+        weights: Float[ArrayLike, " k"] | None = None,
+    ):
+        self.means = moving_field("means")(means)
+        self.covs = moving_field("covs")(covs)
+        k, d = (*jnp.shape(self.means), 0, 0)[:2]
+        if jnp.shape(self.covs) in ((), (k,)):
+            eye = jnp.eye(d, dtype=self.covs.dtype)
+            self.covs = jnp.broadcast_to(self.covs, (k,))[:, None, None] * eye
+        equal = jnp.full(k, 1 / max(k, 1), self.means.dtype)
+        self.weights = equal if weights is None else weights
 
     def __check_init__(self) -> None:
         if jnp.ndim(self.means) != 2 or 0 in jnp.shape(self.means):

@@ -23,6 +23,10 @@ _BEFORE = {
     "moments": "MomentTransport",
     "trained": "TrainedTransport",
     "energy": "EnergyDistance",
+    "msip": "MeanShift",
+    "aldi_gradient_free": "ALDI",
+    "mixture": "GaussianMixture",
+    "normal": "Gaussian",
 }
 
 
@@ -145,7 +149,8 @@ def _parameters(cls: type[Any]) -> dict[str, inspect.Parameter]:
     return {
         name: parameter
         for name, parameter in inspect.signature(cls).parameters.items()
-        if parameter.kind
+        if not name.startswith("_")
+        and parameter.kind
         in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     }
 

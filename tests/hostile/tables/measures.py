@@ -14,6 +14,7 @@ from wflow.measures import (
     Point,
     Traced,
     Travelled,
+    UniformBox,
     linear_decay,
     logarithmic_mean,
     mean_decay,
@@ -100,6 +101,17 @@ TABLE = {
     "GaussianMixture.integrate": entry(MIXTURE.integrate, function=function(jnp.sum)),
     "GaussianMixture.sample": entry(
         lambda n: MIXTURE.sample(KEY, n), n=count(3, **COUNTS)
+    ),
+    "UniformBox": entry(
+        UniformBox,
+        low=array([0.0, 1.0]),
+        high=array([3.0, 4.0], fine=(), words=["low < high"]),
+    ),
+    "UniformBox.log_density": entry(
+        UniformBox([0.0, 1.0], [3.0, 4.0]).log_density, x=array([0.3, 1.2])
+    ),
+    "UniformBox.sample": entry(
+        lambda n: UniformBox([0.0], [1.0]).sample(KEY, n), n=count(3, **COUNTS)
     ),
     "Grid": entry(
         Grid,

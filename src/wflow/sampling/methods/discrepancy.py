@@ -32,8 +32,8 @@ from wflow.sampling.reduced import check_bandwidth
 from .base import AbstractFlowMethod, LogDensity, Run, check_strengths
 
 
-# Makes the embedding of a log-density; one that ignores it knows the target otherwise.
-Embed = Callable[[LogDensity], AbstractEmbedding]
+# The target's embedding, or what makes one of a log-density.
+Embed = AbstractEmbedding | Callable[[LogDensity], AbstractEmbedding]
 
 
 class _Embedded(AbstractFlowMethod):
@@ -57,6 +57,8 @@ class _Embedded(AbstractFlowMethod):
         Raises:
             TypeError: what should make one does not.
         """
+        if isinstance(self.embedding, AbstractEmbedding):
+            return self.embedding
         found = self.embedding(log_density)
         instance(self, "embedding", found, AbstractEmbedding, "to make an embedding")
         return found
@@ -74,7 +76,8 @@ class MeanShift(_Embedded):
         steps: their number.
         bandwidth: of the Gaussian kernel, a number, ``(d,)`` or ``(d, d)``.
         embedding: makes the embedding of a log-density, such as ``FredholmEmbedding``
-            (a gradient each particle and step) or ``GradientFreeEmbedding``.
+            (a gradient each particle and step) or ``GradientFreeEmbedding``; or is it,
+            such as ``ExactEmbedding(mixture)``.
         ridge: added to the diagonal of the kernel matrix.
         max_shift: as in ``MSIP``.
 
@@ -89,7 +92,7 @@ class MeanShift(_Embedded):
     bandwidth: Float[Array, "..."] = eqx.field(
         converter=real_field("bandwidth"), default=1.0
     )
-    embedding: Embed = eqx.field(static=True, default=FredholmEmbedding)
+    embedding: Embed = FredholmEmbedding
     ridge: float = eqx.field(static=True, default=1e-8)
     max_shift: float | None = eqx.field(static=True, default=None)
 
@@ -141,7 +144,7 @@ class MMDFlow(_Embedded):
     bandwidth: Float[Array, "..."] = eqx.field(
         converter=real_field("bandwidth"), default=1.0
     )
-    embedding: Embed = eqx.field(static=True, default=FredholmEmbedding)
+    embedding: Embed = FredholmEmbedding
     ridge: float = eqx.field(static=True, default=1e-8)
     noise: Float[Array, ""] = eqx.field(converter=real_field("noise"), default=0.0)
 
@@ -174,7 +177,7 @@ class WFRMMD(_Embedded):
     bandwidth: Float[Array, "..."] = eqx.field(
         converter=real_field("bandwidth"), default=1.0
     )
-    embedding: Embed = eqx.field(static=True, default=FredholmEmbedding)
+    embedding: Embed = FredholmEmbedding
     ridge: float = eqx.field(static=True, default=1e-8)
     alpha: Float[Array, ""] = eqx.field(converter=real_field("alpha"), default=1.0)
     beta: Float[Array, ""] = eqx.field(converter=real_field("beta"), default=1.0)

@@ -29,7 +29,7 @@ from wflow.flows import (
     TransitionMixtureFlow,
 )
 from wflow.geometries import Wasserstein
-from wflow.measures import Particles, resampled
+from wflow.measures import AbstractDensity, Particles, resampled
 from wflow.sampling.density import check_density
 
 from .base import (
@@ -50,6 +50,12 @@ Reaction = Literal["resampled", "weights", "jumps", "none"]
 
 # Particles of which this share has a jump's exponent above the limit: too long a step.
 _LONG_JUMP, _LONG_SHARE = 5.0, 0.5
+
+
+def _logarithm(
+    smoothed: LogDensity | AbstractDensity | None,
+) -> LogDensity | None:
+    return smoothed.log_density if isinstance(smoothed, AbstractDensity) else smoothed
 
 
 class SHK(AbstractFlowMethod):
@@ -76,8 +82,8 @@ class SHK(AbstractFlowMethod):
             "jumps" (births and deaths), or "none".
         density: of the particles, for the reaction and the probability flow.
         smoothed: the logarithm of the target as the density estimate would see it,
-            $K_h * \pi$: removes the bias of a kernel estimate where it is known (that
-            of a Gaussian mixture is one).
+            $K_h * \pi$, or that density: removes the bias of a kernel estimate where
+            it is known (``GaussianMixture.convolved``).
         settle: share of the steps without reaction at the end.
         resample_below: share of the number of particles.
 
@@ -101,7 +107,7 @@ class SHK(AbstractFlowMethod):
     density: AbstractParticleDensity = eqx.field(
         default_factory=lambda: KDE(form="plug_in")
     )
-    smoothed: LogDensity | None = None
+    smoothed: LogDensity | None = eqx.field(converter=_logarithm, default=None)
     settle: float = eqx.field(static=True, default=0.5)
     resample_below: float = eqx.field(static=True, default=0.5)
 
