@@ -18,6 +18,9 @@ from tests.hostile.engine import (
 )
 from wflow.plotting import (
     BandCurve,
+    Curve,
+    Level,
+    Panel,
     coordinates,
     plot_bands,
     plot_forecasts,
@@ -28,9 +31,11 @@ from wflow.plotting import (
     plot_landscape,
     plot_loss,
     plot_masses,
+    plot_panels,
     plot_scores,
     plot_snapshots,
     running_median,
+    shades,
 )
 
 
@@ -91,6 +96,54 @@ def _bands(**parts: Any) -> Any:
     return plot_bands({"a": {"mean": BandCurve(**parts)}}, levels=(0.5,))
 
 
+def _spoilt_label() -> Argument:
+    return given("a", other=1.5, listed=["a"])
+
+
+def _colour() -> Argument:
+    return given("C0", other="spoilt", number=1.5, none=None)
+
+
+def _style(value: str = "-", **more: Any) -> Argument:
+    return given(
+        value, other="spoilt", two="oo", empty="", number=1.5, none=None, **more
+    )
+
+
+def _parts(value: Any) -> Argument:
+    return given([value], one=value, other=[1.5], text="spoilt", none=None)
+
+
+def _limits() -> Argument:
+    return given(
+        (0.5, 1.0),
+        turned=(1.0, 0.5),
+        equal=(1.0, 1.0),
+        zero=(0.0, 1.0),
+        nan=(math.nan, 1.0),
+        inf=(0.5, math.inf),
+        short=(0.5,),
+        texts=("a", "b"),
+        text="ab",
+        other=1.5,
+    )
+
+
+def _ticks() -> Argument:
+    return given(
+        ([0.5, 1.0], ["a", "b"]),
+        short=([0.5, 1.0], ["a"]),
+        values=[0.5, 1.0],
+        numbers=([0.5, 1.0], [1.5, 2.5]),
+        texts=(["a", "b"], ["a", "b"]),
+        nan=([math.nan, 1.0], ["a", "b"]),
+        empty=([], []),
+        other=1.5,
+    )
+
+
+LINE = Curve(STEPS, STEPS)
+
 CURVE = BandCurve(STEPS, STEPS, STEPS, STEPS, STEPS, [(STEPS, STEPS)])
 SHORT = CURVE._replace(past=STEPS[:-1])
 
@@ -112,9 +165,62 @@ TABLE = {
             none=None,
         ),
     ),
-    "Curve": "data of a figure",
-    "Level": "data of a figure",
-    "Panel": "data of a figure",
+    "Curve": entry(
+        Curve,
+        x=array(STEPS, fine=("nan", "inf")),
+        # A curve for each column.
+        y=array(STEPS, fine=("nan", "inf", "shape"), words=(r"\bx\b",)),
+        label=_spoilt_label(),
+        colour=_colour(),
+        style=_style("o-"),
+        width=positive(1.5),
+        size=positive(4.0),
+        alpha=positive(0.5, fine=("zero",)),
+        steps=given(False, true=True, other=1.5, none=None, text="spoilt"),
+    ),
+    "Curve.band": entry(
+        Curve,
+        x=STEPS,
+        y=array(STEPS, fine=("nan", "inf"), words=(r"\bx\b",)),
+        low=array(STEPS, fine=("nan", "inf")),
+        high=array(STEPS, fine=("nan", "inf")),
+    ),
+    "Curve.steps": entry(
+        Curve,
+        x=array(np.arange(5.0)),
+        y=array(STEPS, fine=("nan", "inf"), words=(r"\bx\b",)),
+        style=_style(marker="o"),
+        steps=True,
+    ),
+    "Level": entry(
+        Level,
+        y=number(1.0, fine=("nan", "inf")),
+        x=given(None, both=1.0, text="spoilt"),
+        label=_spoilt_label(),
+        colour=_colour(),
+        style=_style(marker="o-"),
+    ),
+    "Level.x": entry(Level, x=number(1.0, fine=("nan", "inf"))),
+    "Panel": entry(
+        Panel,
+        curves=_parts(LINE),
+        x=_text(),
+        y=_text(),
+        title=_text(),
+        levels=_parts(Level(1.0)),
+        scales=given(
+            ("log", "log"),
+            other=("log", "spoilt"),
+            short=("log",),
+            text="log",
+            none=None,
+        ),
+        xlim=_limits(),
+        ylim=_limits(),
+        xticks=_ticks(),
+        yticks=_ticks(),
+        legend=given("best", other="spoilt", number=1.5, none=None),
+    ),
     "coordinates": entry(coordinates, labels=LABELS, dim=count(2, words=("names",))),
     "plot_bands": entry(
         plot_bands,
@@ -213,8 +319,28 @@ TABLE = {
         ),
         time_label=_text(),
     ),
-    "plot_panels": "data of a figure",
-    "shades": "data of a figure",
+    "plot_panels": entry(
+        plot_panels,
+        panels=given(
+            [Panel([LINE])],
+            empty=[],
+            curves=[LINE],
+            one=Panel([LINE]),
+            text="spoilt",
+            none=None,
+        ),
+        columns=count(2),
+        width=positive(3.0),
+        height=positive(3.0),
+        title=_text(),
+        share_y=_flag(),
+        legend_below=count(1, fine=("zero",)),
+    ),
+    "shades": entry(
+        shades,
+        number=count(3, fine=("zero",)),
+        colours=given("tab10", other="spoilt", number=1.5, none=None),
+    ),
     "plot_scores": entry(
         plot_scores,
         groups=dataclasses.replace(
