@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 from wflow.cli.app import app
 from wflow.cli.errors import CommandError
 from wflow.cli.population.schema import ForecastConfig
-from wflow.cli.tasks import load_task, task_names
+from wflow.cli.tasks import load_task
+from wflow.studies import names
 from wflow.studies._configs import override, read_yaml
 from wflow.studies._params import validate
 from wflow.studies._yamls import parse_yaml
@@ -87,7 +88,7 @@ def test_wrong_keys_end_with_code_2_and_a_sentence(setting, words):
 
 def test_every_wrong_key_is_named_at_once():
     raw = override(read_yaml(GAPMINDER), ["fit.a=1", "energy.b=2", "c=3"])
-    with pytest.raises((CommandError, ValueError)) as caught:
+    with pytest.raises(ValueError, match=r"\S") as caught:
         validate(ForecastConfig, raw, "x.yaml")
     lines = str(caught.value).splitlines()
     assert [re.match(r"x\.yaml: (\S+) is not", line)[1] for line in lines] == [
@@ -144,7 +145,7 @@ BOMB = "".join(
     ],
 )
 def test_yaml_that_is_refused(text, words):
-    with pytest.raises((CommandError, ValueError), match=re.escape(words)) as caught:
+    with pytest.raises(ValueError, match=re.escape(words)) as caught:
         parse_yaml(text, "x.yaml")
     assert str(caught.value).startswith("x.yaml")
     assert len(str(caught.value)) < 300
@@ -178,7 +179,7 @@ def test_a_missing_config_and_one_that_is_no_mapping(tmp_path):
     ):
         read_yaml(path)
     path.write_text("a: [1\nb: 2\n")
-    with pytest.raises((CommandError, ValueError), match=r"list\.yaml, line 2"):
+    with pytest.raises(ValueError, match=r"list\.yaml, line 2"):
         read_yaml(path)
 
 
@@ -190,14 +191,21 @@ def test_a_config_without_its_file_says_which_one(name):
         assert word in result.stderr
 
 
-def test_help_and_list(monkeypatch):
-    monkeypatch.chdir(ROOT)
+def test_help_and_list(monkeypatch, tmp_path):
+    # Wherever one is, and however wide the terminal.
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
     shown = CliRunner().invoke(app, ["--help"]).output
-    for command in ("run", "forecast", "evaluate", "plot", "list", "--version"):
+    for command in ("run", "forecast", "evaluate", "plot", "list", "show", "--version"):
         assert command in shown
     result = CliRunner().invoke(app, ["list"])
     assert result.exit_code == 0
-    for name in (*task_names(), *(f"configs/{path.name}" for path in CONFIGS)):
-        assert name in result.output
+    for name in (*names(), *(path.stem for path in CONFIGS)):
+        assert f" {name} " in result.output
+    shown = CliRunner().invoke(app, ["show", "gapminder"])
+    assert shown.output == GAPMINDER.read_text()
+    missing = CliRunner().invoke(app, ["run", "gapmindr"])
+    assert missing.exit_code == 2
+    assert "did you mean gapminder?" in missing.stderr
     version = CliRunner().invoke(app, ["--version"])
     assert re.fullmatch(r"wflow \d+\.\d+\.\d+\S*\n", version.output)

@@ -1,4 +1,4 @@
-"""Floor 7: the command ``wflow``."""
+"""Floor 9: the command ``wflow``."""
 
 
 def main() -> None:

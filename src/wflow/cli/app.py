@@ -1,20 +1,35 @@
-"""The commands. Whatever is heavy is imported where it is used."""
+"""The commands."""
 
 import contextlib
 import math
 import os
 import shutil
 import tempfile
+import traceback
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
 
+from wflow import __version__, studies
+from wflow.io.base import FORMATS
+from wflow.studies._configs import (
+    config_folder,
+    config_names,
+    find_config,
+    read_yaml,
+)
 from wflow.studies._files import explained
 
 from .errors import CommandError, failures
+from .lock import locked
+from .report import show
+from .runner import lines, open_run, run_config
 from .stopping import terminable
 
 
@@ -22,7 +37,6 @@ app = typer.Typer(
     name="wflow",
     help="Populations that move: learn how from snapshots, forecast, compare.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -36,14 +50,34 @@ Data = Annotated[
         help="Your snapshots: .npz, .csv or .h5ad, in place of the config's data.",
     ),
 ]
+Config = Annotated[
+    Path,
+    typer.Argument(
+        help="A .yaml file, or the name of a config that wflow list shows.",
+        metavar="CONFIG",
+        autocompletion=lambda incomplete: [
+            name for name in config_names() if name.startswith(incomplete)
+        ],
+    ),
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print warnings and errors alone.")
+]
+Verbose = Annotated[
+    bool,
+    typer.Option("--verbose", "-v", help="Print where an error or a warning is from."),
+]
 
 
 @contextlib.contextmanager
-def _sentences() -> Iterator[None]:
+def _sentences(verbose: bool = False) -> Iterator[None]:
     """Errors and warnings as sentences on stderr, with the exit codes 1 and 2."""
 
-    def warn(message: Warning | str, *_: object) -> None:
-        typer.secho(f"Warning: {message}", err=True, fg="yellow")
+    def warn(
+        message: Warning | str, category: object, file: str, line: int, *_: object
+    ) -> None:
+        place = f" ({file}, line {line})" if verbose else ""
+        typer.secho(f"Warning: {message}{place}", err=True, fg="yellow")
 
     with warnings.catch_warnings():
         warnings.showwarning = warn
@@ -51,14 +85,14 @@ def _sentences() -> Iterator[None]:
             with terminable(), failures():
                 yield
         except CommandError as error:
+            if verbose:
+                traceback.print_exception(error)
             typer.secho(str(error), err=True, fg="red")
             raise typer.Exit(error.code) from error
 
 
 def _version(asked: bool) -> None:
     if asked:
-        from wflow import __version__
-
         print(f"wflow {__version__}")
         raise typer.Exit
 
@@ -77,9 +111,7 @@ def _main(
 
 @app.command()
 def run(
-    config: Annotated[
-        Path, typer.Argument(help="A file of configs/.", metavar="CONFIG")
-    ],
+    config: Config,
     data: Data = None,
     assignments: Annotated[
         list[str] | None,
@@ -111,15 +143,13 @@ def run(
             "--overwrite", help="Replace the run in DIR once this one has finished."
         ),
     ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Run a config: fit, score against the baselines, draw."""
-    with _sentences():
-        from rich.console import Console
-
-        from .runner import run_config
-
-        words = assignments or []
-        run_config(config, words, data, out, resume, Console(), overwrite)
+    with _sentences(verbose):
+        path, words = find_config(config), assignments or []
+        run_config(path, words, data, out, resume, Console(quiet=quiet), overwrite)
 
 
 @app.command()
@@ -153,11 +183,10 @@ def forecast(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace FILE if it is there.")
     ] = False,
+    verbose: Verbose = False,
 ) -> None:
     """Write the model's clouds at given times to a file."""
-    with _sentences():
-        from .runner import open_run
-
+    with _sentences(verbose):
         asked = _parse_times(times)
         with _whole(out, overwrite) as partial:
             task, config, directory = open_run(run, data)
@@ -169,8 +198,6 @@ def forecast(
 @contextlib.contextmanager
 def _whole(out: Path, overwrite: bool) -> Iterator[Path]:
     """A place for ``out`` and what is written beside it, which go there when whole."""
-    from wflow.io.base import FORMATS
-
     if out.suffix and out.suffix.removeprefix(".").lower() not in FORMATS:
         raise CommandError(
             f"--out: expected a name that ends in .npz, .csv or .h5ad, found {out}."
@@ -217,26 +244,18 @@ def _parse_times(texts: list[str]) -> list[float]:
 
 
 @app.command()
-def evaluate(run: Run, data: Data = None) -> None:
+def evaluate(run: Run, data: Data = None, verbose: Verbose = False) -> None:
     """Score a run's model again, on its own data or on yours."""
-    with _sentences():
-        from rich.console import Console
-
-        from .report import show
-        from .runner import open_run, quiet
-
+    with _sentences(verbose):
         console = Console()
         task, config, directory = open_run(run, data)
-        show(task.evaluate(config, directory, quiet(console)), console)
+        show(task.evaluate(config, directory, lines(console)), console)
 
 
 @app.command()
-def plot(run: Run) -> None:
+def plot(run: Run, verbose: Verbose = False) -> None:
     """Draw a run's figures again."""
-    with _sentences():
-        from .lock import locked
-        from .runner import open_run
-
+    with _sentences(verbose):
         task, config, directory = open_run(run)
         with locked(directory.path):
             for path in task.plot(config, directory):
@@ -245,28 +264,30 @@ def plot(run: Run) -> None:
 
 @app.command("list")
 def list_() -> None:
-    """List the tasks there are and the configs in ./configs."""
+    """List the studies there are and the configs that come with wflow."""
     with _sentences():
-        from rich import box
-        from rich.console import Console
-        from rich.table import Table
-
-        from wflow.studies._configs import read_yaml
-
-        from .tasks import load_task, task_names
-
         console = Console()
-        tasks = Table("task", "what it does", box=box.SIMPLE)
-        tasks.columns[0].no_wrap = True
-        for name in task_names():
-            tasks.add_row(name, load_task(name, "wflow list").summary)
-        console.print(tasks)
-        files = sorted(Path("configs").glob("*.yaml"))
-        if not files:
-            console.print("There is no folder configs/ with .yaml files here.")
-            return
-        configs = Table("config", "what it is", box=box.SIMPLE)
-        configs.columns[0].no_wrap = True
-        for file in files:
-            configs.add_row(str(file), str(read_yaml(file).get("title", "")))
-        console.print(configs)
+        console.print(_table("study", "what it does", studies.summaries()))
+        files = {name: config_folder() / f"{name}.yaml" for name in config_names()}
+        beside = Path("configs")
+        if beside.resolve() != config_folder().resolve():
+            files |= {str(path): path for path in sorted(beside.glob("*.yaml"))}
+        titles = {
+            name: read_yaml(file).get("title", "") for name, file in files.items()
+        }
+        console.print(_table("config", "what it is", titles))
+
+
+def _table(name: str, meaning: str, rows: dict[str, str]) -> Table:
+    table = Table(name, meaning, box=box.SIMPLE)
+    table.columns[0].no_wrap = True
+    for row in rows.items():
+        table.add_row(*map(str, row))
+    return table
+
+
+@app.command("show")
+def show_(config: Config) -> None:
+    """Print a config, to copy and change."""
+    with _sentences():
+        print(find_config(config).read_text(encoding="utf-8"), end="")

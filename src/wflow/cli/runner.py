@@ -4,9 +4,10 @@ import contextlib
 import functools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
+from rich.console import Console
 
 from wflow.studies._configs import override, read_yaml
 from wflow.studies._files import explained
@@ -21,10 +22,6 @@ from .lock import locked
 from .report import Outcome, show
 from .tasks import load_task
 from .threads import set_threads
-
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 def prepare(
@@ -54,7 +51,7 @@ def run_config(
     data: Path | None,
     out: Path | None,
     resume: bool,
-    console: "Console",
+    console: Console,
     overwrite: bool = False,
 ) -> None:
     """The command ``run``."""
@@ -105,7 +102,7 @@ def _filled(
     out: Path | None,
     resume: bool,
     overwrite: bool,
-    console: "Console",
+    console: Console,
 ) -> Iterator[tuple[Path, bool]]:
     """The folder of a run, held while it is filled; whether it goes on with one there.
 
@@ -172,8 +169,8 @@ def _kept(path: Path, folder: Path) -> str:
     return f"{sentence}."
 
 
-def quiet(console: "Console") -> Log:
-    """Lines for the console as they are, without colours."""
+def lines(console: Console) -> Log:
+    """Takes lines for the console, as they are."""
     return functools.partial(
         console.print, highlight=False, soft_wrap=True, markup=False
     )
@@ -184,11 +181,11 @@ def _one(
     config: StudyParams,
     directory: RunDirectory,
     resume: bool,
-    console: "Console",
+    console: Console,
     began: float = 0.0,
 ) -> Outcome:
     """One seed; a failure keeps what was computed."""
-    outcome = task.run(config, directory, resume=resume, log=quiet(console))
+    outcome = task.run(config, directory, resume=resume, log=lines(console))
     metrics = {**outcome.metrics, "total_seconds": seconds_since_start() - began}
     directory.write_metrics(metrics)
     return Outcome(metrics, outcome.tables, outcome.remarks)
@@ -199,7 +196,7 @@ def _several(
     config: StudyParams,
     directory: RunDirectory,
     resume: bool,
-    console: "Console",
+    console: Console,
 ) -> Outcome:
     outcomes = []
     for seed in config.seeds or []:
@@ -216,7 +213,7 @@ def _several(
     return task.pooled(outcomes)
 
 
-def _can_resume(folder: Path, config: StudyParams, console: "Console") -> bool:
+def _can_resume(folder: Path, config: StudyParams, console: Console) -> bool:
     """Whether there is a run to go on with; refuses one of another config."""
     if not replacing.holds_run(folder):
         console.print(f"{folder} holds no run yet: starting a new one.")

@@ -2,6 +2,8 @@
 
 import os
 
+from threadpoolctl import threadpool_limits
+
 
 # More than the factorisations that a program here has under way at once.
 _LEAST = 16
@@ -22,6 +24,4 @@ def set_threads(*, small_matrices: bool) -> None:
     if (os.cpu_count() or 1) < _LEAST:
         os.environ.setdefault("NPROC", str(_LEAST))
     if small_matrices:
-        from threadpoolctl import threadpool_limits
-
         threadpool_limits(1, user_api="blas")

@@ -3,16 +3,20 @@
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Any, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray
-from matplotlib.figure import Figure
 
 from ._folder import RunDirectory
 from ._outcome import Outcome
 from ._task import AbstractTask, Log, Params
+
+
+if TYPE_CHECKING:
+    # Heavy, and the commands have to start quickly.
+    from matplotlib.figure import Figure
 
 
 Arrays = Mapping[str, np.ndarray]
@@ -47,7 +51,7 @@ class Study(AbstractTask[Params], Generic[Params]):
     config: type[Params]
     science: Callable[[Params, PRNGKeyArray, Log], Mapping[str, Any]]
     report: Callable[[Params, Arrays], Outcome]
-    figures: Callable[[Params, Arrays], Mapping[str, Figure]]
+    figures: Callable[[Params, Arrays], "Mapping[str, Figure]"]
     _: KW_ONLY
     small_matrices: bool = False  # pyright: ignore[reportIncompatibleVariableOverride]
     data: str | None = None

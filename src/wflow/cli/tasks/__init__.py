@@ -5,6 +5,7 @@ import pkgutil
 from typing import Any
 
 from wflow import studies
+from wflow.studies._params import closest
 from wflow.studies._task import AbstractTask
 
 
@@ -17,7 +18,12 @@ def load_task(name: Any, source: str) -> AbstractTask:
     """The task of that name; ``source`` begins the message where there is none."""
     if name in task_names():
         return importlib.import_module(f"{__name__}.{name}").TASK
-    try:
+    if name in studies.names():
         return studies.load(name)
-    except ValueError as error:
-        raise ValueError(f"{source}: {error}") from None
+    valid = sorted([*task_names(), *studies.names()])
+    nearest = closest(str(name), valid)
+    hint = f" Did you mean {nearest}?" if nearest else ""
+    found = "nothing" if name is None else repr(name)
+    raise ValueError(
+        f"{source}: task: expected one of {', '.join(valid)}, found {found}.{hint}"
+    )
