@@ -3,7 +3,7 @@
 import inspect
 import sys
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -110,6 +110,7 @@ def _class_of(spec: Any, rooms: Rooms, of: Any, place: str) -> type[Any]:
         for name in room.__all__
         if isinstance(found := getattr(room, name), type)
         and issubclass(found, of)
+        and not issubclass(found, BaseException)
         and not name.startswith("Abstract")
     }
     start = f"{place}: " if place else ""
@@ -180,15 +181,18 @@ def _hints(cls: type[Any]) -> dict[str, Any]:
 
 def _below(hint: Any, rooms: Rooms) -> tuple[list[ModuleType], Any]:
     """Where an argument's class is looked up and what it is one of."""
-    classes, rest = [], [hint]
+    homes, fitting, rest = [], [], [hint]
     while rest:
         part = typing.get_origin(rest[-1]) or rest[-1]
         rest += typing.get_args(rest.pop())
-        if isinstance(part, type) and part.__module__.startswith("wflow."):
-            classes.append(part)
-    homes = [".".join(c.__module__.split(".")[:2]) for c in classes]
+        own = isinstance(part, type) and part.__module__.startswith("wflow.")
+        if own:
+            homes.append(sys.modules[".".join(part.__module__.split(".")[:2])])
+        # Functions are parts, too: of classes whose objects can be called.
+        if own or part is Callable:
+            fitting.append(part)
     above = [rooms] if isinstance(rooms, ModuleType) else list(rooms)
-    return [*(sys.modules[home] for home in homes), *above], tuple(classes) or object
+    return [*homes, *above], tuple(fitting) or object
 
 
 def _is_spec(value: Any) -> bool:
@@ -198,10 +202,14 @@ def _is_spec(value: Any) -> bool:
 def _built(value: Any, hint: Any, rooms: Rooms, place: str, given: Any) -> Any:
     if _is_spec(value):
         return build(value, *_below(hint, rooms), place, **given)
-    if isinstance(value, list) and any(map(_is_spec, value)):
-        found = _below(hint, rooms)
-        return [build(v, *found, f"{place}.{k}", **given) for k, v in enumerate(value)]
-    return value
+    if not isinstance(value, list):
+        return value
+    items = [
+        _built(item, hint, rooms, f"{place}.{k}", given) if _is_spec(item) else item
+        for k, item in enumerate(value)
+    ]
+    # YAML has no tuples; what is compared and hashed has to be one.
+    return tuple(items) if typing.get_origin(hint) is tuple else items
 
 
 def _named(spec: Any, rooms: Rooms, of: Any, place: str, needs: Sequence[str]) -> None:
