@@ -23,7 +23,7 @@ from wflow.cli.lock import locked
 from wflow.cli.population.times import time_text
 from wflow.cli.stopping import terminable
 from wflow.studies._folder import RunDirectory
-from wflow.studies._outcome import Outcome, ScoreTable, median_outcome
+from wflow.studies._outcome import Outcome, ScoreTable
 from wflow.studies._params import StudyParams
 from wflow.studies._tables import read_columns, read_numbers
 from wflow.studies._task import AbstractTask
@@ -192,42 +192,6 @@ def test_history_comes_back_as_it_was_written(tmp_path):
     found = directory.read_history()
     np.testing.assert_array_equal(np.asarray(found["loss"], np.float32), loss)
     np.testing.assert_array_equal(found["step"], np.arange(5))
-
-
-def test_verdicts():
-    rows = {"model": [0.2], "nothing moves": [0.3], "mean shift": [0.1], "none": [None]}
-    table = ScoreTable("W1", ("1",), rows)
-    assert table.verdict("model") == (
-        "The model (0.2000) beats nothing moves (0.3000), loses to mean shift (0.1000)."
-    )
-    assert table.mean("none") is None
-    worse = ScoreTable("W1", ("1",), {"model": [1], "a": [0.5], "b": [1]})
-    assert "loses to every baseline: a (0.5000) and b (1.0000)" in worse.verdict(
-        "model"
-    )
-    assert ScoreTable("W1", ("1",), {"model": [1]}).verdict("model") == ""
-
-
-def test_medians_over_seeds():
-    outcomes = [
-        Outcome({"w1": w, "odd": 1}, [ScoreTable("W1", ("a",), {"model": [w]})])
-        for w in (3.0, 1.0, 2.0)
-    ]
-    outcomes[0] = Outcome({"w1": 3.0}, outcomes[0].tables)
-    median = median_outcome(outcomes)
-    assert median.metrics == {"w1": 2.0, "w1_median": 2.0, "w1_min": 1.0, "w1_max": 3.0}
-    (table,) = median.tables
-    assert table.rows["model"] == [2.0]
-    assert table.mean("model") == 2.0
-
-
-def test_the_mean_over_cases_is_the_median_of_the_seeds_means():
-    rows = ([0.0, 3.0], [2.0, 2.0], [4.0, 0.0])
-    tables = [ScoreTable("W1", ("a", "b"), {"model": r, "base": [9, 9]}) for r in rows]
-    (table,) = median_outcome([Outcome({}, [table]) for table in tables]).tables
-    assert table.rows["model"] == [2.0, 2.0]
-    assert table.mean("model") == 2.0
-    assert "mean 2.0000, 1.5000 to 2.0000 over seeds" in table.verdict("model")
 
 
 def test_time_is_counted_from_the_start_of_the_process():

@@ -17,7 +17,6 @@ from wflow.io import Layout
 from wflow.io.h5ad import load_cells
 from wflow.studies._configs import override, read_yaml
 from wflow.studies._folder import RunDirectory
-from wflow.studies._outcome import Outcome, ScoreTable, median_outcome
 
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -111,27 +110,6 @@ def test_times_keep_the_digits_that_tell_them_apart():
         assert len({time_text(time, times) for time in times}) == 2
     assert time_text(0.1 + 0.2) == "0.3"
     assert time_text(1997.0) == "1997"
-
-
-def _table(model, other, floor):
-    rows = {"model": model, "nothing moves": other}
-    return ScoreTable("W1", ("a", "b"), rows, floor=floor)
-
-
-def test_no_winner_within_the_noise():
-    within = _table([0.1, 0.2], [0.2, 0.3], [0.3, 0.4]).verdict("model")
-    assert "is not told apart from nothing moves (0.2500)" in within
-    assert "0.3500 apart" in within
-    assert "beats" not in within
-    assert "beats nothing moves" in _table([0.1, 0.2], [1.0, 1.0], [0.3, 0.4]).verdict(
-        "model"
-    )
-    assert "loses to" in _table([1.0, 1.0], [0.1, 0.2], [0.3, 0.4]).verdict("model")
-    # Not known everywhere, not at all.
-    for floor in (None, [0.3, None]):
-        assert "beats" in _table([0.1, 0.2], [0.2, 0.3], floor).verdict("model")
-    outcome = Outcome({}, [_table([0.1, 0.2], [0.2, 0.3], [0.3, 0.4])])
-    assert "not told apart" in median_outcome([outcome] * 3).tables[0].verdict("model")
 
 
 def test_the_noise_is_the_distance_of_two_halves(table):

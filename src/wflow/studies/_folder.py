@@ -259,11 +259,15 @@ class RunDirectory:
             ValueError: the file is missing or damaged.
         """
         try:
-            with np.load(self.results, allow_pickle=False) as file:
+            content = io.BytesIO(self.results.read_bytes())
+            with np.load(content, allow_pickle=False) as file:
                 return Found(self.results, "array", dict(file))
         except OSError as error:
             raise ValueError(f"{explained(error)}.") from error
-        except (ValueError, EOFError, zipfile.BadZipFile, zlib.error):
+        except (
+            *(ValueError, TypeError, EOFError, RuntimeError),
+            *(zipfile.BadZipFile, zlib.error),
+        ):
             raise damaged(self.results, "expected arrays, found other bytes") from None
 
     def _write_arrays(self, path: Path, arrays: Mapping[str, np.ndarray]) -> None:

@@ -40,10 +40,15 @@ class ScoreTable:
     def mean(self, method: str) -> float | None:
         """Mean score of a method (of seeds: median mean); None if it lacks a case."""
         if self.seeds:
-            means = [mean for seed in self.seeds if (mean := seed.mean(method))]
+            means = self._means(method)
             return float(np.median(means)) if means else None
         scores = [score for score in self.rows[method] if score is not None]
         return float(np.mean(scores)) if len(scores) == len(self.columns) else None
+
+    def _means(self, method: str) -> list[float]:
+        """Mean scores of the seeds that have one."""
+        means = [seed.mean(method) for seed in self.seeds]
+        return [mean for mean in means if mean is not None]
 
     def verdict(self, model: str) -> str:
         """A sentence on which baselines ``model`` beats and which it does not."""
@@ -69,7 +74,7 @@ class ScoreTable:
         lost = [shown[name] for name, score in rest.items() if own >= score]
         spread = ""
         if self.seeds:
-            means = [mean for seed in self.seeds if (mean := seed.mean(model))]
+            means = self._means(model)
             spread = f", {min(means):.4f} to {max(means):.4f} over seeds"
         opening = f"The {model} ({'mean ' * (len(self.columns) > 1)}{own:.4f}{spread})"
         every = "every baseline: " if len(others) > 1 else ""

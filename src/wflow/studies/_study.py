@@ -57,9 +57,20 @@ class Study(AbstractTask[Params], Generic[Params]):
     data: str | None = None
 
     def arrays(self, p: Params, log: Log = lambda line: None) -> dict[str, np.ndarray]:
-        """What the science finds, of the seed of ``p``."""
+        """What the science finds, of the seed of ``p``.
+
+        Raises:
+            TypeError: something of it is no array that a file can hold.
+        """
         found = self.science(p, jax.random.key(p.seed), log)
-        return {name: np.asarray(value) for name, value in found.items()}
+        arrays = {name: np.asarray(value) for name, value in found.items()}
+        for name, value in arrays.items():
+            if value.dtype.kind not in "biufcU":
+                raise TypeError(
+                    f"{p.task}: expected numbers or texts under {name!r}, found "
+                    f"{value.dtype}."
+                )
+        return arrays
 
     def with_data(self, config: dict[str, Any], path: Path) -> dict[str, Any]:
         if self.data is None:
