@@ -101,7 +101,9 @@ def _sentences(model: type[BaseModel], problems: Sequence[Any]) -> list[str]:
     """Errors of pydantic in words; the members of a plain union make one of them."""
     lines: dict[str, str] = {}
     for problem in problems:
-        place, owner = _place(model, problem["loc"])
+        # Where the key of a mapping is wrong itself, the key is what is named.
+        loc = [item for item in problem["loc"] if item != "[key]"]
+        place, owner = _place(model, loc)
         line = _sentence(place, owner, problem)
         if place in lines and ", found" in lines[place]:
             wanted = line.partition(" expected ")[2].partition(", found")[0]
@@ -137,7 +139,13 @@ def _sentence(place: str, owner: type[BaseModel] | None, problem: Any) -> str:
             if HERE in message:
                 return message.replace(HERE, place)
             return message if not place else f"{place}: {message}"
+        case "string_pattern_mismatch":
+            expected = f"a text that matches {context['pattern']}"
+            return f"{place}: expected {expected}, found {shown(found)}."
     expected = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    # As of a list that "should have at least 1 item after validation, not 0".
+    expected = expected.partition(" should have ")[2] or expected
+    expected = expected.partition(" after validation")[0]
     article = "an" if expected[:1] in "aeiou" else "a"
     if expected in ("integer", "number", "string", "boolean", "list", "dictionary"):
         expected = f"{article} {expected}"
