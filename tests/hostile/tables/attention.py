@@ -99,6 +99,7 @@ TABLE = {
         mu=array(MU, fine="shape", words=("tokens",)),
         beta=positive(1.0),
     ),
+    "StreamedPCA": "what stream_pca returns",
     "Trained": "what train_head returns",
     "UncentredWarning": "a warning",
     "alignment": entry(
@@ -183,6 +184,13 @@ TABLE = {
         direction=array(MU),
     ),
     "square_root": entry(attention.square_root, covariance=covariance()),
+    "stream_pca": entry(
+        lambda **given: jnp.concatenate(attention.stream_pca(key=KEY, **given)),
+        prompts=function(lambda key: attention.gaussian_prompts(key, jnp.eye(D), 4, 2)),
+        start=array(MU, words=("prompts",)),
+        steps=count(2),
+        rate=positive(2.0),
+    ),
     "train_head": entry(
         lambda **given: attention.train_head(key=KEY, **given).risks,
         head=part(HEAD),

@@ -31,7 +31,8 @@ X = np.array([[1.0, 0.5]])
 ORIGIN = Point(Line(jnp.array([0.3, -0.2])))
 OTHER = Point(Line(jnp.array([0.5, 0.1])))
 METRIC = canonical.NTKMetric(X)
-FLOW = GradientFlow(Supervised(X, jnp.ones(1)), Euclidean())
+LOSS = Supervised(X, jnp.ones(1))
+FLOW = GradientFlow(LOSS, Euclidean())
 MOMENTUM = Line(jnp.array([0.2, 0.1]))
 MOMENTA = {
     "nan": Line(jnp.array([np.nan, 0.1])),
@@ -74,6 +75,7 @@ TABLE = {
         ),
         metric=part(METRIC),
     ),
+    "Finetuned": "what finetune returns",
     "Geodesic": "what geodesic returns",
     "GeodesicRidge": entry(
         lambda mu, **more: canonical.GeodesicRidge(**more).value(mu),
@@ -154,6 +156,13 @@ TABLE = {
         strength=non_negative(0.1, fine="inf", finite="inf"),
         decay=given(0.5, nan=np.nan, negative=-0.1, one=1.0, text="spoilt"),
     ),
+    "descend": entry(
+        lambda **more: canonical.descend(**more).value.w,
+        energy=part(LOSS),
+        start=part(ORIGIN),
+        rate=positive(0.1),
+        steps=count(2),
+    ),
     "displacement": entry(
         lambda **more: canonical.displacement(**more).w,
         mu=part(OTHER),
@@ -164,6 +173,15 @@ TABLE = {
         metric=part(METRIC),
         origin=part(ORIGIN),
         momentum=given(MOMENTUM, **MOMENTA),
+    ),
+    "finetune": entry(
+        lambda **more: canonical.finetune(**more).arc.value.w,
+        start=part(ORIGIN),
+        train=part(LOSS),
+        validation=part(LOSS),
+        strengths=given(jnp.array(LAMS), **STRENGTHS),
+        rate=positive(0.1),
+        steps=count(2),
     ),
     "geodesic": entry(
         lambda **more: canonical.geodesic(**more).action,

@@ -26,6 +26,7 @@ from .prompts import (
     spiked_wishart,
 )
 from .risks import AttentionRisk, PromptRisk
+from .streaming import StreamedPCA, stream_pca
 from .training import Trained, train_head
 
 
@@ -43,6 +44,7 @@ __all__ = [
     "PromptRisk",
     "SaddleWarning",
     "SoftmaxAttention",
+    "StreamedPCA",
     "Trained",
     "UncentredWarning",
     "alignment",
@@ -57,6 +59,7 @@ __all__ = [
     "spiked_covariance",
     "spiked_wishart",
     "square_root",
+    "stream_pca",
     "train_head",
     "whitened",
 ]

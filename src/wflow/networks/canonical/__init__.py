@@ -2,6 +2,7 @@
 
 from .arc import ArcRidge, LambdaPath, Selected, lambda_path
 from .exponential import CogeodesicFlow, Logarithm, exponential, logarithm
+from .finetuning import Finetuned, descend, finetune
 from .geodesic import Geodesic, GeodesicRidge, OutputCurve, geodesic
 from .gibbs import GibbsProcess, HorizontalLangevinFlow
 from .lift import LiftFlow
@@ -14,6 +15,7 @@ __all__ = [
     "ArcRidge",
     "ArcRidgeState",
     "CogeodesicFlow",
+    "Finetuned",
     "Geodesic",
     "GeodesicRidge",
     "GibbsProcess",
@@ -27,8 +29,10 @@ __all__ = [
     "Ridge",
     "Selected",
     "arc_ridge",
+    "descend",
     "displacement",
     "exponential",
+    "finetune",
     "geodesic",
     "lambda_path",
     "logarithm",

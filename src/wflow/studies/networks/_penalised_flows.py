@@ -134,12 +134,23 @@ def product(
     """U (v . x) from u, v_1, ... towards the target at the first unit vector."""
     u, *v = start
     model = Product(jnp.asarray(u), jnp.asarray(v))
-    return Training(
-        Point(model), Supervised(jnp.eye(1, inputs), jnp.asarray([target])), rtol
-    )
+    loss = Supervised(jnp.eye(1, inputs), jnp.asarray([target]))
+    return Training(Point(model), loss, rtol)
 
 
 def flat(point: Point) -> np.ndarray:
     """(u, v) of the model of a point, or of many, along the last axis."""
     model = point.value
     return np.concatenate([np.asarray(model.u)[..., None], np.asarray(model.v)], -1)
+
+
+def horizon_of(start: tuple[float, ...], target: float) -> float:
+    """Long after the loss has gone: its least rate is the kernel on the way."""
+    c = abs(start[0] ** 2 - start[1] ** 2)
+    slowest = min((c**2 + 4 * f**2) ** 0.5 for f in (start[0] * start[1], target))
+    return 40 / slowest
+
+
+def leaf_drift(weights: Float[np.ndarray, "n 2"]) -> float:
+    """How far u^2 - v^2 varies, which stays along the flow without a penalty."""
+    return float(np.ptp(weights[:, 0] ** 2 - weights[:, 1] ** 2))
