@@ -11,7 +11,7 @@ import numpy as np
 
 import wflow as wf
 from wflow.energies import NetworkRisk
-from wflow.measures.gaussian import standard_quadrature
+from wflow.measures.quadrature import standard_quadrature
 
 
 def main(path="network.png"):

@@ -34,7 +34,7 @@ from wflow.measures import (
     Phase,
     UnsupportedMeasureError,
 )
-from wflow.measures.gaussian import standard_quadrature
+from wflow.measures.quadrature import standard_quadrature
 from wflow.transport import sinkhorn_divergence
 
 

@@ -18,7 +18,7 @@ from wflow.geometries import (
 )
 from wflow.kernels import Gaussian as GaussianKernel
 from wflow.measures import Gaussian, Grid, Particles, Point
-from wflow.measures.gaussian import standard_quadrature
+from wflow.measures.quadrature import standard_quadrature
 
 
 TARGET = Gaussian(np.array([0.3, -0.2]), np.array([[0.5, 0.1], [0.1, 0.4]]))

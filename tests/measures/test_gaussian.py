@@ -10,7 +10,7 @@ import pytest
 import scipy.stats
 
 from wflow.measures import Gaussian, GaussianMixture
-from wflow.measures.gaussian import standard_quadrature
+from wflow.measures.quadrature import standard_quadrature
 
 
 MEAN = np.array([0.5, -1.0])

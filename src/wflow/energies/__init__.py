@@ -4,17 +4,13 @@ from .base import AbstractEnergy, Scaled, Sum
 from .density import KDE, AbstractParticleDensity, GaussianClosure
 from .discrepancy import MMD, KernelSteinDiscrepancy, SinkhornDivergence
 from .entropy import Entropy, FisherInformation, KLDivergence
-from .functions import (
-    Bumps,
-    GaussianProfile,
-    Morse,
-    Polynomial,
-    Power,
-    Radial,
-    RadialBumps,
-)
+from .functional import Functional
+from .functions import Bumps, Polynomial
+from .interaction import Interaction
+from .network_risk import NetworkRisk
 from .neural import AttentionPotential, MLPPotential, PairPotential
-from .potential import Functional, Interaction, NetworkRisk, Potential
+from .potential import Potential
+from .radial import GaussianProfile, Morse, Power, Radial, RadialBumps
 from .singular import CoulombInteraction, LogInteraction, RieszInteraction
 from .supervised import Supervised, predictions
 

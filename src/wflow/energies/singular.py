@@ -11,7 +11,7 @@ from wflow import checks
 from wflow.checks import real_field
 
 from .base import AbstractEnergy
-from .potential import Interaction
+from .interaction import Interaction
 
 
 def _squared_distance(x: Float[Array, " d"], y: Float[Array, " d"]) -> Array:

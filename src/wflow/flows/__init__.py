@@ -1,5 +1,6 @@
 """Floor 3: laws of motion."""
 
+from .aged import AgedFlow
 from .arc_length import ArcLengthFlow
 from .base import (
     AbstractContinuousFlow,
@@ -19,6 +20,7 @@ from .lagrangian import LagrangianFlow
 from .langevin import LangevinFlow
 from .metropolis import MetropolisLangevinFlow
 from .noise_injection import NoiseInjectionFlow
+from .poisson_moments import PoissonMomentFlow
 from .renewal import (
     AbstractRenewalLaw,
     AbstractResetTimes,
@@ -34,12 +36,7 @@ from .renewal import (
     Uniform,
     Weibull,
 )
-from .resetting import (
-    AgedFlow,
-    PoissonMomentFlow,
-    ResettingFlow,
-    ScheduledResets,
-)
+from .resetting import ResettingFlow, ScheduledResets
 from .reweighting import ReweightingFlow
 from .tracers import TracerFlow
 from .transition_mixture import TransitionMixtureFlow

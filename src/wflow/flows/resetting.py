@@ -6,15 +6,13 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import lineax as lx
 import numpy as np
 from jax.interpreters.partial_eval import dce_jaxpr
 from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray, PyTree
 
-from wflow.checks import finite, increasing, instance, non_negative, real_field, shape
+from wflow.checks import finite, increasing, instance, real_field, shape
 from wflow.measures import (
     AbstractMeasure,
-    Gaussian,
     Particles,
     Point,
     UnsupportedMeasureError,
@@ -27,7 +25,6 @@ from .base import (
     SplitFlow,
     check_flow,
 )
-from .kinetic import check_scalar
 from .renewal import AbstractResetTimes
 
 
@@ -200,94 +197,3 @@ class ScheduledResets(AbstractJumpFlow):
         first, second = self.last[k] > -jnp.inf, self.last[k + 1] > -jnp.inf
         two = (k + 1 < middles.shape[0]) & (middles[k + 1] < t + dt)
         return self.resetting.reset(mu, first | (second & two))
-
-
-class PoissonMomentFlow(AbstractContinuousFlow):
-    r"""Mean and covariance of a flow under Poisson resetting, on a Gaussian.
-
-    $\dot m = \dot m_0 + r(o - m)$, $\dot C = \dot C_0 - rC + r(m - o)(m - o)^T$, where
-    $\dot m_0, \dot C_0$ are those of ``flow`` and o is the ``origin`` ``(d,)``. Exact
-    at every time for linear ``flow`` (the law itself is not Gaussian). For a quadratic
-    energy the stationary mean is ridge regression anchored at o with penalty r.
-
-    Raises:
-        TypeError: ``flow`` is none without jumps.
-        ValueError: a negative rate, or an origin that is not finite or no ``(d,)``.
-
-    Reference: Evans, Majumdar, PRL 106 (2011), equation (2), moments of it.
-    """
-
-    flow: AbstractContinuousFlow
-    rate: Float[Array, ""] = eqx.field(converter=real_field("rate"))
-    origin: Float[Array, " d"] = eqx.field(converter=real_field("origin"))
-
-    def __check_init__(self) -> None:
-        check_flow(self, self.flow)
-        check_scalar(self, "rate", self.rate)
-        shape(self, "origin", self.origin, ("d",))
-        finite(self, "origin", self.origin)
-
-    def separable(self, mu: Any) -> bool:
-        return self.flow.separable(mu)
-
-    def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
-        if not isinstance(mu, Gaussian):
-            raise UnsupportedMeasureError(self, mu, "Gaussian")
-        shape(self, "origin", self.origin, (mu.dim,))
-        mean, cov = self.flow.velocity(mu, t)
-        away = mu.mean - self.origin
-        return (
-            mean - self.rate * away,
-            cov - self.rate * (mu.cov - jnp.outer(away, away)),
-        )
-
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        return self.flow.value(mu, t)
-
-    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        raise TypeError("PoissonMomentFlow: resets do not dissipate the energy.")
-
-
-class AgedFlow(AbstractContinuousFlow):
-    r"""``flow`` for a time of its own for every particle, on $s \in [0, 1]$."""
-
-    flow: AbstractContinuousFlow
-    ages: Float[Array, "*shape"]
-
-    def __check_init__(self) -> None:
-        check_flow(self, self.flow)
-        non_negative(self, "ages", self.ages)
-
-    def separable(self, mu: Any) -> bool:
-        return self.flow.separable(mu)
-
-    def _times(self, factor: Array, rate: Array) -> Array:
-        if factor.shape != rate.shape[: factor.ndim]:
-            raise ValueError(
-                "AgedFlow: expected ages of one for every particle, found shape "
-                f"{factor.shape} for rates of shape {rate.shape}."
-            )
-        return factor.reshape(factor.shape + (1,) * (rate.ndim - factor.ndim)) * rate
-
-    def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
-        rates = self.flow.velocity(mu, t)
-        return jax.tree.map(lambda rate: self._times(self.ages, rate), rates)
-
-    def noise(
-        self, mu: Any, t: ArrayLike = 0.0
-    ) -> PyTree[Array] | lx.AbstractLinearOperator | None:
-        noise = self.flow.noise(mu, t)
-        if noise is None:
-            return None
-        root = jnp.sqrt(self.ages)
-        if isinstance(noise, lx.AbstractLinearOperator):
-            ones = jax.tree.map(jnp.ones_like, mu.state)
-            scale = jax.tree.map(lambda one: self._times(root, one), ones)
-            return lx.DiagonalLinearOperator(scale) @ noise
-        return jax.tree.map(lambda std: self._times(root, std), noise)
-
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        return self.flow.value(mu, t)
-
-    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        return self.flow.dissipation(mu, t)

@@ -6,7 +6,8 @@ from .base import (
     ImplicitEntropyError,
     UnsupportedMeasureError,
 )
-from .gaussian import Gaussian, GaussianDifferential, GaussianMixture
+from .gaussian import Gaussian, GaussianDifferential
+from .gaussian_mixture import GaussianMixture
 from .grid import Grid, logarithmic_mean
 from .particles import Particles, ParticlesDifferential
 from .phase import AffineVelocity, Phase

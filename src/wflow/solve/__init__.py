@@ -1,14 +1,10 @@
 """Floor 4: one entry to Diffrax."""
 
-from .leapfrog import (
-    DampedLeapfrog,
-    KineticState,
-    leapfrog_step,
-    rollout,
-    start_rollout,
-)
+from .damped_leapfrog import DampedLeapfrog
+from .leapfrog import KineticState, leapfrog_step
 from .noise import StepNoise
 from .results import RESULTS, SolveError
+from .rollout import rollout, start_rollout
 from .solution import Solution
 from .solve import solve
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
 
 from wflow.flows import AbstractContinuousFlow, KineticTerm
 
-from .leapfrog import DampedLeapfrog
+from .damped_leapfrog import DampedLeapfrog
 from .noise import StepNoise
 from .results import RESULTS
 from .steps import is_finite

@@ -33,8 +33,8 @@ from wflow.measures import AbstractMeasure, Particles, Phase
 from wflow.parameters import unwrap
 
 from .causes import cause
+from .damped_leapfrog import DampedLeapfrog
 from .integrate import Integrated, Method, Stop, integrate, step_times
-from .leapfrog import DampedLeapfrog
 from .results import RESULTS, SolveError
 from .segments import (
     aged_step,

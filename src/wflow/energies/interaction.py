@@ -1,0 +1,81 @@
+"""Energies of pairs."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float
+
+from wflow import checks
+from wflow.kernels import pair_sum
+from wflow.measures import Gaussian, UnsupportedMeasureError
+
+from .base import AbstractEnergy, atoms
+
+
+class Interaction(AbstractEnergy):
+    r"""$F(\mu) = \frac12 \iint W(x, y)\,d\mu(x)\,d\mu(y)$ for a symmetric W.
+
+    ``pair(x, y)`` takes two points ``(d,)``. Its diagonal counts, so that W(x, x) must
+    be finite with a finite gradient; ``diagonal=False`` leaves out the pair of each
+    atom with itself, as sums over particles with a singular W do. On a Gaussian the
+    double integral is a quadrature in 2d dimensions, exact for polynomials of degree 5,
+    and needs the diagonal.
+
+    Raises:
+        TypeError: the pair is no function.
+        ValueError: when evaluated, it does not return one real number, or W(x, x) is
+            not finite, where it is known.
+    """
+
+    pair: Callable[[Array, Array], Array]
+    diagonal: bool = eqx.field(static=True, default=True)
+
+    def __check_init__(self) -> None:
+        checks.function(self, "pair", self.pair, "x, y")
+        checks.one_of(self, "diagonal", self.diagonal, (True, False))
+
+    def _pair(self, x: Array, y: Array) -> Float[Array, ""]:
+        return checks.one_number(self, "pair", self.pair(x, y))
+
+    def _check_diagonal(self, x: Float[Array, "n d"]) -> None:
+        """Refuse a W that is singular where its points meet, and only there."""
+        if any(checks.known(leaf) is None for leaf in _arrays(self.pair)):
+            return
+        with jax.ensure_compile_time_eval():
+            point = jnp.linspace(0.1, 0.9, x.shape[1], dtype=x.dtype)
+            itself = checks.known(self._pair(point, point))
+            apart = checks.known(self._pair(point, point + 1))
+        if itself is None or apart is None or np.isfinite(itself):
+            return
+        if np.isfinite(apart):
+            raise ValueError(
+                f"Interaction: expected pair(x, x) to be finite, found {itself} where a"
+                " point meets itself; diagonal=False leaves that out."
+            )
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        del t
+        if isinstance(mu, Gaussian):
+            if not self.diagonal:
+                raise UnsupportedMeasureError(
+                    self, mu, "Particles and Grid, without the diagonal"
+                )
+            d = mu.dim
+            zero = jnp.zeros((d, d), mu.dtype)
+            both = Gaussian(
+                jnp.concatenate([mu.mean, mu.mean]),
+                jnp.block([[mu.cov, zero], [zero, mu.cov]]),
+            )
+            return both.integrate(lambda z: self._pair(z[:d], z[d:])) / 2
+        x, w = atoms(self, mu)
+        if self.diagonal:
+            self._check_diagonal(x)
+        return pair_sum(self._pair, x, w, x, w, diagonal=self.diagonal) / 2
+
+
+def _arrays(tree: Any) -> list[Array]:
+    return jax.tree.leaves(eqx.filter(tree, eqx.is_array))

@@ -1,0 +1,60 @@
+"""A flow of particles that are as old as they are."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import lineax as lx
+from jaxtyping import Array, ArrayLike, Float, PyTree
+
+from wflow.checks import non_negative
+
+from .base import (
+    AbstractContinuousFlow,
+    check_flow,
+)
+
+
+class AgedFlow(AbstractContinuousFlow):
+    r"""``flow`` for a time of its own for every particle, on $s \in [0, 1]$."""
+
+    flow: AbstractContinuousFlow
+    ages: Float[Array, "*shape"]
+
+    def __check_init__(self) -> None:
+        check_flow(self, self.flow)
+        non_negative(self, "ages", self.ages)
+
+    def separable(self, mu: Any) -> bool:
+        return self.flow.separable(mu)
+
+    def _times(self, factor: Array, rate: Array) -> Array:
+        if factor.shape != rate.shape[: factor.ndim]:
+            raise ValueError(
+                "AgedFlow: expected ages of one for every particle, found shape "
+                f"{factor.shape} for rates of shape {rate.shape}."
+            )
+        return factor.reshape(factor.shape + (1,) * (rate.ndim - factor.ndim)) * rate
+
+    def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
+        rates = self.flow.velocity(mu, t)
+        return jax.tree.map(lambda rate: self._times(self.ages, rate), rates)
+
+    def noise(
+        self, mu: Any, t: ArrayLike = 0.0
+    ) -> PyTree[Array] | lx.AbstractLinearOperator | None:
+        noise = self.flow.noise(mu, t)
+        if noise is None:
+            return None
+        root = jnp.sqrt(self.ages)
+        if isinstance(noise, lx.AbstractLinearOperator):
+            ones = jax.tree.map(jnp.ones_like, mu.state)
+            scale = jax.tree.map(lambda one: self._times(root, one), ones)
+            return lx.DiagonalLinearOperator(scale) @ noise
+        return jax.tree.map(lambda std: self._times(root, std), noise)
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        return self.flow.value(mu, t)
+
+    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        return self.flow.dissipation(mu, t)
