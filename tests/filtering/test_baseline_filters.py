@@ -127,7 +127,7 @@ def test_kalman_filter_reaches_its_riccati_root():
     ids=["EnKF", "ETKF", "ParticleFilter"],
 )
 def test_ensembles_track_the_kalman_filter(method):
-    """Oracle O12: 500 members, 200 cycles, 20 dropped: mean and variance, evidence."""
+    """500 members, 200 cycles, 20 dropped: mean and variance, evidence."""
     setting = linear_gaussian()
     observed = setting.twin(KEY).observed
     exact = filter(setting.model, KalmanFilter(), observed, setting.initial, KEY)

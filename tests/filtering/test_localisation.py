@@ -1,4 +1,4 @@
-"""Tapers, local lists, and the localised transport (O9)."""
+"""Tapers, local lists, and the localised transport."""
 
 import equinox as eqx
 import jax

@@ -40,7 +40,7 @@ def move(method, x, y, observed):
 
 @pytest.mark.slow
 def test_symmetries():
-    # O10, with the Kalman start and all pairs in the product cloud.
+    # With the Kalman start and all pairs in the product cloud.
     moved = move(ALL, X, Y, OBSERVED)
     shift = jnp.array([3.0, -7.0])
     shifted = move(ALL, X + shift, Y, OBSERVED)
@@ -210,7 +210,7 @@ def test_transport_to_the_weighted_ensemble():
 @pytest.mark.slow
 @pytest.mark.parametrize("r", [0.6, 0.0])
 def test_linear_gaussian_problems_stay_at_the_kalman_start(r):
-    # O4, and O11 with r = 0: N = 2000, 100 steps of the Gaussian kernel.
+    # Correlated and (r = 0) independent pairs, 100 steps of the Gaussian kernel.
     n, key = 2000, jax.random.key(3)
     x, e = jax.random.normal(key, (2, n, 1), jnp.float32)
     y = r * x + np.sqrt(1 - r**2) * e
@@ -238,7 +238,7 @@ def test_linear_gaussian_problems_stay_at_the_kalman_start(r):
 
 @pytest.mark.slow
 def test_without_information_the_force_is_sampling_noise():
-    # O11: of size n^{-1/2} when observations are independent of states.
+    # Of size n^{-1/2} when observations are independent of states.
     @eqx.filter_jit
     def size(x, y):
         pairs = Pairs.of(x, y, OBSERVED).standardised()

@@ -66,7 +66,7 @@ def by_hand(points, labels, z, c, x, y):
 
 @pytest.mark.slow
 def test_velocity_is_minus_the_gradient():
-    # O1: by hand, as a gradient, by the general declaration, and for passengers.
+    # By hand, as a gradient, by the general declaration, and for passengers.
     q = X[:7] + 0.1
     (((dz, _), dq), value), (((du, _), dp), same) = velocities(Z, C, X, Y, q)
     hand = by_hand(np.asarray(Z), np.asarray(C), Z, C, X, Y)
@@ -86,7 +86,7 @@ def test_velocity_is_minus_the_gradient():
 
 
 def test_a_copy_of_the_target_does_not_move():
-    # O4, second half: the force of a particle on itself is kept, and is zero.
+    # The force of a particle on itself is kept, and is zero.
     (((dz, _), dq), value), _ = velocities(X, Y, X, Y, Z[:7])
     for found in (dz, dq, value):
         np.testing.assert_allclose(found, 0, atol=1e-12)
@@ -94,7 +94,7 @@ def test_a_copy_of_the_target_does_not_move():
 
 @pytest.mark.slow
 def test_every_step_below_one_over_l_lowers_the_energy():
-    # O2: 200 random clouds, five steps each.
+    # 200 random clouds, five steps each.
     gamma = 1 / smoothness(KX)
     np.testing.assert_allclose(gamma, LX**2 / 1.4463, rtol=1e-4)
 
@@ -119,7 +119,7 @@ def test_every_step_below_one_over_l_lowers_the_energy():
 
 @pytest.mark.slow
 def test_quantiles_of_the_negative_distance_flow():
-    # O5: the target is uniform on [0, 1], its embedding known exactly.
+    # The target is uniform on [0, 1], its embedding known exactly.
     n = 200
     s = (np.arange(n) + 0.5) / n
     own = 0.5 * Interaction(lambda x, y: -2 * jnp.abs(x[0] - y[0]) / 2)
@@ -135,7 +135,7 @@ def test_quantiles_of_the_negative_distance_flow():
 
 @pytest.mark.slow
 def test_negative_distance_is_the_distance_of_distribution_functions():
-    # O5: MMD^2 = 2 int (F - G)^2, a sum over the gaps between points.
+    # MMD^2 = 2 int (F - G)^2, a sum over the gaps between points.
     x, y = RNG.normal(size=11), RNG.normal(size=7) + 0.3
     value = MMD(EnergyDistance(), Particles.from_samples(y[:, None])).value(
         Particles.from_samples(x[:, None])
@@ -151,7 +151,7 @@ def classes(sizes):
 
 
 def test_joint_discrepancy_of_classes_is_a_sum():
-    # O6: MMD^2 = sum_y p_y^2 MMD_y^2 when labels are classes.
+    # MMD^2 = sum_y p_y^2 MMD_y^2 when labels are classes.
     sizes = (8, 12, 20)
     labels, ends = classes(sizes), np.cumsum(sizes)[:-1]
 
@@ -171,7 +171,7 @@ def test_joint_discrepancy_of_classes_is_a_sum():
 
 @pytest.mark.parametrize("normalised", [False, True])
 def test_classes_contract_at_their_share_or_all_alike(normalised):
-    # O6: e^{-2 p_y t}, or e^{-2t} with speeds divided by the density p_y. Euler's
+    # e^{-2 p_y t}, or e^{-2t} with speeds divided by the density p_y. Euler's
     # steps contract by 1 - 2 p h exactly, so that they may be long.
     sizes, steps, h = (20, 60), 20, 0.05
     s = [(np.arange(n) + 0.5) / n for n in sizes]

@@ -1,4 +1,4 @@
-"""The moment flow ends in Kalman's update (O3)."""
+"""The moment flow ends in Kalman's update."""
 
 import diffrax
 import jax

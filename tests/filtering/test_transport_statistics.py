@@ -25,7 +25,7 @@ KEY = jax.random.key(0)
 
 @pytest.mark.slow
 def test_embedded_gaussians_and_the_unbiased_estimate():
-    # O7: closed form, and the U-statistic of 4000 samples within 3 standard errors.
+    # Closed form, and the U-statistic of 4000 samples within 3 standard errors.
     n, width = 4000, 0.8
     laws = [
         (np.array([0.3, -0.2]), np.array([[0.5, 0.1], [0.1, 0.4]])),
@@ -54,7 +54,7 @@ def test_embedded_gaussians_and_the_unbiased_estimate():
 
 
 def test_sampling_floor():
-    # O8: E |m_n - m|^2 = (1 - E k(U, U')) / n; 2000 replicates of 50.
+    # E |m_n - m|^2 = (1 - E k(U, U')) / n; 2000 replicates of 50.
     x = jax.random.normal(KEY, (2000, 50, 1))
     energy = MMD(Gaussian(1.0), Normal(np.zeros(1), np.eye(1)))
 
@@ -75,7 +75,7 @@ def test_sampling_floor():
 
 @pytest.mark.slow
 def test_rao_blackwellised_weights_are_the_limit_of_many_draws():
-    # O13: R = 0.5, l_y = 0.7, y* = 0.3, 1e5 simulated observations of each.
+    # R = 0.5, l_y = 0.7, y* = 0.3, 1e5 simulated observations of each.
     x = RNG.normal(size=(12, 1))
     draws = x[:, None] + np.sqrt(0.5) * RNG.normal(size=(12, 100_000, 1))
     kernel, observed = Gaussian(0.7), jnp.array([[0.3]])

@@ -1,4 +1,4 @@
-"""DICE on straight lines: oracle O14 of the WLM specification."""
+"""DICE on straight lines."""
 
 import equinox as eqx
 import jax

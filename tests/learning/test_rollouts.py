@@ -1,4 +1,4 @@
-"""The training loss: its gradient (oracle O12), its padding, its skipping."""
+"""The training loss: its gradient, its padding, its skipping."""
 
 import equinox as eqx
 import jax

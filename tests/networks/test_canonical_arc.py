@@ -46,7 +46,7 @@ def length_of_the_leaf(c, f):
     ],
 )
 def test_limit_and_length_of_the_unregularised_path(u0, y, limit, length):
-    # O1 (8 digits given) and O3.
+    # Closed forms of the arc and of the limit, 8 digits known.
     sol = arc(product(u0, 0.0), y)
     end = sol[-1].measure.value
     assert not bool(sol.stopped)
@@ -61,7 +61,7 @@ def test_limit_and_length_of_the_unregularised_path(u0, y, limit, length):
 
 
 def test_arc_ridge_stops_at_the_minimum_along_the_leaf():
-    # O4.
+    # The closed form along a ray.
     sol = arc(product(1.0, 0.0), 3.0, 0.5)
     end = sol[-1].measure.value
     assert bool(sol.stopped)
@@ -77,7 +77,7 @@ def test_arc_ridge_stops_at_the_minimum_along_the_leaf():
 
 
 def test_lazy_to_rich():
-    # O7: s/chord - 1 for c = 1, 4, 64, 1024 falls as c^-2; three digits are given.
+    # s/chord - 1 for c = 1, 4, 64, 1024 falls as c^-2; three digits are given.
     found = []
     for c in (1.0, 4.0, 64.0, 1024.0):
         sol = arc(product(np.sqrt(c), 0.0), 1.0, t1=40 / c)
@@ -89,7 +89,7 @@ def test_lazy_to_rich():
 
 
 def test_the_untrained_weight_stays():
-    # O8: gradient flow from v = (0, w) predicts u w = 1.8818558 w elsewhere.
+    # Gradient flow from v = (0, w) predicts u w = 1.8818558 w elsewhere.
     end = arc(product(1.0, 0.0, 0.7), 3.0)[-1].measure.value
     np.testing.assert_allclose(end(X2) / 0.7, 1.8818558, atol=1e-7)
 
@@ -124,7 +124,7 @@ def stop_of(k, optimum, lam=0.7, matrix=None, scale=1.0):
 
 @pytest.mark.slow
 def test_quadratics():
-    # O5: isotropic curvature gives ridge, anisotropic does not.
+    # Isotropic curvature gives ridge, anisotropic does not.
     end = stop_of([2.0, 2.0], [1.5, 0.0])[-1].measure.value
     np.testing.assert_allclose(end, [2 * 1.5 / 2.7, 0.0], atol=1e-9)
     end = stop_of([2.0, 2.0], [1.5, -1.0])[-1].measure.value
@@ -139,7 +139,7 @@ def test_quadratics():
 
 
 def test_the_length_depends_on_the_metric_of_parameters_alone():
-    # O11: not on the speed, nor on orthogonal coordinates; on others, yes.
+    # Not on the speed, nor on orthogonal coordinates; on others, yes.
     k, optimum = [4.0, 1.0], [1.0, 2.0]
     length = stop_of(k, optimum, 0.0)[-1].length
     np.testing.assert_allclose(
@@ -175,8 +175,8 @@ def flat(states):
 
 @pytest.mark.slow
 def test_the_path_of_a_network_is_the_unregularised_one():
-    # O12: before the stop the same states, and the stop where a bisection of the dense
-    # output puts it, 1e-6. O11: the chord is never longer than the path.
+    # Before the stop the same states, and the stop where a bisection of the dense
+    # output puts it, 1e-6. The chord is never longer than the path.
     free = of_net(jnp.array(0.0))
     everywhere = flat(free.measures.measure.state)
     chords = np.linalg.norm(everywhere - everywhere[0], axis=1)
@@ -210,7 +210,7 @@ def test_the_path_of_a_network_is_the_unregularised_one():
 
 @pytest.mark.slow
 def test_one_run_gives_every_strength():
-    # O13, 1e-5; and a strength that the run does not reach, and infinity.
+    # To 1e-5; and a strength that the run does not reach, and infinity.
     path = lambda_path(NET_FLOW, Point(NET), [*STRENGTHS, 1e-9, np.inf], 5.0, **TIGHT)
     assert isinstance(path, LambdaPath)
     assert len(path) == 5

@@ -25,7 +25,7 @@ COUNT = 2000
 
 @pytest.mark.slow
 def test_one_output_is_a_push_forward():
-    # O10, given to 10 digits: the 84.13 % quantile is the model at distance sigma.
+    # Known to 10 digits: the 84.13 % quantile is the model at distance sigma.
     process = GibbsProcess(NTKMetric(X1), Point(product(1.0, 0.0)), 0.8)
     push = jax.jit(lambda z: process.push_forward(z, throw=False, **TIGHT).value)
     for sign in (1, -1):
@@ -103,7 +103,7 @@ def test_noise_stays_on_the_leaf():
 
     invariant, f = run(jax.random.split(jax.random.key(3), COUNT))
     assert np.abs(invariant - 1).mean() < 2e-3
-    # Along the leaf the arc coordinate is a Brownian motion: the law of O10.
+    # Along the leaf the arc coordinate is a Brownian motion: the law above.
     below = np.mean(f < 0.9367584258)
     assert abs(below - 0.84134475) < 4 * np.sqrt(0.84 * 0.16 / COUNT)
 

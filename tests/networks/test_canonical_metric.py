@@ -122,7 +122,7 @@ def regularised(mu, y, lam, origin, times):
 
 @pytest.mark.slow
 def test_anchored_ridge_is_kernel_ridge_in_the_kernel_regime():
-    # O6: (4) to 1e-8, no vertical part along the path to 1e-10, and vanishing ridge
+    # The law of motion to 1e-8, no vertical part along the path to 1e-10, and vanishing ridge
     # ends where no ridge does.
     start = Point(outer([0.5, -0.2, 0.3], linear=True))
     metric, y = NTKMetric(jnp.ones((1, 1))), jnp.array([1.0, -2.0])
@@ -151,7 +151,7 @@ def nearest_on_fibre(u0, v0, y):
 
 @pytest.mark.slow
 def test_vanishing_anchored_ridge_drifts_along_the_fibre():
-    # O2 at lambda = 1e-3 and t = 60/lambda, 7 digits given; and O8: predictions at the
+    # The limit at lambda = 1e-3 and t = 60/lambda, 7 digits given; and predictions at the
     # input that is not trained on. Stiff: an implicit solver.
     lam = 1e-3
 
@@ -181,7 +181,7 @@ def test_vanishing_anchored_ridge_drifts_along_the_fibre():
 
 
 def test_the_drift_vanishes_in_the_lazy_limit():
-    # O7: the gap between the two limits goes to (y^2/2) c^(-3/2), values given.
+    # The gap between the two limits goes to (y^2/2) c^(-3/2), values given.
     for c, gap in ((1, 1.246e-1), (4, 5.003e-2), (64, 9.756e-4), (1024, 1.5259e-5)):
         u = np.sqrt((c + np.sqrt(c**2 + 4)) / 2)
         apart = np.linalg.norm(nearest_on_fibre(np.sqrt(c), 0.0, 1.0) - [u, 1 / u])

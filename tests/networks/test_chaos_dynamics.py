@@ -86,7 +86,7 @@ def test_balance_of_fluctuations():
 
 @pytest.mark.slow
 def test_losses_fall_and_bound_the_gap():
-    """Losses never rise (3.14); |Delta_t| <= 2 sqrt(L_T) + |Delta_T|, t >= T (B3)."""
+    """Losses never rise (3.14); |Delta_t| <= 2 sqrt(L_T) + |Delta_T|, t >= T."""
     net = STUDENT.network(jax.random.key(0), 16)
     net, limit = (follow(STUDENT, s, TIMES).measures.cov for s in (net, START))
     square = jax.vmap(lambda b: inner(b, b))

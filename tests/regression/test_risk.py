@@ -103,7 +103,7 @@ def test_wiener_is_the_least_and_ridge_where_the_signal_is_isotropic():
 
 @pytest.mark.slow
 def test_risk_of_one_draw_over_noise_and_ages(small):
-    """O9: z-scores of 4e5 draws of noise and stationary age."""
+    """z-scores of 4e5 draws of noise and stationary age."""
     n = 400_000
     mu, truth = small.curvature, small.coefficients
     diffusion = jnp.array([0.2, 0.0, 0.5, 0.0])
@@ -158,7 +158,7 @@ def test_population_risk(small):
 
 
 def test_early_stopping_within_the_bound_of_ali_kolter_tibshirani():
-    """O11: at t = 1 / lambda, for every lambda and truth."""
+    """At t = 1 / lambda, for every lambda and truth."""
     least = minimize_scalar(
         lambda x: -((-np.expm1(-x) * (1 + x) / x) ** 2), bounds=(1, 3), method="bounded"
     )

@@ -63,7 +63,6 @@ def regularised(x, y, a, b, p, blur):
 @pytest.mark.slow
 @powers
 def test_convention(p):
-    # Oracle O10 of the WLM specification.
     a, b = A / A.sum(), B / B.sum()
     expected = regularised(X, Y, a, b, p, BLUR) - 0.5 * (
         regularised(X, X, a, a, p, BLUR) + regularised(Y, Y, b, b, p, BLUR)
