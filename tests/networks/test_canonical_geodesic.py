@@ -55,14 +55,14 @@ def distance_on_the_leaf(v0, v1, c, count):
 
 
 def test_two_outputs():
-    # From the pole the gradient flow is a meridian: arc = geodesic, in closed form with |y|.
+    # From the pole the gradient flow is a meridian: arc = geodesic, known for |y|.
     size = float(jnp.linalg.norm(Y))
     pole = shortest([1.0, 0.0, 0.0], Y)
     meridian = quad(lambda f: (1 + 4 * f**2) ** -0.25, 0, size)[0]
     np.testing.assert_allclose(pole.length, meridian, atol=1e-6)
     np.testing.assert_allclose(2 * pole.action, pole.length**2, rtol=1e-6)
-    # From elsewhere: chord < geodesic < arc strictly; and the discrete energy agrees, but for the error
-    # of its discretisation, some 1/(24 count^2).
+    # From elsewhere: chord < geodesic < arc strictly; and the discrete energy agrees,
+    # but for the error of its discretisation, some 1/(24 count^2).
     theta0 = jnp.array([1.2, 0.9, 0.8])
     found = shortest(theta0, Y)
     assert bool(found.converged)
@@ -133,7 +133,7 @@ def test_the_force_is_horizontal_and_the_gradient_that_of_the_distance():
 
 
 def test_one_output_is_arc_ridge():
-    # From the pole to a multiple of the target: the closed form along a ray again, d_H = s.
+    # From the pole to a multiple of the target: the closed form again, d_H = s.
     unit = jnp.array([0.6, 0.8])
     theta0 = jnp.array([1.0, 0.0, 0.0])
     theta = jnp.concatenate([jnp.array([1.78308574]), 1.47627733 * unit])

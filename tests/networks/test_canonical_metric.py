@@ -122,8 +122,8 @@ def regularised(mu, y, lam, origin, times):
 
 @pytest.mark.slow
 def test_anchored_ridge_is_kernel_ridge_in_the_kernel_regime():
-    # The law of motion to 1e-8, no vertical part along the path to 1e-10, and vanishing ridge
-    # ends where no ridge does.
+    # The law of motion to 1e-8, no vertical part along the path to 1e-10, and vanishing
+    # ridge ends where no ridge does.
     start = Point(outer([0.5, -0.2, 0.3], linear=True))
     metric, y = NTKMetric(jnp.ones((1, 1))), jnp.array([1.0, -2.0])
     k = np.asarray(metric.kernel(start).as_matrix())
@@ -151,8 +151,8 @@ def nearest_on_fibre(u0, v0, y):
 
 @pytest.mark.slow
 def test_vanishing_anchored_ridge_drifts_along_the_fibre():
-    # The limit at lambda = 1e-3 and t = 60/lambda, 7 digits given; and predictions at the
-    # input that is not trained on. Stiff: an implicit solver.
+    # The limit at lambda = 1e-3 and t = 60/lambda, 7 digits given; and predictions at
+    # the input that is not trained on. Stiff: an implicit solver.
     lam = 1e-3
 
     @jax.jit
