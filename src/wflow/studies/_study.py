@@ -46,6 +46,8 @@ class Study(AbstractTask[Params], Generic[Params]):
             thread of LAPACK is faster than several.
         data: the dotted key of the file that ``--data`` names; None where the study
             reads none.
+        reads: called as ``reads(p)`` before anything is written: it reads the files
+            that the parameters name, and refuses what does not fit by a ValueError.
     """
 
     config: type[Params]
@@ -55,6 +57,7 @@ class Study(AbstractTask[Params], Generic[Params]):
     _: KW_ONLY
     small_matrices: bool = False  # pyright: ignore[reportIncompatibleVariableOverride]
     data: str | None = None
+    reads: Callable[[Params], object] | None = None
 
     def arrays(self, p: Params, log: Log = lambda line: None) -> dict[str, np.ndarray]:
         """What the science finds, of the seed of ``p``.
@@ -80,8 +83,15 @@ class Study(AbstractTask[Params], Generic[Params]):
         for name in above:
             inner[name] = dict(inner.get(name) or {})
             inner = inner[name]
-        inner[last] = str(path)
+        inner[last] = str(path.resolve())
         return whole
+
+    def check(self, config: Params, source: str) -> None:
+        if self.reads is not None:
+            try:
+                self.reads(config)
+            except ValueError as error:
+                raise ValueError(f"{source}: {error}") from None
 
     def run(
         self, config: Params, directory: RunDirectory, *, resume: bool, log: Log

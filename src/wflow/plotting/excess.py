@@ -1,31 +1,30 @@
-"""Scores of laws beside those of ridge."""
+"""Scores beside those of a reference, in per cent of it."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.figure import Figure
 
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from .style import BASELINES, MODEL, figure, tidy
 
 
 # Per cent, beyond which an axis is logarithmic.
 _FAR = 5.0
 
 
-def plot_risk_ratios(
+def plot_ratios(
     ratios: Mapping[str, Mapping[str, float]],
     bounds: Mapping[str, float],
-) -> "Figure":
-    """Risk over that of ridge, in per cent of it, a panel for each problem.
+    *,
+    reference: str,
+) -> Figure:
+    """Risk over that of a reference, in per cent of it, a panel for each problem.
 
     Args:
         ratios: for each problem, ratios by the name of the filter.
         bounds: for each problem, the ratio of the best linear filter.
+        reference: whose risk is one.
     """
-    from wflow.plotting.style import BASELINES, MODEL, figure, tidy
-
     names = list(next(iter(ratios.values())))
     drawn = figure(2.5 * len(ratios) + 0.6, 0.32 * len(names) + 1.4)
     panels = drawn.subplots(1, len(ratios), squeeze=False, sharey=True)[0]
@@ -54,25 +53,25 @@ def plot_risk_ratios(
             fontsize="medium",
         )
         tidy(axes)
-    drawn.supxlabel("risk at the best mean minus ridge's, in %", fontsize="medium")
+    label = f"risk at the best mean minus that of {reference}, in %"
+    drawn.supxlabel(label, fontsize="medium")
     return drawn
 
 
-def plot_errors(
+def plot_excess(
     errors: Mapping[str, Mapping[str, tuple[float, float]]],
     *,
-    label: str,
+    reference: str,
     title: str,
-) -> "Figure":
-    """Values with two standard errors, a panel for each case, zero marked.
+) -> Figure:
+    """Test errors minus that of a reference, a panel for each case, zero marked.
 
     Args:
-        errors: for each case, value and standard error by name.
-        label: of the values.
+        errors: for each case, value in per cent and its standard error by name; two
+            of them are drawn.
+        reference: whose error is zero.
         title: of the figure.
     """
-    from wflow.plotting.style import BASELINES, MODEL, figure, tidy
-
     names = list(dict.fromkeys(name for row in errors.values() for name in row))
     drawn = figure(2.7 * len(errors) + 1.2, 0.3 * len(names) + 1.5)
     panels = drawn.subplots(1, len(errors), squeeze=False, sharey=True)[0]
@@ -102,6 +101,9 @@ def plot_errors(
         )
         axes.set_title(case)
         tidy(axes)
-    drawn.supxlabel(f"{label}, with two standard errors", fontsize="medium")
+    drawn.supxlabel(
+        f"test error minus that of {reference}, in % of it, with two standard errors",
+        fontsize="medium",
+    )
     drawn.suptitle(title)
     return drawn

@@ -1,1 +1,0 @@
-"""Schemas, data and figures of the regression tasks."""
