@@ -224,6 +224,23 @@ def with_changes(**changes):
     return GaussianInverseProblem(**(fields | changes))
 
 
+def test_a_problem_in_the_coordinates_of_its_posterior_is_standard_normal():
+    # The posterior of a linear model is the Gaussian; the normaliser is added.
+    white = PROBLEM.whitened(POSTERIOR)
+    root = jnp.linalg.cholesky(POSTERIOR.cov)
+    z = jax.random.normal(KEY, (5, 2))
+    found, at_zero = jax.vmap(white)(z), white(jnp.zeros(2))
+    np.testing.assert_allclose(found - at_zero, -jnp.sum(z**2, 1) / 2, rtol=1e-9)
+    _, log_det = jnp.linalg.slogdet(root)
+    exact = jax.vmap(PROBLEM)(POSTERIOR.mean + z @ root.T) + log_det
+    np.testing.assert_allclose(found, exact, rtol=1e-10)
+    np.testing.assert_allclose(
+        white.predict(z[0]), PROBLEM.predict(POSTERIOR.mean + root @ z[0])
+    )
+    with pytest.raises(UnsupportedMeasureError, match="Gaussian"):
+        PROBLEM.whitened(CLOUD)
+
+
 @pytest.mark.parametrize(
     ("make", "error", "words"),
     [

@@ -2,8 +2,18 @@
 
 from typing import Any
 
+import numpy as np
+
+from tests.sampling.posterior_files import file_of
+
 
 _SHORT = {"repeats": 2, "strengths.count": 2, "pretraining.steps": 5}
+_DET = {"det": {"kind": "Deterministic"}}
+_POSTERIOR = {
+    "particles": 8,
+    "repeats": 1,
+    "methods": {"shk": {"kind": "SHK", "step": 0.1, "steps": 3}},
+}
 
 TINY: dict[str, dict[str, Any]] = {
     "attention_pca": {
@@ -24,4 +34,55 @@ TINY: dict[str, dict[str, Any]] = {
     "canonical_finetune": {**_SHORT, "finetuning.steps": 5, "units": 4},
     "canonical_kernel": {"outputs": 1, "parameters": 2, "strengths.count": 2},
     "canonical_tumours": {**_SHORT, "finetuning.steps": 5, "width": 4},
+    "elliptic_inverse": {
+        "plate.cells": 1,
+        "plate.mesh": 2,
+        "plate.points": 2,
+        "plate.draws": 100,
+        **_POSTERIOR,
+    },
+    "posterior_ark": _POSTERIOR,
+    "posterior_blr": _POSTERIOR,
+    "posterior_earnings": _POSTERIOR,
+    "posterior_eight_schools": _POSTERIOR,
+    "posterior_gauss_mix": _POSTERIOR,
+    "posterior_gp_regr": _POSTERIOR,
+    "posterior_kidiq": _POSTERIOR,
+    "posterior_kilpisjarvi": _POSTERIOR,
+    "privacy_mechanism": {"people": 2, "pairs": 1, "cells": 8, "times": [0.2]},
+    "resetting_laws": {
+        "problems": {"isotropic": [{"count": 3}]},
+        "laws": _DET,
+        "monte_carlo": None,
+    },
+    "resetting_ou": {
+        "laws": {"poisson": {"kind": "Exponential"}},
+        "samples": 100,
+        "horizon": 1.0,
+        "steps": 4,
+    },
+    "resetting_ridge": {"laws": _DET, "particles": 100, "splits": 2, "rates": 3},
+}
+
+_rng = np.random.default_rng(0)
+
+# For configs that read a file: its name, and what is in it.
+FILES: dict[str, tuple[str, dict[str, np.ndarray]]] = {
+    "resetting_ridge": (
+        "design.npz",
+        {"X": _rng.normal(size=(12, 2)), "y": _rng.normal(size=12)},
+    ),
+    **{
+        f"posterior_{config}": (f"few__{model}.npz", file_of(model))
+        for config, model in {
+            "ark": "arK",
+            "blr": "blr",
+            "earnings": "logearn_height",
+            "eight_schools": "eight_schools_noncentered",
+            "gauss_mix": "low_dim_gauss_mix",
+            "gp_regr": "gp_regr",
+            "kidiq": "kidscore_momiq",
+            "kilpisjarvi": "kilpisjarvi",
+        }.items()
+    },
 }

@@ -35,6 +35,7 @@ from .methods import (
 )
 from .modes import Mode, find_modes
 from .msip import MSIP, MeanShiftRun, damped_iteration, stationary
+from .posteriors import Posterior, load_posterior
 from .problems import Joker
 from .quadrature import Quadrature, optimal_quadrature
 from .reduced import KernelSystem, MeanShiftGeometry, ReducedDiscrepancy
@@ -74,6 +75,7 @@ __all__ = [
     "Mode",
     "MonteCarlo",
     "NUTS",
+    "Posterior",
     "Quadrature",
     "RadialSpherical",
     "ReducedDiscrepancy",
@@ -90,6 +92,7 @@ __all__ = [
     "find_modes",
     "gaussian_shk",
     "laplace",
+    "load_posterior",
     "optimal_quadrature",
     "sample",
     "stationary",

@@ -143,6 +143,7 @@ TABLE = {
         noise_std=positive(0.5),
         prior=part(LAW),
     ),
+    "GaussianInverseProblem.whitened": entry(PROBLEM.whitened, law=part(LAW)),
     "EllipticModel": entry(
         lambda **k: s.EllipticModel(**k)(jnp.zeros(4)),
         cells=count(2, words=("x of shape",)),
@@ -166,6 +167,8 @@ TABLE = {
         max_steps=count(50),
     ),
     "LaplaceWarning": "a warning",
+    "Posterior": "what load_posterior returns",
+    "load_posterior": "reads a file; its test spoils these",
     "gaussian_shk": entry(
         s.gaussian_shk,
         initial=part(LAW),

@@ -31,6 +31,7 @@ BUMP = Grid.from_log_density(
     lambda x: 0.2 * jnp.sin(x[0]), 0.0, 2 * math.pi, (8,), "periodic"
 )
 LAW, OTHER = Gaussian([0.0, 0.1], np.eye(2)), Gaussian([0.1, 0.0], 1.2 * np.eye(2))
+POINTS = np.array([[0.3, 2.0], [1.0, 0.2], [4.0, 5.0]])
 KNOWN = p.PrivacyAccountant(0.5, 0.5, 3.0, 2.0, -1.0, 2.0)
 
 
@@ -241,6 +242,17 @@ TABLE = {
         loss=function(wave),
         sensitivity=positive(1.0),
         epsilon=positive(1.0),
+    ),
+    "TorusLoss": entry(p.TorusLoss, points=array(POINTS, fine="short")),
+    "TorusLoss.without": entry(
+        p.TorusLoss(POINTS).without, person=count(1, fine="zero")
+    ),
+    "TorusLoss.mechanism": entry(p.TorusLoss(POINTS).mechanism, epsilon=positive(1.0)),
+    "TorusLoss.accountant": entry(
+        p.TorusLoss(POINTS).accountant,
+        epsilon=positive(1.0),
+        alpha=non_negative(1.0),
+        beta=non_negative(0.5),
     ),
     "privatise": entry(
         p.privatise,

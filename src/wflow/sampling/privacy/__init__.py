@@ -29,6 +29,7 @@ from .conversions import (
 from .mechanism import ExponentialMechanism, PrivateDraw, kl_flow, privatise
 from .ratio import grid_kl, log_ratio, oscillation, potential_source
 from .stability import Stability, stability
+from .torus import TorusLoss
 from .utility import (
     gaussian_utility,
     quadratic_utility_bound,
@@ -43,6 +44,7 @@ __all__ = [
     "PrivacyAccountant",
     "PrivateDraw",
     "Stability",
+    "TorusLoss",
     "UnboundedPrivacyWarning",
     "UncertifiedReleaseError",
     "delta_from_kl",

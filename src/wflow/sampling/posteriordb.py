@@ -1,7 +1,7 @@
 """The models of posteriordb, as NumPyro programs with the priors of its Stan ones.
 
-Arguments are the data under their names there. ``NAMES`` says which parameters the
-reference draws have, in their order.
+Arguments are the data under their names there. ``MODELS`` also says which parameters
+the reference draws have, in their order.
 
 Reference: Magnusson et al., posteriordb, arXiv:2407.04967 (2024).
 """

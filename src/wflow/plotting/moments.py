@@ -1,14 +1,14 @@
 """Means and standard deviations of several methods, in units of the reference."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from .style import MODEL, figure, tidy
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 # Ends of the axes; what lies beyond is drawn hollow at the end.
 _MEANS = (-1.5, 1.5)
@@ -21,7 +21,7 @@ def plot_moments(
     *,
     models: Sequence[str],
     title: str,
-) -> "Figure":
+) -> Figure:
     """A row for each number: errors of the means, and beside them ratios of the sds.
 
     Args:
@@ -31,10 +31,6 @@ def plot_moments(
         models: methods to draw in the colour of models.
         title: of the figure.
     """
-    from matplotlib import colormaps
-
-    from wflow.plotting.style import MODEL, figure, tidy
-
     n, k = len(labels), len(moments)
     drawn = figure(8.2, max(1.6 + 0.34 * n, 3.4))
     left, right = drawn.subplots(1, 2, sharey=True)
@@ -71,7 +67,7 @@ def plot_moments(
 
 
 def _dots(
-    axes: "Axes",
+    axes: Axes,
     values: np.ndarray,
     rows: np.ndarray,
     limits: tuple[float, float],
