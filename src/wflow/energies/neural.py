@@ -122,7 +122,7 @@ class AttentionPotential(AbstractEnergy):
             TypeError: a size that is no whole number.
             ValueError: a size below its least, or heads that do not divide the width.
         """
-        _check_sizes(self, dim, width, depth, time_dim)
+        check_sizes(self, dim, width, depth, time_dim)
         checks.count(self, "heads", heads)
         checks.count(self, "feedforward", feedforward)
         if width % heads:
@@ -157,7 +157,13 @@ class AttentionPotential(AbstractEnergy):
         return mu.w @ self.per_particle(mu.x, mu.w, t)
 
 
-def _check_sizes(owner: Any, dim: int, width: int, depth: int, time_dim: int) -> None:
+def check_sizes(owner: Any, dim: int, width: int, depth: int, time_dim: int) -> None:
+    """Refuse sizes of a network, ``depth`` and ``time_dim`` of which may be zero.
+
+    Raises:
+        TypeError: one is not whole.
+        ValueError: one is too small.
+    """
     checks.count(owner, "dim", dim)
     checks.count(owner, "width", width)
     checks.count(owner, "depth", depth, 0)
@@ -185,7 +191,7 @@ class MLPPotential(AbstractEnergy):
             TypeError: a size that is no whole number.
             ValueError: a size below its least.
         """
-        _check_sizes(self, dim, width, depth, time_dim)
+        check_sizes(self, dim, width, depth, time_dim)
         a, b = jax.random.split(key)
         self.mlp = eqx.nn.MLP(
             dim + time_dim, "scalar", width, depth, activation=jax.nn.silu, key=a

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from jaxtyping import Array, ArrayLike, Float, PyTree
+from jaxtyping import Array, ArrayLike, PyTree
 
 from wflow.measures import Travelled, UnsupportedMeasureError
 
-from .base import AbstractContinuousFlow, check_flow
+from .base import AbstractCarryingFlow, AbstractContinuousFlow, check_flow
 
 
-class ArcLengthFlow(AbstractContinuousFlow):
+class ArcLengthFlow(AbstractCarryingFlow):
     r"""``flow`` on a ``Travelled`` measure: $\dot s = |\dot\mu|$ beside it.
 
     The speed is the flow's own: for a gradient flow
@@ -48,12 +48,3 @@ class ArcLengthFlow(AbstractContinuousFlow):
                 f"ArcLengthFlow: {type(self.flow).__name__} has noise, and the paths "
                 "of noise have no length."
             )
-
-    def speed(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        return self.flow.speed(self._inner(mu), t)
-
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        return self.flow.value(self._inner(mu), t)
-
-    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        return self.flow.dissipation(self._inner(mu), t)

@@ -230,7 +230,45 @@ def scale(factor: ArrayLike, state: PyTree[Array]) -> PyTree[Array]:
     return jax.tree.map(lambda leaf: factor * leaf, state)
 
 
-class SumFlow(AbstractContinuousFlow):
+class AbstractCarryingFlow(AbstractContinuousFlow):
+    """``flow`` on a measure that carries something beside it, which ``flow`` does not
+    feel: energy, dissipation and speed are those of the measure inside.
+    """
+
+    flow: eqx.AbstractVar[AbstractContinuousFlow]
+
+    @abc.abstractmethod
+    def _inner(self, mu: Any) -> Any:
+        """The measure that ``flow`` acts on.
+
+        Raises:
+            UnsupportedMeasureError: ``mu`` holds none.
+        """
+
+    def speed(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        return self.flow.speed(self._inner(mu), t)
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        return self.flow.value(self._inner(mu), t)
+
+    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        return self.flow.dissipation(self._inner(mu), t)
+
+
+class AbstractComposedFlow(AbstractFlow):
+    """A flow of several parts, which all act on the whole measure."""
+
+    parts: eqx.AbstractVar[tuple[AbstractFlow, ...]]
+
+    def check(self, mu: Any) -> None:
+        for part in self.parts:
+            part.check(mu)
+
+    def separable(self, mu: Any) -> bool:
+        return all(part.separable(mu) for part in self.parts)
+
+
+class SumFlow(AbstractComposedFlow, AbstractContinuousFlow):
     r"""$\dot\mu = \sum_k$ velocities; independent noises add in variance.
 
     A sum has no one energy: evaluate the energy that matters on the saved measures.
@@ -240,13 +278,6 @@ class SumFlow(AbstractContinuousFlow):
 
     def __check_init__(self) -> None:
         check_parts(self, self.parts, AbstractContinuousFlow, "flows without jumps")
-
-    def check(self, mu: Any) -> None:
-        for part in self.parts:
-            part.check(mu)
-
-    def separable(self, mu: Any) -> bool:
-        return all(part.separable(mu) for part in self.parts)
 
     def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
         return jax.tree.map(
@@ -290,7 +321,7 @@ class SumFlow(AbstractContinuousFlow):
         return self.value(mu, t)
 
 
-class SplitFlow(AbstractFlow):
+class SplitFlow(AbstractComposedFlow):
     """A flow with jumps beside continuous motion, solved by splitting.
 
     Substeps a, b, c of one step: a/2 b/2 c b/2 a/2 by Strang, of order 2 where every
@@ -302,13 +333,6 @@ class SplitFlow(AbstractFlow):
     def __check_init__(self) -> None:
         check_parts(self, self.parts, AbstractFlow, "flows")
 
-    def check(self, mu: Any) -> None:
-        for part in self.parts:
-            part.check(mu)
-
-    def separable(self, mu: Any) -> bool:
-        return all(part.separable(mu) for part in self.parts)
-
 
 def _parts(flow: AbstractFlow) -> tuple[Any, ...]:
-    return flow.parts if isinstance(flow, SumFlow | SplitFlow) else (flow,)
+    return flow.parts if isinstance(flow, AbstractComposedFlow) else (flow,)

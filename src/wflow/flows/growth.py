@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
 
-from wflow.checks import count, function, instance, random_key
-from wflow.energies.neural import TimeEmbedding
+from wflow.checks import function, instance, random_key
+from wflow.energies.neural import TimeEmbedding, check_sizes
 from wflow.measures import Grid, Particles, Phase, UnsupportedMeasureError
 
 from .base import AbstractContinuousFlow, AbstractFlow, SumFlow
@@ -40,10 +40,7 @@ class NeuralRate(eqx.Module):
             TypeError: a size is no whole number, or ``key`` no key.
             ValueError: a size is too small.
         """
-        count(self, "dim", dim)
-        count(self, "width", width)
-        count(self, "depth", depth, least=0)
-        count(self, "time_dim", time_dim, least=0)
+        check_sizes(self, dim, width, depth, time_dim)
         random_key(self, "key", key)
         a, b = jax.random.split(key)
         mlp = eqx.nn.MLP(

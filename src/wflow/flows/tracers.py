@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from jaxtyping import Array, ArrayLike, Float, PyTree
+from jaxtyping import Array, ArrayLike, PyTree
 
 from wflow.checks import instance
 from wflow.measures import Traced, UnsupportedMeasureError
 
-from .base import AbstractContinuousFlow
+from .base import AbstractCarryingFlow
 from .gradient import GradientFlow
 
 
-class TracerFlow(AbstractContinuousFlow):
+class TracerFlow(AbstractCarryingFlow):
     r"""``flow`` on a ``Traced`` measure: tracers q move as particles put there would,
     and are not felt.
 
@@ -39,12 +39,3 @@ class TracerFlow(AbstractContinuousFlow):
         inner = self._inner(mu)
         carried = self.flow.velocity_at(inner, mu.tracers, t)
         return self.flow.velocity(inner, t), carried
-
-    def speed(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        return self.flow.speed(self._inner(mu), t)
-
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        return self.flow.value(self._inner(mu), t)
-
-    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        return self.flow.dissipation(self._inner(mu), t)

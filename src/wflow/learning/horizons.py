@@ -23,7 +23,27 @@ class AbstractHorizon(eqx.Module):
         """A horizon in 1..``longest`` at ``progress`` in [0, 1) of the training."""
 
 
-class RandomHorizon(AbstractHorizon):
+class AbstractRampedHorizon(AbstractHorizon):
+    """Horizons up to one that grows with the training.
+
+    Raises:
+        ValueError: ramp outside [0, 1].
+    """
+
+    ramp: eqx.AbstractVar[Float[Array, ""]]
+
+    def __check_init__(self) -> None:
+        shape(self, "ramp", self.ramp, ())
+        within(self, "ramp", self.ramp, 0, 1)
+
+    def _grown(self, progress: Array, longest: Array) -> Array:
+        r"""$m = \min(K, 1 + \lfloor K p / r\rfloor)$, K without a ramp."""
+        share = jnp.where(self.ramp > 0, self.ramp, 1).astype(progress.dtype)
+        grown = 1 + jnp.floor(longest * progress / share).astype(longest.dtype)
+        return jnp.minimum(jnp.where(self.ramp > 0, grown, longest), longest)
+
+
+class RandomHorizon(AbstractRampedHorizon):
     r"""Uniform on 1..m, with m growing from 1 to the longest over a share of training.
 
     $m = \min(K, 1 + \lfloor K p / r\rfloor)$ at progress p, ramp r, longest K; no ramp
@@ -35,20 +55,17 @@ class RandomHorizon(AbstractHorizon):
 
     ramp: Float[Array, ""] = eqx.field(converter=real_field("ramp"), default=0.3)
 
-    def __check_init__(self) -> None:
-        _check_ramp(self)
-
     def __call__(
         self,
         key: PRNGKeyArray,
         progress: Float[Array, ""],
         longest: Int[Array, ""],
     ) -> Int[Array, ""]:
-        grown = _grown(self.ramp, progress, longest)
+        grown = self._grown(progress, longest)
         return jax.random.randint(key, (), 1, grown + 1)
 
 
-class FullHorizon(AbstractHorizon):
+class FullHorizon(AbstractRampedHorizon):
     """m itself, as above: all the snapshots that there are, after the ramp if any.
 
     Raises:
@@ -57,9 +74,6 @@ class FullHorizon(AbstractHorizon):
 
     ramp: Float[Array, ""] = eqx.field(converter=real_field("ramp"), default=0.0)
 
-    def __check_init__(self) -> None:
-        _check_ramp(self)
-
     def __call__(
         self,
         key: PRNGKeyArray,
@@ -67,19 +81,7 @@ class FullHorizon(AbstractHorizon):
         longest: Int[Array, ""],
     ) -> Int[Array, ""]:
         del key
-        return _grown(self.ramp, progress, longest)
-
-
-def _check_ramp(horizon: RandomHorizon | FullHorizon) -> None:
-    shape(horizon, "ramp", horizon.ramp, ())
-    within(horizon, "ramp", horizon.ramp, 0, 1)
-
-
-def _grown(ramp: Array, progress: Array, longest: Array) -> Array:
-    r"""$m = \min(K, 1 + \lfloor K p / r\rfloor)$, K without a ramp."""
-    share = jnp.where(ramp > 0, ramp, 1).astype(progress.dtype)
-    grown = 1 + jnp.floor(longest * progress / share).astype(longest.dtype)
-    return jnp.minimum(jnp.where(ramp > 0, grown, longest), longest)
+        return self._grown(progress, longest)
 
 
 class FixedHorizon(AbstractHorizon):

@@ -73,6 +73,20 @@ class AbstractMeasure(eqx.Module):
         return jnp.result_type(*jax.tree.leaves(self.state))
 
 
+class AbstractCarrier(AbstractMeasure):
+    """A measure and something beside it, which no functional of it feels."""
+
+    measure: eqx.AbstractVar[AbstractMeasure]
+
+    def integrate(self, function: Callable[[Any], Array]) -> Array:
+        return self.measure.integrate(function)
+
+    def differential(
+        self, functional: Callable[[Any], Float[Array, ""]]
+    ) -> tuple[Float[Array, ""], Any]:
+        return self.measure.differential(functional)
+
+
 class AbstractDensity(eqx.Module):
     """A probability law known through its density."""
 

@@ -1,6 +1,5 @@
 """A measure with inertia."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
 import equinox as eqx
@@ -10,7 +9,7 @@ from jaxtyping import Array, Float
 
 from wflow import checks
 
-from .base import AbstractMeasure, moving_field
+from .base import AbstractCarrier, moving_field
 from .gaussian import Gaussian
 from .grid import Grid, logarithmic_mean
 from .particles import Particles
@@ -31,7 +30,7 @@ def _velocity(value: Any) -> Any:
     return moving_field("velocity")(value) if plain else value
 
 
-class Phase(AbstractMeasure):
+class Phase(AbstractCarrier):
     r"""A measure and the velocity that carries it.
 
     | measure   | velocity                                                     |
@@ -101,9 +100,6 @@ class Phase(AbstractMeasure):
                 ]
                 return mu.cell_volume * sum(faces) / 2
 
-    def integrate(self, function: Callable[[Any], Array]) -> Array:
-        return self.measure.integrate(function)
-
     @property
     def state(self) -> tuple[Any, Any]:
         return self.measure.state, self.velocity
@@ -115,8 +111,3 @@ class Phase(AbstractMeasure):
             self,
             (self.measure.with_state(measure), velocity),
         )
-
-    def differential(
-        self, functional: Callable[[Any], Float[Array, ""]]
-    ) -> tuple[Float[Array, ""], Any]:
-        return self.measure.differential(functional)

@@ -1,6 +1,5 @@
 """A measure and points carried by the field that it makes."""
 
-from collections.abc import Callable
 from typing import Any, Self
 
 import equinox as eqx
@@ -9,11 +8,11 @@ from jaxtyping import Array, Float
 
 from wflow import checks
 
-from .base import AbstractMeasure, moving_field
+from .base import AbstractCarrier, moving_field
 from .particles import Particles
 
 
-class Traced(AbstractMeasure):
+class Traced(AbstractCarrier):
     r"""Particles, and tracers: points that ``TracerFlow`` carries along the field of
     the particles, and that nothing feels.
 
@@ -49,11 +48,3 @@ class Traced(AbstractMeasure):
             self,
             (self.measure.with_state(measure), tracers),
         )
-
-    def integrate(self, function: Callable[[Any], Array]) -> Array:
-        return self.measure.integrate(function)
-
-    def differential(
-        self, functional: Callable[[Any], Float[Array, ""]]
-    ) -> tuple[Float[Array, ""], Any]:
-        return self.measure.differential(functional)

@@ -1,6 +1,5 @@
 """A measure that knows how far it has come."""
 
-from collections.abc import Callable
 from typing import Any, Self
 
 import equinox as eqx
@@ -9,10 +8,10 @@ from jaxtyping import Array, Float
 from wflow import checks
 from wflow.checks import real_field
 
-from .base import AbstractMeasure
+from .base import AbstractCarrier, AbstractMeasure
 
 
-class Travelled(AbstractMeasure):
+class Travelled(AbstractCarrier):
     r"""A measure, the length $s = \int |\dot\mu|\,dt$ of its path and the action
     $\frac12 \int |\dot\mu|^2\,dt$, both of which ``ArcLengthFlow`` accumulates.
 
@@ -45,11 +44,3 @@ class Travelled(AbstractMeasure):
     def with_state(self, state: tuple[Any, Array, Array]) -> Self:
         measure, length, action = state
         return type(self)(self.measure.with_state(measure), length, action)
-
-    def integrate(self, function: Callable[[Any], Array]) -> Array:
-        return self.measure.integrate(function)
-
-    def differential(
-        self, functional: Callable[[Any], Float[Array, ""]]
-    ) -> tuple[Float[Array, ""], Any]:
-        return self.measure.differential(functional)

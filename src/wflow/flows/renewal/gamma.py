@@ -1,5 +1,6 @@
 """Infinitely divisible laws with a closed Laplace transform."""
 
+import abc
 from typing import Self
 
 import equinox as eqx
@@ -14,7 +15,33 @@ from wflow.measures import linear_decay, mean_decay
 from .base import AbstractRenewalLaw, check_numbers
 
 
-class Gamma(AbstractRenewalLaw):
+class AbstractDivisibleLaw(AbstractRenewalLaw):
+    r"""$\phi(s) = e^{-y(s)}$, and with the gap $g = 1 - y/(s\tau)$
+
+    $\ell(s) = (1 - g)\frac{1 - e^{-y}}{y}$,
+    $h(\mu) = g + (1 - g)(1 - \frac{1 - e^{-y}}{y})$.
+    """
+
+    @abc.abstractmethod
+    def _exponent(
+        self, s: Float[ArrayLike, "..."]
+    ) -> tuple[Float[Array, "..."], Float[Array, "..."], Float[Array, "..."]]:
+        """y, g and 1 - g, with all their digits."""
+
+    def laplace(self, s: Float[ArrayLike, "..."]) -> Float[Array, "..."]:
+        return jnp.exp(-self._exponent(s)[0])
+
+    def age_laplace(self, s: Float[ArrayLike, "..."]) -> Float[Array, "..."]:
+        y, _, rest = self._exponent(s)
+        return rest * mean_decay(y)
+
+    def filter(self, mu: Float[ArrayLike, "..."]) -> Float[Array, "..."]:
+        y, gap, rest = self._exponent(mu)
+        # A sum of what is positive: no digit is lost near zero.
+        return gap + rest * y * linear_decay(y)
+
+
+class Gamma(AbstractDivisibleLaw):
     r"""Gamma law of mean $\tau$ and shape k (Erlang's for whole k).
 
     $\phi(s) = (1 + s\tau/k)^{-k}$, $h(\mu) = 1 - (1 - (1 + x/k)^{-k})/x$ with
@@ -39,22 +66,10 @@ class Gamma(AbstractRenewalLaw):
 
     def _exponent(
         self, s: Float[ArrayLike, "..."]
-    ) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
-        """Minus the logarithm of the transform, and one less its share of s mean."""
+    ) -> tuple[Float[Array, "..."], Float[Array, "..."], Float[Array, "..."]]:
         z = jnp.asarray(s) * self.mean / self.shape
-        return self.shape * jnp.log1p(z), log1p_gap(z)
-
-    def laplace(self, s: Float[ArrayLike, "..."]) -> Float[Array, "..."]:
-        return jnp.exp(-self._exponent(s)[0])
-
-    def age_laplace(self, s: Float[ArrayLike, "..."]) -> Float[Array, "..."]:
-        y, gap = self._exponent(s)
-        return (1 - gap) * mean_decay(y)
-
-    def filter(self, mu: Float[ArrayLike, "..."]) -> Float[Array, "..."]:
-        y, gap = self._exponent(mu)
-        # A sum of what is positive: no digit is lost near zero.
-        return gap + (1 - gap) * y * linear_decay(y)
+        gap = log1p_gap(z)
+        return self.shape * jnp.log1p(z), gap, 1 - gap
 
     def _sample(
         self, key: PRNGKeyArray, shape: tuple[int, ...], more: int
@@ -75,7 +90,7 @@ class Gamma(AbstractRenewalLaw):
         return share * self._sample(time_key, shape, 1)
 
 
-class InverseGaussian(AbstractRenewalLaw):
+class InverseGaussian(AbstractDivisibleLaw):
     r"""First passage of a Brownian motion with drift: mean $\tau$, shape $\kappa$,
     variance $\tau^3/\kappa$.
 
@@ -107,22 +122,11 @@ class InverseGaussian(AbstractRenewalLaw):
 
     def _exponent(
         self, s: Float[ArrayLike, "..."]
-    ) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    ) -> tuple[Float[Array, "..."], Float[Array, "..."], Float[Array, "..."]]:
         z = 2 * self.mean**2 * jnp.asarray(s) / self.shape
         root = jnp.sqrt(1 + z)
-        return self.shape / self.mean * z / (root + 1), root
-
-    def laplace(self, s: Float[ArrayLike, "..."]) -> Float[Array, "..."]:
-        return jnp.exp(-self._exponent(s)[0])
-
-    def age_laplace(self, s: Float[ArrayLike, "..."]) -> Float[Array, "..."]:
-        y, root = self._exponent(s)
-        return 2 / (root + 1) * mean_decay(y)
-
-    def filter(self, mu: Float[ArrayLike, "..."]) -> Float[Array, "..."]:
-        y, root = self._exponent(mu)
-        gap = 2 * self.mean**2 * mu / self.shape / (root + 1) ** 2
-        return gap + 2 / (root + 1) * y * linear_decay(y)
+        y = self.shape / self.mean * z / (root + 1)
+        return y, z / (root + 1) ** 2, 2 / (root + 1)
 
     def sample(
         self, key: PRNGKeyArray, shape: tuple[int, ...] = ()
