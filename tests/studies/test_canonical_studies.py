@@ -91,7 +91,7 @@ def test_report_of_fine_tuning():
         "arc_reached_share": 5 / 6,
     }
     found = {name: outcome.metrics[name] for name in expected}
-    # Shares are of the precision of the run.
+    # Shares are of single precision.
     assert found == pytest.approx(expected, rel=1e-6)
     chosen, over = outcome.tables
     assert chosen.rows["arc"] == [3.0]
@@ -222,7 +222,6 @@ def test_report_and_figures_of_the_bias():
     np.testing.assert_allclose(outputs.lines[1].get_ydata(), [0, 2])
 
 
-@pytest.mark.slow
 def test_fine_tuning_on_a_wave():
     p = finetune(
         repeats=3,

@@ -38,8 +38,13 @@ def plot_alignment(
             label = f"slope {rates[name]:.3g}, predicted"
             style = {"colour": colour, "style": "--", "width": 1.2}
             shown.append(Curve(t[near], line, label, **style))
-    y, title = r"$1 - \cos^2$ to the principal direction", "Along the gradient flow"
-    panel = Panel(shown, "time", y, title=title, scales=("linear", "log"))
+    panel = Panel(
+        shown,
+        "time",
+        r"$1 - \cos^2$ to the principal direction",
+        title="Alignment along the gradient flow",
+        scales=("linear", "log"),
+    )
     return plot_panels([panel], width=6.4, height=4.4)
 
 

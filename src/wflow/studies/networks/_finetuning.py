@@ -159,7 +159,7 @@ def score_metrics(
 def strength_metrics(p: FinetuningParams, arrays: Arrays) -> dict[str, float]:
     """Median strengths that validation chose, and how many arc ridge came to."""
     strengths = np.array(p.strengths.values())
-    metrics = {"arc_reached_share": float(arrays["reached"].mean(dtype=p.precision))}
+    metrics = {"arc_reached_share": float(arrays["reached"].mean(dtype=np.float32))}
     for method in PENALISED:
         at_best = strengths[best(arrays, method)]
         metrics[f"strength_{method}"] = float(np.median(at_best))
