@@ -141,8 +141,11 @@ def test_scores(tmp_path):
 
 
 @pytest.mark.slow
-def test_matplotlib_is_imported_only_when_drawing():
-    code = "import sys, wflow.plotting; assert 'matplotlib' not in sys.modules"
+def test_matplotlib_comes_with_the_figures_alone_and_without_pyplot():
+    code = (
+        "import sys, wflow; assert 'matplotlib' not in sys.modules\n"
+        "import wflow.plotting; assert 'matplotlib.pyplot' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

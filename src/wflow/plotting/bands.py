@@ -1,20 +1,18 @@
 """Statistics of a population over time, with the bands of their forecasts."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from wflow.checks import instance, within
 
 from . import given
 from .style import MODEL, OBSERVED, figure, tidy
 
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 # Rows in all; coordinates beyond are left out.
 _MOST = 4
@@ -45,7 +43,7 @@ def plot_bands(
     *,
     levels: Sequence[float] = (0.5, 0.9),
     time_label: str = "time",
-) -> "Figure":
+) -> Figure:
     """What was seen, what was forecast, and how surely, a row for each coordinate.
 
     Args:
@@ -100,7 +98,7 @@ def _checked(curves: Any, levels: Any, time_label: Any) -> list[float]:
     return found.tolist()
 
 
-def _panel(axes: "Axes", curve: BandCurve, levels: Sequence[float]) -> None:
+def _panel(axes: Axes, curve: BandCurve, levels: Sequence[float]) -> None:
     axes.plot(
         curve.past_times,
         curve.past,

@@ -1,10 +1,12 @@
 """Snapshots and forecasts as clouds of points."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import ArrayLike, Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from wflow.checks import weights as check_weights
 
@@ -21,13 +23,8 @@ from .style import (
 )
 
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-
 def _plane(
-    axes: "Axes", labels: Sequence[str] | None, dim: int, equal: bool, time_label: str
+    axes: Axes, labels: Sequence[str] | None, dim: int, equal: bool, time_label: str
 ) -> None:
     """Label the plane that clouds are drawn in: the first two coordinates."""
     names = coordinates(labels, dim)
@@ -58,7 +55,7 @@ def plot_snapshots(
     labels: Sequence[str] | None = None,
     time_label: str = "time",
     equal: bool = False,
-) -> "Figure":
+) -> Figure:
     """All snapshots in one plane, coloured by time.
 
     Of more than two coordinates the first two are drawn; of one, its value over time.
@@ -134,7 +131,7 @@ def plot_forecasts(
     labels: Sequence[str] | None = None,
     time_label: str = "time",
     equal: bool = False,
-) -> "Figure":
+) -> Figure:
     """Predicted over observed clouds, one panel for every time.
 
     Args:

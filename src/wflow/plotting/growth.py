@@ -1,19 +1,16 @@
 """A rate of growth over the plane, and the size of a population over time."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import ArrayLike, Float
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from wflow.checks import positive
 
 from . import given
 from .style import BASELINES, MODEL, OBSERVED, coordinates, figure, plain, tidy
-
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 def plot_growth(
@@ -27,7 +24,7 @@ def plot_growth(
     labels: Sequence[str] | None = None,
     time_label: str = "time",
     equal: bool = False,
-) -> "Figure":
+) -> Figure:
     """The rate in colour, white where births and deaths are equal.
 
     Args:
@@ -54,8 +51,6 @@ def plot_growth(
     time = None if time is None else given.number(owner, "time", time)
     given.text(owner, unit=unit, time_label=time_label)
     given.switch(owner, equal=equal)
-    from matplotlib.ticker import MaxNLocator
-
     rate = np.where(np.isfinite(rate), rate, np.nan)
     largest = float(np.abs(rate).max(initial=0.0, where=~np.isnan(rate))) or 1.0
     drawn = figure(6.4, 5.0)
@@ -86,7 +81,7 @@ def plot_masses(
     curves: Mapping[str, tuple[Float[ArrayLike, " m"], Float[ArrayLike, " m"]]],
     *,
     time_label: str = "time",
-) -> "Figure":
+) -> Figure:
     """Size of the population over time, observed and by models, log scale.
 
     Args:

@@ -1,19 +1,16 @@
 """The course of a fit."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import ArrayLike, Float
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from wflow.checks import count, non_negative, positive
 
 from . import given
 from .style import MODEL, QUIET, figure, tidy
-
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 def running_median(values: Float[ArrayLike, " n"], width: int) -> np.ndarray:
@@ -37,7 +34,7 @@ def plot_loss(
     *,
     horizon: Float[ArrayLike, " n"] | None = None,
     label: str = "loss",
-) -> "Figure":
+) -> Figure:
     """Loss of every step and its running median, on a logarithmic axis.
 
     Args:
@@ -57,8 +54,6 @@ def plot_loss(
     if horizon is not None:
         horizon = given.axis(owner, "horizon", horizon, len(step))
     given.text(owner, label=label)
-    from matplotlib.ticker import MaxNLocator
-
     drawn = figure(6.4, 4.0)
     axes = drawn.subplots()
     if horizon is None:
@@ -95,7 +90,7 @@ def plot_friction(
     *,
     unit: str = "1/time",
     interval: float | None = None,
-) -> "Figure":
+) -> Figure:
     r"""Friction $\gamma$ over the steps.
 
     Args:
@@ -137,7 +132,7 @@ def plot_friction(
 
 def plot_frictions(
     frictions: Mapping[str, Float[ArrayLike, " n"]], *, unit: str = "1/time"
-) -> "Figure":
+) -> Figure:
     r"""Frictions of several fits over the steps, on a logarithmic axis.
 
     Args:

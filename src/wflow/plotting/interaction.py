@@ -1,16 +1,11 @@
 """The force between two particles."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from jaxtyping import ArrayLike, Float
+from matplotlib.figure import Figure
 
 from . import given
 from .style import MODEL, OBSERVED, QUIET, figure, tidy
-
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 def plot_interaction(
@@ -22,7 +17,7 @@ def plot_interaction(
     true_force: Float[ArrayLike, " m"] | None = None,
     observed: Float[ArrayLike, " k"] | None = None,
     unit: str = "units of the data",
-) -> "Figure":
+) -> Figure:
     r"""Pair potential $\varphi$ and force $-\varphi'$ against distance, side by side.
 
     Args:

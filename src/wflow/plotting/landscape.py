@@ -1,21 +1,17 @@
 """A learned energy landscape and the force that it exerts."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import ArrayLike, Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from wflow.checks import count
 
 from . import given
 from .style import coordinates, figure, plain
-
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
 
 def plot_landscape(
@@ -31,7 +27,7 @@ def plot_landscape(
     equal: bool = False,
     arrows: int = 18,
     title: str = "Energy landscape and force",
-) -> "Figure":
+) -> Figure:
     r"""$\delta F/\delta\mu$ in colour and $-\nabla\,\delta F/\delta\mu$ as arrows.
 
     Args:
@@ -100,7 +96,7 @@ def plot_landscape(
     return drawn
 
 
-def _arrows(axes: "Axes", x: np.ndarray, y: np.ndarray, force: np.ndarray) -> None:
+def _arrows(axes: Axes, x: np.ndarray, y: np.ndarray, force: np.ndarray) -> None:
     """Arrows in the units of the axes, the longest as long as their spacing."""
     spacing = np.array([np.ptp(x) / max(len(x) - 1, 1), np.ptp(y) / max(len(y) - 1, 1)])
     lengths = np.linalg.norm(force / spacing, axis=-1)
@@ -118,9 +114,7 @@ def _arrows(axes: "Axes", x: np.ndarray, y: np.ndarray, force: np.ndarray) -> No
     )
 
 
-def _arrow_handle(colour: str, label: str) -> "Line2D":
-    from matplotlib.lines import Line2D
-
+def _arrow_handle(colour: str, label: str) -> Line2D:
     return Line2D(
         [],
         [],

@@ -1,18 +1,14 @@
 """Scores of a model beside those of its baselines."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from wflow.checks import instance
 
 from . import given
 from .style import BASELINES, MODEL, figure, tidy
-
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 def plot_scores(
@@ -21,7 +17,7 @@ def plot_scores(
     *,
     models: Sequence[str] = ("model",),
     label: str = "$W_1$ to the held-out snapshot",
-) -> "Figure":
+) -> Figure:
     """Bars side by side, the model's in the warm colour; lower is better.
 
     Args:

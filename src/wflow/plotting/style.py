@@ -1,17 +1,15 @@
 """How every figure looks."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.figure import Figure
 
 from wflow.checks import count, instance
-
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.figure import Figure
 
 
 MODEL = "#c1440e"
@@ -20,26 +18,20 @@ QUIET = "#9aa5b1"
 BASELINES = ("#5b7c99", "#8fa9bd", "#b9cad6", "#d7e0e7")
 
 
-def figure(width: float, height: float) -> "Figure":
+def figure(width: float, height: float) -> Figure:
     """A figure in inches; made without pyplot, so no window and no global state."""
-    from matplotlib.figure import Figure
-
     return Figure(figsize=(width, height), dpi=150, layout="constrained")
 
 
-def tidy(axes: "Axes") -> None:
+def tidy(axes: Axes) -> None:
     """Fewer lines around and a light grid below the data."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(True, color="0.92", linewidth=0.8)
     axes.set_axisbelow(True)
 
 
-def time_colours(times: Sequence[float]) -> "ScalarMappable":
+def time_colours(times: Sequence[float]) -> ScalarMappable:
     """Colours from early (dark) to late (light), for points and for a colour bar."""
-    from matplotlib import colormaps
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import ListedColormap, Normalize
-
     low, high = float(np.min(times)), float(np.max(times))
     # The light end of viridis is hard to see on white.
     shades = ListedColormap(colormaps["viridis"](np.linspace(0, 0.92, 256)))
