@@ -12,6 +12,7 @@ from wflow.filtering import (
     crps,
     gaussian_crps,
     level_of,
+    level_shares,
     mmd_squared,
     rank_histogram,
     rmse,
@@ -86,6 +87,23 @@ def test_calibrated_ensembles_are_covered_and_have_flat_ranks():
     assert int(few[0]) == times - 1
     with pytest.raises(ValueError, match="bins that divide 101, found 7"):
         rank_histogram(levels, n, bins=7)
+
+
+def test_shares_of_levels_in_bins_that_do_not_divide_the_ranks():
+    """Ranks that are all as frequent fill bins evenly; in bins that divide n + 1 the
+    shares are those of the counted ranks."""
+    every = jnp.arange(61) / 60
+    np.testing.assert_allclose(level_shares(every, 60, 11), 1 / 11, atol=1e-12)
+    # The lowest rank alone lies within the first bin; rank 5 of 61 across two.
+    lowest = level_shares(jnp.array([[0.0, jnp.nan]]), 60, 11)
+    np.testing.assert_allclose(lowest, np.eye(11)[0], atol=1e-12)
+    across = level_shares(jnp.array([5 / 60]), 60, 11)
+    expected = [61 / 11 - 5, 6 - 61 / 11]
+    np.testing.assert_allclose(across[:2], expected, atol=1e-12)
+    some = jnp.array([0, 1, 1, 4, 9]) / 9
+    counted = rank_histogram(some, 9, bins=5) / 5
+    np.testing.assert_allclose(level_shares(some, 9, 5), counted, atol=1e-12)
+    assert float(level_shares(jnp.array([jnp.nan]), 60, 11).sum()) == 0
 
 
 def test_level_and_interval_by_weights():

@@ -8,6 +8,9 @@ from tests.sampling.posterior_files import file_of
 
 
 _SHORT = {"repeats": 2, "strengths.count": 2, "pretraining.steps": 5}
+_ENKF = {"enkf": {"members": 10, "filter": {"kind": "EnKF"}}}
+_LETKF = {"members": 10, "filter": {"kind": "LETKF"}, "local": {"radius": 4.0}}
+_TWIN = {"repeats": 1, "cycles": 4, "burn_in": 0, "methods": _ENKF}
 _DET = {"det": {"kind": "Deterministic"}}
 _POSTERIOR = {
     "particles": 8,
@@ -40,6 +43,24 @@ TINY: dict[str, dict[str, Any]] = {
         "plate.points": 2,
         "plate.draws": 100,
         **_POSTERIOR,
+    },
+    "filter_bimodal": {
+        "repeats": 1,
+        "cells": 201,
+        "methods.transport.members": 10,
+        "methods.transport.filter.steps": 3,
+        "methods.particle.members": 10,
+    },
+    "filter_lorenz63": _TWIN,
+    "filter_lorenz63_partial": _TWIN,
+    "filter_lorenz96": {**_TWIN, "methods": {"letkf": _LETKF}},
+    "filter_lorenz96_hard": {**_TWIN, "methods": {"letkf": _LETKF}},
+    "filter_nonlinear_observations": _TWIN,
+    "filter_static": {
+        "repeats": 1,
+        "correlations": [0.6],
+        "scales": [],
+        "methods": _ENKF,
     },
     "posterior_ark": _POSTERIOR,
     "posterior_blr": _POSTERIOR,

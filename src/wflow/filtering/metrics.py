@@ -153,16 +153,9 @@ def rank_histogram(
             lies outside [0, 1].
         TypeError: members or bins is no whole number.
     """
-    levels = to_real(levels, "levels")
-    checks.count("rank_histogram", "members", members)
+    levels = _levels("rank_histogram", levels, members)
     bins = members + 1 if bins is None else bins
     checks.count("rank_histogram", "bins", bins)
-    found = checks.known(levels)
-    if found is not None:
-        # Weights sum to one but for rounding.
-        slack = 1e-3 / members
-        levels_known = found[~np.isnan(found)]
-        checks.within("rank_histogram", "levels", levels_known, -slack, 1 + slack)
     if (members + 1) % bins:
         raise ValueError(
             f"rank_histogram: expected bins that divide {members + 1}, found {bins}."
@@ -171,6 +164,49 @@ def rank_histogram(
     ranks = jnp.round(jnp.where(known, levels, 0) * members).astype(int)
     counts = jnp.zeros(bins, int)
     return counts.at[ranks // ((members + 1) // bins)].add(known.astype(int))
+
+
+def level_shares(
+    levels: Float[ArrayLike, "..."], members: int, bins: int
+) -> Float[Array, " bins"]:
+    r"""Shares of the truth in so many equal bins of [0, 1], of any number.
+
+    A level $r/n$ of n members stands for its whole rank, the interval from
+    $r/(n + 1)$ to $(r + 1)/(n + 1)$, so that ranks that are all as frequent fill any
+    bins evenly; ``rank_histogram`` counts, in bins that divide n + 1.
+
+    Args:
+        levels: from ``level_of``, of any shape; nan is not counted.
+        members: of the ensemble, n.
+        bins: number of bins.
+
+    Returns:
+        Shares of sum one, ``(bins,)``; zero where every level is nan.
+
+    Raises:
+        ValueError: members or bins below 1, or a level that is known lies outside
+            [0, 1].
+        TypeError: members or bins is no whole number.
+    """
+    levels = _levels("level_shares", levels, members)
+    checks.count("level_shares", "bins", bins)
+    known = ~jnp.isnan(levels).ravel()
+    ranks = members * jnp.where(known, levels.ravel(), 0)
+    edges = jnp.linspace(0, members + 1, bins + 1, dtype=ranks.dtype)
+    below = jnp.clip(edges[:, None] - ranks, 0, 1) @ known.astype(ranks.dtype)
+    return jnp.diff(below) / jnp.maximum(jnp.sum(known), 1)
+
+
+def _levels(owner: str, levels: ArrayLike, members: int) -> Float[Array, "..."]:
+    """Levels of an ensemble: shares of its weight, nan where they are not known."""
+    levels = to_real(levels, "levels")
+    checks.count(owner, "members", members)
+    found = checks.known(levels)
+    if found is not None:
+        # Weights sum to one but for rounding.
+        slack = 1e-3 / members
+        checks.within(owner, "levels", found[~np.isnan(found)], -slack, 1 + slack)
+    return levels
 
 
 def mmd_squared(

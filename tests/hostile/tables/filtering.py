@@ -353,6 +353,16 @@ TABLE = {
         std=masses(np.ones(3), fine="zero"),
         truth=array(np.ones(3)),
     ),
+    "level_shares": entry(
+        f.level_shares,
+        levels=masses(
+            [0.0, 0.5, 0.25],
+            fine=("zero", "shape", "short", "empty", "nan"),
+            finite=("nan",),
+        ),
+        members=count(4),
+        bins=count(3),
+    ),
     "mmd_squared": entry(
         f.mmd_squared,
         kernel=part(GaussianKernel(1.0)),

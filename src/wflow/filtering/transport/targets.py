@@ -18,6 +18,12 @@ from .pairs import Pairs, Standardised
 class AbstractTarget(eqx.Module):
     """The joint law that the product cloud is moved to."""
 
+    def check_kernel(self, kernel: AbstractRadialKernel) -> None:
+        """Refuse a kernel of observations that ``attraction`` cannot average.
+
+        By default every kernel will do.
+        """
+
     @abc.abstractmethod
     def pairs(
         self,
@@ -74,6 +80,14 @@ class RaoBlackwellised(AbstractTarget):
     the errors too. Observations are still simulated, for the product cloud.
     """
 
+    def check_kernel(self, kernel: AbstractRadialKernel) -> None:
+        """Refuse a kernel that is not Gaussian.
+
+        Raises:
+            TypeError: it is not.
+        """
+        checks.instance(self, "kernel_y", kernel, Gaussian, "a Gaussian kernel")
+
     def pairs(
         self,
         x: Float[Array, "n d"],
@@ -89,14 +103,10 @@ class RaoBlackwellised(AbstractTarget):
     def attraction(
         self, pairs: Standardised, kernel: AbstractRadialKernel
     ) -> AbstractAttraction:
-        if not isinstance(kernel, Gaussian):
-            raise TypeError(
-                "RaoBlackwellised: expected a Gaussian kernel_y, found "
-                f"{type(kernel).__name__}."
-            )
+        self.check_kernel(kernel)
         if pairs.mean is None or pairs.cov is None:
             raise TypeError(
                 "RaoBlackwellised: simulated observations alone do not say the "
                 "covariance of their errors; take LikelihoodFree()."
             )
-        return Smoothed(kernel, pairs.mean, pairs.cov)
+        return Smoothed(kernel, pairs.mean, pairs.cov)  # pyright: ignore[reportArgumentType]

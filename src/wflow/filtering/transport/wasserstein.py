@@ -106,6 +106,7 @@ class CouplingTransport(AbstractTransport):
         checks.instance(
             self, "target", self.target, AbstractTarget, "a target (LikelihoodFree())"
         )
+        self.target.check_kernel(self.kernel_y)
         checks.instance(
             self,
             "solver",

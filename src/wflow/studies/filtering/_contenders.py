@@ -1,13 +1,14 @@
 """Filters that a study compares, each with its number of members."""
 
+import dataclasses
 from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from wflow import filtering
-from wflow.filtering import AbstractMethod, Domain
-from wflow.studies import HERE, NonNegative, Part, Positive, Spec, Strict, build
+from wflow.filtering import AbstractMethod, Domain, GridFilter, KalmanFilter
+from wflow.studies import HERE, Name, NonNegative, Part, Positive, Spec, Strict, build
 
 
 class Local(Strict):
@@ -37,9 +38,23 @@ class Contender(Strict):
 
     @model_validator(mode="after")
     def _whole(self) -> "Contender":
+        kind = self.filter["kind"]
+        if issubclass(getattr(filtering, kind), GridFilter | KalmanFilter):
+            raise ValueError(
+                f"{HERE}.filter: expected a filter with an ensemble, found {kind}."
+            )
+        if self._has_domain and self.local is None:
+            raise ValueError(f"{HERE}.local is missing: {kind} is told how near is.")
+        if self.local is not None and not self._has_domain:
+            raise ValueError(f"{HERE}.local: {kind} is not local; leave local out.")
         # A ring of any size shows what the class refuses.
         self.build(4, 1)
         return self
+
+    @property
+    def _has_domain(self) -> bool:
+        fields = dataclasses.fields(getattr(filtering, self.filter["kind"]))
+        return any(field.name == "domain" for field in fields)
 
     def build(self, ring: int | None = None, every: int = 1) -> AbstractMethod:
         """The filter; on a ring of so many components one of ``every`` is observed."""
@@ -59,7 +74,7 @@ class Contender(Strict):
             )
 
 
-Contenders = Annotated[dict[str, Contender], Field(min_length=1)]
+Contenders = Annotated[dict[Name, Contender], Field(min_length=1)]
 
 
 def mean_of(values: np.ndarray) -> float:

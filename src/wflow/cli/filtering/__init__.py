@@ -1,1 +1,0 @@
-"""Configs, methods, scores and figures of the filtering tasks."""

@@ -1,0 +1,185 @@
+"""Single updates of many filters against posteriors that are known."""
+
+from typing import Annotated, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from matplotlib.figure import Figure
+from pydantic import Field, model_validator
+
+from wflow.filtering import (
+    Components,
+    GaussianObservation,
+    half_square,
+    w1_of_line,
+)
+from wflow.measures import Particles
+from wflow.plotting import Curve, Panel, plot_panels, shades
+from wflow.studies import (
+    Arrays,
+    Count,
+    Log,
+    Outcome,
+    Positive,
+    ScoreTable,
+    Study,
+    StudyParams,
+)
+
+from ._contenders import Contenders, mean_of
+
+
+# Of the posteriors' densities.
+_GRID = np.linspace(-6.0, 6.0, 2401)
+
+
+class Params(StudyParams):
+    """Single updates of a standard normal state against exact posteriors.
+
+    Attributes:
+        correlations: of state and observation in the linear-Gaussian pairs.
+        observed: the observation of these, in standard deviations.
+        scales: lambda of y = x^2/2 + lambda w.
+        squares: the observations of these.
+        methods: filters by name.
+        repeats: ensembles.
+    """
+
+    task: Literal["filter_static"]
+    correlations: list[Annotated[float, Field(gt=0, lt=1)]]
+    observed: float = 1.0
+    scales: list[Positive]
+    squares: list[float]
+    methods: Contenders
+    repeats: Count = 5
+
+    @model_validator(mode="after")
+    def _some(self) -> "Params":
+        for name, method in self.methods.items():
+            method.refuse_local(name, "the line")
+        if not self.cases():
+            raise ValueError(
+                "expected correlations, or scales and squares, found neither."
+            )
+        return self
+
+    def cases(self) -> list[tuple[str, GaussianObservation, float]]:
+        """Title, law of an observation and the observation; the normal ones first."""
+        found = []
+        for r in self.correlations:
+            # y = x + noise has the correlation r with x.
+            variance = 1 / r**2 - 1
+            law = GaussianObservation(Components(), [[variance]])
+            observed = self.observed * float(np.sqrt(1 + variance))
+            found.append((f"r = {r:g}", law, observed))
+        for scale in self.scales:
+            for square in self.squares:
+                title = f"lambda = {scale:g}, y = {square:g}"
+                found.append((title, half_square(scale), square))
+        return found
+
+
+def run(p: Params, key: jax.Array, log: Log) -> dict[str, np.ndarray]:
+    """The ensembles after their updates, and the posteriors on a grid."""
+    cases = p.cases()
+    arrays = {"density": np.stack([_posterior(law, y) for _, law, y in cases])}
+    for k, (name, contender) in enumerate(p.methods.items()):
+        analyse = eqx.filter_jit(contender.build().analyse)
+        found = []
+        for number, (_, law, y) in enumerate(cases):
+            for repeat in range(p.repeats):
+                # One ensemble for all methods.
+                of_start = jax.random.fold_in(jax.random.fold_in(key, number), repeat)
+                x = jax.random.normal(of_start, (contender.members, 1))
+                of_update = jax.random.fold_in(of_start, 1 + k)
+                mu = analyse(Particles.from_samples(x), jnp.array([y]), law, of_update)
+                found.append((mu.x[:, 0], jax.nn.softmax(mu.logw)))
+        members, weights = (np.stack(each) for each in zip(*found, strict=True))
+        shape = (len(cases), p.repeats, contender.members)
+        arrays[f"members_{name}"] = members.reshape(shape)
+        arrays[f"weights_{name}"] = weights.reshape(shape)
+        log(f"{name}: {len(cases)} posteriors")
+    return arrays
+
+
+def _posterior(law: GaussianObservation, observed: float) -> np.ndarray:
+    """Its density on the grid, by quadrature."""
+    y = jnp.array([observed])
+    along = jax.vmap(lambda state: law.log_likelihood(y, state))
+    logs = np.asarray(along(jnp.asarray(_GRID)[:, None])) - _GRID**2 / 2
+    density = np.exp(logs - logs.max())
+    return density / np.trapezoid(density, _GRID)
+
+
+def report(p: Params, arrays: Arrays) -> Outcome:
+    """Means over ensembles, by the two kinds of posteriors."""
+    titles, normal = [title for title, *_ in p.cases()], len(p.correlations)
+    errors = {}
+    for name in p.methods:
+        ensembles = zip(
+            arrays[f"members_{name}"],
+            arrays[f"weights_{name}"],
+            arrays["density"],
+            strict=True,
+        )
+        errors[name] = np.array([_errors(*each) for each in ensembles]).T
+    kinds = {
+        "gaussian": ("normal", slice(normal)),
+        "bimodal": ("y = x^2/2 + lambda w", slice(normal, None)),
+    }
+    metrics, tables = {}, []
+    for kind, (label, some) in kinds.items():
+        if titles[some]:
+            rows = {name: w1[some].tolist() for name, (w1, _, _) in errors.items()}
+            for name, row in rows.items():
+                metrics[f"w1_{kind}_{name}"] = float(np.mean(row))
+            title = f"W1 to the posterior, mean of {p.repeats} ensembles: {label}"
+            tables.append(ScoreTable(title, tuple(titles[some]), rows, ()))
+    if normal:
+        for name, (_, mean, std) in errors.items():
+            metrics[f"mean_error_{name}"] = float(mean[:normal].max())
+            metrics[f"std_error_{name}"] = float(std[:normal].max())
+    return Outcome(metrics, tables)
+
+
+def _errors(
+    members: np.ndarray, weights: np.ndarray, density: np.ndarray
+) -> list[float]:
+    """W1, errors of mean and standard deviation in units of the latter: their means."""
+    masses = density / density.sum()
+    mean = float(masses @ _GRID)
+    std = float(np.sqrt(masses @ (_GRID - mean) ** 2))
+    found = []
+    for x, w in zip(members, weights, strict=True):
+        own = float(w @ x)
+        spread = float(np.sqrt(w @ (x - own) ** 2))
+        w1 = float(w1_of_line(x, _GRID, w, masses))
+        found.append([w1, abs(own - mean) / std, abs(spread / std - 1)])
+    return [mean_of(error) for error in np.array(found).T]
+
+
+def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
+    """Exact distribution functions, and those of the first ensembles."""
+    colours = shades(len(p.methods), "tab10")
+    panels = []
+    for number, (title, *_) in enumerate(p.cases()):
+        density = arrays["density"][number]
+        levels = np.cumsum(density) / density.sum()
+        seen = _GRID[(levels > 1e-3) & (levels < 1 - 1e-3)]
+        curves = [Curve(_GRID, levels, "exact", colour="0.1", width=2.2)]
+        for name, colour in zip(p.methods, colours, strict=True):
+            members = arrays[f"members_{name}"][number, 0]
+            weights = arrays[f"weights_{name}"][number, 0]
+            order = np.argsort(members)
+            share = np.cumsum(weights[order]) - weights[order] / 2
+            curves.append(Curve(members[order], share, name, colour=colour, width=1))
+        ends = (seen[0] - 0.3, seen[-1] + 0.3)
+        panels.append(Panel(curves, title=title, xlim=ends))
+    beside = 1 + min(3, len(panels))
+    drawn = plot_panels(panels, width=3.6, height=2.6, legend_below=beside)
+    return {"static": drawn}
+
+
+STUDY = Study(Params, run, report, figures, small_matrices=True)
