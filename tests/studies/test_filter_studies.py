@@ -14,10 +14,7 @@ from wflow.studies.filtering import filter_bimodal, filter_static, filter_twin
 CONFIGS = sorted((Path(__file__).resolve().parents[2] / "configs").glob("filter_*"))
 ENKF = {"members": 20, "filter": {"kind": "EnKF", "inflation": 1.02}}
 PARTICLE = {"members": 100, "filter": {"kind": "ParticleFilter", "jitter": 2.4}}
-LOCAL = {
-    "letkf": {"members": 10, "filter": {"kind": "LETKF"}, "local": {"radius": 4.0}},
-    "enkf": {"members": 10, "filter": {"kind": "LocalEnKF"}, "local": {"radius": 4.0}},
-}
+LETKF = {"members": 10, "filter": {"kind": "LETKF"}, "local": {"radius": 4.0}}
 BIMODAL = {"task": "filter_bimodal", "repeats": 2, "cells": 201}
 STATIC = {"task": "filter_static", "correlations": [0.6], "scales": [], "squares": []}
 
@@ -106,7 +103,7 @@ def test_filters_follow_lorenz63():
 
 def test_local_filters_on_rings():
     cases = {"all": {"kind": "lorenz96_classic"}, "half": {"kind": "lorenz96_hard"}}
-    p = twin(cases=cases, methods=LOCAL, repeats=1, cycles=4, burn_in=0)
+    p = twin(cases=cases, methods={"letkf": LETKF}, repeats=1, cycles=4, burn_in=0)
     arrays = filter_twin.STUDY.arrays(p)
     metrics = filter_twin.report(p, arrays).metrics
     # The start is a twentieth of the climate's spread.
@@ -147,6 +144,7 @@ def test_report_of_bimodal():
     np.testing.assert_array_equal(mass.lines[0].get_ydata(), [0.0, 0.3, 0.2])
 
 
+@pytest.mark.slow
 def test_transport_keeps_two_modes():
     scales = {"kind": "ScaleMixture", "kernel": {"kind": "Gaussian", "bandwidth": 1.0}}
     mixture = {**scales, "scales": [0.5, 1.0, 2.0]}
@@ -219,11 +217,11 @@ def test_contenders_are_refused():
     sentence = lambda method: refused(
         filter_twin.Params, {**given, "methods": {"near": method}}
     )
-    letkf = {"members": 10, "filter": {"kind": "LETKF"}}
-    assert "methods.near.local is missing: LETKF" in sentence(letkf)
+    said = sentence({**LETKF, "local": None})
+    assert "methods.near.local is missing: LETKF" in said
     said = sentence({**ENKF, "local": {"radius": 2.0}})
     assert "methods.near.local: EnKF is not local" in said
-    said = sentence({**letkf, "local": {"radius": 2.0}})
+    said = sentence(LETKF)
     assert "methods.near.local: the components of lorenz63_full have no" in said
     said = sentence({"members": 10, "filter": {"kind": "KalmanFilter"}})
     assert "methods.near.filter: expected a filter with an ensemble" in said
@@ -262,5 +260,5 @@ def test_other_studies_are_refused():
     assert "expected correlations, or scales and squares, found neither" in said
     said = refused(filter_static.Params, {**given, "correlations": [-0.5]})
     assert "correlations.0: expected greater than 0, found -0.5" in said
-    said = refused(filter_static.Params, {**given, "methods": LOCAL})
+    said = refused(filter_static.Params, {**given, "methods": {"letkf": LETKF}})
     assert "methods.letkf.local: the components of the line have no" in said

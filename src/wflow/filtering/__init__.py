@@ -1,7 +1,10 @@
 """Floor 6: filtering, the law of a state that is observed again and again."""
 
 from .base import AbstractMethod
+from .distances import mmd_squared, sliced_w1, w1_of_line
+from .kuramoto_sivashinsky import KuramotoSivashinsky
 from .localisation import Domain, gaspari_cohn
+from .lorenz import Lorenz63, Lorenz96
 from .methods import (
     ETKF,
     LETKF,
@@ -17,13 +20,10 @@ from .metrics import (
     gaussian_crps,
     level_of,
     level_shares,
-    mmd_squared,
     rank_histogram,
     rmse,
-    sliced_w1,
-    w1_of_line,
 )
-from .models import StateSpace, Twin, twin
+from .models import StateSpace
 from .observations import (
     AbstractLikelihood,
     AbstractObservation,
@@ -31,6 +31,7 @@ from .observations import (
     SimulatedObservation,
 )
 from .online import FilterState, assimilate, start
+from .operators import Components, Linear
 from .result import FilterError, FilterResult
 from .run import filter
 from .settings import (
@@ -43,7 +44,6 @@ from .settings import (
     lorenz96_classic,
     lorenz96_hard,
 )
-from .systems import Components, KuramotoSivashinsky, Linear, Lorenz63, Lorenz96
 from .transitions import (
     AbstractMap,
     AbstractTransition,
@@ -66,6 +66,7 @@ from .transport import (
     analyse,
     moment_flow,
 )
+from .twins import Twin, twin
 
 
 __all__ = [

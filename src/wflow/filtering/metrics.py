@@ -1,13 +1,12 @@
-"""How good an ensemble is: against the truth, and against a reference posterior."""
+"""How good an ensemble is against the truth."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Float, Int
 
 from wflow import checks
 from wflow.checks import to_real
-from wflow.kernels import AbstractKernel, matvec
 
 
 def rmse(
@@ -49,7 +48,7 @@ def crps(
     Reference: Gneiting, Raftery, JASA 102 (2007), equation (20).
     """
     x, truth = _sample("crps", x, truth)
-    w = _normalised("crps", x, weights)
+    w = normalised("crps", x, weights)
     near = w @ jnp.abs(x - truth)
     order = jnp.argsort(x, axis=0)
     levels = jnp.cumsum(w[order], axis=0)[:-1]
@@ -98,7 +97,7 @@ def level_of(
             finite or of sum 0.
     """
     x, truth = _sample("level_of", x, truth)
-    level = _normalised("level_of", x, weights) @ (x < truth).astype(x.dtype)
+    level = normalised("level_of", x, weights) @ (x < truth).astype(x.dtype)
     lost = jnp.isnan(truth) | jnp.isnan(x).any(axis=0)
     return jnp.where(lost, jnp.nan, level)
 
@@ -121,7 +120,7 @@ def covered(
             of sum 0.
     """
     x, truth = _sample("covered", x, truth)
-    w = _normalised("covered", x, weights)
+    w = normalised("covered", x, weights)
     check_level("covered", level)
     checks.finite("covered", "x", x)
     checks.finite("covered", "truth", truth)
@@ -209,93 +208,6 @@ def _levels(owner: str, levels: ArrayLike, members: int) -> Float[Array, "..."]:
     return levels
 
 
-def mmd_squared(
-    kernel: AbstractKernel, x: Float[Array, "n d"], y: Float[Array, "m d"]
-) -> Float[Array, ""]:
-    r"""The unbiased estimate of $\mathrm{MMD}_k^2$, pairs of a point with itself left
-    out; it may be negative.
-
-    Raises:
-        ValueError: fewer than two points in a cloud, or clouds of two dimensions.
-        TypeError: kernel is none.
-
-    Reference: Gretton et al., JMLR 13 (2012), equation (3).
-    """
-    checks.instance("mmd_squared", "kernel", kernel, AbstractKernel, "a kernel")
-    x, y = _clouds("mmd_squared", x, y)
-    n, m = x.shape[0], y.shape[0]
-    for name, size in (("x", n), ("y", m)):
-        if size < 2:
-            raise ValueError(
-                f"mmd_squared: expected at least 2 points in {name}, found {size}."
-            )
-    ones_x, ones_y = jnp.ones(n, x.dtype), jnp.ones(m, x.dtype)
-
-    def within(a: Array, ones: Array) -> Array:
-        diagonal = jnp.sum(jax.vmap(kernel)(a, a))
-        size = a.shape[0]
-        return (ones @ matvec(kernel, a, a, ones) - diagonal) / (size * (size - 1))
-
-    across = ones_x @ matvec(kernel, x, y, ones_y) / (n * m)
-    return within(x, ones_x) + within(y, ones_y) - 2 * across
-
-
-def w1_of_line(
-    x: Float[Array, " n"],
-    y: Float[Array, " m"],
-    weights_x: Float[Array, " n"] | None = None,
-    weights_y: Float[Array, " m"] | None = None,
-) -> Float[Array, ""]:
-    r"""$W_1 = \int |F(s) - G(s)|\,ds$ of two weighted samples of the real line.
-
-    Exact, by sorting; weights are normalised here. A Grid is its ``atoms``.
-
-    Raises:
-        ValueError: shapes that do not fit together, or weights that are negative, not
-            finite or of sum 0.
-    """
-    x, y = to_real(x, "x"), to_real(y, "y")
-    for name, value in (("x", x), ("y", y)):
-        checks.shape("w1_of_line", name, value, ("n",))
-        _not_empty("w1_of_line", name, value)
-    w_x = _normalised("w1_of_line", x, weights_x, "weights_x")
-    w_y = _normalised("w1_of_line", y, weights_y, "weights_y")
-    signed = jnp.concatenate([w_x, -w_y])
-    points = jnp.concatenate([x, y])
-    order = jnp.argsort(points)
-    difference = jnp.cumsum(signed[order])[:-1]
-    return jnp.sum(jnp.abs(difference) * jnp.diff(points[order]))
-
-
-def sliced_w1(
-    x: Float[Array, "n d"],
-    y: Float[Array, "m d"],
-    weights_x: Float[Array, " n"] | None = None,
-    weights_y: Float[Array, " m"] | None = None,
-    *,
-    key: PRNGKeyArray,
-    directions: int = 100,
-) -> Float[Array, ""]:
-    r"""The mean of $W_1$ of the projections onto random directions.
-
-    Raises:
-        ValueError: shapes that do not fit together, directions below 1, or weights that
-            are negative, not finite or of sum 0.
-        TypeError: directions is no whole number.
-
-    Reference: Bonneel et al., J. Math. Imaging Vis. 51 (2015), section 3.
-    """
-    x, y = _clouds("sliced_w1", x, y)
-    checks.count("sliced_w1", "directions", directions)
-    checks.random_key("sliced_w1", "key", key)
-    for name, cloud, weights in (("x", x, weights_x), ("y", y, weights_y)):
-        _normalised("sliced_w1", cloud, weights, f"weights_{name}")
-    z = jax.random.normal(key, (directions, x.shape[1]), x.dtype)
-    z = z / jnp.linalg.norm(z, axis=1, keepdims=True)
-    along = lambda e: w1_of_line(x @ e, y @ e, weights_x, weights_y)
-    return jnp.mean(jax.lax.map(along, z))
-
-
 def check_level(owner: object, level: ArrayLike) -> None:
     """Refuse a level that is no number in [0, 1].
 
@@ -309,21 +221,17 @@ def check_level(owner: object, level: ArrayLike) -> None:
 def _sample(owner: str, x: ArrayLike, truth: ArrayLike) -> tuple[Array, Array]:
     x, truth = to_real(x, "x"), to_real(truth, "truth")
     checks.shape(owner, "x", x, ("n", "d"))
-    _not_empty(owner, "x", x)
+    not_empty(owner, "x", x)
     checks.shape(owner, "truth", truth, x.shape[1:])
     return x, truth.astype(x.dtype)
 
 
-def _clouds(owner: str, x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
-    x, y = to_real(x, "x"), to_real(y, "y")
-    checks.shape(owner, "x", x, ("n", "d"))
-    checks.shape(owner, "y", y, ("m", x.shape[1]))
-    for name, cloud in (("x", x), ("y", y)):
-        _not_empty(owner, name, cloud)
-    return x, y
+def not_empty(owner: str, name: str, value: Array) -> None:
+    """Refuse an array without entries.
 
-
-def _not_empty(owner: str, name: str, value: Array) -> None:
+    Raises:
+        ValueError: it has none.
+    """
     if value.size == 0:
         raise ValueError(
             f"{owner}: expected {name} of at least one entry, found shape "
@@ -338,9 +246,14 @@ def _not_negative(owner: str, name: str, value: Array) -> None:
         checks.non_negative(owner, name, found[~np.isnan(found)], infinite=True)
 
 
-def _normalised(
+def normalised(
     owner: str, x: Array, weights: ArrayLike | None, name: str = "weights"
 ) -> Float[Array, " n"]:
+    """Weights of sum one; equal ones where there are none.
+
+    Raises:
+        ValueError: of another number than x, negative, not finite or of sum 0.
+    """
     n = x.shape[0]
     if weights is None:
         return jnp.full(n, 1 / n, x.dtype)

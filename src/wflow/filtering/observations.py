@@ -3,7 +3,7 @@
 import abc
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -13,6 +13,9 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from wflow import checks
 from wflow.checks import real_field, to_real
+
+
+Law = TypeVar("Law")
 
 
 class AbstractObservation(eqx.Module):
@@ -172,12 +175,7 @@ def require_gaussian(owner: object, observation: Any) -> GaussianObservation:
     Raises:
         TypeError: they are not.
     """
-    if not isinstance(observation, GaussianObservation):
-        raise TypeError(
-            f"{type(owner).__name__} needs observations with Gaussian errors "
-            f"(GaussianObservation), found {type(observation).__name__}."
-        )
-    return observation
+    return _required(owner, observation, GaussianObservation, "Gaussian errors")
 
 
 def require_likelihood(owner: object, observation: Any) -> AbstractLikelihood:
@@ -186,9 +184,13 @@ def require_likelihood(owner: object, observation: Any) -> AbstractLikelihood:
     Raises:
         TypeError: it has none.
     """
-    if not isinstance(observation, AbstractLikelihood):
+    return _required(owner, observation, AbstractLikelihood, "a likelihood")
+
+
+def _required(owner: object, observation: Any, kind: type[Law], what: str) -> Law:
+    if not isinstance(observation, kind):
         raise TypeError(
-            f"{type(owner).__name__} needs observations with a likelihood "
-            f"(AbstractLikelihood), found {type(observation).__name__}."
+            f"{type(owner).__name__} needs observations with {what} "
+            f"({kind.__name__}), found {type(observation).__name__}."
         )
     return observation

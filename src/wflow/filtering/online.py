@@ -14,7 +14,8 @@ from wflow.learning.checkpoint import read, write
 from wflow.measures import AbstractMeasure, Gaussian, Grid, Particles
 from wflow.parameters import unwrap
 
-from .base import AbstractMethod, no_spread
+from .base import AbstractMethod
+from .ensembles import no_spread
 from .models import StateSpace, check_clock
 from .observations import check_observed
 from .transitions import AbstractMap

@@ -9,10 +9,13 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 from wflow import checks
 from wflow.measures import Gaussian
 
-from .models import StateSpace, Twin, twin
+from .base import check_number
+from .lorenz import Lorenz63, Lorenz96
+from .models import StateSpace
 from .observations import AbstractObservation, GaussianObservation
-from .systems import Components, Linear, Lorenz63, Lorenz96
+from .operators import Components, Linear
 from .transitions import DiscreteMap, RungeKutta4
+from .twins import Twin, twin
 
 
 class Setting(eqx.Module):
@@ -191,6 +194,5 @@ def _half_square(x: Float[Array, " d"]) -> Float[Array, " d"]:
 
 
 def _check_scale(owner: str, scale: float, dim: int) -> None:
-    checks.positive(owner, "scale", scale)
-    checks.shape(owner, "scale", scale, ())
+    check_number(owner, "scale", scale)
     checks.count(owner, "dim", dim)

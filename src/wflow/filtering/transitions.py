@@ -16,6 +16,8 @@ from wflow import checks
 from wflow.checks import real_field
 from wflow.solve.noise import StepNoise
 
+from .base import check_number
+
 
 # A drift or a map: of the state ``(d,)`` and the time.
 Field = Callable[[Float[Array, " d"], Float[ArrayLike, ""]], Float[Array, " d"]]
@@ -68,7 +70,7 @@ class DiscreteMap(AbstractMap):
 
     def __check_init__(self) -> None:
         checks.function(self, "function", self.function, "x, t")
-        _check_length(self, "interval", self.interval)
+        check_number(self, "interval", self.interval)
 
     def advance(
         self, x: Float[Array, " d"], t: Float[ArrayLike, ""]
@@ -95,7 +97,7 @@ class RungeKutta4(AbstractMap):
     def __check_init__(self) -> None:
         checks.function(self, "drift", self.drift, "x, t")
         checks.count(self, "steps", self.steps)
-        _check_length(self, "dt", self.dt)
+        check_number(self, "dt", self.dt)
 
     @property
     def interval(self) -> Float[Array, ""]:
@@ -146,7 +148,7 @@ class AdaptiveODE(AbstractMap):
     def __check_init__(self) -> None:
         checks.function(self, "drift", self.drift, "x, t")
         for name in ("interval", "rtol", "atol"):
-            _check_length(self, name, getattr(self, name))
+            check_number(self, name, getattr(self, name))
         checks.instance(
             self,
             "solver",
@@ -196,7 +198,7 @@ class EulerMaruyama(AbstractTransition):
         checks.function(self, "drift", self.drift, "x, t")
         checks.function(self, "diffusion", self.diffusion, "x, t")
         checks.count(self, "steps", self.steps)
-        _check_length(self, "interval", self.interval)
+        check_number(self, "interval", self.interval)
 
     def __call__(
         self, x: Float[Array, " d"], t: Float[ArrayLike, ""], key: PRNGKeyArray
@@ -228,11 +230,6 @@ class EulerMaruyama(AbstractTransition):
             throw=False,
         )
         return solution.ys[0]
-
-
-def _check_length(owner: object, name: str, value: ArrayLike) -> None:
-    checks.positive(owner, name, value)
-    checks.shape(owner, name, value, ())
 
 
 def _value(owner: object, name: str, value: Any, x: Float[Array, " d"]) -> Array:

@@ -6,7 +6,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from wflow.checks import real_field
-from wflow.filtering.base import AbstractMethod, check_inflation, inflated
+from wflow.filtering.base import AbstractMethod, check_number
+from wflow.filtering.ensembles import inflated
 from wflow.filtering.observations import (
     AbstractObservation,
     GaussianObservation,
@@ -36,7 +37,7 @@ class EnKF(AbstractMethod):
     )
 
     def __check_init__(self) -> None:
-        check_inflation(self, self.inflation)
+        check_number(self, "inflation", self.inflation)
 
     def analyse(
         self,

@@ -7,7 +7,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from wflow import checks
 from wflow.checks import real_field
-from wflow.filtering.base import AbstractMethod, check_inflation, inflated
+from wflow.filtering.base import AbstractMethod, check_number
+from wflow.filtering.ensembles import inflated
 from wflow.filtering.observations import (
     AbstractObservation,
     GaussianObservation,
@@ -39,7 +40,7 @@ class ETKF(AbstractMethod):
     rotate: bool = eqx.field(static=True, default=False)
 
     def __check_init__(self) -> None:
-        check_inflation(self, self.inflation)
+        check_number(self, "inflation", self.inflation)
         checks.one_of(self, "rotate", self.rotate, (True, False))
 
     def analyse(
@@ -69,15 +70,27 @@ def whitened(
 
     Zero where the observation is missing.
     """
+    rows, cov = departures(observation, x, observed)
+    root = jnp.linalg.cholesky(cov)
+    rows = jax.scipy.linalg.solve_triangular(root, rows.T, lower=True).T
+    return rows[:-1], rows[-1]
+
+
+def departures(
+    observation: GaussianObservation,
+    x: Float[Array, "n d"],
+    observed: Float[Array, " p"],
+) -> tuple[Float[Array, "n+1 p"], Float[Array, "p p"]]:
+    r"""$h(x_i)$ and, last, $y$, less the mean of the former; and the errors' R.
+
+    Zero where the observation is missing; R is the identity there.
+    """
     present = ~jnp.isnan(observed)
     seen = jnp.where(present, jax.vmap(observation.mean)(x), 0)
     centre = jnp.mean(seen, axis=0)
     cov = without_missing(observation.cov.astype(x.dtype), present)
     innovation = jnp.where(present, observed, 0) - centre
-    rows = jnp.concatenate([seen - centre, innovation[None]])
-    root = jnp.linalg.cholesky(cov)
-    rows = jax.scipy.linalg.solve_triangular(root, rows.T, lower=True).T
-    return rows[:-1], rows[-1]
+    return jnp.concatenate([seen - centre, innovation[None]]), cov
 
 
 def transform(

@@ -7,19 +7,19 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from wflow import checks
 from wflow.checks import real_field
-from wflow.filtering.base import AbstractMethod, check_inflation, inflated
+from wflow.filtering.base import AbstractMethod, check_number
+from wflow.filtering.ensembles import inflated
 from wflow.filtering.localisation import Domain, check_domain
 from wflow.filtering.observations import (
     AbstractObservation,
     GaussianObservation,
     require_gaussian,
     unless_missing,
-    without_missing,
 )
 from wflow.measures import Particles
 
 from .enkf import perturbations
-from .etkf import rotated, transform
+from .etkf import departures, rotated, transform
 
 
 class LETKF(AbstractMethod):
@@ -53,7 +53,7 @@ class LETKF(AbstractMethod):
 
     def __check_init__(self) -> None:
         checks.instance(self, "domain", self.domain, Domain, "a Domain")
-        check_inflation(self, self.inflation)
+        check_number(self, "inflation", self.inflation)
         checks.one_of(self, "rotate", self.rotate, (True, False))
 
     def analyse(
@@ -114,7 +114,7 @@ class LocalEnKF(AbstractMethod):
 
     def __check_init__(self) -> None:
         checks.instance(self, "domain", self.domain, Domain, "a Domain")
-        check_inflation(self, self.inflation)
+        check_number(self, "inflation", self.inflation)
 
     def analyse(
         self,
@@ -164,12 +164,7 @@ def _standardised(
 
     Zero where the observation is missing.
     """
-    present = ~jnp.isnan(observed)
-    seen = jnp.where(present, jax.vmap(observation.mean)(x), 0)
-    centre = jnp.mean(seen, axis=0)
-    cov = without_missing(observation.cov.astype(x.dtype), present)
-    innovation = jnp.where(present, observed, 0) - centre
-    rows = jnp.concatenate([seen - centre, innovation[None]])
+    rows, cov = departures(observation, x, observed)
     deviations = jnp.sqrt(jnp.diagonal(cov))
     # A division, rounded as the triangular solve with correlated errors is.
     root = jnp.diag(deviations)

@@ -9,7 +9,8 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from wflow import checks
 from wflow.checks import real_field
-from wflow.filtering.base import AbstractMethod, Model, ensemble
+from wflow.filtering.base import AbstractMethod, Model
+from wflow.filtering.ensembles import ensemble
 from wflow.filtering.observations import (
     AbstractObservation,
     log_likelihoods,

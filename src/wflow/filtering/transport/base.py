@@ -6,10 +6,11 @@ import warnings
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from wflow import checks
-from wflow.filtering.base import AbstractMethod, inflated
+from wflow.filtering.base import AbstractMethod
+from wflow.filtering.ensembles import inflated
 from wflow.filtering.observations import AbstractObservation
 from wflow.kernels import AbstractRadialKernel
 from wflow.measures import Particles
@@ -106,16 +107,6 @@ def check_sizes(owner: object, n: int, p: int, d: int) -> None:
                 "they are scaled one by one.",
                 stacklevel=4,
             )
-
-
-def check_number(owner: object, name: str, value: ArrayLike) -> None:
-    """Refuse what is not one number above zero.
-
-    Raises:
-        ValueError: it is not.
-    """
-    checks.positive(owner, name, value)
-    checks.shape(owner, name, value, ())
 
 
 def check_kernels(owner: object, *names: str) -> None:

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from wflow import checks
 from wflow.checks import real_field
 from wflow.energies import MMD
-from wflow.filtering.base import check_inflation
+from wflow.filtering.base import check_number
 from wflow.filtering.observations import (
     AbstractObservation,
     GaussianObservation,
@@ -25,7 +25,6 @@ from wflow.solve import solve
 from .base import (
     AbstractTransport,
     check_kernels,
-    check_number,
     simulated,
 )
 from .coupling import passengers
@@ -69,7 +68,7 @@ class LikelihoodTransport(AbstractTransport):
         check_kernels(self, "kernel_x")
         checks.count(self, "steps", self.steps)
         check_number(self, "step", self.step)
-        check_inflation(self, self.inflation)
+        check_number(self, "inflation", self.inflation)
 
     def pairs(
         self,

@@ -9,7 +9,7 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 from wflow import checks
 from wflow.checks import real_field
 from wflow.energies import AbstractEnergy
-from wflow.filtering.base import check_inflation
+from wflow.filtering.base import check_number
 from wflow.flows import GradientFlow
 from wflow.geometries import Euclidean
 from wflow.measures import Point, UnsupportedMeasureError
@@ -92,7 +92,7 @@ class MomentTransport(AbstractTransport):
     )
 
     def __check_init__(self) -> None:
-        check_inflation(self, self.inflation)
+        check_number(self, "inflation", self.inflation)
 
     def transport(self, pairs: Standardised, key: PRNGKeyArray) -> Float[Array, "n d"]:
         del key

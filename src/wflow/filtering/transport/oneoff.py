@@ -8,7 +8,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray
 
 from wflow import checks
 from wflow.checks import to_real
-from wflow.filtering.base import identical
+from wflow.filtering.ensembles import identical
 from wflow.filtering.observations import check_observed
 
 from .base import AbstractTransport

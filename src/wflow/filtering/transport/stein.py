@@ -8,13 +8,13 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from wflow import checks
 from wflow.checks import real_field
 from wflow.energies import MMD
-from wflow.filtering.base import check_inflation
+from wflow.filtering.base import check_number
 from wflow.flows import GradientFlow, TracerFlow
 from wflow.geometries import Block, Stein
 from wflow.kernels import AbstractRadialKernel, Gaussian, InverseMultiquadric, Product
 from wflow.measures import Particles, Traced
 
-from .base import AbstractTransport, check_kernels, check_number
+from .base import AbstractTransport, check_kernels
 from .coupling import Labelled, passengers, product_cloud
 from .pairs import Standardised
 from .starts import Start, check_start, started
@@ -69,7 +69,7 @@ class SteinTransport(AbstractTransport):
         checks.count(self, "steps", self.steps)
         checks.count(self, "permutations", self.permutations)
         check_number(self, "step", self.step)
-        check_inflation(self, self.inflation)
+        check_number(self, "inflation", self.inflation)
 
     def flow(self, pairs: Standardised, key: PRNGKeyArray) -> tuple[TracerFlow, Traced]:
         """The declaration of the motion of points (z, c), and where it starts."""

@@ -8,12 +8,12 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from wflow import checks
 from wflow.checks import real_field
-from wflow.filtering.base import check_inflation
+from wflow.filtering.base import check_number
 from wflow.kernels import AbstractRadialKernel, InverseMultiquadric
 from wflow.measures import Particles
 
 from .attraction import Simulated
-from .base import AbstractTransport, check_kernels, check_number
+from .base import AbstractTransport, check_kernels
 from .coupling import Labelled, passengers, product_cloud
 from .joint import ConditionalMMD
 from .pairs import Standardised
@@ -65,7 +65,7 @@ class TrainedTransport(AbstractTransport):
             checks.count(self, name, getattr(self, name))
         check_kernels(self, "kernel_x", "kernel_y")
         check_number(self, "learning_rate", self.learning_rate)
-        check_inflation(self, self.inflation)
+        check_number(self, "inflation", self.inflation)
 
     def transport(self, pairs: Standardised, key: PRNGKeyArray) -> Float[Array, "n d"]:
         _, _, d, p = pairs.sizes

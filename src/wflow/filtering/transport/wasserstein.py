@@ -12,7 +12,7 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from wflow import checks
 from wflow.checks import real_field
-from wflow.filtering.base import check_inflation
+from wflow.filtering.base import check_number
 from wflow.filtering.observations import AbstractObservation
 from wflow.flows import AbstractFlow, GradientFlow, NoiseInjectionFlow, TracerFlow
 from wflow.geometries import Block, Wasserstein
@@ -25,7 +25,7 @@ from wflow.kernels import (
 from wflow.measures import Particles, Traced
 from wflow.solve import solve
 
-from .base import AbstractTransport, check_kernels, check_number
+from .base import AbstractTransport, check_kernels
 from .coupling import passengers, product_cloud
 from .joint import ConditionalMMD, Floored, sampling_floor
 from .pairs import Pairs, Standardised
@@ -102,7 +102,7 @@ class CouplingTransport(AbstractTransport):
         checks.count(self, "steps", self.steps)
         checks.count(self, "permutations", self.permutations)
         check_number(self, "step", self.step)
-        check_inflation(self, self.inflation)
+        check_number(self, "inflation", self.inflation)
         checks.instance(
             self, "target", self.target, AbstractTarget, "a target (LikelihoodFree())"
         )
