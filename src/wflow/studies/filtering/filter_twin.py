@@ -142,28 +142,26 @@ def report(p: Params, arrays: Arrays) -> Outcome:
 def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
     """RMSE of every run beside the mean spread, and rank histograms, by case."""
     drawn, count = {}, len(p.methods)
-    colours = shades(count, "tab10")
+    colours, edges = shades(count, "tab10"), np.linspace(0, 1, _BINS + 1)
     for case in p.cases:
         points, bars, ranks = [], [], []
-        for row, (name, colour) in enumerate(zip(p.methods, colours, strict=True)):
+        # The first one on top.
+        rows = range(count)[::-1]
+        for row, name, colour in zip(rows, p.methods, colours, strict=True):
             rmse = arrays[f"rmse_{case}.{name}"].mean(axis=1)
             spread = mean_of(arrays[f"spread_{case}.{name}"].mean(axis=1))
             at = np.full(rmse.shape, row)
             points.append(Curve(rmse, at, style="o", colour=colour))
             bars.append(Curve([spread], [row], style="|", colour="0.3", size=12))
             density = _BINS * arrays[f"shares_{case}.{name}"]
-            edges = np.linspace(0, 1, _BINS + 1)
             ranks.append(Curve(edges, density, name, colour=colour, steps=True))
         label = "RMSE of the analysis (points), spread (bar)"
-        ticks = (range(count), list(p.methods))
-        ends = (count - 0.5, -0.5)
-        where, even = "level of the truth in the ensemble", Level(1)
-        panels = [
-            Panel([*points, *bars], label, title=case, ylim=ends, yticks=ticks),
-            Panel(ranks, where, "density", levels=[even]),
-        ]
+        ticks, ends = (rows[::-1], list(p.methods)[::-1]), (-0.5, count - 0.5)
+        left = Panel([*points, *bars], label, title=case, ylim=ends, yticks=ticks)
+        label = "level of the truth in the ensemble"
+        right = Panel(ranks, label, "density", levels=[Level(1)])
         height = 0.34 * count + 2.2
-        drawn[f"scores_{case}"] = plot_panels(panels, width=5, height=height)
+        drawn[f"scores_{case}"] = plot_panels([left, right], width=5, height=height)
     return drawn
 
 
