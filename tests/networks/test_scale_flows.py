@@ -333,6 +333,16 @@ def test_dissipation_of_the_factors():
     np.testing.assert_allclose(flow.dissipation(mu), expected, atol=1e-8)
 
 
+def test_least_loss_of_a_regression():
+    """What is left of the targets beside the span of the inputs."""
+    energy = regression()
+    basis, _ = jnp.linalg.qr(energy.inputs)
+    left = energy.targets - basis @ (basis.T @ energy.targets)
+    np.testing.assert_allclose(energy.least, jnp.sum(left**2) / 40, rtol=1e-12)
+    # One row for four inputs is met exactly.
+    assert float(regression(n=1).least) == pytest.approx(0, abs=1e-28)
+
+
 @pytest.mark.slow
 def test_scales_never_slow_a_layer_that_starts_at_zero():
     # Oracle 12: separable data, one output.

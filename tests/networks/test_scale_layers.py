@@ -21,6 +21,7 @@ from wflow.networks.scale import (
     LinearRegression,
     MagnitudeDirection,
     Recipe,
+    ResidualBlock,
     RMSNorm,
     RoleRates,
     ScaledLinear,
@@ -481,6 +482,30 @@ MODEL = {"size": 8, "heads": 2, "layers": 1, "hidden": 4, "key": KEY}
 def test_wrong_input_is_named(call, error, match):
     with pytest.raises(error, match=match):
         call()
+
+
+def test_a_block_with_its_norm_before_or_behind():
+    x = jnp.array([1.0, -2.0, 3.0, 0.5])
+    unit = RMSNorm(4)
+    before = ResidualBlock(4, 3, "input", gain=2.0, key=KEY)
+    behind = ResidualBlock(4, 3, "output", gain=2.0, key=KEY)
+    for block in (before, behind):
+        np.testing.assert_array_equal(block.gain, np.full(4, 2.0))
+    a, b = before.first.weight, before.second.weight
+    np.testing.assert_array_equal(a, behind.first.weight)
+    hidden = jax.nn.relu(a @ (2 * unit(x)))
+    np.testing.assert_allclose(before(x), x + b @ hidden, rtol=1e-12)
+    other = 2 * unit(b @ jax.nn.relu(a @ x))
+    np.testing.assert_allclose(behind(x), x + other, rtol=1e-12)
+    # A takes over what g loses before a map, and nothing does behind a norm.
+    halved = eqx.tree_at(
+        lambda block: (block.first.weight, block.first.scales_in[0].vector),
+        before,
+        (2 * a, before.gain / 2),
+    )
+    np.testing.assert_allclose(halved(x), before(x), rtol=1e-12)
+    assert set(jax.tree.leaves(roles(before))) == {"matrix", "scale_in"}
+    assert set(jax.tree.leaves(roles(behind))) == {"matrix", "scale_output_norm"}
 
 
 def test_training_refuses_what_it_cannot_do():

@@ -17,6 +17,7 @@ _POSTERIOR = {
     "repeats": 1,
     "methods": {"shk": {"kind": "SHK", "step": 0.1, "steps": 3}},
 }
+_FEW = [{"neurons": 4, "seeds": 3}, {"neurons": 8, "seeds": 3}]
 
 TINY: dict[str, dict[str, Any]] = {
     "attention_pca": {
@@ -37,6 +38,51 @@ TINY: dict[str, dict[str, Any]] = {
     "canonical_finetune": {**_SHORT, "finetuning.steps": 5, "units": 4},
     "canonical_kernel": {"outputs": 1, "parameters": 2, "strengths.count": 2},
     "canonical_tumours": {**_SHORT, "finetuning.steps": 5, "width": 4},
+    "chaos_exponents": {"exponents": [3.5], "dim": 20, "resamples": 5, "widths": _FEW},
+    "chaos_noisy": {
+        "dim": 2,
+        "horizon": 0.5,
+        "resamples": 5,
+        "step": 0.1,
+        "temperatures": [0.01, 0.1],
+        "widths": _FEW,
+    },
+    "chaos_quadratic": {
+        "dim": 2,
+        "horizon": 0.2,
+        "long_horizon": 61.0,
+        "resamples": 5,
+        "step": 0.1,
+        "widths": _FEW,
+    },
+    "chaos_samples_steps": {
+        "resamples": 5,
+        "sample_horizon": 0.5,
+        "sample_seeds": 2,
+        "samples": [10, 20],
+        "step_horizon": 0.5,
+        "step_seeds": 2,
+        "steps": [0.04, 0.02],
+        "teacher": [0.5, 0.3],
+        "width": 4,
+    },
+    "chaos_single_index": {
+        "dims": [2],
+        "horizon": 1.0,
+        "reference": 32,
+        "resamples": 5,
+        "targets": {"two": [0.0, 0.0, 1.0]},
+        "widths": _FEW,
+    },
+    "chaos_teacher": {
+        "dim": 2,
+        "horizon": 1.0,
+        "inputs": 10,
+        "reference": 32,
+        "resamples": 5,
+        "teacher": 2,
+        "widths": _FEW,
+    },
     "elliptic_inverse": {
         "plate.cells": 1,
         "plate.mesh": 2,
@@ -83,6 +129,36 @@ TINY: dict[str, dict[str, Any]] = {
         "steps": 4,
     },
     "resetting_ridge": {"laws": _DET, "particles": 100, "splits": 2, "rates": 3},
+    "scale_flow": {
+        "end": 0.5,
+        "inputs": 2,
+        "late": 1.0,
+        "outputs": 1,
+        "rtol": 1e-6,
+        "times": 3,
+    },
+    "scale_language_model": {
+        "model.heads": 2,
+        "model.hidden": 8,
+        "model.layers": 1,
+        "model.size": 8,
+        "more_seeds": 1,
+        "rates": [1e-2],
+        "training.batch": 2,
+        "training.context": 8,
+        "training.every": 2,
+        "training.steps": 2,
+        "variants": {"none": {"scaling": "none", "decayed": ["matrix"]}},
+    },
+    "scale_output_norm": {
+        "batch": 8,
+        "decays": [0.0, 0.1],
+        "held_out": 16,
+        "hidden": 4,
+        "runs": 2,
+        "size": 4,
+        "steps": 10,
+    },
 }
 
 _rng = np.random.default_rng(0)

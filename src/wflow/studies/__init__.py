@@ -24,7 +24,7 @@ from ._params import (
     closest,
 )
 from ._study import Arrays, Study
-from ._task import AbstractTask, Log
+from ._task import AbstractTask, Keep, Log
 
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "AbstractTask",
     "Arrays",
     "Count",
+    "Keep",
     "Log",
     "Name",
     "NonNegative",

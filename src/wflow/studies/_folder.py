@@ -7,7 +7,7 @@ import os
 import platform
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -258,17 +258,29 @@ class RunDirectory:
         Raises:
             ValueError: the file is missing or damaged.
         """
+        return self._read_arrays(self.results)
+
+    def _read_arrays(self, path: Path) -> Found[np.ndarray]:
         try:
-            content = io.BytesIO(self.results.read_bytes())
+            content = io.BytesIO(path.read_bytes())
             with np.load(content, allow_pickle=False) as file:
-                return Found(self.results, "array", dict(file))
+                return Found(path, "array", dict(file))
         except OSError as error:
             raise ValueError(f"{explained(error)}.") from error
         except (
             *(ValueError, TypeError, EOFError, RuntimeError),
             *(zipfile.BadZipFile, zlib.error),
         ):
-            raise damaged(self.results, "expected arrays, found other bytes") from None
+            raise damaged(path, "expected arrays, found other bytes") from None
+
+    def kept(
+        self, name: str, compute: Callable[[], Mapping[str, Any]]
+    ) -> Mapping[str, np.ndarray]:
+        """A part of the results: read where the run left it, else computed and kept."""
+        path = self.path / "checkpoints" / f"{name}.npz"
+        if not path.is_file():
+            self._write_arrays(path, compute())
+        return self._read_arrays(path)
 
     def _write_arrays(self, path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         file = io.BytesIO()

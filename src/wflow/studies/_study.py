@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, Generic
 
 import jax
 import numpy as np
-from jaxtyping import PRNGKeyArray
 
 from ._folder import RunDirectory
 from ._outcome import Outcome
-from ._task import AbstractTask, Log, Params
+from ._task import AbstractTask, Keep, Log, Params
 
 
 if TYPE_CHECKING:
@@ -48,24 +47,33 @@ class Study(AbstractTask[Params], Generic[Params]):
             reads none.
         reads: called as ``reads(p)`` before anything is written: it reads the files
             that the parameters name, and refuses what does not fit by a ValueError.
+        parts: whether the science is long and has parts that are worth keeping: it is
+            then called as ``run(p, key, log, keep)``.
     """
 
     config: type[Params]
-    science: Callable[[Params, PRNGKeyArray, Log], Mapping[str, Any]]
+    science: Callable[..., Mapping[str, Any]]
     report: Callable[[Params, Arrays], Outcome]
     figures: Callable[[Params, Arrays], "Mapping[str, Figure]"]
     _: KW_ONLY
     small_matrices: bool = False  # pyright: ignore[reportIncompatibleVariableOverride]
     data: str | None = None
     reads: Callable[[Params], object] | None = None
+    parts: bool = False
 
-    def arrays(self, p: Params, log: Log = lambda line: None) -> dict[str, np.ndarray]:
+    def arrays(
+        self,
+        p: Params,
+        log: Log = lambda line: None,
+        keep: Keep = lambda name, compute: compute(),
+    ) -> dict[str, np.ndarray]:
         """What the science finds, of the seed of ``p``.
 
         Raises:
             TypeError: something of it is no array that a file can hold.
         """
-        found = self.science(p, jax.random.key(p.seed), log)
+        kept = (keep,) if self.parts else ()
+        found = self.science(p, jax.random.key(p.seed), log, *kept)
         arrays = {name: np.asarray(value) for name, value in found.items()}
         for name, value in arrays.items():
             if value.dtype.kind not in "biufcU":
@@ -100,7 +108,7 @@ class Study(AbstractTask[Params], Generic[Params]):
         if resume and directory.results.is_file():
             log(f"Seed {config.seed} had finished: its results are read.")
         else:
-            directory.write_results(self.arrays(config, log))
+            directory.write_results(self.arrays(config, log, directory.kept))
         # As they lie in the file, so that plotting again sees the same.
         arrays = directory.read_results()
         outcome = self.report(config, arrays)

@@ -1,9 +1,11 @@
 """What the command asks of a kind of run."""
 
 import abc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
 
 from ._folder import RunDirectory
 from ._outcome import Outcome, median_outcome
@@ -12,6 +14,9 @@ from ._params import StudyParams
 
 # Takes a line for whoever waits.
 Log = Callable[[str], object]
+# Takes a name and a function, and returns the arrays that the function gives: a run
+# keeps them under the name, and where it goes on it need not call the function again.
+Keep = Callable[[str, Callable[[], Mapping[str, Any]]], Mapping[str, np.ndarray]]
 Params = TypeVar("Params", bound=StudyParams)
 
 

@@ -110,6 +110,12 @@ TABLE = {
     "SampledRisk": entry(
         lambda network: chaos.SampledRisk(network).value(NEURONS), network=part(NETWORK)
     ),
+    "SampledRisk.of": entry(
+        lambda **more: chaos.SampledRisk.of(**more).value(NEURONS),
+        neuron=part(chaos.Neuron()),
+        inputs=array(INPUTS, fine="short"),
+        teacher=part(NEURONS),
+    ),
     "SingleIndexRisk": entry(
         lambda **more: chaos.SingleIndexRisk(**more).value(CLOUD),
         powers=masses(np.array([0.0, 0.5, 0.5]), fine=("zero", "short")),

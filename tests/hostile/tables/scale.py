@@ -67,13 +67,12 @@ TEXT = scale.Corpus(
 )
 
 
+ONE_STEP = {"steps": 1, "batch": 2, "context": 4, "every": 1}
+
+
 def trained(**more):
     """One step of training."""
-    names = scale.Recipe._fields
-    numbers = {name: more.pop(name) for name in names if name in more}
-    recipe = more.pop("recipe", scale.Recipe(steps=1, batch=2, context=4, every=1))
-    if numbers:
-        recipe = recipe._replace(**numbers)
+    recipe = more.pop("recipe", scale.Recipe(**ONE_STEP))
     return scale.train(
         **({"model": model(), "corpus": TEXT, "rate": 0.01} | more),
         mask=scale.decay_mask(model()),
@@ -139,7 +138,26 @@ TABLE = {
         reparam=choice("direct"),
         eps=positive(1e-6),
     ),
-    "Recipe": "numbers that train looks at",
+    "Recipe": entry(
+        lambda **more: trained(recipe=scale.Recipe(**(ONE_STEP | more))),
+        steps=count(1),
+        batch=count(2),
+        context=count(4),
+        every=count(1),
+        warmup=given(0.05, nan=np.nan, negative=-0.1, above=1.0, text="spoilt"),
+        final=given(0.1, nan=np.nan, negative=-0.1, above=1.5, text="spoilt"),
+        b2=given(0.95, nan=np.nan, negative=-0.1, above=1.0, text="spoilt"),
+        weight_decay=non_negative(0.1),
+        clip=positive(1.0, fine="inf", finite="inf"),
+    ),
+    "ResidualBlock": entry(
+        lambda x, **more: scale.ResidualBlock(key=KEY, **more)(jnp.asarray(x)),
+        x=given(jnp.array(G), shape=G[None], short=G[:-1], empty=G[:0]),
+        size=count(3),
+        hidden=count(2),
+        norm=choice("input"),
+        gain=number(2.0),
+    ),
     "RoleRates": entry(
         lambda rates: scale.RoleRates(rates)(LAYER).diagonal.weight,
         rates=given({"scale_in": 2.0}, zero={"scale_in": 0.0}, **RATES),
@@ -259,19 +277,7 @@ TABLE = {
         trained,
         model=part(model()),
         corpus=part(TEXT),
-        recipe=part(scale.Recipe(steps=1, batch=2, context=4, every=1)),
+        recipe=part(scale.Recipe(**ONE_STEP)),
         rate=positive(0.01),
-    ),
-    "train.recipe": entry(
-        trained,
-        steps=count(1),
-        batch=count(2),
-        context=count(4),
-        every=count(1),
-        warmup=given(0.05, nan=np.nan, negative=-0.1, above=1.5, text="spoilt"),
-        final=given(0.1, nan=np.nan, negative=-0.1, above=1.5, text="spoilt"),
-        b2=given(0.95, nan=np.nan, negative=-0.1, above=1.5, text="spoilt"),
-        weight_decay=non_negative(0.1),
-        clip=positive(1.0, fine="inf", finite="inf"),
     ),
 }

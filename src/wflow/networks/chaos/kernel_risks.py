@@ -91,6 +91,21 @@ class SingleIndexRisk(AbstractKernelRisk):
                     f"{length:.6g}."
                 )
 
+    @property
+    def sampling_variance(self) -> Float[Array, ""]:
+        r"""$m\,E\|f_{\rho^m} - f_\rho\|^2 = q(1) - E\,q(s)$ of m uniform draws.
+
+        s is the overlap of two of them: $E s^k = E s^{k-2}\,(k-1)/(d+k-2)$ for even k,
+        0 for odd.
+        """
+        d, moment = self.direction.shape[0], 1.0
+        total, mean = jnp.zeros((2,), self.powers.dtype)
+        for k, power in enumerate(self.powers):
+            if k > 0 and k % 2 == 0:
+                moment *= (k - 1) / (d + k - 2)
+            total, mean = total + power, mean + power * (1 - k % 2) * moment
+        return total - mean
+
     def gram(
         self, x: Float[Array, "n d"], y: Float[Array, "m d"]
     ) -> Float[Array, "n m"]:

@@ -1,7 +1,7 @@
 """Risks on a finite set of inputs."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import equinox as eqx
 import jax
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from wflow.checks import instance, known, one_of, real_field, shape
+from wflow.checks import instance, known, one_of, real_field, shape, to_real
 from wflow.energies import AbstractEnergy, NetworkRisk
 from wflow.measures import Particles
 
@@ -99,6 +99,28 @@ class SampledRisk(AbstractRisk):
 
     def __check_init__(self) -> None:
         instance(self, "network", self.network, NetworkRisk, "a NetworkRisk")
+
+    @classmethod
+    def of(
+        cls, neuron: Neuron, inputs: Float[ArrayLike, "N d"], teacher: Particles
+    ) -> Self:
+        r"""The risk whose targets are a network's: $y = \sum_j w_j\,\sigma(v_j, x)$.
+
+        Args:
+            neuron: $\sigma$, of student and teacher.
+            inputs: ``(N, d)``, of equal probability.
+            teacher: its neurons ``(k, 1 + d)`` and their weights.
+
+        Raises:
+            TypeError: a teacher that is not Particles.
+            ValueError: inputs of another shape, or none.
+        """
+        instance("SampledRisk", "neuron", neuron, Neuron, "a Neuron")
+        instance("SampledRisk", "teacher", teacher, Particles, "Particles")
+        inputs = to_real(inputs, "inputs")
+        shape("SampledRisk", "inputs", inputs, ("N", teacher.dim - 1))
+        output = lambda x: teacher.integrate(lambda w: neuron(w, x))
+        return cls(NetworkRisk(neuron, inputs, jax.vmap(output)(inputs)))
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         return self.network.value(mu, t)

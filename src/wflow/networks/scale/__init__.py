@@ -9,6 +9,7 @@ from .analysis import (
     scale_report,
     sharpness,
 )
+from .blocks import ResidualBlock
 from .closed_form import scalar_channel
 from .corpus import Corpus, python_topics
 from .energies import Decay, EffectiveLoss, LinearRegression
@@ -33,6 +34,7 @@ __all__ = [
     "MagnitudeDirection",
     "RMSNorm",
     "Recipe",
+    "ResidualBlock",
     "RoleRates",
     "ScaleReport",
     "ScaleVector",

@@ -16,7 +16,7 @@ from .corpus import Corpus
 from .transformer import ByteTransformer, nats
 
 
-class Recipe(NamedTuple):
+class Recipe(eqx.Module):
     """AdamW with warm-up and cosine, on random windows of the text.
 
     Attributes:
@@ -29,6 +29,9 @@ class Recipe(NamedTuple):
         weight_decay: decoupled, where the mask is True.
         clip: of the gradient's global norm.
         every: steps between two validations.
+
+    Raises:
+        ValueError: a number out of range.
     """
 
     steps: int = 400
@@ -40,6 +43,17 @@ class Recipe(NamedTuple):
     weight_decay: float = 0.1
     clip: float = 1.0
     every: int = 50
+
+    def __check_init__(self) -> None:
+        for name in ("steps", "batch", "context", "every"):
+            count(self, name, getattr(self, name))
+        for name, closed in (("warmup", "low"), ("final", "both"), ("b2", "low")):
+            shape(self, name, getattr(self, name), ())
+            within(self, name, getattr(self, name), 0, 1, closed=closed)
+        shape(self, "weight_decay", self.weight_decay, ())
+        non_negative(self, "weight_decay", self.weight_decay)
+        shape(self, "clip", self.clip, ())
+        positive(self, "clip", self.clip, infinite=True)
 
     def optimizer(self, rate: ArrayLike, mask: PyTree[bool]):
         """The optax transformation with peak ``rate``, which may be traced."""
@@ -101,21 +115,11 @@ def train(
 
     Raises:
         TypeError: a model, corpus or recipe that is none.
-        ValueError: a number of the recipe out of range, a text shorter than a window,
-            or a rate that is not positive.
+        ValueError: a text shorter than a window, or a rate that is not positive.
         FloatingPointError: the loss is not finite.
     """
     instance("train", "corpus", corpus, Corpus, "a Corpus")
     instance("train", "recipe", recipe, Recipe, "a Recipe")
-    for name in ("steps", "every", "batch", "context"):
-        count("train", name, getattr(recipe, name))
-    for name in ("warmup", "final", "b2"):
-        shape("train", name, getattr(recipe, name), ())
-        within("train", name, getattr(recipe, name), 0, 1)
-    shape("train", "weight_decay", recipe.weight_decay, ())
-    non_negative("train", "weight_decay", recipe.weight_decay)
-    shape("train", "clip", recipe.clip, ())
-    positive("train", "clip", recipe.clip, infinite=True)
     shape("train", "rate", rate, ())
     positive("train", "rate", rate)
     if min(len(corpus.train), len(corpus.validation)) <= recipe.context + 1:

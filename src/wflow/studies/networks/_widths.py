@@ -2,12 +2,22 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from pydantic import Field, model_validator
 
-from wflow.networks.chaos import Report, integral_sqrt_loss
+from wflow.measures import Gaussian
+from wflow.networks.chaos import (
+    QuadraticRisk,
+    Report,
+    Student,
+    integral_sqrt_loss,
+    study,
+)
+from wflow.plotting import Curve
 from wflow.studies import Arrays, Count, Strict, StudyParams
 
 
@@ -44,11 +54,80 @@ class WidthsParams(StudyParams):
         """How many of every width."""
         return [width.seeds for width in self.widths]
 
+    def study(
+        self, student: Student, limit: Any, times: Any, key: jax.Array, **more: Any
+    ) -> Report:
+        """Networks of these widths beside their limit; ``more`` goes to the solver."""
+        return study(
+            student,
+            self.neurons,
+            self.networks,
+            times,
+            limit=limit,
+            key=key,
+            resamples=self.resamples,
+            **more,
+        )
+
     @model_validator(mode="after")
     def _increasing(self) -> "WidthsParams":
         if sorted(set(self.neurons)) != self.neurons:
             raise ValueError("widths: expected increasing neurons.")
         return self
+
+
+class ReferenceParams(WidthsParams):
+    """What every study against a wide reference network has.
+
+    Attributes:
+        reference: its neurons.
+    """
+
+    reference: Count = 1024
+
+    @model_validator(mode="after")
+    def _wide(self) -> "ReferenceParams":
+        if self.reference < 4 * self.neurons[-1]:
+            raise ValueError(
+                f"reference: expected at least 4 x {self.neurons[-1]} neurons, found "
+                f"{self.reference}; it would hide the slope."
+            )
+        return self
+
+
+def tag(name: str | float) -> str:
+    """A name as part of a metric's: 4.5 is 4p5."""
+    text = name if isinstance(name, str) else f"{name:g}"
+    return text.replace(".", "p").replace(" ", "_")
+
+
+def fitted(x: Sequence[float], y: Sequence[float]) -> float:
+    """Least squares of log y on log x."""
+    return float(np.polyfit(np.log(x), np.log(y), 1)[0])
+
+
+def resampled_powers(
+    x: Sequence[float], values: np.ndarray, key: jax.Array, resamples: int
+) -> np.ndarray:
+    """Powers of x in the means over seeds of ``values``, (x, seeds), drawn again."""
+    n = values.shape[1]
+    means = []
+    for k, row in enumerate(values):
+        at = jax.random.randint(jax.random.fold_in(key, k), (resamples, n), 0, n)
+        means.append(row[np.asarray(at)].mean(axis=1))
+    return np.polyfit(np.log(x), np.log(np.stack(means)), 1)[0]
+
+
+def saddle_student(dim: int, scale: float) -> Student:
+    """Quadratic neurons from N(0, scale I / dim) that learn one direction."""
+    start = Gaussian(jnp.zeros(dim), scale * jnp.eye(dim) / dim)
+    return Student(QuadraticRisk(jnp.zeros((dim, dim)).at[0, 0].set(1)), start)
+
+
+def loss_curve(times: np.ndarray, loss: np.ndarray, label: str, colour: Any) -> Curve:
+    """The loss from the first time after 0, as far as it is no rounding."""
+    seen = (times > 0) & (loss > 1e-14)
+    return Curve(times[seen], loss[seen], label, colour=colour)
 
 
 def report_arrays(report: Report, name: str = "") -> dict[str, np.ndarray]:

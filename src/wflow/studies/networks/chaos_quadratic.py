@@ -8,7 +8,6 @@ import numpy as np
 from matplotlib.figure import Figure
 from pydantic import Field
 
-from wflow.measures import Gaussian
 from wflow.networks import chaos
 from wflow.plotting.chaos import plot_chaos
 from wflow.studies import (
@@ -26,6 +25,7 @@ from ._widths import (
     report_arrays,
     report_of,
     root_integral,
+    saddle_student,
     sentence,
     slope_metrics,
 )
@@ -53,20 +53,10 @@ class Params(WidthsParams):
 def run(p: Params, key: jax.Array, log: Log) -> dict[str, np.ndarray]:
     """Gaps to the mean field over widths, and what bounds them along the limit."""
     del log
-    d = p.dim
-    start = Gaussian(jnp.zeros(d), p.scale * jnp.eye(d) / d)
-    risk = chaos.QuadraticRisk(jnp.zeros((d, d)).at[0, 0].set(1))
-    student = chaos.Student(risk, start)
+    student = saddle_student(p.dim, p.scale)
+    risk, start = student.risk, student.start
     times = np.linspace(0, p.horizon, max(1, round(p.horizon / p.step)) + 1)
-    report = chaos.study(
-        student,
-        p.neurons,
-        p.networks,
-        times,
-        limit=start,
-        key=key,
-        resamples=p.resamples,
-    )
+    report = p.study(student, start, times, key)
     near = chaos.follow(student, start, times).measures
     late = np.concatenate(
         [np.linspace(0, 6, 121), np.geomspace(6, p.long_horizon, 200)[1:]]
