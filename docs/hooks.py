@@ -25,7 +25,7 @@ ORDER = (
     *("sampling.privacy", "regression", "networks", "networks.canonical"),
     *("networks.chaos", "networks.saddle", "networks.attention", "networks.scale"),
     *("filtering", "filtering.transport"),
-    *("io", "plotting", "cli"),
+    *("io", "plotting", "studies", "cli"),
 )
 
 
