@@ -137,9 +137,11 @@ def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
         closed = strengths[k] / (fine + strengths[k])
         label = r"$\lambda/(k + \lambda)$, kernel ridge"
         curves = [Curve(fine, closed, label, colour=QUIET)]
-        for name, style, colour in (("geodesic", "s", OBSERVED), ("arc", "o", MODEL)):
-            left = arrays[f"left_{name}"][k]
-            curves.append(Curve(curvature, left, name, colour=colour, style=style))
+        # The larger marker first: the two may lie on each other.
+        looks = {"geodesic": ("s", 6.5, OBSERVED), "arc": ("o", 4.0, MODEL)}
+        for name, (marker, size, colour) in looks.items():
+            style = {"style": marker, "size": size, "colour": colour}
+            curves.append(Curve(curvature, arrays[f"left_{name}"][k], name, **style))
         title, first = rf"$\lambda = {strengths[k]:.3g}$", not panels
         y = "share of the residual left" * first
         panels.append(Panel(curves, "eigenvalue k of the kernel", y, title=title))
