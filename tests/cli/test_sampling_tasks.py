@@ -33,35 +33,6 @@ def run(tmp_path):
 
 
 @pytest.mark.slow
-def test_stability_without_transport_is_an_equality(run):
-    metrics, out = run("shk_circle", {"alpha": 0.0, "cells": 32, "times": [0.5, 1.0]})
-    exact = (1 - np.exp(-1)) * metrics["osc_delta"]
-    # The tolerance of the solver, and that of the integral in B1.
-    assert metrics["osc_r_t1"] == pytest.approx(exact, rel=1e-6)
-    assert metrics["b1_t1"] == pytest.approx(exact, rel=1e-4)
-    assert (out / "figures" / "log_ratio.png").is_file()
-
-
-@pytest.mark.slow
-def test_masses_of_modes_beside_the_grid(run):
-    flow = {"kind": "shk", "step": 0.05, "steps": 60, "transport": "langevin"}
-    changes = {
-        "particles": 100,
-        "repeats": 2,
-        "methods": {"flow": {**flow, "settle": 0.0}},
-        "baselines": {"ula": {"kind": "ula", "step_sizes": [0.01, 0.05], "steps": 60}},
-        "grid": {"low": -8.0, "high": 8.0, "cells": 24},
-    }
-    metrics, out = run("shk_mixture", changes)
-    assert metrics["mode_mass_error_start"] == pytest.approx(0.84)
-    # Unequal masses decay like exp(-t): t = 3 leaves a twentieth of the logits.
-    assert metrics["mode_mass_error_grid"] < 0.1
-    assert metrics["mode_mass_error_flow"] < metrics["mode_mass_error_ula"] / 2
-    assert metrics["step_ula"] in (0.01, 0.05)
-    assert (out / "figures" / "masses.png").is_file()
-
-
-@pytest.mark.slow
 def test_posterior_of_a_line(run, tmp_path):
     rng = np.random.default_rng(0)
     x = rng.normal(size=60)

@@ -17,6 +17,7 @@ _POSTERIOR = {
     "repeats": 1,
     "methods": {"shk": {"kind": "SHK", "step": 0.1, "steps": 3}},
 }
+_MSIP = {"msip": {"kind": "MeanShift", "steps": 4, "bandwidth": 1.5, "ridge": 1e-3}}
 _FEW = [{"neurons": 4, "seeds": 3}, {"neurons": 8, "seeds": 3}]
 
 TINY: dict[str, dict[str, Any]] = {
@@ -108,6 +109,19 @@ TINY: dict[str, dict[str, Any]] = {
         "scales": [],
         "methods": _ENKF,
     },
+    "joker": {
+        "methods": _MSIP,
+        "particles": [5],
+        "repeats": 1,
+        "reweighted.nodes": ["iid"],
+    },
+    "msip_mixture": {
+        "methods": _MSIP,
+        "particles": [5],
+        "repeats": 1,
+        "reweighted.nodes": ["iid"],
+    },
+    "msip_recovery": {"methods": _MSIP, "particles": [5], "repeats": 1},
     "posterior_ark": _POSTERIOR,
     "posterior_blr": _POSTERIOR,
     "posterior_earnings": _POSTERIOR,
@@ -158,6 +172,15 @@ TINY: dict[str, dict[str, Any]] = {
         "runs": 2,
         "size": 4,
         "steps": 10,
+    },
+    "shk_circle": {"cells": 8, "rtol": 1e-4, "times": [0.1]},
+    "shk_mixture": {
+        "baselines": {"ula": [{"kind": "ULA", "steps": 4}]},
+        "grid.cells": 8,
+        "grid.time": 0.1,
+        "methods": {"smc_wfr": {"kind": "SMCWFR", "steps": 4}},
+        "particles": 10,
+        "repeats": 1,
     },
 }
 

@@ -56,6 +56,5 @@ def plot_bounds(
         scales=("log", "log"),
         # Bounds that say nothing any more leave the picture.
         ylim=(least / 2, 40 * largest),
-        legend="upper left",
     )
-    return plot_panels([panel], width=6.4, height=4.4)
+    return plot_panels([panel], width=6.4, height=4.4, legend_below=4)

@@ -1,1 +1,0 @@
-"""Configs, terms and figures of the sampling tasks."""
