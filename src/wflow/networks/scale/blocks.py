@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from wflow.checks import finite, one_of, shape, to_real
+from wflow.checks import count, finite, one_of, shape, to_real
 
 from .layers import RMSNorm, ScaledLinear
 
@@ -43,6 +43,8 @@ class ResidualBlock(eqx.Module):
     ):
         """Draw both maps; every entry of g is ``gain``."""
         one_of(self, "norm", norm, ("input", "output"))
+        count(self, "size", size)
+        count(self, "hidden", hidden)
         inner = norm == "input"
         of_first, of_second = jax.random.split(key)
         first = ScaledLinear(
@@ -70,5 +72,6 @@ class ResidualBlock(eqx.Module):
 
 def _gain(parts: tuple[ScaledLinear, RMSNorm]) -> Float[Array, " d"]:
     first, norm = parts
-    scale = first.scales_in[0] if norm.scale is None else norm.scale
-    return scale.vector
+    scales = (norm.scale, *(first.scales_in or ()))
+    [vector] = [scale.vector for scale in scales if scale is not None]
+    return vector

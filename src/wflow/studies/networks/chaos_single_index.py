@@ -83,13 +83,14 @@ def report(p: Params, arrays: Arrays) -> Outcome:
     rows, remarks, slopes = {}, [], []
     for name, d in p.cases:
         found = report_of(p.neurons, arrays, f"{_tag(name, d)}_")
-        decay = chaos.decay_exponent(found.times, found.loss, decades=0.5)
+        loss = arrays[f"{_tag(name, d)}_loss"]
+        decay = chaos.decay_exponent(found.times, loss, decades=0.5)
         start = np.mean(found.widths * found.mean[:, 0])
         exact = float(_risk(p, name, d).sampling_variance)
         numbers = {
             "decay": decay,
-            "integral_sqrt_loss": root_integral(found.times, found.loss),
-            "loss_end": float(found.loss[-1]),
+            "integral_sqrt_loss": root_integral(found.times, loss),
+            "loss_end": float(loss[-1]),
             "m_times_e_end": float(found.widths[-1] * found.mean[-1, -1]),
             # Of the known value, which no training is in: an error of draws.
             "start_error": float(start / exact - 1),

@@ -68,8 +68,7 @@ def _student(p: Params, key: jax.Array) -> tuple[chaos.Student, Particles]:
     of_inputs, of_teacher = jax.random.split(key)
     directions = jnp.linalg.qr(jax.random.normal(of_teacher, (d, d)))[0]
     signs = jnp.where(jnp.arange(k) % 2 == 0, 2.0, -2.0)
-    neurons = jnp.concatenate([signs[:, None], 2 * directions[:k]], axis=1)
-    teacher = Particles.from_samples(neurons)
+    teacher = Particles.from_samples(jnp.hstack([signs[:, None], 2 * directions[:k]]))
     start = Gaussian(jnp.zeros(1 + d), jnp.diag(jnp.array([1.0, *[1 / d] * d])))
     if p.inputs is None:
         return chaos.Student(chaos.ErfRisk(teacher), start), teacher
@@ -100,30 +99,29 @@ def run(p: Params, key: jax.Array, log: Log) -> dict[str, np.ndarray]:
 
 def report(p: Params, arrays: Arrays) -> Outcome:
     """The slope in m, the loss with and without features, and the alignment."""
-    found, aligned = report_of(p.neurons, arrays), arrays["alignment"]
-    decay = chaos.decay_exponent(found.times, found.loss)
+    found, loss = report_of(p.neurons, arrays), arrays["loss"]
+    aligned, decay = arrays["alignment"], chaos.decay_exponent(found.times, loss)
     metrics = {
         **slope_metrics(found),
         "decay_exponent": decay,
         "bound_exponent": chaos.bound_exponent(decay),
-        "integral_sqrt_loss": root_integral(found.times, found.loss),
-        "loss_start": float(found.loss[0]),
-        "loss_end": float(found.loss[-1]),
+        "integral_sqrt_loss": root_integral(found.times, loss),
+        "loss_start": float(loss[0]),
+        "loss_end": float(loss[-1]),
         "loss_end_frozen": float(arrays["frozen"][-1]),
         "alignment_start": float(aligned[0]),
         "alignment_end": float(aligned[-1]),
     }
-    below = found.times[found.loss < 1e-3]
+    below = found.times[loss < 1e-3]
     if below.size:
         metrics["time_to_loss_1e_3"] = float(below[0])
     rows = {
-        "supremum": found.sup,
-        "at the start": found.mean[:, 0],
-        "at the end": found.mean[:, -1],
-        "theorem's exponent": found.bound(decay),
+        "supremum": found.sup.tolist(),
+        "at the start": found.mean[:, 0].tolist(),
+        "at the end": found.mean[:, -1].tolist(),
+        "theorem's exponent": found.bound(decay).tolist(),
     }
     columns = tuple(f"m = {m}" for m in p.neurons)
-    gaps = {name: row.tolist() for name, row in rows.items()}
     losses = {
         "all weights": [metrics["loss_end"]],
         "output weights alone": [metrics["loss_end_frozen"]],
@@ -131,13 +129,12 @@ def report(p: Params, arrays: Arrays) -> Outcome:
     }
     title = f"Loss of {p.reference} neurons at time {p.horizon:g}"
     tables = [
-        ScoreTable("Mean squared gap to the reference", columns, gaps, ()),
+        ScoreTable("Mean squared gap to the reference", columns, rows, ()),
         ScoreTable(title, ("loss",), losses, ("all weights",)),
     ]
     remarks = [
         sentence(found, decay, metrics["bound_exponent"]),
-        f"Alignment with the teacher {aligned[0]:.3f} at the start, "
-        f"{aligned[-1]:.3f} at the end.",
+        f"Alignment with the teacher {aligned[0]:.3f}, then {aligned[-1]:.3f}.",
     ]
     return Outcome(metrics, tables, remarks)
 

@@ -60,8 +60,7 @@ def run(p: Params, key: jax.Array, log: Log) -> dict[str, Any]:
     c = scale.imbalance(start.weight, jnp.ones(p.inputs))
     reduced = p.follow(energy, start.matrix(), scale.ScaleVector(c))
     product = jax.vmap(scale.ScaledLinear.matrix)(factors.measures.value)
-    plain = p.follow(energy, start.matrix())
-    least = float(energy.least)
+    plain, least = p.follow(energy, start.matrix()), float(energy.least)
     report = jax.vmap(scale.scale_report)(factors.measures.value)["y"]
     arrays |= {
         "t": factors.times,
@@ -89,7 +88,6 @@ def run(p: Params, key: jax.Array, log: Log) -> dict[str, Any]:
 def report(p: Params, arrays: Arrays) -> Outcome:
     """Errors of what the flow keeps and of closed forms, and sharpness by decay."""
     drifts = {k: float(v) for k, v in arrays.items() if k.startswith("drift_")}
-    signs = np.array([channel.sign for channel in p.channels])
     metrics = {
         "max_invariant_drift": max(drifts.values()),
         **{f"invariant_{name}": drift for name, drift in drifts.items()},
@@ -97,7 +95,7 @@ def report(p: Params, arrays: Arrays) -> Outcome:
         "max_closed_form_error": float(arrays["closed"].max()),
     }
     for sign, word in _SIGNS.items():
-        errors = arrays["closed"][signs == sign]
+        errors = arrays["closed"][[channel.sign == sign for channel in p.channels]]
         metrics[f"closed_form_error_c_{word}"] = float(errors.max())
     at_the_end = ("sharpness", "excess_loss", "max_scale")
     keys = {name: [f"{what}_{name}" for what in at_the_end] for name in _DECAYS}
@@ -129,8 +127,7 @@ def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
             ("along", r"along $M_j$: $g_j^2 + |W_j|^2$", "-", MODEL),
             ("across", r"across: $g_j^2$", "--", OBSERVED),
         ):
-            y = arrays[what][:, j]
-            name = label if last else None
+            y, name = arrays[what][:, j], label if last else None
             channels.append(Curve(t, y, name, style=style, colour=colour, alpha=alpha))
     losses = [
         Curve(t, arrays["excess_scaled"], "with scales"),

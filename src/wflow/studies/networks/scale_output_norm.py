@@ -34,6 +34,7 @@ _SIDES = {
     "out": ("output", "Output-Norm", "scale_output_norm"),
     "in": ("input", "Input-Norm", "scale_in"),
 }
+_PREDICTED = "Output-Norm, predicted for a perfect fit"
 
 
 class Params(StudyParams):
@@ -152,21 +153,16 @@ def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
     at = np.arange(len(p.decays))
     ticks = (at, [f"{decay:g}" for decay in p.decays])
     aims = [p.target / (1 + decay) for decay in p.decays]
+    predicted = {"loss": _floors(p), "scale": aims}
     panels = []
-    for what, label, predicted in (
-        ("loss", "test loss", _floors(p)),
-        ("scale", r"mean of $g$", aims),
-    ):
-        curves = []
+    for what, label in (("loss", "test loss"), ("scale", r"mean of $g$")):
+        curves = [Curve(at, predicted[what], _PREDICTED, style="x", colour="black")]
         for side, colour, shift in (("out", MODEL, 0.06), ("in", OBSERVED, -0.06)):
             values, x, name = arrays[f"{what}_{side}"], at + shift, _SIDES[side][1]
             curves.append(Curve(x, values.mean(1), name, colour=colour))
             curves.append(Curve(x, values, style="o", colour=colour, alpha=0.6))
-        name = "Output-Norm, predicted for a perfect fit"
-        curves.append(Curve(at, predicted, name, style="x", colour="black"))
-        panels.append(
-            Panel(curves, r"decay on $g$", label, xticks=ticks, legend=what == "loss")
-        )
+        shown = {"xticks": ticks, "legend": what == "loss"}
+        panels.append(Panel(curves, r"decay on $g$", label, **shown))
     title = "Decay on the scale of a norm, the teacher's form known"
     return {"decay_on_norms": plot_panels(panels, width=4.5, height=3.6, title=title)}
 
