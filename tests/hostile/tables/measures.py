@@ -104,11 +104,11 @@ TABLE = {
     ),
     "UniformBox": entry(
         UniformBox,
-        low=array([0.0, 1.0]),
+        low=array([0.0, 1.0], words=["high"]),
         high=array([3.0, 4.0], fine=(), words=["low < high"]),
     ),
     "UniformBox.log_density": entry(
-        UniformBox([0.0, 1.0], [3.0, 4.0]).log_density, x=array([0.3, 1.2])
+        UniformBox([-1.0, -1.0], [1.0, 1.0]).log_density, x=array([0.3, 0.2])
     ),
     "UniformBox.sample": entry(
         lambda n: UniformBox([0.0], [1.0]).sample(KEY, n), n=count(3, **COUNTS)
