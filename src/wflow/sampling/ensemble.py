@@ -74,23 +74,12 @@ class GaussianInverseProblem(eqx.Module):
             inverse @ (self.prior.mean - law.mean),
             inverse @ self.prior.cov @ inverse.T,
         )
-        forward = _Moved(self.forward, law.mean, root)
+        forward = lambda z: self.forward(law.mean + root @ z)
         return GaussianInverseProblem(forward, self.data, self.noise_std, prior)
 
     def __call__(self, x: Float[Array, " d"]) -> Float[Array, ""]:
         misfit = (self.data - self.predict(x)) / self.noise_std
         return -jnp.sum(misfit**2) / 2 + self.prior.log_density(x)
-
-
-class _Moved(eqx.Module):
-    """A forward model of coordinates z of x = mean + root z."""
-
-    forward: Callable[[Float[Array, " d"]], Float[Array, " k"]]
-    mean: Float[Array, " d"]
-    root: Float[Array, "d d"]
-
-    def __call__(self, z: Float[Array, " d"]) -> Float[Array, " k"]:
-        return self.forward(self.mean + self.root @ z)
 
 
 class AbstractEnsembleFlow(AbstractContinuousFlow):
