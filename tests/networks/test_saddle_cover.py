@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from wflow.networks.saddle import (
+    covering_width,
     failure_bound,
     interpolation_probability,
     sample_cover,
@@ -56,6 +57,26 @@ def test_union_bound_and_width():
     halves = [width_for(n // 2, n // 2, 0.5) for n in (10, 100, 1000, 10000)]
     steps = np.diff(halves)
     assert (np.abs(steps - np.log(10) / np.log(4 / 3)) <= 2).all()
+
+
+def test_covering_width_by_hand():
+    """The first neurons that are on and of the sign of each sample."""
+    active = np.array([[1, 1, 1], [0, 1, 1], [0, 0, 1], [1, 1, 1]], bool)
+    sign = np.array([1, -1, 1, -1])
+    assert float(covering_width(active, sign, [1.0, -2.0, 0.5])) == 2
+    assert float(covering_width(active, sign, [-1.0, -2.0, 0.5])) == 4
+    assert float(covering_width(active[:3], sign[:3], [-1.0, -2.0, 0.5])) == np.inf
+
+
+def test_covering_width_has_the_law_of_the_formula():
+    labels = jnp.array([1.0, 1.0, -1.0])
+    least = jax.jit(
+        jax.vmap(lambda key: covering_width(*sample_cover(key, 12, 3), labels))
+    )(jax.random.split(jax.random.key(0), 2000))
+    for m in (3, 6, 9, 12):
+        chance = float(interpolation_probability(m, 2, 1))
+        error = 4 * np.sqrt(chance * (1 - chance) / 2000)
+        assert float(jnp.mean(least <= m)) == pytest.approx(chance, abs=error)
 
 
 def test_probability_maps_and_differentiates():

@@ -45,6 +45,15 @@ LABELS = {
 SMALL = given(
     -4.0, nan=np.nan, inf=-np.inf, zero=0.0, above=1.0, shape=-np.ones(3), text="spoilt"
 )
+SIZES = given(
+    (0.5, 1.5),
+    nan=(np.nan, 1.0),
+    inf=(0.5, np.inf),
+    zero=(0.0, 1.0),
+    order=(1.5, 0.5),
+    shape=(1.0,),
+    text="spoilt",
+)
 
 
 def neurons(**more):
@@ -55,6 +64,7 @@ def neurons(**more):
 
 TABLE = {
     "Course": "what follow returns",
+    "Instance": "what draw_instances returns",
     "JumpProcess": "what jump_process returns",
     "LogNeurons": entry(
         lambda **more: neurons(**more).output,
@@ -103,6 +113,15 @@ TABLE = {
         times=array(COURSE.times, words=("neurons",)),
         neurons=part(COURSE.neurons),
     ),
+    "covering_width": entry(
+        # No width at all covers labels of the other sign.
+        lambda **more: 1 / saddle.covering_width(**more),
+        active=given(
+            NEURONS.active, shape=NEURONS.active[0], text="spoilt", other=object()
+        ),
+        sign=given(NEURONS.sign, short=NEURONS.sign[:1], text="spoilt", other=object()),
+        labels=array(Y),
+    ),
     "descend": entry(
         lambda **more: saddle.descend(**more).loss,
         data=part(DATA),
@@ -110,6 +129,15 @@ TABLE = {
         step=positive(0.1),
         points=count(2),
         stride=count(2),
+    ),
+    "draw_instances": entry(
+        lambda **more: saddle.draw_instances(KEY, **more)[0][0].limit.value,
+        number=count(1),
+        samples=count(2),
+        width=count(3),
+        sizes=SIZES,
+        least_gap=non_negative(0.0),
+        tries=count(4),
     ),
     "failure_bound": entry(
         saddle.failure_bound,
@@ -174,6 +202,15 @@ TABLE = {
         residual=array(Y),
         time=non_negative(1.0),
     ),
+    "random_gram": entry(
+        lambda **more: saddle.random_gram(KEY, **more),
+        n=count(2),
+        dim=count(3),
+        cosine=positive(0.1),
+    ),
+    "random_labels": entry(
+        lambda **more: saddle.random_labels(KEY, **more), n=count(3), sizes=SIZES
+    ),
     "sample_cover": entry(
         lambda width, n: saddle.sample_cover(KEY, width, n)[1],
         width=count(3),
@@ -186,6 +223,16 @@ TABLE = {
         log_scale=SMALL,
         dim=count(3, fine="none"),
         start=choice("balanced"),
+    ),
+    "solve_weights": entry(
+        lambda **more: saddle.solve_weights(**more).loss,
+        data=part(DATA),
+        neurons=part(NEURONS),
+        end=positive(1.0),
+        points=count(2),
+        rtol=positive(1e-3),
+        atol=positive(1e-6),
+        max_steps=count(64),
     ),
     "stable_step": entry(saddle.stable_step, data=part(DATA)),
     "staircase": entry(

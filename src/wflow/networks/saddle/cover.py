@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.scipy.special import gammaln
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray
 
-from wflow.checks import count, finite, non_negative, within
+from wflow.checks import count, finite, non_negative, shape, to_real, within
 from wflow.checks import positive as positive_number
 
 
@@ -66,6 +66,35 @@ def _covers(neurons: Array, samples: ArrayLike) -> Array:
     safe = jnp.where(some, neurons, 1)
     power = jnp.exp(samples * jnp.log1p(-(2.0**-safe)))
     return jnp.where(some, power, jnp.where(samples == 0, 1.0, 0.0))
+
+
+def covering_width(
+    active: Bool[ArrayLike, "m n"],
+    sign: Int[ArrayLike, " m"],
+    labels: Float[ArrayLike, " n"],
+) -> Float[Array, ""]:
+    """How many of the first neurons cover all samples; infinite where all do not.
+
+    A neuron covers the samples of its sign on which its unit is on.
+
+    Args:
+        active: which units are on.
+        sign: of the neurons.
+        labels: of the samples; only their signs count.
+
+    Raises:
+        TypeError: no numbers.
+        ValueError: shapes that do not fit, or labels that are not finite.
+    """
+    active, sign = to_real(active, "active") > 0, to_real(sign, "sign")
+    shape("covering_width", "active", active, ("m", "n"))
+    shape("covering_width", "sign", sign, active.shape[:1])
+    labels = to_real(labels, "labels")
+    shape("covering_width", "labels", labels, active.shape[1:])
+    finite("covering_width", "labels", labels)
+    covers = active & (sign[:, None] * labels > 0)
+    first = jnp.where(covers.any(axis=0), jnp.argmax(covers, axis=0) + 1, jnp.inf)
+    return jnp.max(first)
 
 
 def failure_bound(width: ArrayLike, n: ArrayLike) -> Float[Array, " *shape"]:

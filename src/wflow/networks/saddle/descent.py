@@ -80,7 +80,7 @@ def descend(
     positive("descend", "step", step)
     count("descend", "points", points)
     count("descend", "stride", stride)
-    _require_representable(neurons)
+    require_representable("descend", neurons)
     course = _descend(data, neurons, step, points, stride)
     last = known(course.residual[-1])
     if last is not None and not np.isfinite(last).all():
@@ -139,7 +139,12 @@ def _share(data: ReLUData, a: Array, u: Array) -> Float[Array, " n"]:
     return jnp.abs((data.y - a @ positive_part(u)) / data.y)
 
 
-def _require_representable(neurons: LogNeurons) -> None:
+def require_representable(owner: str, neurons: LogNeurons) -> None:
+    """Refuse neurons whose weights are no floating-point numbers.
+
+    Raises:
+        ValueError: it names the smallest.
+    """
     level = known(neurons.level)
     if level is None:
         return
@@ -147,7 +152,7 @@ def _require_representable(neurons: LogNeurons) -> None:
     if (level < lowest).any():
         j = int(np.argmin(level))
         raise ValueError(
-            f"descend: neuron {j} starts at exp({float(level[j]):.4g}), which is no "
+            f"{owner}: neuron {j} starts at exp({float(level[j]):.4g}), which is no "
             f"{level.dtype} number; expected levels >= {lowest:.4g}. The flow in "
             "logarithms (follow, solve) has no such bound."
         )
