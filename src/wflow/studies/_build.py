@@ -104,11 +104,17 @@ class Part:
 
 
 def _class_of(spec: Any, rooms: Rooms, of: Any, place: str) -> type[Any]:
+    rooms = [rooms] if isinstance(rooms, ModuleType) else rooms
+    asked = spec.get("kind") if isinstance(spec, Mapping) else spec
     classes = {
         name: found
-        for room in ([rooms] if isinstance(rooms, ModuleType) else rooms)
+        for room in rooms
         for name in room.__all__
-        if isinstance(found := getattr(room, name), type)
+        # What a room loads when it is asked for may need an extra: only by its name.
+        if isinstance(
+            found := getattr(room, name) if name == asked else vars(room).get(name),
+            type,
+        )
         and issubclass(found, of)
         and not issubclass(found, BaseException)
         and not name.startswith("Abstract")
@@ -125,7 +131,8 @@ def _class_of(spec: Any, rooms: Rooms, of: Any, place: str) -> type[Any]:
             f"{start}expected a kind and its arguments, found {shown(spec)}."
         )
     if kind not in classes:
-        plain = {_plain(name): name for name in classes}
+        later = {n for room in rooms for n in room.__all__ if n not in vars(room)}
+        plain = {_plain(name): name for name in (*classes, *later)}
         nearest = (
             plain.get(_plain(_BEFORE.get(kind, kind)))
             or closest(kind, classes)
