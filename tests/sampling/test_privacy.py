@@ -243,7 +243,7 @@ def test_unbounded_quantities_are_named():
 
 def test_strong_curvature_overflows_to_infinity():
     accountant = PrivacyAccountant(0.5, 0.5, 3.0, 2.0, -1e6, 1.0)
-    assert accountant.bounds(100.0)["B3"] == math.inf
+    assert accountant.bounds(100.0)["gradients"] == math.inf
     assert accountant.pure(100.0) == pytest.approx(0.5)
 
 
@@ -338,13 +338,13 @@ def test_two_flows_on_a_circle():
     np.testing.assert_allclose(found.osc, osc, atol=1e-3)
     np.testing.assert_allclose(found.sup, sup, atol=1e-3)
     np.testing.assert_allclose(found.kl, kl, rtol=0.02)
-    np.testing.assert_allclose(found.bounds["B1"], b1, rtol=0.02)
-    np.testing.assert_allclose(found.bounds["B2"], b2, rtol=1e-3)
+    np.testing.assert_allclose(found.bounds["source"], b1, rtol=0.02)
+    np.testing.assert_allclose(found.bounds["warm start"], b2, rtol=1e-3)
     assert found.slack > 0
-    # B5 with the log-Sobolev constant 1 of the uniform law, perturbed by osc(log rho').
+    # With the log-Sobolev constant 1 of the uniform law, perturbed by osc(log rho').
     oscillations = max(found.accountant.osc_h0) + 4.6
     known = dataclasses.replace(found.accountant, log_sobolev=math.exp(-oscillations))
-    b5 = [known.kl_bounds(t)["B5"] for t in found.times]
+    b5 = [known.kl_bounds(t)["log-Sobolev"] for t in found.times]
     assert np.all(found.kl <= b5)
 
 

@@ -38,8 +38,8 @@ def test_every_array_is_reported_at_every_time(p, made_up):
     assert len(found.metrics) == 2 * len(NAMES) + 2
     assert found.tables[0].rows["osc(delta), the targets"] == [0.5, 0.5]
     assert found.remarks == [
-        "Least slack of all bounds and times: -0.1 (without transport B1 is an "
-        "equality)."
+        "Least slack of all bounds and times: -0.1 (without transport that of the "
+        "source is an equality)."
     ]
 
 

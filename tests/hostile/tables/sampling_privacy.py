@@ -123,7 +123,7 @@ TABLE = {
         delta=SHARE,
         t=SCALE,
         draws=count(1),
-        bound="B1",
+        bound="source",
         unbounded=(),
         scope="",
     ),

@@ -216,31 +216,33 @@ class PrivacyAccountant:
     def bounds(self, t: float) -> dict[str, float]:
         r"""Every bound on $\mathrm{osc}(r_t)$, itself a bound on $\sup|r_t|$.
 
-        B1 the source, B2 the warm start, B3 the gradients; see ``bounds.py``.
+        By the source, by the warm start, by the gradients; see ``bounds.py``.
         """
         t = self._time(t)
         if t == 0:
-            return dict.fromkeys(("B1", "B2", "B3"), 0.0)
+            return dict.fromkeys(("source", "warm start", "gradients"), 0.0)
         source = self.osc_source if self.alpha else self.beta * self.osc_delta
         drift = drift_term(
             t, self.alpha, self.beta, self.grad_delta, self.grad_h0, self.hess_lower
         )
         return {
-            "B1": source_bound(t, self.beta, source, drift),
-            "B2": warm_start_bound(t, self.beta, self.osc_delta, self.osc_h0),
-            "B3": gradient_bound(t, self.beta, self.osc_delta, drift),
+            "source": source_bound(t, self.beta, source, drift),
+            "warm start": warm_start_bound(t, self.beta, self.osc_delta, self.osc_h0),
+            "gradients": gradient_bound(t, self.beta, self.osc_delta, drift),
         }
 
     def kl_bounds(self, t: float) -> dict[str, float]:
         r"""Every bound on $\mathrm{KL}(\rho_t\|\rho'_t)$, in both directions.
 
-        B4 and (with a log-Sobolev constant) B5, and what pure privacy implies.
+        By gradients, by a log-Sobolev constant if there is one, by pure privacy.
         """
         t = self._time(t)
         arguments = (t, self.alpha, self.beta, self.osc_delta, self.grad_delta)
-        found = {"B4": kl_bound(*arguments, max(self.osc_h0))}
+        found = {"relative entropy": kl_bound(*arguments, max(self.osc_h0))}
         if self.log_sobolev is not None:
-            found["B5"] = kl_bound(*arguments, max(self.osc_h0), self.log_sobolev)
+            found["log-Sobolev"] = kl_bound(
+                *arguments, max(self.osc_h0), self.log_sobolev
+            )
         return {**found, "pure": kl_from_pure(self._pure(t))}
 
     def pure(self, t: float, *, draws: int = 1) -> float:

@@ -63,7 +63,9 @@ def drift_term(
 
 
 def source_bound(t: float, beta: float, osc_source: float, drift: float = 0.0) -> float:
-    r"""B1, explicit: $\mathrm{osc}(r_t) \le \frac{1-e^{-\beta t}}{\beta} S$ + drift.
+    r"""The bound by the source, explicit.
+
+    $\mathrm{osc}(r_t) \le \frac{1-e^{-\beta t}}{\beta} S$ + drift.
 
     S = osc of $\alpha(\Delta\delta - \nabla V'\cdot\nabla\delta) - \beta\delta$. Needs
     a domain without walls: at a wall r has a slope where delta has one. Equality at
@@ -81,7 +83,9 @@ def source_bound(t: float, beta: float, osc_source: float, drift: float = 0.0) -
 def duhamel_bound(
     times: Float[np.ndarray, " T"], beta: float, osc_f: Float[np.ndarray, " T"]
 ) -> Float[np.ndarray, " T"]:
-    r"""B1: $\mathrm{osc}(r_t) \le \int_0^t e^{-\beta(t-s)}\,\mathrm{osc}(f_s)\,ds$.
+    r"""The bound by the source.
+
+    $\mathrm{osc}(r_t) \le \int_0^t e^{-\beta(t-s)}\,\mathrm{osc}(f_s)\,ds$.
 
     f = $\alpha(\Delta\delta + \nabla\log\rho'\cdot\nabla\delta) - \beta\delta$, known
     at ``times`` (from zero); by the trapezoidal rule.
@@ -120,7 +124,9 @@ def duhamel_integral(
 def warm_start_bound(
     t: float, beta: float, osc_delta: float, osc_h0: float | tuple[float, float]
 ) -> float:
-    r"""B2: $\mathrm{osc}(\delta) + e^{-\beta t}(\mathrm{osc}(h_0)+\mathrm{osc}(h'_0))$.
+    r"""The bound by a warm start.
+
+    $\mathrm{osc}(\delta) + e^{-\beta t}(\mathrm{osc}(h_0)+\mathrm{osc}(h'_0))$.
 
     One number is both. Needs no derivative; late it is the best, and tends to the
     targets' own distance.
@@ -135,7 +141,9 @@ def warm_start_bound(
 
 
 def gradient_bound(t: float, beta: float, osc_delta: float, drift: float) -> float:
-    r"""B3: $\mathrm{osc}(r_t) \le (1 + e^{-\beta t})\,\mathrm{osc}(\delta)$ + drift.
+    r"""The bound by gradients.
+
+    $\mathrm{osc}(r_t) \le (1 + e^{-\beta t})\,\mathrm{osc}(\delta)$ + drift.
 
     On a space without walls or a convex set with no-flux walls.
 
@@ -157,10 +165,12 @@ def kl_bound(
     osc_h0: float,
     log_sobolev: float | None = None,
 ) -> float:
-    r"""B4: $\mathrm{KL}_t \le e^{\mathrm{osc}(h'_0)(1-e^{-\beta t})}\,
+    r"""The bound on the relative entropy, by gradients.
+
+    $\mathrm{KL}_t \le e^{\mathrm{osc}(h'_0)(1-e^{-\beta t})}\,
     (\frac{\alpha}{4}G^2 + \frac{\beta}{16}\mathrm{osc}(\delta)^2)\,t$.
 
-    With a log-Sobolev constant C of every $\rho'_s$ before t instead B5,
+    With a log-Sobolev constant C of every $\rho'_s$ before t instead,
     $e^{\mathrm{osc}(h'_0)} (\frac{\alpha}{2}G^2 + \frac{\beta}{16}
     \mathrm{osc}(\delta)^2)\,(1-e^{-\alpha C t})/(\alpha C)$.
 

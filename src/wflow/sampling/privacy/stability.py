@@ -34,8 +34,8 @@ class Stability:
         osc: $\mathrm{osc}(r_t)$.
         sup: $\sup|r_t|$: the exact privacy loss.
         kl: $\mathrm{KL}(\rho_t\|\rho'_t)$.
-        bounds: on ``osc``: B1 with the computed source (not on walls), B1 explicit,
-            B2, B3.
+        bounds: on ``osc``: by the computed source (not on walls), by its
+            explicit bound, by a warm start, by gradients.
         kl_bounds: on ``kl``.
         accountant: made of this pair.
     """
@@ -127,21 +127,31 @@ def stability(
     )
     each = [accountant.bounds(t) for t in saved]
     kls = [accountant.kl_bounds(t) for t in saved]
-    bounds = {"B2": _column(each, "B2"), "B3": _column(each, "B3")}
+    bounds = {
+        "warm start": _column(each, "warm start"),
+        "gradients": _column(each, "gradients"),
+    }
     if "no-flux" not in initial.boundary:
         source = potential_source(gap, initial, alpha, beta)
         start = oscillation(refined(source, initial, refine))
         integral = duhamel_integral(
             np.concatenate([[0.0], nodes]), beta, np.concatenate([[start], osc_f])
         )
-        bounds = {"B1": integral[1:][at], "B1 explicit": _column(each, "B1"), **bounds}
+        bounds = {
+            "source": integral[1:][at],
+            "explicit source": _column(each, "source"),
+            **bounds,
+        }
     return Stability(
         saved,
         osc[at],
         sup[at],
         kl[at],
         bounds,
-        {"B4": _column(kls, "B4"), "pure": _column(kls, "pure")},
+        {
+            "relative entropy": _column(kls, "relative entropy"),
+            "pure": _column(kls, "pure"),
+        },
         accountant,
     )
 

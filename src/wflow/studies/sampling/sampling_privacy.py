@@ -26,7 +26,7 @@ from ._bounds import plot_bounds
 from ._utility import utility
 
 
-_BOUNDS = {"B1": "b1", "B2": "b2", "B3": "b3"}
+_BOUNDS = {"source": "b1", "warm start": "b2", "gradients": "b3"}
 # What tables show.
 _PRIVACY = {"sup_r": "sup |r|, the worst pair", "certificate": "certificate"}
 _UTILITY = {

@@ -27,8 +27,13 @@ from ._waves import Series, total
 
 
 # Names of the bounds on the log-ratio and on KL, and of their arrays.
-_BOUNDS = {"B1": "b1", "B1 explicit": "b1_explicit", "B2": "b2", "B3": "b3"}
-_KL_BOUNDS = {"B4": "b4", "pure": "kl_pure"}
+_BOUNDS = {
+    "source": "b1",
+    "explicit source": "b1_explicit",
+    "warm start": "b2",
+    "gradients": "b3",
+}
+_KL_BOUNDS = {"relative entropy": "b4", "pure": "kl_pure"}
 
 
 class Params(StudyParams):
@@ -122,7 +127,7 @@ def report(p: Params, arrays: Arrays) -> Outcome:
     ]
     gap = "bounds minus what they bound"
     if p.alpha == 0:
-        gap = "without transport B1 is an equality"
+        gap = "without transport that of the source is an equality"
     slack = metrics["min_bound_slack"]
     remark = f"Least slack of all bounds and times: {slack:.3g} ({gap})."
     return Outcome(metrics, tables, [remark])
@@ -142,7 +147,7 @@ def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
     kl = plot_bounds(
         times,
         {"KL": arrays["kl"]},
-        {"B4": arrays["b4"], "from the pure level": arrays["kl_pure"]},
+        {"relative entropy": arrays["b4"], "from the pure level": arrays["kl_pure"]},
         label=r"$\mathrm{KL}(\rho_t\,\Vert\,\rho'_t)$",
         title=f"Their relative entropy, {strengths}",
     )
