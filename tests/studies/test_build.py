@@ -14,6 +14,7 @@ from wflow import (
     filtering,
     flows,
     geometries,
+    io,
     kernels,
     learning,
     measures,
@@ -25,7 +26,9 @@ from wflow import (
 )
 from wflow.filtering import EnKF
 from wflow.kernels import AbstractRadialKernel, EnergyDistance, Gaussian
-from wflow.studies import Part, Spec, Strict, build
+from wflow.parameters import Learnable
+from wflow.populations import simulators
+from wflow.studies import Options, Part, Spec, Strict, build
 from wflow.studies._build import _BEFORE
 from wflow.studies._params import validate
 
@@ -60,6 +63,8 @@ FLOW = {
     "energy": {"kind": "Entropy"},
     "geometry": {"kind": "Wasserstein"},
 }
+
+LAGRANGIAN = {"kind": "LagrangianFlow", "energy": {"kind": "Entropy"}}
 
 # Arguments of every class that a config can build.
 SPECS = {
@@ -390,6 +395,125 @@ def test_a_name_in_lower_case_is_refused_with_that_of_the_class(room):
         for kind in {old, old.replace("_", ""), name.upper()} - {name, *_BEFORE}:
             with pytest.raises(ValueError, match=rf"Did you mean {name}\?$"):
                 build(kind, room)
+
+
+def test_a_number_is_learned_where_the_config_says_so():
+    flow = {**LAGRANGIAN, "friction": {"learn": 0.5}}
+    made = build(flow, flows, flows.LagrangianFlow)
+    assert eqx.tree_equal(made.friction, Learnable(0.5))
+    signed = {"kind": "Power", "strength": {"learn": -1.0, "positive": False}}
+    assert eqx.tree_equal(
+        build(signed, energies), energies.Power(Learnable(-1.0, positive=False))
+    )
+
+
+@pytest.mark.parametrize(
+    ("friction", "sentence"),
+    [
+        ({"learn": -1.0}, "p.friction.learn: expected value >= 0, found -1.0"),
+        ({"learn": True}, "p.friction.learn: expected the number that it starts at"),
+        ({"learn": 1.0, "from": 2}, "p.friction.from is not a key under p.friction."),
+        ({"value": 1.0, "learn": True}, "p.friction.value is not a key"),
+    ],
+)
+def test_what_cannot_be_learned_is_refused(friction, sentence):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        build({**LAGRANGIAN, "friction": friction}, flows, place="p")
+
+
+def test_a_list_in_place_of_an_energy_is_the_sum_with_a_key_for_each():
+    network = {"kind": "MLPPotential", "width": 3, "depth": 1}
+    spec = [network, {"kind": "Entropy", "temperature": 0.5}, network]
+    key = jax.random.key(3)
+    made = build(spec, energies, energies.AbstractEnergy, dim=2, key=key)
+    a, _, b = jax.random.split(key, 3)
+    first, last = (energies.MLPPotential(2, width=3, depth=1, key=k) for k in (a, b))
+    assert eqx.tree_equal(made, first + energies.Entropy(0.5) + last)
+    # As an argument, and as the parts of a sum, which are a list.
+    flow = {"kind": "LagrangianFlow", "energy": spec}
+    assert eqx.tree_equal(build(flow, flows, dim=2, key=key).energy, made)
+    parts = build({"kind": "Sum", "parts": spec}, energies, dim=2, key=key).parts
+    assert eqx.tree_equal(parts[2], last)
+    with pytest.raises(ValueError, match=r"^e\.1\.kind: expected one of .*'Entropi'"):
+        build(["Entropy", "Entropi"], energies, energies.AbstractEnergy, "e")
+    with pytest.raises(ValueError, match="^v: expected a kind and its arguments"):
+        build([{"kind": "Zero"}], learning, learning.AbstractInitialVelocity, "v")
+
+
+def test_a_constructor_of_a_class_is_named_with_it():
+    spec = {"kind": "Bumps.lattice", "low": -1.0, "high": 1.0, "count": 3}
+    made = build(spec, energies, dim=2)
+    assert eqx.tree_equal(made, energies.Bumps.lattice(2, -1.0, 1.0, 3))
+    for kind in ("Bumps.numbers", "Bumps._private", "Bumps.__init__", "Bumps.x.y"):
+        with pytest.raises(ValueError, match="^kind: expected one of"):
+            build({**spec, "kind": kind}, energies, dim=2)
+
+
+def test_a_function_counts_as_what_it_returns():
+    spec = {"kind": "vortex", "n": 4, "snapshots": 3}
+    key = jax.random.key(0)
+    made = build(spec, simulators, learning.Snapshots, key=key)
+    assert made.sizes == (4, 4, 4)
+    with pytest.raises(
+        ValueError, match=r"boids, gradient_flow_sde, swarm, toggle, vortex, found"
+    ):
+        build({"kind": "vortx"}, simulators, learning.Snapshots)
+
+
+def test_a_kind_may_be_left_out_where_there_is_one():
+    assert build({"columns": 2}, io, io.Keys).columns == 2
+    spec = {"kind": "boids", "n": 3, "snapshots": 2, "rule": {"sight": -1.0}}
+    with pytest.raises(ValueError, match=r"^s\.rule: BoidsRule: expected sight >= 0"):
+        build(spec, simulators, learning.Snapshots, "s", key=0)
+
+
+def _trained(flow, *, steps: int, loss: learning.AbstractLoss | None = None):
+    raise AssertionError
+
+
+def _checked(*, steps, loss=None):
+    if steps < 1:
+        raise ValueError(f"_trained: expected steps >= 1, found {steps}.")
+
+
+class _Training(Strict):
+    fit: Annotated[Spec, Options(_trained, needs=["flow"], check=_checked)]
+
+
+def test_options_are_arguments_of_a_function():
+    options = Options(_trained, needs=["flow"], check=_checked)
+    read = options.read({"steps": 3, "loss": {"kind": "Sinkhorn", "p": 1}}, "fit")
+    assert read["steps"] == 3
+    assert read["loss"].p == 1
+    found = validate(_Training, {"fit": {"steps": 3}}, "x.yaml")
+    assert found.model_dump(mode="json") == {"fit": {"steps": 3}}
+
+
+@pytest.mark.parametrize(
+    ("fit", "sentence"),
+    [
+        (3, "x: fit: expected keys and values, found 3."),
+        ({}, "x: fit.steps is missing."),
+        ({"steps": 0}, "x: fit: expected steps >= 1, found 0."),
+        (
+            {"steps": 1, "flow": 3},
+            "x: fit.flow is not a key under fit. Did you mean fit.loss? Valid: steps, "
+            "loss.",
+        ),
+        (
+            {"steps": 1, "loss": {"p": 1}},
+            "x: fit.loss.kind is missing: CharacteristicDistance, MassAndShape, "
+            "Sinkhorn.",
+        ),
+        (
+            {"steps": 1, "loss": {"kind": "Sinkhorn", "p": 3}},
+            "x: fit.loss: Sinkhorn: expected p 1 or 2, found 3.",
+        ),
+    ],
+)
+def test_options_are_looked_at_when_the_config_is_read(fit, sentence):
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+        validate(_Training, {"fit": fit}, "x")
 
 
 class _Parts(Strict):

@@ -8,20 +8,9 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, PRNGKeyArray
 
-from wflow.checks import (
-    cast,
-    count,
-    function,
-    instance,
-    non_negative,
-    one_of,
-    positive,
-    random_key,
-    shape,
-)
+from wflow.checks import cast, count, function, instance, one_of, random_key
 from wflow.flows import LagrangianFlow, SumFlow, split_growth
 from wflow.measures import (
     ImplicitEntropyError,
@@ -32,11 +21,11 @@ from wflow.measures import (
 from wflow.parameters import Learnable, unwrap
 
 from . import checkpoint
-from .average import check_decay
 from .horizons import AbstractHorizon, RandomHorizon
 from .loop import Chunk, Finish, Loop
 from .losses import AbstractLoss, MassAndShape, Sinkhorn
 from .optimizers import AdamW, Optimizer
+from .options import check_options
 from .result import Fit
 from .rollouts import Model, Rollout, Task, step_grid
 from .scales import check_scales
@@ -159,33 +148,30 @@ def fit(
     instance("fit", "snapshots", snapshots, Snapshots, "Snapshots")
     if len(snapshots) < 2:
         raise ValueError("fit: expected at least two snapshots, found 1.")
-    for name, value in (
-        ("steps", steps),
-        ("substeps", substeps),
-        ("chunk", chunk),
-        ("batch", 1 if batch is None else batch),
-        ("padding", max(snapshots.sizes) if padding is None else padding),
-        ("patience", 1 if patience is None else patience),
-    ):
-        count("fit", name, value)
-    for name, value in (
-        ("growth_penalty", growth_penalty),
-        ("acceleration_penalty", acceleration_penalty),
-    ):
-        shape("fit", name, value, ())
-        non_negative("fit", name, value)
-    for name, value in (
-        ("resume", resume),
-        ("progress", progress),
-        ("stop_gradient_force", stop_gradient_force),
-        ("consistent", consistent),
-    ):
+    check_options(
+        steps=steps,
+        loss=loss,
+        growth_penalty=growth_penalty,
+        acceleration_penalty=acceleration_penalty,
+        velocity_scale=velocity_scale,
+        horizon=horizon,
+        optimizer=optimizer,
+        starts=starts,
+        batch=batch,
+        ema=ema,
+        clip=clip,
+        substeps=substeps,
+        chunk=chunk,
+        stop_gradient_force=stop_gradient_force,
+        consistent=consistent,
+    )
+    count("fit", "padding", max(snapshots.sizes) if padding is None else padding)
+    count("fit", "patience", 1 if patience is None else patience)
+    for name, value in (("resume", resume), ("progress", progress)):
         one_of("fit", name, value, (True, False))
-    one_of("fit", "starts", starts, ("first", "any"))
     compared = snapshots
     if velocity_scale is not None:
         compared = _in_phase_space(snapshots, velocity_scale)
-    check_decay(ema)
     if validation is not None:
         instance("fit", "validation", validation, Snapshots, "Snapshots or None")
         if validation.dim != snapshots.dim:
@@ -207,10 +193,6 @@ def fit(
     horizon = RandomHorizon() if horizon is None else horizon
     optimizer = AdamW() if optimizer is None else optimizer
     velocity = Given() if velocity is None else velocity
-    instance("fit", "loss", loss, AbstractLoss, "a loss")
-    instance("fit", "horizon", horizon, AbstractHorizon, "a horizon")
-    either = (AdamW, optax.GradientTransformation)
-    instance("fit", "optimizer", optimizer, either, "AdamW or of optax")
     rule = "a rule of start velocities"
     instance("fit", "velocity", velocity, AbstractInitialVelocity, rule)
     key = random_key("fit", "key", key)
@@ -219,7 +201,7 @@ def fit(
     patience = None if patience is None else int(patience)
     growth_penalty, ema = float(growth_penalty), float(ema)
     acceleration_penalty = float(acceleration_penalty)
-    clip = None if clip is None else _positive("clip", clip, infinite=True)
+    clip = None if clip is None else float(clip)
     velocity_scale = None if velocity_scale is None else float(velocity_scale)
     train_key, loss_key, velocity_key = jax.random.split(key, 3)
     correction_key = jax.random.fold_in(velocity_key, 1)
@@ -312,13 +294,6 @@ def _checked(velocities: Velocities, snapshots: Snapshots) -> Velocities:
     return velocities
 
 
-def _positive(name: str, value: Any, **options: Any) -> float:
-    """One number > 0."""
-    shape("fit", name, value, ())
-    positive("fit", name, value, **options)
-    return float(value)
-
-
 def _starts(starts: str, velocities: Velocities) -> list[int]:
     """Indices of the snapshots that rollouts may begin at."""
     if starts == "first":
@@ -328,7 +303,6 @@ def _starts(starts: str, velocities: Velocities) -> list[int]:
 
 def _in_phase_space(snapshots: Snapshots, scale: float) -> Snapshots:
     """Snapshots of the points $(x, s v)$."""
-    scale = _positive("velocity_scale", scale)
     points = []
     for k, x in enumerate(snapshots.clouds):
         v = snapshots.velocity(k)

@@ -9,7 +9,7 @@ import ast
 import importlib
 from pathlib import Path
 
-from ._build import Part, Spec, build
+from ._build import Options, Part, Spec, build
 from ._outcome import Outcome, ScoreTable, median_outcome
 from ._params import (
     HERE,
@@ -36,6 +36,7 @@ __all__ = [
     "Log",
     "Name",
     "NonNegative",
+    "Options",
     "Outcome",
     "Part",
     "Positive",

@@ -1,13 +1,18 @@
 """From a mapping of a config to an object of the library, and the only way there."""
 
+import functools
 import inspect
+import operator
 import sys
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
+import jax
 from pydantic_core import core_schema
+
+from wflow.parameters import Learnable
 
 from ._params import HERE, closest, shown, unknown_key
 
@@ -23,6 +28,21 @@ _BEFORE = {
     "moments": "MomentTransport",
     "trained": "TrainedTransport",
     "energy": "EnergyDistance",
+    "attention": "AttentionPotential",
+    "mlp": "MLPPotential",
+    "pair": "PairPotential",
+    "polynomial": "Potential",
+    "bumps": "Potential",
+    "radial_bumps": "Interaction",
+    "morse": "Interaction",
+    "gaussian_pair": "Interaction",
+    "power": "Interaction",
+    "ot": "Displacement",
+    "smoothed_ot": "SmoothedDisplacement",
+    "random": "RandomHorizon",
+    "full": "FullHorizon",
+    "fixed": "FixedHorizon",
+    "characteristic": "CharacteristicDistance",
     "msip": "MeanShift",
     "aldi_gradient_free": "ALDI",
     "mixture": "GaussianMixture",
@@ -37,35 +57,37 @@ def build(
 
     ``{"kind": "EnKF", "inflation": 1.04}`` is ``EnKF(inflation=1.04)``. An argument
     that is a mapping with a ``kind`` itself, or a list with such mappings, is built
-    first, from the room of the class that the signature asks for.
+    first, from the room of the class that the signature asks for. Where that is one
+    final class, ``kind`` may be left out. ``{"learn": 0.3}`` in place of a number is
+    ``Learnable(0.3)``, ``{"learn": 0.3, "positive": False}`` one of any sign. A list in
+    place of a component that can be added is the sum of what stands in it.
 
     Args:
         spec: the mapping; a string is the name of a class that needs no arguments.
+            ``Bumps.lattice`` names a constructor of a class.
         rooms: modules where the class is looked up, in ``__all__`` and nowhere else,
             so that nothing in a config names code to import.
-        of: a contract that the class fulfils, or a tuple of them.
+        of: a contract that the class fulfils, or a tuple of them. A function counts as
+            what it returns.
         place: the dotted key of the config, which begins a refusal.
         given: arguments that no config can hold, such as a dimension or a key; each is
-            used where the signature has it and the config does not.
+            used where the signature has it and the config does not. Of several
+            components in a list each has a ``key`` of its own.
 
     Raises:
         ValueError: no class of that name, an argument too many, one missing, or what
             the class itself refuses.
     """
-    cls = _class_of(spec, rooms, of, place)
-    arguments = {} if isinstance(spec, str) else dict(spec)
-    arguments.pop("kind", None)
-    parameters = _parameters(cls)
-    _refuse_unknown(arguments, parameters, place)
-    hints = _hints(cls)
-    made = {
-        name: _built(value, hints.get(name), rooms, _joined(place, name), given)
-        for name, value in arguments.items()
-    }
+    if isinstance(spec, list) and spec and _added(of):
+        parts = _each(spec, rooms, of, place, given, every=True)
+        return functools.reduce(operator.add, parts)
+    make = _maker(spec, rooms, of, place)
+    parameters = _parameters(make)
+    made = _arguments(spec, make, rooms, place, given)
     made |= {n: v for n, v in given.items() if n in parameters and n not in made}
     _refuse_missing(made, parameters, place)
     try:
-        return cls(**made)
+        return make(**made)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{place}: {error}" if place else str(error)) from error
 
@@ -81,21 +103,26 @@ class Part:
         of: a contract that the class fulfils.
         needs: arguments that the study gives itself (see ``build``). Where there are
             any, names alone are checked when the config is read.
+        optional: whether there may be none.
     """
 
-    def __init__(self, *rooms: ModuleType, of: Any = object, needs: Sequence[str] = ()):
+    def __init__(
+        self,
+        *rooms: ModuleType,
+        of: Any = object,
+        needs: Sequence[str] = (),
+        optional: bool = False,
+    ):
         self.rooms, self.of, self.needs = rooms, of, tuple(needs)
+        self.optional = optional
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         del source, handler
-        return core_schema.no_info_plain_validator_function(
-            self._checked,
-            serialization=core_schema.plain_serializer_function_ser_schema(
-                lambda spec: spec
-            ),
-        )
+        return _validated(self._checked)
 
-    def _checked(self, spec: Any) -> Spec:
+    def _checked(self, spec: Any) -> Spec | list[Spec] | None:
+        if spec is None and self.optional:
+            return None
         if self.needs:
             _named(spec, self.rooms, self.of, HERE, self.needs)
         else:
@@ -103,46 +130,129 @@ class Part:
         return {"kind": spec} if isinstance(spec, str) else spec
 
 
-def _class_of(spec: Any, rooms: Rooms, of: Any, place: str) -> type[Any]:
-    rooms = [rooms] if isinstance(rooms, ModuleType) else rooms
+class Options:
+    """Marks a key of ``Params`` as arguments of a function.
+
+    ``Annotated[Spec, Options(fit, needs=["flow"])]`` takes those that ``fit`` has, but
+    for the ones that the study ``needs`` to give itself; ``options.read(spec, place)``
+    builds what stands in it.
+
+    Args:
+        function: the function.
+        needs: arguments that no config gives.
+        check: called with the arguments when the config is read; refuses values.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        needs: Sequence[str],
+        check: Callable[..., None],
+    ):
+        self.function, self.needs, self.check = function, tuple(needs), check
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        del source, handler
+        return _validated(self._checked)
+
+    def _checked(self, spec: Any) -> Spec:
+        made = self.read(spec, HERE)
+        name = self.function.__name__
+        try:
+            self.check(**made)
+        except (TypeError, ValueError) as error:
+            said = str(error).removeprefix(f"{name}: ")
+            raise ValueError(f"{HERE}: {said}") from error
+        return spec
+
+    def read(self, spec: Any, place: str = "") -> dict[str, Any]:
+        """The arguments, components built.
+
+        Raises:
+            ValueError: an argument that is unknown, missing or refused.
+        """
+        if not isinstance(spec, Mapping):
+            raise ValueError(f"expected keys and values, found {shown(spec)}.")
+        made = _arguments(spec, self.function, (), place, {}, self.needs)
+        _refuse_missing({*self.needs, *made}, _parameters(self.function), place)
+        return made
+
+
+def _validated(check: Callable[[Any], Any]) -> Any:
+    return core_schema.no_info_plain_validator_function(
+        check,
+        serialization=core_schema.plain_serializer_function_ser_schema(
+            lambda spec: spec
+        ),
+    )
+
+
+def _maker(spec: Any, rooms: Rooms, of: Any, place: str) -> Callable[..., Any]:
+    """The class, constructor or function that ``spec`` names."""
     asked = spec.get("kind") if isinstance(spec, Mapping) else spec
-    classes = {
-        name: found
-        for room in rooms
+    found = {
+        name: public
+        for room in ([rooms] if isinstance(rooms, ModuleType) else rooms)
         for name in room.__all__
         # What a room loads when it is asked for may need an extra: only by its name.
-        if isinstance(
-            found := getattr(room, name) if name == asked else vars(room).get(name),
-            type,
+        if _fulfils(
+            public := getattr(room, name) if name == asked else vars(room).get(name), of
         )
-        and issubclass(found, of)
-        and not issubclass(found, BaseException)
-        and not name.startswith("Abstract")
+        and not _is_contract(name)
     }
     start = f"{place}: " if place else ""
-    valid = ", ".join(sorted(classes))
+    valid = ", ".join(sorted(found))
     kind = spec
     if isinstance(spec, Mapping):
-        if "kind" not in spec:
+        kind = spec.get("kind", _only(of))
+        if kind is None:
             raise ValueError(f"{_joined(place, 'kind')} is missing: {valid}.")
-        kind = spec["kind"]
     if not isinstance(kind, str):
         raise ValueError(
             f"{start}expected a kind and its arguments, found {shown(spec)}."
         )
-    if kind not in classes:
-        later = {n for room in rooms for n in room.__all__ if n not in vars(room)}
-        plain = {_plain(name): name for name in (*classes, *later)}
+    name, _, constructor = kind.partition(".")
+    if name in found and constructor:
+        method = getattr(found[name], constructor, None)
+        if inspect.ismethod(method) and not constructor.startswith("_"):
+            return method
+    if kind not in found:
+        plain = {_plain(name): name for name in found}
         nearest = (
             plain.get(_plain(_BEFORE.get(kind, kind)))
-            or closest(kind, classes)
+            or closest(kind, found)
             or plain.get(closest(_plain(kind), plain) or "")
         )
         hint = f" Did you mean {nearest}?" if nearest else ""
         raise ValueError(
             f"{_joined(place, 'kind')}: expected one of {valid}, found {kind!r}.{hint}"
         )
-    return classes[kind]
+    return found[kind]
+
+
+def _fulfils(public: Any, of: Any) -> bool:
+    """Whether a class, or what a function returns, is one of ``of``."""
+    if inspect.isfunction(public) and isinstance(of, type) and of is not object:
+        public = _hints(public).get("return")
+    fits = isinstance(public, type) and issubclass(public, of)
+    return fits and not issubclass(public, BaseException)
+
+
+def _only(of: Any) -> str | None:
+    """The name of the final class that the contract is, if it is one."""
+    first, *others = of if isinstance(of, tuple) else (of,)
+    final = not (first is object or others or inspect.isabstract(first))
+    return first.__name__ if final and not _is_contract(first.__name__) else None
+
+
+def _is_contract(name: str) -> bool:
+    return name.startswith("Abstract")
+
+
+def _added(of: Any) -> bool:
+    """Whether components of that contract can be added."""
+    return all(hasattr(c, "__add__") for c in (of if isinstance(of, tuple) else (of,)))
 
 
 def _plain(name: str) -> str:
@@ -153,13 +263,33 @@ def _joined(place: str, name: str) -> str:
     return f"{place}.{name}" if place else name
 
 
-def _parameters(cls: type[Any]) -> dict[str, inspect.Parameter]:
+def _parameters(make: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     return {
         name: parameter
-        for name, parameter in inspect.signature(cls).parameters.items()
+        for name, parameter in inspect.signature(make).parameters.items()
         if not name.startswith("_")
         and parameter.kind
         in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    }
+
+
+def _arguments(
+    spec: Any,
+    make: Callable[..., Any],
+    rooms: Rooms,
+    place: str,
+    given: Mapping[str, Any],
+    reserved: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The arguments in ``spec``, components built."""
+    arguments = {} if isinstance(spec, str) else dict(spec)
+    arguments.pop("kind", None)
+    valid = [name for name in _parameters(make) if name not in reserved]
+    _refuse_unknown(arguments, valid, place)
+    hints = _hints(make)
+    return {
+        name: _built(value, hints.get(name), rooms, _joined(place, name), given)
+        for name, value in arguments.items()
     }
 
 
@@ -177,11 +307,12 @@ def _refuse_missing(
             raise ValueError(f"{_joined(place, name)} is missing.")
 
 
-def _hints(cls: type[Any]) -> dict[str, Any]:
-    """Annotations of the constructor; none where they name what is not loaded."""
+def _hints(make: Callable[..., Any]) -> dict[str, Any]:
+    """Annotations of a class's constructor or of a function; none where they fail."""
     try:
-        own = typing.get_type_hints(cls.__init__)
-        return own or typing.get_type_hints(cls)
+        if not isinstance(make, type):
+            return typing.get_type_hints(make)
+        return typing.get_type_hints(make.__init__) or typing.get_type_hints(make)
     except NameError:
         return {}
 
@@ -202,35 +333,95 @@ def _below(hint: Any, rooms: Rooms) -> tuple[list[ModuleType], Any]:
     return [*homes, *above], tuple(fitting) or object
 
 
+def _holds_several(hint: Any) -> bool:
+    """Whether an argument is a list or a mapping itself, as far as is known."""
+    origins = map(typing.get_origin, [hint, *typing.get_args(hint)])
+    return hint is None or any(
+        isinstance(origin, type) and issubclass(origin, Iterable) for origin in origins
+    )
+
+
 def _is_spec(value: Any) -> bool:
     return isinstance(value, Mapping) and "kind" in value
 
 
+def _is_component(value: Any, hint: Any, of: Any) -> bool:
+    """Whether a value stands for one component, or for the sum of several."""
+    if isinstance(value, Mapping):
+        return "kind" in value or (of is not object and not _holds_several(hint))
+    several = isinstance(value, list) and any(map(_is_spec, value))
+    return several and of is not object and not _holds_several(hint)
+
+
 def _built(value: Any, hint: Any, rooms: Rooms, place: str, given: Any) -> Any:
-    if _is_spec(value):
-        return build(value, *_below(hint, rooms), place, **given)
+    found, of = _below(hint, rooms)
+    if isinstance(value, Mapping) and "learn" in value:
+        return _learnable(value, place)
+    if _is_component(value, hint, of):
+        return build(value, found, of, place, **given)
     if not isinstance(value, list):
         return value
-    items = [
-        _built(item, hint, rooms, f"{place}.{k}", given) if _is_spec(item) else item
-        for k, item in enumerate(value)
-    ]
+    items = (
+        _each(value, found, of, place, given) if any(map(_is_spec, value)) else value
+    )
     # YAML has no tuples; what is compared and hashed has to be one.
     return tuple(items) if typing.get_origin(hint) is tuple else items
 
 
+def _each(
+    specs: list[Any],
+    rooms: Rooms,
+    of: Any,
+    place: str,
+    given: Any,
+    every: bool = False,
+) -> list[Any]:
+    """Components of a list, each with random numbers of its own; all else as it is."""
+    own = [given] * len(specs)
+    if "key" in given:
+        keys = jax.random.split(given["key"], len(specs))
+        own = [{**given, "key": key} for key in keys]
+    return [
+        build(spec, rooms, of, f"{place}.{k}", **own[k])
+        if every or _is_spec(spec)
+        else spec
+        for k, spec in enumerate(specs)
+    ]
+
+
+def _learnable(value: Mapping[str, Any], place: str) -> Learnable:
+    """``{"learn": 0.3}``, and ``positive`` beside it."""
+    _refuse_unknown(value, ("learn", "positive"), place)
+    start, sign = value["learn"], value.get("positive", True)
+    try:
+        if isinstance(start, bool):
+            raise TypeError(f"expected the number that it starts at, found {start}.")
+        return Learnable(start, sign)
+    except (TypeError, ValueError) as error:
+        said = str(error).removeprefix("Learnable: ")
+        raise ValueError(f"{_joined(place, 'learn')}: {said}") from error
+
+
 def _named(spec: Any, rooms: Rooms, of: Any, place: str, needs: Sequence[str]) -> None:
     """Check classes and names of arguments alone, all the way down."""
-    cls = _class_of(spec, rooms, of, place)
-    arguments = {} if isinstance(spec, str) else {**spec}
+    if isinstance(spec, list) and spec and _added(of):
+        for k, each in enumerate(spec):
+            _named(each, rooms, of, f"{place}.{k}", needs)
+        return
+    make = _maker(spec, rooms, of, place)
+    arguments = {} if isinstance(spec, str) else dict(spec)
     arguments.pop("kind", None)
-    parameters, hints = _parameters(cls), _hints(cls)
+    parameters, hints = _parameters(make), _hints(make)
     _refuse_unknown(arguments, parameters, place)
     _refuse_missing({*needs, *arguments}, parameters, place)
     for name, value in arguments.items():
-        found, below = _below(hints.get(name), rooms), _joined(place, name)
-        if _is_spec(value):
-            _named(value, *found, below, needs)
+        hint, below = hints.get(name), _joined(place, name)
+        found, contract = _below(hint, rooms)
+        if isinstance(value, Mapping) and "learn" in value:
+            _learnable(value, below)
+        elif _is_component(value, hint, contract):
+            _named(value, found, contract, below, needs)
         elif isinstance(value, list) and any(map(_is_spec, value)):
             for k, each in enumerate(value):
-                _named(each, *found, f"{below}.{k}", needs)
+                if _is_spec(each):
+                    _named(each, found, contract, f"{below}.{k}", needs)
