@@ -9,6 +9,8 @@ from wflow.energies import Potential
 from wflow.flows import LagrangianFlow
 from wflow.learning import (
     AdamW,
+    Ensemble,
+    Fit,
     FixedHorizon,
     Part,
     Prediction,
@@ -21,10 +23,14 @@ from wflow.parameters import Learnable
 from wflow.populations import (
     Deviation,
     Mean,
+    ModelError,
     Quantile,
     Share,
     backtest,
     coverage,
+    forecast_bands,
+    half_sample_floors,
+    half_sample_w1,
     observations,
     persistence_bands,
     summaries,
@@ -32,7 +38,7 @@ from wflow.populations import (
     trend_bands,
     units,
 )
-from wflow.populations.backtest import error_rate
+from wflow.populations.backtest import error_rate, usual_origins
 
 
 def test_summaries():
@@ -152,6 +158,61 @@ def test_backtest_measures_what_the_model_misses():
     np.testing.assert_allclose(wider.deviation, 2 * 3 * error.rate)
     with pytest.raises(ValueError, match="origins from 2 to 5, found"):
         backtest(Still, data, [6], mean)
+
+
+@pytest.mark.parametrize(
+    ("trained", "held_out", "origins"),
+    [(9, 3, [6]), (9, 7, [5]), (3, 1, [2]), (2, 1, []), (4, 9, [2])],
+)
+def test_a_backtest_leaves_as_many_as_will_be_forecast(trained, held_out, origins):
+    assert usual_origins(trained, held_out) == origins
+
+
+def _flying(shifts):
+    """Members that fly on at velocities of their own, by the first of two snapshots."""
+    x = np.random.default_rng(2).normal(size=(6, 1))
+    train = Snapshots([0.0, 1.0, 2.0], [x, x + 1, x + 2])
+    flow = LagrangianFlow(Potential(lambda x: 0.0 * x[0]), friction=0.0)
+    fits = [
+        Fit(flow, train, tuple(np.full_like(x, v) for _ in range(3)), {}, 0.5)
+        for v in shifts
+    ]
+    return Ensemble(tuple(fits), train)
+
+
+def test_bands_of_a_forecast_stand_beside_those_without_a_model():
+    ensemble = _flying([0.5, 1.5])
+    last = ensemble.snapshots[-1]
+    test = Snapshots([3.0, 5.0], [last + 1, last + 3])
+    mean, error = {"mean": Mean(0)}, ModelError(0.1, 3)
+    found = forecast_bands(ensemble, test, mean, error, followed=True)
+    assert list(found.predictions) == ["model", "members", "persistence", "trend"]
+    # The members fly apart; on average they are right.
+    np.testing.assert_allclose(found.observed, [last.mean() + [1, 3]])
+    members = found.predictions["members"]["mean"]
+    np.testing.assert_allclose(members.centre, found.observed[0], rtol=1e-6)
+    np.testing.assert_allclose(members.deviation**2, [0.75, 6.75], rtol=1e-5)
+    own = found.predictions["model"]["mean"].deviation ** 2
+    past = (0.1 * np.array([1, 3]) * found.unit[0]) ** 2
+    np.testing.assert_allclose(own, members.deviation**2 + past)
+    shares = {name: each.share for name, each in found.coverages(0.9).items()}
+    assert shares["model"] == shares["persistence"] == 1
+    alone = forecast_bands(ensemble, test, mean, followed=True)
+    assert alone.error is None
+    assert list(alone.predictions) == ["model", "persistence", "trend"]
+
+
+def test_floors_are_the_distance_of_two_halves():
+    rng = np.random.default_rng(3)
+    clouds = [rng.normal(size=(n, 2)) for n in (12, 3, 8)]
+    found = half_sample_floors(Snapshots([0, 1, 2], clouds))
+    assert found[1] is None
+    turned = [cloud[::-1] for cloud in clouds]
+    np.testing.assert_allclose(
+        np.array(half_sample_floors(Snapshots([0, 1, 2], turned)), float),
+        np.array(found, float),
+    )
+    np.testing.assert_allclose(found[2], half_sample_w1(clouds[2]), rtol=0.5)
 
 
 def test_a_population_that_grows_has_a_band_of_its_mass():

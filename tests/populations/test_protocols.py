@@ -29,6 +29,13 @@ def test_forecast_by_number():
     assert split.gap == 1.0
 
 
+@pytest.mark.parametrize(("time", "trained"), [(1.0, 2), (8.0, 5), (8.1, 5), (26.9, 9)])
+def test_forecast_until_a_time(time, trained):
+    split = forecast_split(SNAPSHOTS, until=time)
+    np.testing.assert_array_equal(split.train.times, TIMES[:trained])
+    np.testing.assert_array_equal(split.test.times, TIMES[trained:])
+
+
 def test_interpolation():
     split = interpolation_split(SNAPSHOTS, [1, 3, 8])
     np.testing.assert_array_equal(split.train.times, TIMES[[0, 2, 4, 5, 6, 7, 9]])
@@ -44,8 +51,11 @@ def test_interpolation():
         ({"fraction": 1.0}, r"fraction in \(0, 1\)"),
         ({"held_out": 0}, "held_out from 1 to 8"),
         ({"held_out": 9}, "held_out from 1 to 8"),
-        ({"held_out": 2, "fraction": 0.5}, "either fraction or held_out"),
-        ({}, "either fraction or held_out"),
+        ({"until": 0.9}, "until with two snapshots .* found 0.9"),
+        ({"until": 27.0}, "until with two snapshots .* found 27"),
+        ({"until": np.nan}, "until finite"),
+        ({"held_out": 2, "fraction": 0.5}, "either fraction, held_out or until"),
+        ({}, "either fraction, held_out or until"),
     ],
 )
 def test_forecast_refuses(arguments, message):

@@ -17,6 +17,7 @@ from .coverage import (
     trend_bands,
 )
 from .fields import force_field, growth_field, landscape, lattice, velocity_field
+from .forecast_bands import ForecastBands, forecast_bands
 from .leave_one_out import (
     HoldOut,
     Yardsticks,
@@ -41,6 +42,7 @@ from .reading import (
 )
 from .scores import (
     forecast_scores,
+    half_sample_floors,
     half_sample_w1,
     interpolation_scores,
     noise_floor,
@@ -62,6 +64,7 @@ __all__ = [
     "AbstractSummary",
     "Coverage",
     "Deviation",
+    "ForecastBands",
     "HoldOut",
     "Mean",
     "ModelError",
@@ -79,10 +82,12 @@ __all__ = [
     "extrapolated_velocity",
     "coverage",
     "force_field",
+    "forecast_bands",
     "forecast_scores",
     "forecast_split",
     "full_split",
     "growth_field",
+    "half_sample_floors",
     "half_sample_w1",
     "hold_outs",
     "interaction_profile",

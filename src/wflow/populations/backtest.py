@@ -173,6 +173,16 @@ def backtest(
     return ModelError(rate, clouds)
 
 
+def usual_origins(trained: int, held_out: int) -> list[int]:
+    """The origin of a backtest where none is asked for, of ``trained`` snapshots.
+
+    It leaves as many to forecast as will be, and at least half of them, and two, to
+    train on; there is none where that leaves nothing to forecast.
+    """
+    first = max(2, trained - held_out, (trained + 1) // 2)
+    return [first] if first < trained else []
+
+
 def error_rate(
     errors: Float[np.ndarray, " m"],
     variances: Float[np.ndarray, " m"],

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from wflow.checks import count as whole
-from wflow.checks import instance, shape, within
+from wflow.checks import finite, instance, shape, within
 from wflow.learning import Snapshots
+from wflow.learning.clock import shown
 
 
 class Split(NamedTuple):
@@ -23,7 +24,11 @@ class Split(NamedTuple):
 
 
 def forecast_split(
-    snapshots: Snapshots, *, fraction: float | None = None, held_out: int | None = None
+    snapshots: Snapshots,
+    *,
+    fraction: float | None = None,
+    held_out: int | None = None,
+    until: float | None = None,
 ) -> Split:
     r"""The first snapshots train, the rest test.
 
@@ -32,16 +37,23 @@ def forecast_split(
         fraction: share q of the snapshots that train, $\max(2, \mathrm{round}(qT))$ of
             them; halves are rounded to even.
         held_out: or the number of snapshots that test.
+        until: or the last time at which a snapshot may train.
 
     Raises:
-        ValueError: none or both are given, or fewer than two snapshots would train, or
-            none would test.
+        ValueError: not one of the three is given, or fewer than two snapshots would
+            train, or none would test.
 
     Reference: the forecasting protocol of arXiv:2605.08550's code.
     """
     instance("forecast_split", "snapshots", snapshots, Snapshots, "Snapshots")
     count = len(snapshots)
-    if fraction is not None and held_out is None:
+    given = [value for value in (fraction, held_out, until) if value is not None]
+    if len(given) != 1:
+        raise ValueError(
+            "forecast_split: expected either fraction, held_out or until, found "
+            f"{'several' if given else 'none'}."
+        )
+    if fraction is not None:
         shape("forecast_split", "fraction", fraction, ())
         within("forecast_split", "fraction", fraction, 0, 1, closed="neither")
         trained = max(2, round(fraction * count))
@@ -50,7 +62,7 @@ def forecast_split(
                 f"forecast_split: fraction {fraction} of {count} snapshots leaves none "
                 "to test."
             )
-    elif held_out is not None and fraction is None:
+    elif held_out is not None:
         whole("forecast_split", "held_out", held_out, -count)
         trained = count - held_out
         if held_out < 1 or trained < 2:
@@ -59,10 +71,14 @@ def forecast_split(
                 f"{count} snapshots must train), found {held_out}."
             )
     else:
-        given = "none" if fraction is None else "both"
-        raise ValueError(
-            f"forecast_split: expected either fraction or held_out, found {given}."
-        )
+        shape("forecast_split", "until", until, ())
+        finite("forecast_split", "until", until)
+        trained = int((snapshots.times <= until).sum())
+        if not 1 < trained < count:
+            raise ValueError(
+                "forecast_split: expected until with two snapshots up to it and one "
+                f"after, found {shown(float(until), *snapshots.times)}."
+            )
     return _split(snapshots, range(trained))
 
 

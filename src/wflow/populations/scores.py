@@ -4,10 +4,14 @@ import numpy as np
 from jaxtyping import Float
 
 from wflow.checks import count, finite, instance, shape, to_numpy
-from wflow.learning import Fit, Report
+from wflow.learning import Fit, Report, Snapshots
 from wflow.transport import w1
 
 from .protocols import Split
+
+
+# Splits into halves: as many as there is time for in large snapshots.
+_SPLITS, _SPLIT_POINTS, _FEWEST = 20, 20_000, 4
 
 
 def forecast_scores(fit: Fit, split: Split, *, substeps: int = 5) -> dict[str, Report]:
@@ -69,6 +73,27 @@ def noise_floor(
     return half * 0.5 ** (1 / max(2, np.shape(cloud)[1]))
 
 
+def half_sample_floors(snapshots: Snapshots) -> list[float | None]:
+    """``half_sample_w1`` of every snapshot, None where it has fewer than four points.
+
+    The noise of a score: a smaller one is as near as another sample would be. The order
+    of the points does not matter; large snapshots are split less often.
+
+    Raises:
+        TypeError: no snapshots.
+    """
+    instance("half_sample_floors", "snapshots", snapshots, Snapshots, "Snapshots")
+    return [
+        half_sample_w1(
+            cloud[np.lexsort(cloud.T)],
+            splits=int(np.clip(_SPLIT_POINTS // len(cloud), 1, _SPLITS)),
+        )
+        if len(cloud) >= _FEWEST
+        else None
+        for cloud in snapshots.clouds
+    ]
+
+
 def half_sample_w1(
     cloud: Float[np.ndarray, "n d"], *, seed: int = 0, splits: int = 10
 ) -> float:
@@ -83,7 +108,7 @@ def half_sample_w1(
     finite("half_sample_w1", "cloud", x)
     count("half_sample_w1", "seed", seed, 0)
     count("half_sample_w1", "splits", splits)
-    if len(x) < 4:
+    if len(x) < _FEWEST:
         raise ValueError(
             f"half_sample_w1: expected a cloud (n, d), n >= 4, found {x.shape}."
         )

@@ -74,6 +74,7 @@ def ensemble(train):
     return Ensemble((refit(train), refit(train)), train)
 
 
+FUTURE = Snapshots([3.0, 4.0], X[:2])
 FITTER = given(ensemble, none=None, text="spoilt", other=lambda train: 1.5)
 
 TABLE = {
@@ -135,6 +136,20 @@ TABLE = {
         ),
         statistics=STATISTICS,
         longest=count(1),
+        substeps=count(1),
+        followed=FLAG,
+    ),
+    "ForecastBands": RECORD,
+    "ForecastBands.coverages": entry(
+        populations.forecast_bands(ensemble(BARE), FUTURE, {"mean": Mean(0)}).coverages,
+        level=positive(0.9),
+    ),
+    "forecast_bands": entry(
+        populations.forecast_bands,
+        ensemble=given(ensemble(BARE), none=None, text="spoilt", other=1.5),
+        test=given(FUTURE, none=None, text="spoilt", early=BARE),
+        statistics=STATISTICS,
+        error=given(populations.ModelError(0.5, 3.0), text="spoilt", other=1.5),
         substeps=count(1),
         followed=FLAG,
     ),
@@ -235,6 +250,10 @@ TABLE = {
         functools.partial(populations.forecast_split, LONG),
         held_out=given(1, none=None, zero=0, far=3, fraction=1.5, text="spoilt"),
     ),
+    "forecast_split.until": entry(
+        functools.partial(populations.forecast_split, LONG),
+        until=given(1.5, none=None, early=0.5, late=3.0, nan=np.nan, text="spoilt"),
+    ),
     "interpolation_split": entry(
         populations.interpolation_split,
         snapshots=SNAPSHOTS,
@@ -292,6 +311,7 @@ TABLE = {
         seed=SEED,
         splits=count(2),
     ),
+    "half_sample_floors": entry(populations.half_sample_floors, snapshots=SNAPSHOTS),
     "half_sample_w1": entry(
         populations.half_sample_w1,
         cloud=array(X[0], fine="short"),
