@@ -20,10 +20,10 @@ import numpy as np
 from harness import RESULTS, report
 from rich.console import Console
 
-from wflow.cli.population.data import load
 from wflow.cli.runner import prepare, run_config
 from wflow.populations import HoldOut, hold_outs, score, yardsticks
-from wflow.studies._yamls import read_yaml
+from wflow.studies._configs import read_yaml
+from wflow.studies.population._data import load
 
 
 TITLE = "Populations"

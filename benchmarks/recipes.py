@@ -20,12 +20,11 @@ from typing import Any, NamedTuple
 import jax
 from harness import report
 
-from wflow.cli.population.build import build_flow, build_velocity, fit_options
-from wflow.cli.population.data import load
-from wflow.cli.population.study import Study
 from wflow.cli.runner import prepare
-from wflow.learning import Chunk, fit
-from wflow.studies._yamls import override, read_yaml
+from wflow.learning import Chunk
+from wflow.studies._configs import override, read_yaml
+from wflow.studies.population._data import load
+from wflow.studies.population._setting import Setting
 
 
 TITLE = "Time to a stated W1"
@@ -36,7 +35,7 @@ PLAIN = [
     "fit.steps=50000",
     "fit.starts=first",
     "fit.velocity_scale=null",
-    "fit.horizon={kind: random, ramp: 0}",
+    "fit.horizon={kind: RandomHorizon, ramp: 0}",
     "fit.optimizer.learning_rate=1e-4",
     "fit.optimizer.scalar_learning_rate=1e-3",
     "fit.optimizer.schedule=constant",
@@ -107,11 +106,10 @@ def arrival(
     jax.clear_caches()
     raw = override(read_yaml(CONFIG), [*changes, f"seed={seed}"])
     _, config = prepare(raw, str(CONFIG), arguments.data)
-    data = load(config, str(CONFIG))
-    split = Study.of(config, data).split
-    options = fit_options(config.fit)
-    options.update(chunk=arguments.every, progress=False)
-    flow_key, fit_key = jax.random.split(jax.random.key(config.seed))
+    split = Setting.of(config, load(config, str(CONFIG))).split
+    # Scored every few steps.
+    options = {**config.fit, "chunk": arguments.every}
+    config = config.model_copy(update={"fit": options})
     substeps = config.evaluation.substeps
     seen: list[tuple[float, int, float]] = []
     idle = 0.0
@@ -128,14 +126,12 @@ def arrival(
             raise _Stop
 
     with contextlib.suppress(_Stop):
-        fit(
-            build_flow(config, data.snapshots.dim, flow_key),
+        config.train(
             split.train,
-            key=fit_key,
-            velocity=build_velocity(config.velocity),
-            dt0=split.gap,
+            jax.random.key(config.seed),
+            split.gap,
             callbacks=[look],
-            **options,
+            progress=False,
         )
     seconds, step, last = seen[-1]
     least = min(w1 for _, _, w1 in seen)

@@ -10,10 +10,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-import wflow.learning
 from wflow.cli.app import app
 from wflow.io import read_gapminder, read_snapshots, write_snapshots
 from wflow.learning import Snapshots
+from wflow.studies.population import _params
 
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -80,10 +80,16 @@ def test_run_directory(gapminder):
 
 
 @pytest.mark.slow
-def test_evaluate_gives_the_same_scores(gapminder, tmp_path):
+def test_scored_and_drawn_again(gapminder, tmp_path):
     out, printed = gapminder
     again = _wflow("evaluate", out)
     assert again.exit_code == 0, again.output
+    # Drawn again, too.
+    path = out / "figures" / "forecasts.png"
+    path.unlink()
+    result = _wflow("plot", out)
+    assert result.exit_code == 0, result.output
+    assert path.exists()
     verdicts = [line for line in printed.splitlines() if line.startswith("The model")]
     assert len(verdicts) == 2
     for line in verdicts:
@@ -149,16 +155,6 @@ def test_forecasts_come_out_in_the_format_that_went_in(gapminder, tmp_path):
 
 
 @pytest.mark.slow
-def test_plot_draws_again(gapminder):
-    out, _ = gapminder
-    path = out / "figures" / "forecasts.png"
-    path.unlink()
-    result = _wflow("plot", out)
-    assert result.exit_code == 0, result.output
-    assert path.exists()
-
-
-@pytest.mark.slow
 def test_wrong_questions_end_in_a_sentence(gapminder, tmp_path):
     out, _ = gapminder
     f = tmp_path / "f"
@@ -196,7 +192,7 @@ def test_a_training_that_fails_keeps_its_history(tmp_path, monkeypatch):
         callbacks[0](Chunk)
         raise FloatingPointError("fit: the loss is not finite at step 3.")
 
-    monkeypatch.setattr(wflow.learning, "fit", fit)
+    monkeypatch.setattr(_params, "fit", fit)
     result = _run("gapminder", tmp_path / "run")
     assert result.exit_code == 1
     assert "Failed: fit: the loss is not finite at step 3." in result.stderr

@@ -20,13 +20,13 @@ from wflow.cli import runner
 from wflow.cli.app import app
 from wflow.cli.errors import CommandError, Terminated
 from wflow.cli.lock import locked
-from wflow.cli.population.times import time_text
 from wflow.cli.stopping import terminable
 from wflow.studies._folder import RunDirectory
 from wflow.studies._outcome import Outcome, ScoreTable
 from wflow.studies._params import StudyParams
 from wflow.studies._tables import read_columns, read_numbers
 from wflow.studies._task import AbstractTask
+from wflow.studies.population._times import time_text
 
 
 FAILURES = {

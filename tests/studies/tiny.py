@@ -7,6 +7,23 @@ import numpy as np
 from tests.sampling.posterior_files import file_of
 
 
+# Of populations: what is trained, and on what.
+_FIT = {"seeds": None, "fit.steps": 2, "fit.chunk": 2, "fit.batch": 6}
+_NETWORK = {"kind": "MLPPotential", "width": 4, "depth": 1}
+_ATTENTION = {"energy.width": 4, "energy.depth": 1, "energy.feedforward": 4}
+_WARM = {"kind": "Entropy", "temperature": {"learn": 0.1}, "density": {"kind": "KDE"}}
+_HELD_OUT = {**_FIT, **_ATTENTION, "velocity.width": 4, "sides": "before"}
+_GROWING = {**_FIT, "energy": _NETWORK, "growth.width": 4, "fit.substeps": 1}
+_SMALL = {"data.simulate.n": 12, "data.simulate.snapshots": 5}
+_SDE = {
+    **_FIT,
+    **_SMALL,
+    "energy": [_NETWORK, _WARM],
+    "potentials": ["poly"],
+    "scored_points": 8,
+}
+_GAPMINDER = {**_FIT, "energy": _NETWORK}
+
 _SHORT = {"repeats": 2, "strengths.count": 2, "pretraining.steps": 5}
 _ENKF = {"enkf": {"members": 10, "filter": {"kind": "EnKF"}}}
 _LETKF = {"members": 10, "filter": {"kind": "LETKF"}, "local": {"radius": 4.0}}
@@ -33,6 +50,7 @@ TINY: dict[str, dict[str, Any]] = {
         "course": {"theta": 3.0, "prompt_length": 4, "prompts": 8, "end": 1.0},
         "gap": {"theta": 3.0, "lengths": [2, 4], "tokens": 40},
     },
+    "boids": {**_FIT, **_SMALL, "energy": [_NETWORK]},
     "canonical_bias": {"strengths.count": 2, "dial": [64.0], "rtol": 1e-6},
     "canonical_diabetes": {**_SHORT, "finetuning.steps": 5, "width": 4},
     "canonical_digits": {**_SHORT, "finetuning.steps": 5, "width": 4},
@@ -109,12 +127,21 @@ TINY: dict[str, dict[str, Any]] = {
         "scales": [],
         "methods": _ENKF,
     },
+    "gapminder": _GAPMINDER,
+    "gapminder_ensemble": {**_GAPMINDER, "ensemble.members": 2},
+    "gradient_flow_sde": _SDE,
+    "gradient_flow_sde_conservative": _SDE,
+    "gradient_flow_sde_paired": _SDE,
     "joker": {
         "methods": _MSIP,
         "particles": [5],
         "repeats": 1,
         "reweighted.nodes": ["iid"],
     },
+    "leave_one_out_emt_10d": _HELD_OUT,
+    "leave_one_out_emt_3d": _HELD_OUT,
+    "leave_one_out_hematopoiesis": _HELD_OUT,
+    "leave_one_out_ipsc_4d": _HELD_OUT,
     "msip_mixture": {
         "methods": _MSIP,
         "particles": [5],
@@ -122,6 +149,13 @@ TINY: dict[str, dict[str, Any]] = {
         "reweighted.nodes": ["iid"],
     },
     "msip_recovery": {"methods": _MSIP, "particles": [5], "repeats": 1},
+    "ocean_forecast": {**_FIT, "energy": _NETWORK},
+    "ocean_interpolation": {
+        **_FIT,
+        **_ATTENTION,
+        "energy.time_dim": 2,
+        "split.snapshots": [1, 3],
+    },
     "posterior_ark": _POSTERIOR,
     "posterior_blr": _POSTERIOR,
     "posterior_earnings": _POSTERIOR,
@@ -131,6 +165,9 @@ TINY: dict[str, dict[str, Any]] = {
     "posterior_kidiq": _POSTERIOR,
     "posterior_kilpisjarvi": _POSTERIOR,
     "privacy_mechanism": {"people": 2, "pairs": 1, "cells": 8, "times": [0.2]},
+    "readable_gapminder": {**_FIT, "candidates": {"one": _NETWORK, "two": _WARM}},
+    "readable_langevin": {**_FIT, **_SMALL, "split.count": 2},
+    "readable_swarm": {**_FIT, **_SMALL, "split.count": 2},
     "resetting_laws": {
         "problems": {"isotropic": [{"count": 3}]},
         "laws": _DET,
@@ -224,12 +261,49 @@ TINY: dict[str, dict[str, Any]] = {
         "particles": 10,
         "repeats": 1,
     },
+    "unbalanced_gaussian10": _GROWING,
+    "unbalanced_gene_2d": _GROWING,
+    "unbalanced_hematopoiesis": _GROWING,
+    "vortex_ensemble": {
+        **_FIT,
+        "data.simulate.n": 12,
+        "energy": _NETWORK,
+        "ensemble.members": 2,
+    },
 }
 
 _rng = np.random.default_rng(0)
 
+
+def _clouds(sizes: list[int], dim: int) -> dict[str, np.ndarray]:
+    """Clouds that drift, one after the other."""
+    t = np.repeat(np.arange(len(sizes)), sizes)
+    return {"x": _rng.normal(size=(len(t), dim)) + 2.0 * t[:, None], "t": t}
+
+
+def _moving(times: int) -> dict[str, np.ndarray]:
+    """Points in the plane with their velocities."""
+    x = np.cumsum(_rng.normal(size=(times, 8, 2)), axis=0)
+    return {"positions": x, "velocities": np.gradient(x, axis=0)}
+
+
 # For configs that read a file: its name, and what is in it.
 FILES: dict[str, tuple[str, dict[str, np.ndarray]]] = {
+    **{
+        f"leave_one_out_{name}": ("drifting.npz", _clouds([8] * 4, dim))
+        for name, dim in (
+            ("emt_10d", 10),
+            ("emt_3d", 3),
+            ("hematopoiesis", 2),
+            ("ipsc_4d", 4),
+        )
+    },
+    "ocean_forecast": ("moving.npz", _moving(11)),
+    "ocean_interpolation": ("moving.npz", _moving(5)),
+    **{
+        f"unbalanced_{name}": ("growing.npz", _clouds([6, 8, 10], dim))
+        for name, dim in (("gaussian10", 10), ("gene_2d", 2), ("hematopoiesis", 2))
+    },
     "resetting_ridge": (
         "design.npz",
         {"X": _rng.normal(size=(12, 2)), "y": _rng.normal(size=12)},

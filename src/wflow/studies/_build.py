@@ -190,10 +190,11 @@ def _validated(check: Callable[[Any], Any]) -> Any:
 
 def _maker(spec: Any, rooms: Rooms, of: Any, place: str) -> Callable[..., Any]:
     """The class, constructor or function that ``spec`` names."""
+    rooms = [rooms] if isinstance(rooms, ModuleType) else rooms
     asked = spec.get("kind") if isinstance(spec, Mapping) else spec
     found = {
         name: public
-        for room in ([rooms] if isinstance(rooms, ModuleType) else rooms)
+        for room in rooms
         for name in room.__all__
         # What a room loads when it is asked for may need an extra: only by its name.
         if _fulfils(
@@ -218,7 +219,8 @@ def _maker(spec: Any, rooms: Rooms, of: Any, place: str) -> Callable[..., Any]:
         if inspect.ismethod(method) and not constructor.startswith("_"):
             return method
     if kind not in found:
-        plain = {_plain(name): name for name in found}
+        later = {n for room in rooms for n in room.__all__ if n not in vars(room)}
+        plain = {_plain(name): name for name in (*found, *later)}
         nearest = (
             plain.get(_plain(_BEFORE.get(kind, kind)))
             or closest(kind, found)

@@ -1,0 +1,1 @@
+"""Populations: learn how they move from snapshots, forecast, compare."""

@@ -1,0 +1,211 @@
+"""The snapshots that a config names, and the copy that a run keeps of them."""
+
+import dataclasses
+import json
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from wflow import energies, io
+from wflow.energies import AbstractEnergy
+from wflow.io import (
+    Keys,
+    Layout,
+    SnapshotFile,
+    SnapshotFileError,
+    read_gapminder,
+    read_snapshots,
+)
+from wflow.io.npz import NPZ
+from wflow.learning import Snapshots
+from wflow.parameters import unwrap
+from wflow.populations import simulators
+from wflow.studies import build
+from wflow.studies._folder import RunDirectory
+from wflow.studies._tables import damaged
+
+from ._params import FileData, GapminderData, PopulationParams, SimulatedData
+
+
+_DATA_STREAM = 20_000
+
+
+def with_data(config: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The unchecked ``config`` with the user's file as its data, and as its title."""
+    data = config.get("data")
+    data = data if isinstance(data, dict) else {}
+    if data.get("kind") == "gapminder":
+        data = {"standardise": True, **data}
+    # Nothing that says how to simulate goes with a file.
+    data = {key: value for key, value in data.items() if key != "simulate"}
+    return {
+        **config,
+        "title": f"Snapshots of {path.name}",
+        "data": {**data, "kind": "file", "path": str(path.resolve())},
+    }
+
+
+def load(
+    p: PopulationParams, source: str, layout: Layout | None = None
+) -> SnapshotFile:
+    """The snapshots that ``p`` names; rows shuffled with its seed if so wished.
+
+    ``layout`` is that of the file that a finished run was trained on: of a .csv the
+    same columns are read, in the same order.
+
+    Raises:
+        ValueError: it names no file, or one that is not as expected.
+    """
+    shuffle = p.data.shuffle
+    match p.data:
+        case GapminderData():
+            found = read_gapminder(p.seed if shuffle else None)
+            shuffle = False
+        case SimulatedData(simulate=spec, dim=dim):
+            # Another key than those of the training, which are split from the seed's.
+            key = jax.random.fold_in(jax.random.key(p.seed), _DATA_STREAM)
+            place = "data.simulate"
+            given = {"key": key, "dim": dim}
+            snapshots = build(spec, simulators, Snapshots, place, **given)
+            found = SnapshotFile(snapshots, NPZ)
+        case FileData():
+            found = _read(p.data, source, None if layout is None else layout.columns)
+    snapshots = found.snapshots
+    labels = p.data.axes.labels
+    if labels is not None and len(labels) != snapshots.dim:
+        raise ValueError(
+            f"data.axes.labels: expected {snapshots.dim} names, one for each "
+            f"coordinate, found {len(labels)}."
+        )
+    if p.data.masses is not None:
+        snapshots = _with_masses(snapshots, p.data.masses)
+    if shuffle:
+        rng = np.random.default_rng(p.seed)
+        orders = [rng.permutation(size) for size in snapshots.sizes]
+        snapshots = _mapped(snapshots, lambda entry, k: entry[orders[k]])
+    return found._replace(snapshots=snapshots)
+
+
+def _read(data: FileData, source: str, trained: tuple[str, ...] | None) -> SnapshotFile:
+    if data.path is None:
+        raise ValueError(f"{source} needs --data FILE: {data.needs}.")
+    keys = build(data.keys, io, Keys, "data.keys")
+    if trained is not None and Path(data.path).suffix.lower() == ".csv":
+        keys = dataclasses.replace(keys, columns=trained)
+    try:
+        return read_snapshots(data.path, keys, max_bytes=data.max_bytes)
+    except SnapshotFileError as error:
+        if trained is None:
+            raise
+        named = f"{', '.join(trained[:8])}{', ...' * (len(trained) > 8)}"
+        said = f"{error} The run was trained on the columns {named}."
+        raise ValueError(said) from error
+    except (ModuleNotFoundError, TypeError) as error:
+        raise ValueError(str(error)) from error
+
+
+def _with_masses(snapshots: Snapshots, masses: Any) -> Snapshots:
+    """``snapshots`` with these masses, or as many as points, in units of the first."""
+    sizes = snapshots.sizes if masses == "counts" else masses
+    if len(sizes) != len(snapshots):
+        raise ValueError(
+            f"data.masses: expected {len(snapshots)} numbers, one for each snapshot, "
+            f"found {len(sizes)}."
+        )
+    return dataclasses.replace(snapshots, masses=np.asarray(sizes, float) / sizes[0])
+
+
+def _mapped(
+    snapshots: Snapshots, change: Callable[[np.ndarray, int], np.ndarray]
+) -> Snapshots:
+    """Clouds, velocities and weights changed alike, each with the snapshot's index."""
+
+    def changed(entries: Any) -> Any:
+        return entries and [
+            None if entry is None else change(entry, k)
+            for k, entry in enumerate(entries)
+        ]
+
+    return Snapshots(
+        snapshots.times,
+        changed(snapshots.clouds),
+        changed(snapshots.velocities),
+        changed(snapshots.weights),
+        snapshots.masses,
+    )
+
+
+def first_points(snapshots: Snapshots, points: int) -> Snapshots:
+    """The first ``points`` of every cloud."""
+    return _mapped(snapshots, lambda entry, k: entry[:points])
+
+
+def true_energy(p: PopulationParams) -> AbstractEnergy | None:
+    """The energy behind the data, where it is known and in the model's units."""
+    data = p.data
+    if data.standardise or data.time.unit != 1 or not isinstance(data, SimulatedData):
+        return None
+    spec, place = data.simulate.get("energy"), "data.simulate.energy"
+    given = {"dim": data.dim, "key": jax.random.key(0)}
+    return spec and unwrap(build(spec, energies, AbstractEnergy, place, **given))
+
+
+def keep(p: PopulationParams, directory: RunDirectory, data: SnapshotFile) -> None:
+    """Copy snapshots that came from a file: the run needs the file no more.
+
+    What a config can make anew is not copied.
+    """
+    if not isinstance(p.data, FileData):
+        return
+    snapshots = data.snapshots
+    layout = json.dumps(dataclasses.asdict(data.layout))
+    arrays: dict[str, Any] = {"layout": np.array(layout), "times": snapshots.times}
+    for name in ("clouds", "velocities", "weights"):
+        for k, entry in enumerate(getattr(snapshots, name) or ()):
+            if entry is not None:
+                arrays[f"{name}_{k}"] = entry
+    if snapshots.masses is not None:
+        arrays["masses"] = snapshots.masses
+    directory.write_data(arrays)
+
+
+def kept(p: PopulationParams, directory: RunDirectory) -> SnapshotFile | None:
+    """What ``keep`` copied, None where it copied nothing.
+
+    Raises:
+        ValueError: the copy is damaged.
+    """
+    path = directory.data
+    if not isinstance(p.data, FileData) or not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        layout = Layout(**json.loads(str(arrays["layout"])))
+        return SnapshotFile(_snapshots(arrays), layout)
+    except (
+        *(AttributeError, EOFError, KeyError, OSError, RuntimeError, TypeError),
+        *(ValueError, zipfile.BadZipFile, zlib.error),
+    ) as error:
+        raise damaged(path, "expected the snapshots of the run") from error
+
+
+def _snapshots(arrays: dict[str, np.ndarray]) -> Snapshots:
+    count = range(len(arrays["times"]))
+
+    def entries(name: str) -> list[np.ndarray | None] | None:
+        found = [arrays.get(f"{name}_{k}") for k in count]
+        return None if all(entry is None for entry in found) else found
+
+    return Snapshots(
+        arrays["times"],
+        [arrays[f"clouds_{k}"] for k in count],
+        entries("velocities"),
+        entries("weights"),
+        arrays.get("masses"),
+    )

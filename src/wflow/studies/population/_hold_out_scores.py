@@ -1,0 +1,117 @@
+"""How near fits that each lack a snapshot come to it, beside what needs no model."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from wflow.populations import HoldOut, reach, score, yardsticks
+from wflow.populations.leave_one_out import Cloud, Fitter
+from wflow.studies import ScoreTable
+
+from ._times import time_text
+
+
+TITLE = "Every interior snapshot from the others"
+FLOOR_TITLE = "Noise: random halves of each held-out snapshot against each other"
+MIDPOINT = "OT midpoint of the neighbours"
+# The rows of a table, and their names in metrics.json.
+NAMES = {
+    "model": "w1",
+    MIDPOINT: "ot_midpoint_w1",
+    "nothing moves": "nothing_moves_w1",
+    "forwards alone": "forwards_w1",
+    "backwards alone": "backwards_w1",
+}
+# What the numbers of a table are in, and what that adds to their names.
+SPACES = {"units of the data": "", "standardised units": "_standardised"}
+LEARNED = ("model", "forwards alone", "backwards alone")
+
+
+class Answer(NamedTuple):
+    """A held-out cloud as the model sees it, and its scores.
+
+    Attributes:
+        cloud: the model's.
+        scores: for each of ``SPACES`` one for every row of the table.
+        floors: for each of ``SPACES`` the distance of two halves of the snapshot.
+    """
+
+    cloud: Cloud
+    scores: dict[str, list[float]]
+    floors: dict[str, float]
+
+
+def answered(
+    held: HoldOut, fitter: Fitter, *, both_sides: bool, substeps: int
+) -> Answer:
+    """What the laws of ``fitter`` say of the held-out cloud, scored."""
+    cloud, sides, _ = reach(held, fitter, both_sides=both_sides, substeps=substeps)
+    scores, floors = {}, {}
+    for space, suffix in SPACES.items():
+        standardised = bool(suffix)
+        # The yardsticks do not depend on the run's seed.
+        free = yardsticks(held.standardised() if standardised else held)
+        model, *alone = (
+            score(each, held, standardised=standardised) for each in (cloud, *sides)
+        )
+        scores[space] = [model, free.ot_midpoint, free.nothing_moves, *alone]
+        floors[space] = free.half_sample
+    return Answer(cloud, scores, floors)
+
+
+def table(
+    p: Any,
+    held_out: Sequence[HoldOut],
+    title: str,
+    rows: Mapping[str, Sequence[float | None]],
+    **options: Any,
+) -> ScoreTable:
+    times = [held.time for held in held_out]
+    columns = [f"{p.data.time.label} {time_text(time, times)}" for time in times]
+    options = {"models": tuple(n for n in LEARNED if n in rows), **options}
+    return ScoreTable(title, tuple(columns), rows, **options)
+
+
+def tables(
+    p: Any, held_out: Sequence[HoldOut], answers: Sequence[Answer]
+) -> list[ScoreTable]:
+    """One for each space, and one of the noise."""
+    noise = {space: [answer.floors[space] for answer in answers] for space in SPACES}
+    found = []
+    for space, floor in noise.items():
+        columns = zip(*(answer.scores[space] for answer in answers), strict=True)
+        rows = dict(zip(p.methods, map(list, columns), strict=True))
+        title = f"{TITLE} (exact W1, {space})"
+        found.append(table(p, held_out, title, rows, floor=floor))
+    # No baselines: what sampling alone would score.
+    return [*found, table(p, held_out, FLOOR_TITLE, noise, models=tuple(SPACES))]
+
+
+def metrics(tables: Sequence[ScoreTable]) -> dict[str, float]:
+    """A mean and a number for every hold-out, of every method in either space."""
+    *spaces, noise = tables
+    rows = {
+        NAMES[name] + suffix: row
+        for space, suffix in zip(spaces, SPACES.values(), strict=True)
+        for name, row in space.rows.items()
+    }
+    rows |= {f"half_sample_w1{SPACES[space]}": row for space, row in noise.rows.items()}
+    found: dict[str, float] = {}
+    for name, row in rows.items():
+        values = [float(value) for value in row if value is not None]
+        found[f"{name}_mean"] = float(np.mean(values))
+        found |= {f"{name}_{k}": value for k, value in enumerate(values, 1)}
+    return {**found, **wins(tables)}
+
+
+def wins(tables: Sequence[ScoreTable]) -> dict[str, float]:
+    """Shares of the hold-outs at which the model is nearer than a baseline."""
+    baselines = {"ot_midpoint": MIDPOINT, "nothing_moves": "nothing moves"}
+    found = {}
+    for space, suffix in zip(tables, SPACES.values(), strict=False):
+        rows = {name: np.asarray(row, float) for name, row in space.rows.items()}
+        for key, name in baselines.items():
+            nearer = rows["model"] < rows[name]
+            found[f"wins_over_{key}{suffix}"] = float(np.mean(nearer))
+    return found

@@ -1,0 +1,226 @@
+"""What every population task is told: the data, the law and its training."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import jax
+from jaxtyping import PRNGKeyArray
+from pydantic import Field, model_validator
+
+from wflow import energies, flows, io, learning
+from wflow.energies import AbstractEnergy
+from wflow.flows import GrowthFlow, LagrangianFlow, NeuralRate, SumFlow
+from wflow.io import Keys
+from wflow.learning import (
+    AbstractInitialVelocity,
+    Fit,
+    MassAndShape,
+    Snapshots,
+    fit,
+)
+from wflow.learning.options import check_options
+from wflow.populations import simulators
+from wflow.studies import (
+    Count,
+    Options,
+    Part,
+    Positive,
+    Spec,
+    Strict,
+    StudyParams,
+    build,
+)
+
+
+# What a run gives to ``fit`` itself.
+_GIVEN = (
+    *("flow", "snapshots", "key", "velocity", "dt0", "padding", "validation"),
+    *("patience", "checkpoint_dir", "resume", "callbacks", "progress"),
+)
+TRAINING = Options(fit, needs=_GIVEN, check=check_options)
+
+
+class Clock(Strict):
+    """Model time = (time - origin) / unit.
+
+    Without an origin model time begins at the first snapshot.
+    """
+
+    origin: float | None = None
+    unit: Positive = 1.0
+    label: str = "time"
+
+
+class Axes(Strict):
+    """How the coordinates are shown; ``equal`` where they are physical lengths."""
+
+    labels: list[str] | None = None
+    equal: bool = False
+
+
+class _Data(Strict):
+    """Snapshots, and what is done with them before anything is learned.
+
+    Attributes:
+        standardise: learn in units in which the training snapshots are standard.
+        shuffle: the rows of every snapshot, so that none says which point is which.
+        masses: of the population at each snapshot, or as many as there are points.
+        time: the clock of the model.
+        axes: of the figures.
+    """
+
+    standardise: bool = False
+    shuffle: bool = False
+    masses: (
+        Literal["counts"] | Annotated[list[Positive], Field(min_length=2)] | None
+    ) = None
+    time: Clock = Clock()
+    axes: Axes = Axes()
+
+
+class GapminderData(_Data):
+    """The table of countries that the plotly package ships."""
+
+    kind: Literal["gapminder"]
+    standardise: bool = True
+    shuffle: bool = True
+    time: Clock = Clock(label="year", unit=5.0)
+    axes: Axes = Axes(
+        labels=["log10 of GDP per head (dollars)", "life expectancy (years)"]
+    )
+
+
+class FileData(_Data):
+    """A .npz, .csv or .h5ad file.
+
+    Attributes:
+        path: of the file; ``needs`` says which one where it is left open.
+        keys: where the file keeps what; see ``wflow.io.Keys``.
+        max_bytes: most bytes of numbers that are read from it.
+    """
+
+    kind: Literal["file"]
+    path: str | None = None
+    needs: str = "a .npz, .csv or .h5ad file of snapshots"
+    keys: Annotated[Spec, Part(io, of=Keys)] = {}
+    max_bytes: Annotated[int, Field(ge=1)] = 2**31
+
+
+class SimulatedData(_Data):
+    """A function of ``wflow.populations.simulators`` with its arguments."""
+
+    kind: Literal["simulator"]
+    simulate: Annotated[Spec, Part(simulators, of=Snapshots, needs=["key", "dim"])]
+
+    @property
+    def dim(self) -> int:
+        """Of the space, where the simulator moves particles in any."""
+        return len(self.simulate.get("mean", (0, 0)))
+
+
+class Evaluation(Strict):
+    """How forecasts are integrated: steps per training interval."""
+
+    substeps: Count = 5
+
+
+class PopulationParams(StudyParams):
+    """What every population task needs.
+
+    Attributes:
+        data: the snapshots.
+        energy: a class of ``wflow.energies``, or a list of them that is their sum.
+        friction: per model time, a number or ``{learn: where it starts}``.
+        force_scaling: see ``wflow.flows.LagrangianFlow``.
+        growth: births less deaths, a ``NeuralRate``, if the population grows.
+        velocity: the rule for the velocities that rollouts start with.
+        fit: the options of ``wflow.learning.fit``.
+        evaluation: how forecasts are integrated.
+    """
+
+    data: Annotated[
+        GapminderData | FileData | SimulatedData, Field(discriminator="kind")
+    ]
+    energy: Annotated[
+        Spec | list[Spec], Part(energies, of=AbstractEnergy, needs=["dim", "key"])
+    ]
+    friction: Any = {"learn": 0.1}
+    force_scaling: Literal["inertial", "unified"] = "unified"
+    growth: Annotated[
+        Spec | None, Part(flows, of=NeuralRate, needs=["dim", "key"], optional=True)
+    ] = None
+    velocity: Annotated[Spec, Part(learning, of=AbstractInitialVelocity)] = {
+        "kind": "Displacement"
+    }
+    fit: Annotated[Spec, TRAINING]
+    evaluation: Evaluation = Evaluation()
+
+    @model_validator(mode="after")
+    def _whole(self) -> "PopulationParams":
+        self.refuse()
+        return self
+
+    def refuse(self) -> None:
+        """Refuse what no snapshots are needed to refuse.
+
+        Raises:
+            ValueError: a value that the classes of the law do not take.
+        """
+        if not _holds_arrays(self.energy):
+            # Numbers fit every dimension: what the classes refuse is said at once.
+            self.law(2, jax.random.key(0))
+        loss = self.options().get("loss")
+        if self.growth is not None and not isinstance(loss, MassAndShape | None):
+            raise ValueError(
+                "fit.loss: expected MassAndShape, which sees the growth of the mass, "
+                f"found {type(loss).__name__}."
+            )
+
+    def law(self, dim: int, key: PRNGKeyArray) -> LagrangianFlow | SumFlow:
+        """The law of motion on R^dim with fresh parameters."""
+        mechanics = {
+            "kind": "LagrangianFlow",
+            "energy": self.energy,
+            "friction": self.friction,
+            "force_scaling": self.force_scaling,
+        }
+        flow = build(mechanics, flows, LagrangianFlow, dim=dim, key=key)
+        if self.growth is None:
+            return flow
+        # Another key than the energy's, which is the same without growth.
+        key = jax.random.fold_in(key, 1)
+        return flow + GrowthFlow(
+            build(self.growth, flows, NeuralRate, "growth", dim=dim, key=key)
+        )
+
+    def train(
+        self, snapshots: Snapshots, key: PRNGKeyArray, gap: float, **more: Any
+    ) -> Fit:
+        """The law fitted to ``snapshots``; ``more`` are arguments of ``fit``."""
+        flow_key, fit_key = jax.random.split(key)
+        return fit(
+            self.law(snapshots.dim, flow_key),
+            snapshots,
+            key=fit_key,
+            velocity=self.start_velocity(),
+            dt0=gap,
+            **more,
+            **self.options(),
+        )
+
+    def start_velocity(self) -> AbstractInitialVelocity:
+        """The rule for the velocities that rollouts start with."""
+        return build(self.velocity, learning, AbstractInitialVelocity, "velocity")
+
+    def options(self) -> dict[str, Any]:
+        """Arguments of ``wflow.learning.fit``."""
+        return TRAINING.read(self.fit, "fit")
+
+
+def _holds_arrays(spec: Any) -> bool:
+    """Whether some argument is a list of numbers, which has a dimension."""
+    if isinstance(spec, dict):
+        return any(_holds_arrays(value) for value in spec.values())
+    if isinstance(spec, Sequence) and not isinstance(spec, str):
+        return any(isinstance(x, int | float) or _holds_arrays(x) for x in spec)
+    return False

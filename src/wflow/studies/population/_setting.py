@@ -1,0 +1,222 @@
+"""The snapshots of a task, split and in the model's units, and fits to them."""
+
+import dataclasses
+import functools
+from collections.abc import Iterable
+from typing import Any
+
+import jax
+import numpy as np
+
+from wflow.io import SnapshotFile
+from wflow.io.h5ad import read_cells, save_cells
+from wflow.learning import Chunk, Fit, Report, Snapshots
+from wflow.populations import Split, coefficients, half_sample_floors, reading_errors
+from wflow.populations.conversion import Units
+from wflow.studies import ScoreTable
+from wflow.studies._folder import RunDirectory
+
+from ._data import true_energy
+from ._params import FileData
+from ._saved import write_context
+from ._times import time_text
+
+
+# Names of scores in metrics.json and for the reader.
+METRICS = {"model": "test", "ot_interpolation": "ot_midpoint"}
+TITLES = {
+    "model": "model",
+    "persistence": "nothing moves",
+    "constant_velocity": "constant velocity",
+    "extrapolated_velocity": "extrapolated velocity",
+    "mean_shift": "mean shift",
+    "ot_interpolation": "OT midpoint of the neighbours",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """A task's snapshots and their split, as given (``shown``) and as the model's.
+
+    ``p`` are the parameters of a task with a ``split``.
+    """
+
+    p: Any
+    data: SnapshotFile
+    units: Units
+    shown: Split
+    split: Split
+
+    @classmethod
+    def of(cls, p: Any, data: SnapshotFile, units: Units | None = None) -> "Setting":
+        """Split ``data``; without ``units`` they come from its training snapshots."""
+        shown = p.split.of(data.snapshots)
+        if units is None:
+            origin = p.data.time.origin
+            units = Units.of(
+                shown.train,
+                standardise=p.data.standardise,
+                origin=data.snapshots.times[0] if origin is None else origin,
+                unit=p.data.time.unit,
+                dtype=p.precision,
+            )
+        split = Split(
+            units.to_model(shown.train),
+            units.to_model(shown.test),
+            shown.gap / units.unit,
+        )
+        return cls(p, data, units, shown, split)
+
+    @property
+    def unit(self) -> str:
+        """What lengths are in."""
+        standard = self.p.data.standardise
+        return "standardised units" if standard else "units of the data"
+
+    @property
+    def axes(self) -> dict[str, Any]:
+        """How figures show coordinates and times."""
+        axes = self.p.data.axes
+        return {**axes.model_dump(), "time_label": self.p.data.time.label}
+
+    def time_name(self, time: float) -> str:
+        """A model time as the data write it."""
+        return time_text(self.units.to_data_time(time), self.data.snapshots.times)
+
+    def column(self, time: float) -> str:
+        """The same under the name of the clock."""
+        return f"{self.p.data.time.label} {self.time_name(time)}"
+
+    def with_law(self, p: Any) -> "Setting":
+        """The same snapshots with the law and the training of ``p``."""
+        return dataclasses.replace(self, p=p)
+
+    def fit(self, directory: RunDirectory, *, resume: bool) -> Fit:
+        """Train; history and checkpoints on the way, the model at the end."""
+        write_context(directory, self.units, self.data.layout)
+        self.keep_cells(directory)
+
+        def write(chunk: Chunk) -> None:
+            directory.write_history(per_step(chunk.fit))
+
+        train, _, gap = self.split
+        fitted = self.p.train(
+            train,
+            jax.random.key(self.p.seed),
+            gap,
+            checkpoint_dir=directory.checkpoints(),
+            resume=resume,
+            callbacks=[write],
+        )
+        directory.write_history(per_step(fitted))
+        directory.save_fit(fitted, directory.model)
+        return fitted
+
+    def refitted(self, fitted: Fit) -> Fit:
+        """The law of ``fitted`` on the training snapshots of this setting.
+
+        Itself where it was fitted to them; start velocities of others come from the
+        config's rule, with what was learned of it.
+        """
+        train = self.split.train
+        if same(train, fitted.snapshots):
+            return fitted
+        rule = self.p.start_velocity()
+        return fitted.restarted(train, rule(train, jax.random.key(self.p.seed)))
+
+    def table(self, report: Report, title: str) -> ScoreTable:
+        """``report`` for the reader, with times in the data's units."""
+        rows = {
+            TITLES[name]: [None if np.isnan(value) else float(value) for value in row]
+            for name, row in report.scores.items()
+        }
+        return ScoreTable(
+            f"{title} (exact W1, {self.unit})",
+            tuple(map(self.column, report.times)),
+            rows,
+            floor=self.floor(report.times),
+        )
+
+    def metrics(self, report: Report) -> dict[str, float]:
+        """Means ``test_w1``, ``persistence_w1``, ... and one number for every time.
+
+        ``test_w1_floor`` is the noise: the mean distance of two halves of a snapshot.
+        """
+        found: dict[str, float] = {}
+        for name, row in report.scores.items():
+            key = f"{METRICS.get(name, name)}_w1"
+            if not np.isnan(row).any():
+                found[key] = float(np.mean(row))
+            for time, value in zip(report.times, row, strict=True):
+                if not np.isnan(value):
+                    found[f"{key}_{self.time_name(time)}"] = float(value)
+        return found | self.noise("test_w1_floor", report.times)
+
+    def noise(self, name: str, times: Iterable[float]) -> dict[str, float]:
+        """The mean of the noise of scores under ``name``, where it is known."""
+        floor = self.floor(times)
+        return {} if None in floor else {name: float(np.mean(np.array(floor)))}
+
+    def floor(self, times: Iterable[float]) -> list[float | None]:
+        """The noise of scores at these times (model's), None where it is not known."""
+        return [self._floors.get(float(time)) for time in times]
+
+    @functools.cached_property
+    def _floors(self) -> dict[float, float | None]:
+        test = self.split.test
+        return dict(zip(test.times.tolist(), half_sample_floors(test), strict=True))
+
+    def fit_metrics(self, fitted: Fit) -> dict[str, float]:
+        """Numbers of a training, and parameters of the law that can be read.
+
+        Its timings where this process trained. Where the data come from known forces,
+        the relative errors of the learned ones.
+        """
+        found = {
+            "steps": len(fitted.history["step"]),
+            "friction": fitted.friction,
+            "final_loss": float(np.median(fitted.history["loss"][-50:])),
+        }
+        if fitted.compile_seconds > 0:
+            found["seconds_per_step"] = fitted.seconds_per_step
+            found["compile_seconds"] = fitted.compile_seconds
+        energy = fitted.mechanics.energy
+        for name, value in coefficients(energy).items():
+            found[name.replace(" ", "_")] = value
+        truth = true_energy(self.p)
+        if truth is not None:
+            errors = reading_errors(energy, truth, self.split.train)._asdict()
+            found |= {
+                f"{name}_force_error": error
+                for name, error in errors.items()
+                if error is not None
+            }
+        return found
+
+    def keep_cells(self, directory: RunDirectory) -> None:
+        """Keep what a .h5ad says of the cells that forecasts will start from."""
+        data, layout, train = self.p.data, self.data.layout, self.shown.train
+        if layout.format != "h5ad" or not isinstance(data, FileData) or not data.path:
+            return
+        cells = [
+            read_cells(
+                data.path,
+                layout,
+                train[k],
+                float(train.times[k]),
+                max_bytes=data.max_bytes,
+            )
+            for k in (0, len(train) - 1)
+        ]
+        save_cells(directory.claim(directory.cells), cells)
+
+
+def same(a: Snapshots, b: Snapshots) -> bool:
+    """Whether both have the same points."""
+    return a.sizes == b.sizes and all(map(np.array_equal, a.clouds, b.clouds))
+
+
+def per_step(fitted: Fit) -> dict[str, np.ndarray]:
+    """The columns of the history that have a row for every step."""
+    count = len(fitted.history["step"])
+    return {name: row for name, row in fitted.history.items() if len(row) == count}

@@ -1,0 +1,197 @@
+"""Hold every interior snapshot out in turn, reach it from the others."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from wflow import learning
+from wflow.learning import AbstractInitialVelocity
+from wflow.plotting import plot_forecasts, plot_scores
+from wflow.populations import HoldOut, hold_outs, reach
+from wflow.populations.leave_one_out import Cloud, Fitter
+from wflow.studies import (
+    AbstractTask,
+    Log,
+    Outcome,
+    Part,
+    ScoreTable,
+    Spec,
+    median_outcome,
+)
+from wflow.studies._folder import RunDirectory
+
+from ._data import keep, load, with_data
+from ._hold_out_scores import (
+    NAMES,
+    TITLE,
+    answered,
+    metrics,
+    table,
+    tables,
+    wins,
+)
+from ._hold_outs import Saved, Trainings, in_model_time
+from ._params import PopulationParams
+from ._saved import data_of
+
+
+class Params(PopulationParams):
+    """Hold out each snapshot but the first and the last, in a fit of its own.
+
+    Training is in units in which its snapshots, pooled, are standard.
+
+    Attributes:
+        sides: reach the held-out one from the snapshot ``before`` it, or also by a
+            model of reversed time from the one after.
+        velocity: the rule for the velocities that rollouts start with.
+    """
+
+    task: Literal["population_leave_one_out"]
+    sides: Literal["before", "both"] = "both"
+    velocity: Annotated[Spec, Part(learning, of=AbstractInitialVelocity)] = {
+        "kind": "Corrected"
+    }
+
+    def refuse(self) -> None:
+        if self.growth is not None:
+            raise ValueError("growth: expected null, found a growth.")
+        super().refuse()
+
+    @property
+    def methods(self) -> list[str]:
+        """The rows of a table."""
+        both = self.sides == "both"
+        return [name for name in NAMES if both or name != "backwards alone"]
+
+    @property
+    def reaching(self) -> dict[str, Any]:
+        """How a held-out cloud is reached."""
+        return {
+            "both_sides": self.sides == "both",
+            "substeps": self.evaluation.substeps,
+        }
+
+
+class PopulationLeaveOneOut(AbstractTask[Params]):
+    """As many fits as there are snapshots to hold out, times two for both sides."""
+
+    config = Params
+
+    def with_data(self, config: dict[str, Any], path: Path) -> dict[str, Any]:
+        return with_data(config, path)
+
+    def check(self, config: Params, source: str) -> None:
+        try:
+            hold_outs(load(config, source).snapshots)
+        except ValueError as error:
+            raise ValueError(f"{source}: data: {error}") from error
+
+    def finished(self, directory: RunDirectory) -> Path:
+        return directory.metrics
+
+    def run(
+        self, config: Params, directory: RunDirectory, *, resume: bool, log: Log
+    ) -> Outcome:
+        data = load(config, str(directory.config))
+        keep(config, directory, data)
+        snapshots = in_model_time(config, data)
+        log(f"{snapshots!r}")
+        trainings = Trainings(config, directory, max(snapshots.sizes), resume)
+        held_out, answers = hold_outs(snapshots), []
+        for held in held_out:
+            answers.append(answered(held, trainings.fit, **config.reaching))
+            model, midpoint, still, *_ = next(iter(answers[-1].scores.values()))
+            log(
+                f"snapshot {held.index}: model {model:.4f}, OT midpoint "
+                f"{midpoint:.4f}, nothing moves {still:.4f}"
+            )
+        found = tables(config, held_out, answers)
+        trainings.write_history()
+        numbers = {**metrics(found), **trainings.metrics}
+        directory.write_metrics(numbers)
+        clouds = [answer.cloud for answer in answers]
+        _draw(config, directory, held_out, found[0], clouds)
+        return Outcome(numbers, found)
+
+    def pooled(self, outcomes: Sequence[Outcome]) -> Outcome:
+        """Medians over seeds; a win is one by the median score of a snapshot."""
+        several = median_outcome(outcomes)
+        nearer = wins(several.tables)
+        return Outcome({**several.metrics, **nearer}, several.tables)
+
+    def evaluate(self, config: Params, directory: RunDirectory, log: Log) -> Outcome:
+        held_out, saved = _opened(config, directory)
+        answers = [answered(held, saved, **config.reaching) for held in held_out]
+        found = tables(config, held_out, answers)
+        return Outcome(metrics(found), found)
+
+    def plot(self, config: Params, directory: RunDirectory) -> list[Path]:
+        held_out, saved = _opened(config, directory)
+        clouds = [reach(held, saved, **config.reaching)[0] for held in held_out]
+        known = directory.read_metrics()
+        rows = {
+            name: [known.get(f"{NAMES[name]}_{k}") for k, _ in enumerate(held_out, 1)]
+            for name in config.methods
+        }
+        shown = table(config, held_out, TITLE, rows)
+        return _draw(config, directory, held_out, shown, clouds)
+
+    def forecast(
+        self,
+        config: Params,
+        directory: RunDirectory,
+        times: Sequence[float],
+        out: Path,
+        start: str,
+    ) -> Path:
+        raise ValueError(
+            f"{directory.path} holds laws that each lack a snapshot, none of all of "
+            "them: forecast with a run of a config of the task population_forecast."
+        )
+
+
+def _opened(p: Params, directory: RunDirectory) -> tuple[list[HoldOut], Fitter]:
+    """The hold-outs of a finished run, and its fits."""
+    held_out = hold_outs(in_model_time(p, data_of(p, directory)))
+    return held_out, Saved(p, directory).fit
+
+
+def _draw(
+    p: Params,
+    directory: RunDirectory,
+    held_out: Sequence[HoldOut],
+    shown: ScoreTable,
+    clouds: Sequence[Cloud],
+) -> list[Path]:
+    """Scores; and what was predicted, over the truth and its neighbours."""
+    neighbours = [
+        np.concatenate([held.train[held.index - 1], held.train[held.index]])
+        for held in held_out
+    ]
+    drawn: dict[str, Figure] = {
+        "scores": plot_scores(
+            shown.columns,
+            shown.rows,
+            models=shown.models,
+            label="$W_1$ (units of the data)",
+        ),
+        "held_out": plot_forecasts(
+            [held.time for held in held_out],
+            [held.truth[0] for held in held_out],
+            [points for points, _ in clouds],
+            start=neighbours,
+            start_label="snapshots before and after",
+            scores=shown.rows["model"],
+            weights=[weights for _, weights in clouds],
+            title="Held-out snapshots",
+            time_label=p.data.time.label,
+            **p.data.axes.model_dump(),
+        ),
+    }
+    return [directory.write_figure(name, figure) for name, figure in drawn.items()]
+
+
+STUDY = PopulationLeaveOneOut()
