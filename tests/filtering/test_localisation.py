@@ -59,7 +59,6 @@ def test_gaspari_cohn():
     np.testing.assert_allclose(slopes, 0, atol=1e-12)
 
 
-@pytest.mark.slow
 def test_lists_of_a_ring():
     domain = Domain.ring(1.0, 12, sites=[0, 4, 8, 11], patch_radius=1.0)
     # The support is 3.64 radii: distances 0, 1, 2 and 3.
@@ -84,7 +83,6 @@ def lists(domain):
     return np.asarray(domain.observations), np.asarray(domain.weights)
 
 
-@pytest.mark.slow
 @methods
 def test_independent_groups_are_analysed_apart(method):
     # Local lists that leave out the other group: as if it were not there.
@@ -99,7 +97,6 @@ def test_independent_groups_are_analysed_apart(method):
         np.testing.assert_allclose(found[:, group], expected, atol=1e-12)
 
 
-@pytest.mark.slow
 @methods
 def test_without_localisation_it_is_the_global_analysis(method):
     pairs = Pairs.of(X, Y, OBSERVED)
@@ -110,7 +107,6 @@ def test_without_localisation_it_is_the_global_analysis(method):
     np.testing.assert_allclose(found, move(method, pairs), atol=1e-6)
 
 
-@pytest.mark.slow
 def test_no_observation_and_no_weight_leave_the_forecast():
     far = np.array([[0.0, 1.0], [1.0, 0.0], [90.0, 91.0], [90.0, 92.0]])
     local = LocalTransport(METHOD, Domain(1.0, far, np.full((4, 4), 2.0), 0.0))
@@ -127,7 +123,6 @@ def test_no_observation_and_no_weight_leave_the_forecast():
     )
 
 
-@pytest.mark.slow
 def test_one_after_the_other_and_all_at_once_agree(monkeypatch):
     """On a CPU components are mapped, elsewhere vectorised."""
     local, pairs = LocalTransport(METHOD, Domain(3.0, GROUP)), Pairs.of(X, Y, OBSERVED)
@@ -147,7 +142,6 @@ def test_missing_observations():
     np.testing.assert_array_equal(none, X)
 
 
-@pytest.mark.slow
 def test_tapered_likelihood_has_errors_of_variance_r_over_w():
     # Without steps of the flow worth speaking of, the start shows: the gain is that of
     # errors of variance R / w.

@@ -38,7 +38,6 @@ def move(method, x, y, observed):
     return method.analyse_pairs(x, y, observed, KEY)
 
 
-@pytest.mark.slow
 def test_symmetries():
     # With the Kalman start and all pairs in the product cloud.
     moved = move(ALL, X, Y, OBSERVED)

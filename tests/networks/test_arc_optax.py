@@ -87,7 +87,6 @@ def test_strengths_under_vmap_and_their_limits():
     assert stopped.tolist() == [False, True, True, True, True]
 
 
-@pytest.mark.slow
 def test_the_stop_is_differentiable_in_the_strength():
     def end(strength):
         return descend(spring, jnp.zeros(1), optax.sgd(0.05), strength, 0.0, 400)[0][0]
@@ -129,7 +128,6 @@ class Weights(eqx.Module):
         return x @ self.w
 
 
-@pytest.mark.slow
 def test_small_steps_end_where_the_flow_does():
     strengths, start = jnp.array([0.1, 0.5, 2.0]), jnp.zeros(3)
     inputs = jnp.diag(jnp.sqrt(SCALES))

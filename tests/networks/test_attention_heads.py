@@ -91,7 +91,6 @@ def test_large_logits_and_single_precision():
     assert (gaps < 1e-3 * jnp.abs(tokens).max()).all()
 
 
-@pytest.mark.slow
 def test_a_fixed_query_tends_to_the_infinite_prompt():
     mu, query = np.array([0.4, 0.3, -0.15, 0.15]), np.array([[1.5, 0.5, -0.5, 0.3]])
     limit = (query @ mu) * (SIGMA @ mu)
@@ -125,7 +124,6 @@ def test_softmax_risk_at_the_minimum_of_the_limit():
         assert abs(float(jnp.mean(draws)) - value) < 3 * error
 
 
-@pytest.mark.slow
 def test_prompts_have_their_moments():
     v = np.array([1.0, 2.0, -1.0, 0.5])
     covariance = np.asarray(spiked_covariance(2.0, v))
@@ -145,7 +143,6 @@ def test_prompts_have_their_moments():
     assert np.abs(scores).max() < 4
 
 
-@pytest.mark.slow
 def test_one_prompt_alone_obeys_the_transition():
     values = bbp_overlap(jnp.array([3.0, 0.9, 1.0]), 1.0)
     np.testing.assert_allclose(values, [(1 - 1 / 9) / (1 + 1 / 3), 0, 0], rtol=1e-14)
@@ -160,10 +157,7 @@ def test_one_prompt_alone_obeys_the_transition():
     np.testing.assert_allclose(jnp.mean(layered**2), 1, rtol=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("geometry", "beta"),
-    [(None, 1.0), pytest.param(Sphere(), 0.1, marks=pytest.mark.slow)],
-)
+@pytest.mark.parametrize(("geometry", "beta"), [(None, 1.0), (Sphere(), 0.1)])
 def test_training_finds_the_spike_and_the_norm(geometry, beta):
     root = square_root(spiked_covariance(3.0, np.eye(4)[0]))
     trained = train_head(

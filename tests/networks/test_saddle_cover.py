@@ -24,7 +24,6 @@ def test_probability_by_hand():
     assert float(interpolation_probability(1, 1, 1)) == 0
 
 
-@pytest.mark.slow
 def test_probability_against_draws():
     """Four settings within four standard errors of 4000 draws."""
     draws, m = 4000, 12

@@ -52,7 +52,6 @@ def hand(level=-100.0):
     return LogNeurons(jnp.full(3, level), p, jnp.zeros(3), SIGN)
 
 
-@pytest.mark.slow
 def test_one_neuron_is_logistic():
     """Aligned with its samples, from exp(-20); the two others are off."""
     y = np.array([1.0, 0.5, 2.0, 1.0])
@@ -79,7 +78,6 @@ def test_one_neuron_is_logistic():
     np.testing.assert_allclose(rates, [0, size, size, 2 * size], atol=1e-6)
 
 
-@pytest.mark.slow
 def test_hand_example_converges_to_its_limit():
     """Halfway times as measured; extrapolated they are the limit's to 2e-3."""
     data = ReLUData.orthogonal(Y)
@@ -112,7 +110,6 @@ def test_hand_example_converges_to_its_limit():
     assert float(first) == pytest.approx(slow[400.0][0], abs=1e-4)
 
 
-@pytest.mark.slow
 def test_ties_depend_on_the_start():
     """Both jump together from equal starts; a start of ratio 2 shifts the shares."""
     data = ReLUData.orthogonal(np.ones(4))
@@ -148,7 +145,6 @@ def test_balance_and_dissipation():
     assert float(rate) == pytest.approx(-float(flow.dissipation(state)), rel=1e-12)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("dim", [4, 6])
 def test_rates_are_those_of_the_weights(dim):
     """Chain rule from the gradient in (a, w), by a risk of particles of mass 1/m."""
@@ -176,7 +172,6 @@ def test_rates_are_those_of_the_weights(dim):
     )
 
 
-@pytest.mark.slow
 def test_plateaus_are_exact():
     """Against the solver, through deaths of units, while neurons are small."""
     data = ReLUData.orthogonal(Y)
@@ -197,7 +192,6 @@ def test_plateaus_are_exact():
     np.testing.assert_allclose(np.diag(when), solution.times[200], atol=1e-6)
 
 
-@pytest.mark.slow
 def test_conservation_in_weights():
     """Standard form: a^2 - |w|^2 of every neuron stays, at rtol 1e-6."""
     rng = np.random.default_rng(0)

@@ -169,7 +169,6 @@ def test_no_curvature_is_the_limit_of_little():
         assert bound == pytest.approx(bent[name], rel=1e-8)
 
 
-@pytest.mark.slow
 def test_weights_on_few_particles_are_told():
     # Reaction alone moves no particle: nearly all weight goes to the nearest.
     x = np.linspace(3.0, 9.0, 40)[:, None]
@@ -178,7 +177,6 @@ def test_weights_on_few_particles_are_told():
         sample(normal, x, method=method, key=KEY)
 
 
-@pytest.mark.slow
 def test_long_jumps_are_told():
     x = np.linspace(-60.0, 60.0, 40)[:, None]
     method = SHK(step=1.0, steps=2, beta=2.0, alpha=1e-3, reaction="jumps", settle=0.0)

@@ -140,7 +140,6 @@ CLOUD = Particles.from_samples(
 )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "make", [ALDIFlow, GradientFreeALDIFlow, lambda p: ConsensusFlow(p, 0.7)]
 )
@@ -191,7 +190,6 @@ def test_inverse_problem_is_its_log_density():
     np.testing.assert_allclose(PROBLEM(x) - PROBLEM(jnp.zeros(2)), gap, rtol=1e-9)
 
 
-@pytest.mark.slow
 def test_few_particles_stay_in_their_plane():
     # Two in the plane span a line; nothing pushes them off it.
     start = Particles.from_samples(np.array([[0.0, 0.0], [1.0, 1.0]]))
