@@ -4,7 +4,7 @@ import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import ArrayLike
+from jaxtyping import Array, ArrayLike
 
 from wflow.checks import count, instance, positive, shape
 from wflow.energies import NetworkRisk
@@ -69,10 +69,7 @@ def solve_weights(
         inputs = jnp.linalg.cholesky(data.gram)
     activation = neurons.ratio * sizes[:, None]
     w = jax.scipy.linalg.solve_triangular(inputs, activation.T, lower=True).T
-    flow = GradientFlow(
-        NetworkRisk(lambda v, x: v[0] * jax.nn.relu(v[1:] @ x), inputs, data.y),
-        Wasserstein(),
-    )
+    flow = GradientFlow(NetworkRisk(_neuron, inputs, data.y), Wasserstein())
     # The risk is a mean over n, where the flow's loss is a sum over N.
     times = np.linspace(0, float(end), points + 1)
     slower = data.n / data.normaliser
@@ -99,3 +96,8 @@ def solve_weights(
         solution.counts["num_steps"],
         solution.result == RESULTS.successful,
     )
+
+
+# Here and not in the function, so that calls share what is compiled.
+def _neuron(v: Array, x: Array) -> Array:
+    return v[0] * jax.nn.relu(v[1:] @ x)
