@@ -48,7 +48,7 @@ METHODS = [
     KalmanFilter(),
 ]
 # The others are slow to compile, and share most of the code.
-FAST = EnKF, KalmanFilter
+FAST = EnKF, LocalEnKF, KalmanFilter
 
 
 def over(methods):
@@ -68,7 +68,6 @@ def run(method, observed=TWIN.observed, **options):
     return filter(SETTING.model, method, observed, law(method), KEY, **options)
 
 
-@pytest.mark.slow
 @each_method
 def test_online_cycles_are_the_scan_to_the_bit(method, tmp_path):
     """One observation at a time, saved and resumed half-way in a new state."""
@@ -104,7 +103,6 @@ def test_two_scans_in_a_row_are_one():
         second.coverage(TWIN.truth[3:])
 
 
-@pytest.mark.slow
 @each_method
 def test_result_is_consistent(method):
     found = run(method)

@@ -39,14 +39,12 @@ def test_a_zero_head_has_no_direction():
         Sphere().point(np.zeros(4))
 
 
-@pytest.mark.slow
 def test_a_flow_on_the_sphere_does_not_start_at_zero():
     flow = GradientFlow(AttentionRisk(EIGENVALUES, beta=0.1), Sphere())
     with pytest.raises(SolveError, match="stopped at t = 0"):
         solve(flow, Point(jnp.zeros(4)), 0.0, 1.0)
 
 
-@pytest.mark.slow
 def test_fixed_steps_from_afar_are_told_apart_from_success():
     """The risk is quartic: Euler steps of 0.1 from |mu| = 10 leave all numbers."""
     flow = GradientFlow(AttentionRisk(EIGENVALUES), Euclidean())

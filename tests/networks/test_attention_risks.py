@@ -133,7 +133,6 @@ def test_closed_forms_against_the_actual_head():
     check(6, 5, False, 40_000, HEADS)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("length", "degrees", "own", "batch", "heads"),
     [

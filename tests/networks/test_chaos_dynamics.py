@@ -84,7 +84,6 @@ def test_balance_of_fluctuations():
     np.testing.assert_allclose(dm, rate(m), atol=1e-10)
 
 
-@pytest.mark.slow
 def test_losses_fall_and_bound_the_gap():
     """Losses never rise (3.14); |Delta_t| <= 2 sqrt(L_T) + |Delta_T|, t >= T."""
     net = STUDENT.network(jax.random.key(0), 16)

@@ -43,7 +43,6 @@ def hand(level, on=ON):
     return LogNeurons(jnp.full(3, level), p, jnp.zeros(3), SIGN)
 
 
-@pytest.mark.slow
 def test_lengths_turn_a_neuron_as_it_jumps():
     """Ends with |x| other than 1: R from y / |x|, while rates have y |x|.
 
@@ -63,7 +62,6 @@ def test_lengths_turn_a_neuron_as_it_jumps():
     np.testing.assert_allclose(halves, limit.tau, atol=0.02)
 
 
-@pytest.mark.slow
 def test_what_no_neuron_covers_stays_as_loss():
     """The flow ends at (1/2N) sum of the squared labels that are left."""
     data = ReLUData.orthogonal(Y)
@@ -79,7 +77,6 @@ def test_what_no_neuron_covers_stays_as_loss():
     np.testing.assert_allclose(limit.plateau_losses[3], 4 / 8, rtol=1e-12)
 
 
-@pytest.mark.slow
 def test_a_dominated_start_has_the_same_limit():
     """|a| > |w|: rates are those of the limit, which asks for signs and units alone."""
     data = ReLUData.orthogonal(Y)
@@ -95,7 +92,6 @@ def test_a_dominated_start_has_the_same_limit():
     np.testing.assert_allclose(2 * halves[1] - halves[0], limit.tau, atol=1e-4)
 
 
-@pytest.mark.slow
 def test_jumps_come_between_their_bounds():
     r"""$N/|y|_2 \leq \tau_1$, and none after $N/\min|y|$: a neuron that still wants a
     sample has always grown by its share at least.
@@ -192,7 +188,6 @@ def test_refusals():
         ReLUData.from_inputs(np.eye(4), [1.0, 1.0, -np.inf, 1.0])
 
 
-@pytest.mark.slow
 def test_courses_that_are_none():
     data = ReLUData.orthogonal(Y)
     with pytest.raises(SolveError, match="not at rest after 1 stretches"):

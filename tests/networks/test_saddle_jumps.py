@@ -118,7 +118,6 @@ def test_equivalences():
     np.testing.assert_array_equal(moved.fits, base.fits[:, samples])
 
 
-@pytest.mark.slow
 def test_gradients_against_differences():
     active, sign = jnp.asarray(ACTIVE), jnp.asarray(SIGN)
 
@@ -291,7 +290,6 @@ def test_neither_balanced_nor_dominated():
         jump_process(data, neurons)
 
 
-@pytest.mark.slow
 def test_starts_have_their_laws():
     data = ReLUData.orthogonal(Y, np.array([1.0, 2.0, 1.0, 0.5]))
 

@@ -44,7 +44,6 @@ def test_mixture_embedding_against_monte_carlo():
     assert np.isfinite(far).all()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("bandwidth", [0.7, TILTED])
 def test_all_agree_under_exact_quadrature(bandwidth):
     kernel, rule = Kernel(bandwidth), GaussHermite(20)
@@ -60,7 +59,6 @@ def test_all_agree_under_exact_quadrature(bandwidth):
         np.testing.assert_allclose(moved, shift, atol=1e-8)
 
 
-@pytest.mark.slow
 def test_embedding_of_data_is_a_finite_sum():
     data = Particles.from_samples(rng.normal(size=(30, 2)), rng.uniform(size=30))
     kernel = Kernel(TILTED)

@@ -102,7 +102,6 @@ def test_energy_falls_along_the_iteration_and_the_flow():
     np.testing.assert_allclose(stiff.measures.x, smooth.measures.x, atol=1e-4)
 
 
-@pytest.mark.slow
 def test_iteration_is_euler():
     run = damped_iteration(EXACT, START, damping=0.05, steps=40)
     euler = solve(EXACT, START, 0, 2.0, solver=diffrax.Euler(), dt0=0.05)
