@@ -12,7 +12,6 @@ rng = np.random.default_rng(0)
 H = np.array([[0.8, 0.3], [-0.2, 0.6]])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Gaussian, InverseMultiquadric])
 def test_matrix_bandwidth(kind):
     x, y = (jnp.asarray(rng.normal(size=(n, 2))) for n in (5, 7))

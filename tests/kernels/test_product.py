@@ -37,7 +37,6 @@ def sums(kernel, u, v, b, block):
     )
 
 
-@pytest.mark.slow
 def test_sums_are_those_of_the_factors():
     whole = gram(KX, U[:, :2], V[:, :2]) * gram(KY, U[:, 2:], V[:, 2:])
     own = gram(KX, V[:, :2]) * gram(KY, V[:, 2:])
@@ -55,7 +54,6 @@ def test_sums_are_those_of_the_factors():
     np.testing.assert_allclose(KERNEL(U[1], V[2]), whole[1, 2], rtol=1e-13)
 
 
-@pytest.mark.slow
 def test_discrepancy_of_joint_laws_and_its_gradients():
     target = Particles.from_samples(V)
 
@@ -102,7 +100,6 @@ def test_kronecker_tells_classes_apart():
     np.testing.assert_array_equal(grads, 0)
 
 
-@pytest.mark.slow
 def test_float32_and_vmap():
     kernel = Product((EnergyDistance(), KY), (2, 1))
     u, v, b = (array.astype(jnp.float32) for array in (U, V, B))

@@ -65,7 +65,6 @@ def test_gram_and_call_match_the_formula(kind, clouds):
     )
 
 
-@pytest.mark.slow
 @kernels
 def test_blocks_equal_dense(kind, clouds):
     x, y, b = clouds
@@ -86,7 +85,6 @@ def test_blocks_equal_dense(kind, clouds):
         np.testing.assert_allclose(blocked, whole, atol=1e-7)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", SMOOTH)
 def test_gradient_matvec_is_the_gradient(kind, clouds):
     x, y, b = clouds
@@ -100,7 +98,6 @@ def test_gradient_matvec_is_the_gradient(kind, clouds):
     )
 
 
-@pytest.mark.slow
 @kernels
 def test_gradient_of_a_self_sum_against_finite_differences(kind, clouds):
     x = clouds[1]
@@ -119,7 +116,6 @@ def test_gradient_of_a_self_sum_against_finite_differences(kind, clouds):
         np.testing.assert_allclose(grad_h @ h, slope / step, rtol=1e-7)
 
 
-@pytest.mark.slow
 @kernels
 def test_second_gradients_are_finite_at_coinciding_points(kind, clouds):
     x = clouds[0]  # x[2] == x[3]
@@ -146,7 +142,6 @@ def test_mixed_second_derivative_on_the_diagonal(kind, factor):
     np.testing.assert_allclose(mixed, factor * np.eye(2) / 0.25, atol=1e-12)
 
 
-@pytest.mark.slow
 def test_log_matvec_far_from_everything(clouds):
     x, y, b = clouds
     w = jnp.abs(b).at[:6].set(0)  # the first block has no weight at all
@@ -159,7 +154,6 @@ def test_log_matvec_far_from_everything(clouds):
             np.testing.assert_allclose(value, expected, rtol=1e-11)
 
 
-@pytest.mark.slow
 def test_log_matvec_derivatives(clouds):
     x, y, b = clouds
     w = jnp.abs(b).at[:6].set(0)
@@ -181,7 +175,6 @@ def test_log_matvec_without_weight_and_without_gaussian(clouds):
         log_matvec(Laplace(1.0), x, y, b)
 
 
-@pytest.mark.slow
 def test_pair_sum_of_any_function(clouds):
     x, y, b = clouds
     w = jnp.arange(1.0, 10.0)
@@ -196,7 +189,6 @@ def test_pair_sum_of_any_function(clouds):
         np.testing.assert_allclose(grad, values @ b, rtol=1e-12)
 
 
-@pytest.mark.slow
 def test_pair_sum_pads_at_a_point(clouds):
     # Zero would be a pole of this function.
     y = clouds[1] + 5
@@ -205,7 +197,6 @@ def test_pair_sum_pads_at_a_point(clouds):
     assert jnp.all(jnp.isfinite(grad(y)))
 
 
-@pytest.mark.slow
 def test_vmap_over_bandwidths_and_clouds(clouds):
     x, y, b = clouds
     h = jnp.array([0.5, 2.0])
@@ -216,7 +207,6 @@ def test_vmap_over_bandwidths_and_clouds(clouds):
     np.testing.assert_allclose(each[1], gram(Gaussian(2.0), 2 * x, y) @ b, atol=1e-12)
 
 
-@pytest.mark.slow
 @kernels
 def test_float32_follows_the_points(kind, clouds):
     x, _, _ = clouds

@@ -35,7 +35,6 @@ def straight(snapshots):
     return Snapshots(TIMES, clouds)
 
 
-@pytest.mark.slow
 def test_least_value_and_minimiser(straight):
     stack = stacked(straight)
     value = jax.value_and_grad(lambda s: dice_loss(s, TIMES, stack.x, stack.weights))
@@ -47,7 +46,6 @@ def test_least_value_and_minimiser(straight):
     np.testing.assert_allclose(off - found, 0.5 * 0.05 * 2.0, rtol=1e-12)
 
 
-@pytest.mark.slow
 def test_padding_does_not_count(snapshots):
     stack = stacked(weighted(snapshots))
     model = Affine(jnp.asarray([0.3, 1.0]), jnp.asarray(0.0))
@@ -56,7 +54,6 @@ def test_padding_does_not_count(snapshots):
     np.testing.assert_allclose(found[0], found[1], rtol=1e-13)
 
 
-@pytest.mark.slow
 def test_training_finds_the_velocity():
     # In other units too: metres for kilometres, years for days. Of few points the
     # network sees more motion than there is.

@@ -18,7 +18,6 @@ def draws(horizon, progress):
     return jax.vmap(lambda key: horizon(key, progress, longest))(keys)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ramp", "progress", "largest"),
     [

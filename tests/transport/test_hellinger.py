@@ -18,7 +18,7 @@ rng = np.random.default_rng(0)
 X, Y = rng.normal(size=(5, 2)), rng.normal(size=(4, 2)) + 0.5
 A, B = rng.uniform(0.2, 1.0, size=5), rng.uniform(0.2, 1.0, size=4)
 MU, NU = Particles.from_samples(X, A), Particles.from_samples(Y, B)
-squared = jax.jit(hk_squared, static_argnums=2)
+squared = hk_squared  # one program for each size, which the distances share
 
 
 @pytest.mark.parametrize(
@@ -110,11 +110,13 @@ def test_infinitesimally_it_is_transport_and_reaction():
 
 @pytest.mark.slow
 def test_padding_counts_for_nothing():
-    padded = Particles.from_samples(
-        np.concatenate([X, np.zeros((2, 2))]), np.concatenate([A, np.zeros(2)])
+    # In the padding's place is the half of another atom, so that one program serves.
+    padded = Particles.from_samples(np.append(X[:4], [[0, 0]], 0), np.append(A[:4], 0))
+    halved = Particles.from_samples(
+        np.append(X[:4], X[:1], 0), [A[0] / 2, *A[1:4], A[0] / 2]
     )
     np.testing.assert_allclose(
-        squared(padded, NU, 1e-3), squared(MU, NU, 1e-3), rtol=1e-6
+        squared(padded, NU, 1e-3), squared(halved, NU, 1e-3), rtol=1e-6
     )
 
 
@@ -123,17 +125,17 @@ def test_gradients():
     def value(x, w):
         return hk_squared(Particles.from_samples(x, w), NU, 1e-3)
 
-    evaluate = jax.jit(value)
-    dx, dw = jax.jit(jax.grad(value, argnums=(0, 1)))(jnp.asarray(X), jnp.asarray(A))
+    evaluate = jax.jit(jax.value_and_grad(value, argnums=(0, 1)))
+    dx, dw = evaluate(X, A)[1]
     v, u = rng.normal(size=X.shape), rng.normal(size=A.shape)
     h = 1e-4
-    ahead, behind = (evaluate(X + k * v, A + k * u) for k in (h, -h))
+    ahead, behind = (evaluate(X + k * v, A + k * u)[0] for k in (h, -h))
     slope = np.sum(dx * v) + np.sum(dw * u)
     # The plan minimises the functional up to epsilon: so does the envelope theorem.
     np.testing.assert_allclose(slope, (ahead - behind) / (2 * h), rtol=1e-2)
     # Where all points meet.
-    still = jax.grad(lambda x: value(x, jnp.asarray(B)))(jnp.asarray(Y))
-    assert np.all(np.isfinite(still))
+    still = evaluate(np.append(Y, Y[:1], 0), np.array([B[0] / 2, *B[1:], B[0] / 2]))
+    assert np.isfinite(still[1][0]).all()
 
 
 @pytest.mark.slow

@@ -1,13 +1,13 @@
 """The Sinkhorn divergence against an independent log-domain iteration."""
 
 import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
-from scipy.special import logsumexp
 
 from wflow.energies import SinkhornDivergence
 from wflow.measures import Particles
@@ -24,26 +24,57 @@ rng = np.random.default_rng(0)
 X, Y = rng.normal(size=(20, 2)), rng.normal(size=(30, 2)) + 0.5
 A, B = rng.uniform(size=20), rng.uniform(size=30)
 BLUR = 0.3
-DIRECTION = jnp.asarray(rng.normal(size=(20, 2)))
+DIRECTION = rng.normal(size=(20, 2))
 powers = pytest.mark.parametrize("p", [1, 2])
 
 
-@jax.jit
-def _tight_1(x, y, a, b, blur):
-    return sinkhorn_divergence(
-        x, y, weights_x=a, weights_y=b, blur=blur, p=1, threshold=1e-11
-    )
+@functools.partial(jax.jit, static_argnames="p")
+def _solved(x, y, a, b, blur, threshold, p):
+    def value(*arguments):
+        x, y, a, b, blur = arguments
+        found = sinkhorn_divergence(
+            x, y, weights_x=a, weights_y=b, blur=blur, p=p, threshold=threshold
+        )
+        return found.value, found.converged
+
+    return jax.value_and_grad(value, (0, 1, 2, 3, 4), has_aux=True)(x, y, a, b, blur)
 
 
-@jax.jit
-def _tight_2(x, y, a, b, blur):
-    return sinkhorn_divergence(
-        x, y, weights_x=a, weights_y=b, blur=blur, p=2, threshold=1e-11
-    )
+class Solved(NamedTuple):
+    """Value, flag, and gradients in points, weights and blur."""
+
+    value: np.ndarray
+    converged: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    a: np.ndarray
+    b: np.ndarray
+    blur: np.ndarray
 
 
-def tight(p, x=X, y=Y, a=A, b=B, blur=BLUR):
-    return (_tight_1 if p == 1 else _tight_2)(x, y, a, b, blur)
+def solved(
+    p, x=X, y=Y, a=A, b=B, blur=BLUR, threshold=1e-3, dtype=np.float64
+) -> Solved:
+    """By one program for each p, dtype and sizes."""
+    arguments = (np.asarray(z, dtype) for z in (x, y, a, b, blur, threshold))
+    values, slopes = _solved(*arguments, p=p)
+    return Solved(*(np.asarray(z) for z in (*values, *slopes)))
+
+
+tight = functools.partial(solved, threshold=1e-11)
+
+
+def split(x, a, n):
+    """The same measure with n atoms: the first are cut into halves."""
+    more = n - len(x)
+    halved = np.concatenate([a[:more] / 2, a[more:], a[:more] / 2])
+    return np.concatenate([x, x[:more]]), halved
+
+
+def lse(values, weights, axis):
+    top = values.max(axis, keepdims=True)
+    rest = np.sum(weights * np.exp(values - top), axis)
+    return np.log(rest) + np.squeeze(top, axis)
 
 
 def regularised(x, y, a, b, p, blur):
@@ -53,26 +84,24 @@ def regularised(x, y, a, b, p, blur):
     # Mass that has to move from one cluster to another takes thousands of iterations.
     for _ in range(30_000):
         before = g
-        f = -eps * logsumexp((g - cost) / eps, b=b, axis=1)
-        g = -eps * logsumexp((f[:, None] - cost) / eps, b=a[:, None], axis=0)
+        f = -eps * lse((g - cost) / eps, b, 1)
+        g = -eps * lse((f[:, None] - cost) / eps, a[:, None], 0)
         if np.abs(g - before).max() <= 1e-12 * np.abs(g).max():
             break
     return f @ a + g @ b
 
 
-@pytest.mark.slow
+def debiased(x, y, a, b, p, blur):
+    within = regularised(x, x, a, a, p, blur) + regularised(y, y, b, b, p, blur)
+    return regularised(x, y, a, b, p, blur) - within / 2
+
+
 @powers
 def test_convention(p):
-    a, b = A / A.sum(), B / B.sum()
-    expected = regularised(X, Y, a, b, p, BLUR) - 0.5 * (
-        regularised(X, X, a, a, p, BLUR) + regularised(Y, Y, b, b, p, BLUR)
-    )
-    result = tight(p)
-    assert result.converged
-    np.testing.assert_allclose(result.value, expected, rtol=1e-8)
-    rough = sinkhorn_divergence(X, Y, weights_x=A, weights_y=B, blur=BLUR, p=p)
-    assert rough.converged
-    np.testing.assert_allclose(rough.value, expected, rtol=1e-4)
+    expected = debiased(X, Y, A / A.sum(), B / B.sum(), p, BLUR)
+    for found, rtol in ((tight(p), 1e-8), (solved(p), 1e-4)):
+        assert found.converged
+        np.testing.assert_allclose(found.value, expected, rtol=rtol)
 
 
 @pytest.mark.slow
@@ -91,135 +120,125 @@ def test_convention_in_terms_of_ott():
     np.testing.assert_allclose(ours, value / 2, rtol=1e-8)
 
 
-@pytest.mark.slow
 @powers
 def test_is_a_divergence(p):
-    assert abs(tight(p, X, X, A, A).value) < 1e-8
+    x, a = split(X, A, 30)
+    agreeing = tight(p, X, x, A, a)
+    assert abs(agreeing.value) < 1e-8
+    np.testing.assert_allclose(agreeing.x, 0, atol=1e-6)
     assert tight(p).value > 0
-    small = tight(p, X, X + 1e-3 * np.ones(2), A, A)
+    small = tight(p, X, x + 1e-3 * np.ones(2), A, a)
     assert 0 < small.value < 2e-3
-    np.testing.assert_allclose(tight(p, Y, X, B, A).value, tight(p).value, rtol=1e-9)
+    y, b = split(Y[:20], B[:20], 30)
+    one = tight(p, X, y, A, b)
+    other = tight(p, Y[:20], x, B[:20], a)
+    np.testing.assert_allclose(other.value, one.value, rtol=1e-9)
 
 
-@pytest.mark.slow
 @powers
 def test_small_blur_is_exact_transport(p):
     limit = w1(X, Y, A, B) if p == 1 else w2_squared(X, Y, A, B) / 2
-    result = sinkhorn_divergence(
-        X, Y, weights_x=A, weights_y=B, blur=0.03, p=p, max_iterations=20_000
-    )
-    assert result.converged
-    np.testing.assert_allclose(result.value, limit, rtol=3e-2)
+    found = solved(p, blur=0.03)
+    assert found.converged
+    np.testing.assert_allclose(found.value, limit, rtol=3e-2)
 
 
-@pytest.mark.slow
 @powers
 def test_padding_by_zero_weights_changes_nothing(p):
-    x, y = np.concatenate([X, [[7.0, 7.0]] * 3]), np.concatenate([Y, [[0.0, 9.0]] * 2])
-    a, b = np.pad(A, (0, 3)), np.pad(B, (0, 2))
+    # The atoms in the padding's place are halves of others, so that one program serves.
+    x, y = (
+        np.concatenate([X[:17], [[7.0, 7.0]] * 3]),
+        np.concatenate([Y[:28], [[0.0, 9.0]] * 2]),
+    )
+    a, b = np.pad(A[:17], (0, 3)), np.pad(B[:28], (0, 2))
     padded = tight(p, x, y, a, b)
     assert padded.converged
-    np.testing.assert_allclose(padded.value, tight(p).value, rtol=1e-10)
-    value = lambda x, y: tight(p, x, y, a, b).value
-    grad_x, grad_y = jax.grad(value, (0, 1))(x, y)
-    np.testing.assert_array_equal(grad_x[20:], 0)
-    np.testing.assert_array_equal(grad_y[30:], 0)
+    (x, a), (y, b) = split(X[:17], A[:17], 20), split(Y[:28], B[:28], 30)
+    np.testing.assert_allclose(padded.value, tight(p, x, y, a, b).value, rtol=1e-10)
+    np.testing.assert_array_equal(padded.x[17:], 0)
+    np.testing.assert_array_equal(padded.y[28:], 0)
 
 
-@pytest.mark.slow
 @powers
 def test_gradients_against_finite_differences(p):
-    value = lambda x, a, blur: tight(p, x, Y, a, B, blur).value
-    arguments = (jnp.asarray(X), jnp.asarray(A), jnp.asarray(BLUR))
-    directions = (DIRECTION, DIRECTION[:, 0] * arguments[1], jnp.asarray(1.0))
-    grads = jax.grad(value, (0, 1, 2))(*arguments)
+    found, arguments = tight(p), {"x": X, "a": A, "blur": BLUR}
+    directions = {"x": DIRECTION, "a": DIRECTION[:, 0] * A, "blur": 1.0}
     step = 1e-5
-    for i, (grad, v) in enumerate(zip(grads, directions, strict=True)):
+    for name, v in directions.items():
         moved = [
-            value(*arguments[:i], arguments[i] + s * step * v, *arguments[i + 1 :])
-            for s in (1, -1)
+            tight(p, **{name: arguments[name] + s * step * v}).value for s in (1, -1)
         ]
         slope = (moved[0] - moved[1]) / (2 * step)
-        np.testing.assert_allclose(jnp.vdot(grad, v), slope, rtol=1e-6)
+        np.testing.assert_allclose(np.sum(getattr(found, name) * v), slope, rtol=1e-6)
 
 
-@pytest.mark.slow
 @powers
 def test_gradient_in_the_weight_of_a_massless_point(p):
-    a = jnp.asarray(A).at[0].set(0.0)
-    value = lambda a: tight(p, a=a).value
-    step = 1e-8
-    slope = (value(a.at[0].set(step)) - value(a)) / step
-    np.testing.assert_allclose(jax.grad(value)(a)[0], slope, rtol=1e-4)
-
-
-@pytest.mark.slow
-@powers
-def test_gradient_is_zero_where_the_clouds_agree(p):
-    grad = jax.grad(lambda x: tight(p, x, X, A, A).value)(X)
-    np.testing.assert_allclose(grad, 0, atol=1e-6)
+    first, step = np.eye(20)[0], 1e-8
+    a = A - A[0] * first
+    found = tight(p, a=a)
+    slope = (tight(p, a=a + step * first).value - found.value) / step
+    np.testing.assert_allclose(found.a[0], slope, rtol=1e-4)
 
 
 @pytest.mark.slow
 def test_second_derivatives_are_implicit():
-    gradient = jax.grad(lambda x: tight(2, x).value)
-    along = lambda x: jnp.vdot(gradient(x), DIRECTION)
+    def value(x):
+        return sinkhorn_divergence(
+            x, Y, weights_x=A, weights_y=B, blur=BLUR, threshold=1e-11
+        ).value
+
+    second = jax.jit(jax.grad(lambda x: jnp.vdot(jax.grad(value)(x), DIRECTION)))(X)
+    along = lambda x: np.vdot(tight(2, x).x, DIRECTION)
     v = DIRECTION[::-1]
     step = 1e-4
     slope = (along(X + step * v) - along(X - step * v)) / (2 * step)
-    np.testing.assert_allclose(jnp.vdot(jax.grad(along)(X), v), slope, rtol=1e-3)
+    np.testing.assert_allclose(np.vdot(second, v), slope, rtol=1e-3)
 
 
-@pytest.mark.slow
 def test_vmap_over_snapshots():
-    x = jnp.stack([X, X + 1, 2 * X])
-    batch = jax.vmap(lambda x: _tight_2(x, Y, A, B, BLUR))(x)
+    x = np.stack([X, X + 1, 2 * X])
+    batch = jax.jit(
+        jax.vmap(
+            lambda x: sinkhorn_divergence(
+                x, Y, weights_x=A, weights_y=B, blur=BLUR, threshold=1e-11
+            )
+        )
+    )(x)
     single = [tight(2, cloud).value for cloud in x]
-    np.testing.assert_allclose(batch.value, jnp.stack(single), rtol=1e-9)
+    np.testing.assert_allclose(batch.value, single, rtol=1e-9)
     assert batch.converged.shape == (3,)
 
 
-@pytest.mark.slow
 @powers
 def test_float32(p):
-    x, y = X.astype(np.float32), Y.astype(np.float32)
-    value, grad = jax.value_and_grad(
-        lambda x: sinkhorn_divergence(x, y, blur=BLUR, p=p).value
-    )(jnp.asarray(x))
-    assert value.dtype == grad.dtype == jnp.float32
-    expected = tight(p, a=np.ones(20), b=np.ones(30)).value
-    np.testing.assert_allclose(value, expected, rtol=1e-4)
+    a, b = np.ones(20), np.ones(30)
+    found = solved(p, a=a, b=b, dtype=np.float32)
+    assert found.value.dtype == found.x.dtype == np.float32
+    np.testing.assert_allclose(found.value, tight(p, a=a, b=b).value, rtol=1e-4)
 
 
-@pytest.mark.slow
 @powers
 def test_float32_gradient_of_points_far_apart(p):
     # Padding 30 and a cloud 10^4 away: the exponent of the plan overflows float32.
-    y, b = Y.astype(np.float32), B.astype(np.float32)
-    a = np.pad(A[:15], (0, 5)).astype(np.float32)
-    value = lambda x: (
-        sinkhorn_divergence(x, y, weights_x=a, weights_y=b, blur=BLUR, p=p).value
-    )
-    gradient = jax.jit(jax.grad(value))
-    x = X.astype(np.float32)
-    x[15:] += 30 * np.arange(1, 6, dtype=np.float32)[:, None]
-    found = gradient(x)
+    a, x = np.pad(A[:15], (0, 5)), X.copy()
+    x[15:] += 30 * np.arange(1, 6)[:, None]
+    found = solved(p, x, a=a, dtype=np.float32).x
     np.testing.assert_array_equal(found[15:], 0)
-    expected = jax.grad(lambda x: tight(p, x, a=a.astype(float)).value)(jnp.asarray(X))
-    np.testing.assert_allclose(found, expected, atol=1e-4)
-    away = gradient(x + np.float32(1e4))
-    assert jnp.isfinite(away).all()
+    np.testing.assert_allclose(found, tight(p, a=a).x, atol=1e-4)
+    away = solved(p, x + 1e4, a=a, dtype=np.float32).x
+    assert np.isfinite(away).all()
     # Together they are pushed back: a unit of mass, times the distance where p = 2.
     pull = 1 if p == 1 else 1e4 * 2**0.5
-    np.testing.assert_allclose(jnp.linalg.norm(away.sum(0)), pull, rtol=0.02)
+    np.testing.assert_allclose(np.linalg.norm(away.sum(0)), pull, rtol=0.02)
 
 
 def test_flags():
     with pytest.warns(UserWarning, match="not converged after 20 .* blur 0.01, which"):
         few = sinkhorn_divergence(X, Y, blur=0.01, max_iterations=20)
     assert not few.converged
-    lost = tight(2, jnp.asarray(X).at[3, 0].set(jnp.nan))
-    assert jnp.isnan(lost.value)
+    lost = tight(2, np.where(np.arange(40).reshape(20, 2) == 6, np.nan, X))
+    assert np.isnan(lost.value)
     assert not lost.converged
 
 
@@ -274,45 +293,25 @@ def test_clouds_of_whole_numbers_keep_the_blur(dtype):
     np.testing.assert_allclose(found.value, expected.value, rtol=1e-5)
 
 
+# Of one size and in three dimensions all, so that they share their programs.
+LARGE = 80, 120
+
+
 def clouds(kind, n, m):
     rng = np.random.default_rng(7)
     if kind == "shifted":
         return rng.normal(size=(n, 3)), rng.normal(size=(m, 3)) + 1
     if kind == "same":
-        x = rng.normal(size=(n, 2))
-        return x, x + [1.0, 0.0]
+        x = np.pad(rng.normal(size=(n, 2)), ((0, 0), (0, 1)))
+        return x, np.concatenate([x, x[: m - n]]) + [1.0, 0.0, 0.0]
     centres = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]])
     x, y = (centres[rng.integers(3, size=k)] for k in (n, m))
-    noise = [0.1 * rng.normal(size=z.shape) for z in (x, y)]
-    return x + noise[0], y + noise[1] + 0.3
+    x, y = (z + 0.1 * rng.normal(size=z.shape) for z in (x, y))
+    return tuple(np.pad(z, ((0, 0), (0, 1))) for z in (x, y + 0.3))
 
 
-@functools.partial(jax.jit, static_argnames="p")
-def valued(x, y, a, b, blur, p):
-    def value(x):
-        found = sinkhorn_divergence(x, y, weights_x=a, weights_y=b, blur=blur, p=p)
-        return found.value, found.converged
-
-    return jax.value_and_grad(value, has_aux=True)(x)
-
-
-def sweep(kind, n, m, p, weighted, dtype, ratios):
-    """Value, flag and slope along a shift, for each blur in units of the spread."""
-    x, y = clouds(kind, n, m)
-    rng = np.random.default_rng(8)
-    a, b = (rng.random(k) if weighted else np.ones(k) for k in (n, m))
-    spread = np.sqrt(np.concatenate([x, y]).var(axis=0).sum())
-    for ratio in ratios:
-        arguments = [jnp.asarray(z, dtype) for z in (x, y, a, b, ratio * spread)]
-        (value, flag), slope = valued(*arguments, p=p)
-        yield ratio, float(value), bool(flag), np.asarray(slope, float).sum(axis=0)
-
-
-def exact(kind, n, m, p, weighted):
+def exact(x, y, a, b, p):
     """Cost and its slope along a shift, of the best plan."""
-    x, y = clouds(kind, n, m)
-    rng = np.random.default_rng(8)
-    a, b = (rng.random(k) if weighted else np.ones(k) for k in (n, m))
     plan = optimal_plan(x, y, a, b, p=p)
     apart = x[:, None] - y
     length = np.linalg.norm(apart, axis=-1)
@@ -320,50 +319,40 @@ def exact(kind, n, m, p, weighted):
     return np.sum(plan * length**p) / p, np.einsum("ij,ijk->k", plan, pull)
 
 
-def check_against_exact_transport(kind, n, m, p, weighted, dtype, few):
-    cost, pull = exact(kind, n, m, p, weighted)
-    ratios = [1e-2, 1e-4] if few else [1.0, 0.3, 0.1, 0.03, 0.01, 1e-3, 1e-4]
-    # The divergence itself comes near for small blur only; where p is 1, later.
-    near = 3e-3 if p == 1 else 3e-2
-    for ratio, value, flag, slope in sweep(kind, n, m, p, weighted, dtype, ratios):
-        assert np.isfinite(value)
-        if ratio <= near:
-            # Annealed values are right even where the flag is not earned.
-            assert value == pytest.approx(cost, rel=0.03), ratio
-            assert np.linalg.norm(slope - pull) < 0.1 * np.linalg.norm(pull) or not flag
-        if dtype == "float64" and not weighted:
-            assert flag, ratio
-
-
-@powers
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_small_blur_against_exact_transport(p, dtype):
-    check_against_exact_transport("shifted", 30, 40, p, False, dtype, few=True)
-
-
-@pytest.mark.slow
 @powers
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize(
-    ("kind", "n", "m"), [("shifted", 100, 150), ("clusters", 80, 120), ("same", 60, 60)]
-)
-def test_sweep_of_the_blur_against_exact_transport(kind, n, m, p, weighted, dtype):
-    check_against_exact_transport(kind, n, m, p, weighted, dtype, few=False)
+@pytest.mark.parametrize("kind", ["shifted", "clusters", "same"])
+def test_sweep_of_the_blur_against_exact_transport(kind, weighted, p, dtype):
+    x, y = clouds(kind, *LARGE)
+    rng = np.random.default_rng(8)
+    a, b = (rng.random(k) if weighted else np.ones(k) for k in LARGE)
+    if kind == "same" and not weighted:
+        _, b = split(x, a, len(y))  # one measure, moved
+    cost, pull = exact(x, y, a, b, p)
+    spread = np.sqrt(np.concatenate([x, y]).var(axis=0).sum())
+    # The divergence itself comes near for small blur only; where p is 1, later.
+    near = 3e-3 if p == 1 else 3e-2
+    for ratio in (1.0, 0.3, 0.1, 0.03, 0.01, 1e-3, 1e-4):
+        found = solved(p, x, y, a, b, ratio * spread, dtype=dtype)
+        assert np.isfinite(found.value)
+        if ratio <= near:
+            # Annealed values are right even where the flag is not earned.
+            assert found.value == pytest.approx(cost, rel=0.03), ratio
+            gap = np.linalg.norm(found.x.sum(0, dtype=float) - pull)
+            assert gap < 0.1 * np.linalg.norm(pull) or not found.converged
+        if dtype == "float64" and not weighted:
+            assert found.converged, ratio
 
 
-@pytest.mark.slow
 @powers
 @pytest.mark.parametrize("ratio", [1.0, 0.3, 0.1, 0.03])
 def test_sweep_of_the_blur_against_plain_iterations(p, ratio):
-    x, y = clouds("clusters", 20, 30)
+    x, y = (z[:, :2] for z in clouds("clusters", 20, 30))
     blur = ratio * np.sqrt(np.concatenate([x, y]).var(axis=0).sum())
-    a, b = A / A.sum(), B / B.sum()
-    expected = regularised(x, y, a, b, p, blur) - 0.5 * (
-        regularised(x, x, a, a, p, blur) + regularised(y, y, b, b, p, blur)
-    )
-    found = sinkhorn_divergence(x, y, weights_x=A, weights_y=B, blur=blur, p=p)
+    found = solved(p, x, y, blur=blur)
     assert found.converged
+    expected = debiased(x, y, A / A.sum(), B / B.sum(), p, blur)
     np.testing.assert_allclose(found.value, expected, rtol=5e-3)
 
 
