@@ -38,7 +38,6 @@ def test_two_atoms(m0, m1, apart, printed):
     assert float(found) == pytest.approx(exact, abs=2e-6)
 
 
-@pytest.mark.slow
 def test_pieces_that_do_not_meet():
     mu, nu = atoms([0.0, 10.0], [0.3, 0.7]), atoms([0.0, 10.0], [0.6, 0.4])
     exact = np.sum((np.sqrt([0.3, 0.7]) - np.sqrt([0.6, 0.4])) ** 2)
@@ -50,7 +49,6 @@ def test_pieces_that_do_not_meet():
     assert float(shk_distance(mu, far)) == pytest.approx(np.pi / 2, abs=1e-6)
 
 
-@pytest.mark.slow
 def test_against_the_dual_problem():
     # sup of a (1 - e^{-f}) + b (1 - e^{-g}) with f + g <= c, by a general optimiser.
     r = np.linalg.norm(X[:, None] - Y, axis=-1)
@@ -78,7 +76,6 @@ def test_against_the_dual_problem():
     assert float(hk_distance(MU, NU)) == pytest.approx(values[1] ** 0.5, rel=1e-12)
 
 
-@pytest.mark.slow
 def test_symmetry_and_scaling():
     one = float(squared(MU, NU, 1e-3))
     assert float(squared(NU, MU, 1e-3)) == pytest.approx(one, rel=1e-5)
