@@ -15,7 +15,6 @@ from wflow.flows import (
     BirthDeathFlow,
     GradientFlow,
     LangevinFlow,
-    SplitFlow,
 )
 from wflow.geometries import (
     Wasserstein,
@@ -43,7 +42,6 @@ def test_langevin_matches_the_gaussian_flow():
     assert abs(moved.cov[0, 0] / exact.cov[0, 0] - 1) < 5 * (2 / n) ** 0.5
 
 
-@pytest.mark.slow
 def test_underdamped_langevin_is_stationary():
     # exp(-V/tau - v^2/2tau) stays; variances tau/k and tau, by five standard errors.
     n, tau, k = 4000, 0.5, 2.0
@@ -60,7 +58,6 @@ def test_underdamped_langevin_is_stationary():
     assert abs(jnp.mean(moved.measure.x * moved.velocity)) < 5 * tau / k**0.5 / n**0.5
 
 
-@pytest.mark.slow
 def test_birth_death_follows_fisher_rao():
     # Against the closed form of the reaction, with jumps alone.
     target = GaussianLogDensity(jnp.zeros(1), jnp.ones((1, 1)))
@@ -76,20 +73,3 @@ def test_birth_death_follows_fisher_rao():
     assert abs(moved.mean[0] - factor) < 10 * variance**0.5 / n**0.5
     assert abs(moved.cov[0, 0] / variance - 1) < 10 * (2 / n) ** 0.5
     assert set(np.asarray(moved.x).ravel()) <= set(x0.ravel())
-
-
-@pytest.mark.slow
-def test_langevin_with_birth_death():
-    # SHK by jumps; mean and variance by the closed form (oracle with tau = 0.02).
-    target = GaussianLogDensity(jnp.zeros(1), jnp.array([[1 / 1.3]]))
-    kl = KLDivergence(target, GaussianClosure())
-    n = 4000
-    x0 = 1 + 0.5 * np.random.default_rng(0).normal(size=(n, 1))
-    flow = LangevinFlow(-1 * Potential(target), 1.0) + BirthDeathFlow(kl, 1.0)
-    assert isinstance(flow, SplitFlow)
-    moved = solve(
-        flow, Particles.from_samples(x0), 0.0, 1.0, dt0=0.02, key=jax.random.key(0)
-    )[-1]
-    variance, factor = shk_closed_form(1.3, 0.25, 1.0, 1.0, 1.0)
-    assert abs(moved.mean[0] - factor) < 0.05
-    assert abs(moved.cov[0, 0] - variance) < 0.08

@@ -40,7 +40,6 @@ def followed():
     return np.stack(states)
 
 
-@pytest.mark.slow
 def test_known_resets_are_followed():
     # Between resets x' = -x from the origin: the state at each saved time is read off
     # the age, to the tolerance of the solver; with clocks that forget (a reset between

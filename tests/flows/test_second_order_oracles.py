@@ -24,18 +24,21 @@ from wflow.measures import (
 from wflow.solve import solve
 
 
-@pytest.mark.slow
+def quantum(hbar, w):
+    """Schroedinger's equation in a harmonic potential: w = 0 is free flight."""
+    return LagrangianFlow(FisherInformation(hbar) + w**2 * Potential(half_square))
+
+
 def test_quantum_packets_on_gaussians():
     # Free packet: Var = s^2 + hbar^2 t^2 / (4 s^2); harmonic: stationary at hbar/(2w).
     hbar, s2, t, w = 0.7, 0.4, 1.3, 1.5
     packet = Phase.at_rest(Gaussian([0.0], [[s2]]))
-    free = solve(LagrangianFlow(FisherInformation(hbar)), packet, 0.0, t)[-1]
+    free = solve(quantum(hbar, 0.0), packet, 0.0, t)[-1]
     np.testing.assert_allclose(
         free.measure.cov[0, 0], s2 + hbar**2 * t**2 / (4 * s2), rtol=1e-6
     )
-    harmonic = LagrangianFlow(FisherInformation(hbar) + w**2 * Potential(half_square))
     ground = Phase.at_rest(Gaussian([0.3], [[hbar / (2 * w)]]))
-    moved = solve(harmonic, ground, 0.0, t)[-1].measure
+    moved = solve(quantum(hbar, w), ground, 0.0, t)[-1].measure
     np.testing.assert_allclose(moved.cov[0, 0], hbar / (2 * w), rtol=1e-6)
     np.testing.assert_allclose(moved.mean[0], 0.3 * np.cos(w * t), rtol=1e-6)
 
@@ -44,15 +47,16 @@ def test_quantum_packets_on_gaussians():
 def test_quantum_packets_on_grids():
     # Second order in the cell width: 0.125 of a packet of width 0.5 and more.
     packet = Grid.from_log_density(lambda x: -jnp.sum(x**2) / 0.5, -4.0, 4.0, (64,))
-    free = solve(LagrangianFlow(FisherInformation()), Phase.at_rest(packet), 0.0, 0.75)
+    start = Phase.at_rest(packet)
+    free = solve(quantum(1.0, 0.0), start, 0.0, 0.75, times=[0.0, 0.75])
     expected = 0.25 + 0.75**2 / (4 * 0.25)
     np.testing.assert_allclose(free[-1].measure.cov[0, 0], expected, rtol=1e-2)
     np.testing.assert_allclose(free[-1].measure.mass, 1, rtol=1e-10)
-    harmonic = LagrangianFlow(FisherInformation() + Potential(half_square))
     shifted = Grid.from_log_density(
         lambda x: -jnp.sum((x - 0.5) ** 2), -4.0, 4.0, (64,)
     )
-    solution = solve(harmonic, Phase.at_rest(shifted), 0.0, 1.0, times=[0.0, 1.0])
+    start = Phase.at_rest(shifted)
+    solution = solve(quantum(1.0, 1.0), start, 0.0, 1.0, times=[0.0, 1.0])
     moved = solution[-1].measure
     np.testing.assert_allclose(moved.mean[0], 0.5 * np.cos(1.0), rtol=1e-2)
     np.testing.assert_allclose(moved.cov[0, 0], 0.5, rtol=1e-2)
@@ -60,7 +64,11 @@ def test_quantum_packets_on_grids():
     np.testing.assert_allclose(solution.energy[1], solution.energy[0], rtol=1e-6)
 
 
-@pytest.mark.slow
+def gas(k, tau, gamma):
+    """In a harmonic potential: no temperature is the mechanics of points."""
+    return LagrangianFlow(k * Potential(half_square) + tau * Entropy(1.0), gamma)
+
+
 def test_gaussian_mechanics():
     # Damped harmonic: every point is scaled by C(t). Isothermal: the variance obeys an
     # equation of its own, and rests at tau / k.
@@ -71,28 +79,24 @@ def test_gaussian_mechanics():
     )
     assert c == pytest.approx(0.05878219013, abs=1e-10)
     start = Phase.at_rest(Gaussian([1.0, -0.5], COV2))
-    flow = LagrangianFlow(k * Potential(half_square), gamma)
-    moved = solve(flow, start, 0.0, t)[-1].measure
+    moved = solve(gas(k, 0.0, gamma), start, 0.0, t)[-1].measure
     np.testing.assert_allclose(moved.mean, c * np.array([1.0, -0.5]), atol=1e-6)
     np.testing.assert_allclose(moved.cov, c**2 * COV2, atol=1e-6)
     tau = 0.3
-    gas = LagrangianFlow(k * Potential(half_square) + Entropy(tau), 2.0)
-    rest = solve(gas, start, 0.0, 25.0)[-1].measure
+    rest = solve(gas(k, tau, 2.0), start, 0.0, 25.0)[-1].measure
     np.testing.assert_allclose(rest.cov, tau / k * np.eye(2), atol=1e-5)
 
 
-@pytest.mark.slow
 def test_overdamped_limit_on_gaussians():
     # U = gamma (V + tau S): Var -> s^2 e^{-2t} + tau (1 - e^{-2t}), error O(1/gamma).
     tau, t = 0.5, 0.2
     limit = 0.2 * np.exp(-2 * t) + tau * (1 - np.exp(-2 * t))
     assert limit == pytest.approx(0.298904, abs=1e-6)
-    start = Phase.at_rest(Gaussian([0.0], [[0.2]]))
+    start = Phase.at_rest(Gaussian(jnp.zeros(2), 0.2 * jnp.eye(2)))
     errors = []
     for gamma in (80.0, 160.0):
-        flow = LagrangianFlow(gamma * (Potential(half_square) + Entropy(tau)), gamma)
-        moved = solve(flow, start, 0.0, t)[-1]
-        errors.append(abs(float(moved.measure.cov[0, 0]) - limit))
+        moved = solve(gas(gamma, gamma * tau, gamma), start, 0.0, t)[-1]
+        errors.append(np.max(np.abs(moved.measure.cov - limit * np.eye(2))))
     assert errors[0] < 0.01
     assert errors[1] / errors[0] == pytest.approx(0.5, abs=0.1)
 
@@ -113,12 +117,21 @@ def test_lagrangian_energy_balance():
     phases[1] = Phase(
         phases[1].measure, type(phases[1].velocity)(jnp.array([0.3, -1.0]), COV2)
     )
-    for scaling in ("inertial", "unified"):
-        flow = LagrangianFlow(energy, 0.7, scaling)
-        for mu in phases:
-            rate = jax.jvp(
-                lambda state, mu=mu: flow.value(mu.with_state(state)),
-                (mu.state,),
-                (flow.velocity(mu),),
-            )[1]
-            np.testing.assert_allclose(rate, -flow.dissipation(mu), rtol=1e-9)
+
+    @jax.jit
+    def balance(phases):
+        """Pairs of the energy's rate and the dissipation."""
+        pairs = []
+        for scaling in ("inertial", "unified"):
+            flow = LagrangianFlow(energy, 0.7, scaling)
+            for mu in phases:
+                rate = jax.jvp(
+                    lambda state, mu=mu: flow.value(mu.with_state(state)),
+                    (mu.state,),
+                    (flow.velocity(mu),),
+                )[1]
+                pairs.append((rate, flow.dissipation(mu)))
+        return jnp.asarray(pairs)
+
+    rates, dissipations = np.asarray(balance(phases)).T
+    np.testing.assert_allclose(rates, -dissipations, rtol=1e-9)
