@@ -203,7 +203,6 @@ def test_static_posterior_with_two_modes():
     assert np.var(kalman.x) == pytest.approx(1, rel=0.05)
 
 
-@pytest.mark.slow
 def test_jitter_follows_the_rule():
     """Copies move with variance $(j n^{-1/(d+4)})^2$ times the weighted covariance;
     those chosen once stay."""
@@ -240,7 +239,6 @@ def ring(radius):
     return Domain.ring(radius, 12, np.arange(0, 12, 2))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("n", [5, 20])
 def test_without_a_radius_local_filters_are_the_global_ones(n):
     mu, observation, y = ring_problem(n)

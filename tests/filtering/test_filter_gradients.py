@@ -81,7 +81,6 @@ def test_derivative_of_the_root_where_eigenvalues_meet():
     np.testing.assert_allclose(derivative(matrix, direction), found, atol=1e-8)
 
 
-@pytest.mark.slow
 def test_gradients_in_inflation_and_by_forward_mode():
     def score(f):
         return run(ETKF(f, rotate=True), 28.0, START).crps(TWIN.truth).mean()
@@ -94,7 +93,6 @@ def test_gradients_in_inflation_and_by_forward_mode():
     assert float(forward) == pytest.approx(found, rel=1e-4)
 
 
-@pytest.mark.slow
 def test_gradient_in_the_forcing_through_local_analyses():
     setting = lorenz96_classic()
     truth = setting.twin(jax.random.key(1), 5)
@@ -162,11 +160,17 @@ PUBLISHED = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setting", "method", "n", "published"),
-    PUBLISHED,
-    ids=[f"{s.__name__}-{m.name}-{n}" for s, m, n, _ in PUBLISHED],
+    [
+        # Many particles and forty components take longer.
+        pytest.param(
+            *case,
+            id=f"{case[0].__name__}-{case[1].name}-{case[2]}",
+            marks=() if k < 3 else pytest.mark.slow,
+        )
+        for k, case in enumerate(PUBLISHED)
+    ],
 )
 def test_published_scores(setting, method, n, published):
     """Within 10 %, or two standard errors of a mean over four truths if larger.

@@ -47,14 +47,10 @@ METHODS = [
     ParticleFilter(1.0, 0.8),
     KalmanFilter(),
 ]
-# The others are slow to compile, and share most of the code.
-FAST = EnKF, LocalEnKF, KalmanFilter
 
 
 def over(methods):
-    marks = lambda m: () if isinstance(m, FAST) else pytest.mark.slow
-    params = [pytest.param(m, id=m.name, marks=marks(m)) for m in methods]
-    return pytest.mark.parametrize("method", params)
+    return pytest.mark.parametrize("method", methods, ids=lambda method: method.name)
 
 
 each_method, each_ensemble_method = over(METHODS), over(METHODS[:-1])
@@ -129,7 +125,6 @@ def test_result_is_consistent(method):
         assert found.ensembles.shape == (6, 8, 3)
 
 
-@pytest.mark.slow
 @each_method
 def test_missing_observations(method):
     """All missing: the forecast to the bit. One missing: as if it were not there."""
@@ -188,7 +183,6 @@ def growing(time, distance):
     )
 
 
-@pytest.mark.slow
 def test_a_failed_cycle_is_named_and_what_was_before_is_kept():
     observed = jnp.ones((6, 1))
     ensemble = jnp.linspace(-1, 1, 8)[:, None]
@@ -244,7 +238,6 @@ def test_one_compilation_for_all_numbers():
     assert counts[0] == counts[1]
 
 
-@pytest.mark.slow
 @each_method
 def test_float32_stays_float32(method):
     single = filter(
@@ -261,7 +254,6 @@ def test_float32_stays_float32(method):
         np.testing.assert_allclose(single.mean, run(method).mean, rtol=1e-3)
 
 
-@pytest.mark.slow
 def test_jit_and_vmap_over_keys():
     rows = lambda key: filter(SETTING.model, METHODS[0], TWIN.observed, START, key)
     keys = jax.random.split(KEY, 2)
@@ -269,7 +261,6 @@ def test_jit_and_vmap_over_keys():
     np.testing.assert_allclose(many.mean[1], rows(keys[1]).mean, rtol=1e-6)
 
 
-@pytest.mark.slow
 def test_learnable_numbers_are_used_as_they_are():
     drift = Lorenz63(rho=Learnable(28.0), beta=Learnable(8 / 3))
     observation = GaussianObservation(
@@ -297,7 +288,6 @@ def test_unequal_weights_are_resampled_for_methods_without_weights():
     np.testing.assert_allclose(np.exp(kept.logw), weights)
 
 
-@pytest.mark.slow
 def test_bad_input_is_named():
     model = SETTING.model
     good = TWIN.observed
@@ -377,7 +367,6 @@ def test_members_that_agree_divide_by_nothing(method):
     assert ((spread > 0.01) & (spread < 10)).all()
 
 
-@pytest.mark.slow
 def test_an_impossible_observation_is_no_error():
     """A million standard deviations away: weights have no sum, but a logarithm."""
     far = TWIN.observed.at[2].add(1e6)

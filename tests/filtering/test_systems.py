@@ -46,7 +46,6 @@ def test_lorenz63_follows_the_reference(end, tolerance):
     )
 
 
-@pytest.mark.slow
 def test_adaptive_solve_follows_the_reference():
     motion = AdaptiveODE(Lorenz63(), 5.0, rtol=1e-11, atol=1e-11)
     np.testing.assert_allclose(advance(motion, START63), LORENZ63[5], atol=1e-7, rtol=0)
@@ -85,7 +84,6 @@ def waves(length):
     return jnp.asarray(np.cos(x / 16) * (1 + np.sin(x / 16)))
 
 
-@pytest.mark.slow
 def test_kuramoto_sivashinsky_is_of_order_four():
     """On the attractor of the example of Kassam and Trefethen, over one time unit.
 
@@ -121,7 +119,6 @@ def test_kuramoto_sivashinsky_keeps_mean_and_energy_balance():
     assert float(jnp.abs(after).max()) > 1  # in the chaotic regime, not at rest
 
 
-@pytest.mark.slow
 def test_euler_maruyama_has_the_moments_of_its_scheme():
     r"""$dx = -x\,dt + \sigma\,dW$: mean $(1 - h)^n x_0$ and a geometric variance."""
     steps, h, sigma = 10, 0.1, 0.7
@@ -162,13 +159,10 @@ def test_twin_is_the_model_run_by_hand():
     "motion",
     [
         RungeKutta4(Lorenz63(), 0.01, 5),
-        pytest.param(AdaptiveODE(Lorenz63(), 0.05), marks=pytest.mark.slow),
+        AdaptiveODE(Lorenz63(), 0.05),
         DiscreteMap(Linear(0.9 * np.eye(4))),
         KuramotoSivashinsky(22.0, 0.25, 2),
-        pytest.param(
-            EulerMaruyama(Lorenz96(), lambda x, t: 0.1, 0.05, 2),
-            marks=pytest.mark.slow,
-        ),
+        EulerMaruyama(Lorenz96(), lambda x, t: 0.1, 0.05, 2),
     ],
     ids=lambda motion: type(motion).__name__,
 )

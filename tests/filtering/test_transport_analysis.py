@@ -38,6 +38,11 @@ def move(method, x, y, observed):
     return method.analyse_pairs(x, y, observed, KEY)
 
 
+@eqx.filter_jit
+def updated(method, mu, observed, observation):
+    return method.analyse(mu, observed, observation, KEY)
+
+
 def test_symmetries():
     # With the Kalman start and all pairs in the product cloud.
     moved = move(ALL, X, Y, OBSERVED)
@@ -155,9 +160,9 @@ def test_rao_blackwellised_and_draws():
     start = Particles.from_samples(PRIOR[:40])
     common = dict(kernel_y=Gaussian(0.7), steps=10)
     exact = CouplingTransport(target=RaoBlackwellised(), **common)
-    analysed = exact.analyse(start, jnp.array([1.0]), observation, KEY)
+    analysed = updated(exact, start, jnp.array([1.0]), observation)
     sampled = CouplingTransport(target=LikelihoodFree(20), **common)
-    other = sampled.analyse(start, jnp.array([1.0]), observation, KEY)
+    other = updated(sampled, start, jnp.array([1.0]), observation)
     np.testing.assert_array_equal(analysed.logw, start.logw)
     # Two estimates of one posterior from forty members, of deviation 0.55 or so.
     np.testing.assert_allclose(
@@ -165,17 +170,16 @@ def test_rao_blackwellised_and_draws():
     )
 
 
-@pytest.mark.slow
 def test_inflation_comes_before_the_observations():
     observation = SimulatedObservation(lambda x, key: x[:1])
     mu = Particles.from_samples(X)
     method = MomentTransport(inflation=1.5)
-    found = method.analyse(mu, OBSERVED, observation, KEY).x
+    found = updated(method, mu, OBSERVED, observation).x
     mean = jnp.mean(X, axis=0)
     wide = mean + 1.5 * (X - mean)
     expected = move(MomentTransport(), wide, wide[:, :1], OBSERVED)
     np.testing.assert_allclose(found, expected)
-    still = method.analyse(mu, jnp.array([jnp.nan]), observation, KEY)
+    still = updated(method, mu, jnp.array([jnp.nan]), observation)
     np.testing.assert_array_equal(still.x, X)
 
 
@@ -195,9 +199,8 @@ def test_transport_to_the_weighted_ensemble():
     # The weighted ensemble's mean and spread, from the identity and without Gaussians.
     x = PRIOR[:100]
     method = LikelihoodTransport(start="identity", steps=150, step=0.2)
-    analysed = eqx.filter_jit(method.analyse)(
-        Particles.from_samples(x), jnp.array([0.5]), _Cauchy(), KEY
-    )
+    mu = Particles.from_samples(x)
+    analysed = updated(method, mu, jnp.array([0.5]), _Cauchy())
     w = 1 / (1 + ((0.5 - np.asarray(x[:, 0])) / 0.3) ** 2)
     w /= w.sum()
     mean = w @ np.asarray(x[:, 0])

@@ -139,7 +139,6 @@ def test_bias_is_one_over_m():
     assert abs(exact[0, 0]) > 8 * noise
 
 
-@pytest.mark.slow
 def test_too_few_neurons_leave_a_floor():
     """rank M^m <= m for ever; the loss stops above 0, and is called so (3.7)."""
     times = np.concatenate([[0], np.geomspace(0.1, 300, 40)])
@@ -165,7 +164,6 @@ def test_steps_of_descent():
     np.testing.assert_allclose(ratio, 2, rtol=0.05)
 
 
-@pytest.mark.slow
 def test_stability_of_descent():
     """eta < 2 / lambda_max keeps to the teacher, above it leaves, with a warning."""
     bound = float(stable_step(FULL))
@@ -224,7 +222,6 @@ def test_flips_of_neurons():
     assert float(frozen.loss(both)) < 1e-20
 
 
-@pytest.mark.slow
 def test_rotations_change_nothing():
     """A change of basis of inputs, teacher and neurons leaves the loss (3.13)."""
     q = jnp.asarray(np.linalg.qr(RNG.normal(size=(D, D)))[0])

@@ -79,13 +79,11 @@ def plain():
     return integrate(decayed(0.0, 0.0), layer(), 2.0)
 
 
-@pytest.mark.slow
 def test_imbalance_is_conserved(plain):
     # Oracle 1.
     assert invariant_drift(plain) < 1e-10
 
 
-@pytest.mark.slow
 def test_reduced_flow_is_that_of_the_factors(plain):
     # Oracle 2.
     start = layer()
@@ -95,7 +93,6 @@ def test_reduced_flow_is_that_of_the_factors(plain):
     np.testing.assert_allclose(reduced.measures.value, matrices, atol=1e-9)
 
 
-@pytest.mark.slow
 def test_geometry_is_a_riemannian_metric():
     geometry, mu = (
         ScaleVector(jnp.array([-1.0, 0.0, 0.5, 2.0])),
@@ -114,7 +111,6 @@ def test_geometry_is_a_riemannian_metric():
     np.testing.assert_allclose(one.dissipation(mu), other.dissipation(mu), rtol=1e-8)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("rho", [1.0, 4.0])
 def test_learning_rate_of_the_scale(rho):
     start = layer()
@@ -137,7 +133,6 @@ def channels(times, cases):
     return jax.vmap(lambda case: scalar_channel(times, *case))(cases)
 
 
-@pytest.mark.slow
 def test_scalar_channel_in_closed_form():
     # Oracle 3: h, M*, w0, g0; c < 0, c > 0, c = 0, M* < 0, and a start beyond M*.
     cases = jnp.array(
@@ -190,7 +185,6 @@ def test_closed_form_in_float32_and_its_gradient():
     check_grads(call, (time, case), 1, modes=["rev"], rtol=1e-6)
 
 
-@pytest.mark.slow
 def test_both_families_of_a_two_sided_layer():
     # Oracle 4, at two branches with one shared input scale and one bias-free output.
     rng = np.random.default_rng(2)
@@ -269,7 +263,6 @@ class Anisotropic(eqx.Module):
         return lx.MatrixLinearOperator(matrix, lx.positive_semidefinite_tag)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("unit", [False, True])
 def test_magnitude_and_direction(unit):
     # Oracle 8: the vector alone, under a quadratic loss.
@@ -290,7 +283,6 @@ def test_magnitude_and_direction(unit):
     np.testing.assert_allclose(vectors, other.measures.value, atol=1e-9)
 
 
-@pytest.mark.slow
 def test_magnitudes_keep_the_whole_matrix_in_balance():
     rng = np.random.default_rng(4)
     start = ScaledLinear.of(
@@ -302,7 +294,6 @@ def test_magnitudes_keep_the_whole_matrix_in_balance():
     assert invariant_drift(solution) < 1e-10
 
 
-@pytest.mark.slow
 def test_implicit_bias_of_one_output():
     # Oracle 9: at the end the mirror image of M lies in the row space of the data.
     rng = np.random.default_rng(5)
@@ -343,7 +334,6 @@ def test_least_loss_of_a_regression():
     assert float(regression(n=1).least) == pytest.approx(0, abs=1e-28)
 
 
-@pytest.mark.slow
 def test_scales_never_slow_a_layer_that_starts_at_zero():
     # Oracle 12: separable data, one output.
     x = jnp.linspace(0.5, 2.0, 8)

@@ -25,7 +25,6 @@ KEY = jax.random.key(0)
 SIZES = {"vocabulary": 7, "size": 8, "heads": 2, "layers": 1, "hidden": 6}
 
 
-@pytest.mark.slow
 def test_variants_start_as_one_function():
     counts = {}
     first = ByteTransformer(**SIZES, key=KEY)
@@ -53,7 +52,6 @@ def test_variants_start_as_one_function():
     assert extra["unified"] == extra["two-sided"] + 7 + 7 + 1
 
 
-@pytest.mark.slow
 def test_the_model_is_causal():
     model = ByteTransformer(**SIZES, deviation=0.5, key=KEY)
     call = eqx.filter_jit(lambda tokens: model(tokens))
@@ -85,7 +83,6 @@ def test_windows_cover_the_text_once():
     np.testing.assert_array_equal(cut[1:, 0], cut[:-1, -1])
 
 
-@pytest.mark.slow
 def test_training_learns_a_periodic_text_and_repeats_itself():
     text = np.tile(np.array([0, 3, 1, 5, 2], np.uint8), 60)
     corpus = Corpus(text, text[:100], len(text), "")
