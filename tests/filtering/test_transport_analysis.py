@@ -194,7 +194,6 @@ class _Cauchy(AbstractLikelihood):
         return jnp.sum(jnp.where(jnp.isnan(y), 0, terms))
 
 
-@pytest.mark.slow
 def test_transport_to_the_weighted_ensemble():
     # The weighted ensemble's mean and spread, from the identity and without Gaussians.
     x = PRIOR[:100]

@@ -25,7 +25,6 @@ def symmetric_root(matrix):
     return vectors * np.sqrt(values) @ vectors.T
 
 
-@pytest.mark.slow
 def test_the_end_is_the_symmetric_kalman_update():
     x = RNG.normal(size=(400, 3)) @ RNG.normal(size=(3, 3))
     y = x @ RNG.normal(size=(3, 2)) + RNG.normal(size=(400, 2))
@@ -82,7 +81,6 @@ def test_the_energy_is_a_polynomial_discrepancy():
     np.testing.assert_allclose(flow.value(mu), np.sum(mismatch**2) / 2, rtol=1e-10)
 
 
-@pytest.mark.slow
 def test_the_scalar_rate():
     # E decays as exp(-2 (3 - sqrt(1 + 8 r^2)) t) in the end.
     r = 0.3

@@ -23,7 +23,6 @@ RNG = np.random.default_rng(0)
 KEY = jax.random.key(0)
 
 
-@pytest.mark.slow
 def test_embedded_gaussians_and_the_unbiased_estimate():
     # Closed form, and the U-statistic of 4000 samples within 3 standard errors.
     n, width = 4000, 0.8
@@ -73,7 +72,6 @@ def test_sampling_floor():
     np.testing.assert_allclose(np.mean(estimated), exact, rtol=0.02)
 
 
-@pytest.mark.slow
 def test_rao_blackwellised_weights_are_the_limit_of_many_draws():
     # R = 0.5, l_y = 0.7, y* = 0.3, 1e5 simulated observations of each.
     x = RNG.normal(size=(12, 1))
@@ -123,7 +121,6 @@ def test_derangements(n):
         derangements(KEY, n, n)
 
 
-@pytest.mark.slow
 def test_kernel_of_observations_is_averaged_over_draws():
     y = jnp.asarray(RNG.normal(size=(4, 3, 2)))
     labels = jnp.asarray(RNG.normal(size=(5, 2)))

@@ -263,7 +263,6 @@ def test_frozen_kernel_and_fresh_draws():
     assert float(sampling_variance(START.cov)) == pytest.approx(3, rel=1e-8)
 
 
-@pytest.mark.slow
 def test_erf_risk_is_the_population_s():
     """Against 2e5 inputs, five standard errors; the gap is the same on both."""
     w = jnp.asarray(RNG.normal(size=(4, 3)))

@@ -109,7 +109,6 @@ def test_frozen_features_in_closed_form():
     np.testing.assert_array_less(np.abs(found.mean(axis=0) - exact), 4 * error)
 
 
-@pytest.mark.slow
 def test_diagonal_networks_start_with_their_variance():
     """m E|Delta_0|^2 = 2 sum kappa f(0)^2, four standard errors (3.10)."""
     risk = DiagonalRisk(jnp.array([0.7, 0.3]), jnp.ones(2))

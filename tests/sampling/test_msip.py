@@ -196,7 +196,6 @@ def test_the_normaliser_changes_no_motion(embedding):
     np.testing.assert_allclose(shifted, energy, rtol=1e-9)
 
 
-@pytest.mark.slow
 def test_equivariance():
     q = np.linalg.qr(rng.normal(size=(2, 2)))[0]
     b = np.array([3.0, -1.0])
@@ -338,7 +337,6 @@ def test_starts_that_cannot_move_are_named():
         MSIP(ExactEmbedding(TARGET), Kernel(0.8), 0.0).check(twice)
 
 
-@pytest.mark.slow
 def test_a_learnable_bandwidth_is_used_as_it_is():
     flow = MSIP(ExactEmbedding(TARGET), Kernel(Learnable(0.8)), Learnable(1e-8))
     run = damped_iteration(flow, START, steps=50)

@@ -104,8 +104,16 @@ def written(folder, name, **changes):
     return path
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            name,
+            marks=pytest.mark.slow if name in ("gp_regr", "low_dim_gauss_mix") else (),
+        )
+        for name in MODELS
+    ],
+)
 def test_densities_are_those_of_scipy(name, tmp_path):
     posterior = load_posterior(written(tmp_path, name))
     target, d = posterior.target, len(posterior.names)
@@ -119,7 +127,6 @@ def test_densities_are_those_of_scipy(name, tmp_path):
     assert target(z.astype(jnp.float32)) == pytest.approx(exact, rel=1e-5)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
