@@ -69,7 +69,6 @@ def cast(tree, dtype):
 value_of = eqx.filter_jit(lambda energy, mu: energy.value(mu))
 
 
-@pytest.mark.slow
 def test_force_of_confinement_and_attraction():
     b = 0.7
     energy = Potential(lambda x: x @ A @ x / 2) + Interaction(
@@ -87,7 +86,6 @@ def test_force_of_confinement_and_attraction():
     )
 
 
-@pytest.mark.slow
 def test_densities_of_gaussians():
     law = Gaussian(MEAN, COV)
     normal = scipy.stats.multivariate_normal(MEAN, COV)
@@ -129,7 +127,6 @@ def smoothed(x, h):
     return k.sum(1), -(k[..., None] * z / h).sum(1) / k.sum(1)[:, None]
 
 
-@pytest.mark.slow
 def test_kernel_smoothed_density():
     h = np.array([0.5, 0.8])
     density, score = smoothed(X, h)
@@ -152,7 +149,6 @@ def test_kernel_smoothed_density():
         KDE(h, form="exact")
 
 
-@pytest.mark.slow
 def test_padding_of_a_smoothed_density_counts_for_nothing():
     padded = Particles.from_samples(
         np.concatenate([X, [[300.0, 0.0], [0.1, 0.1]]]), np.append(W, [0, 0])
@@ -169,7 +165,6 @@ def test_padding_of_a_smoothed_density_counts_for_nothing():
         assert np.isfinite(found[2]).all()
 
 
-@pytest.mark.slow
 def test_discrepancies_against_numpy():
     r = distances.cdist(np.concatenate([X, Y]), np.concatenate([X, Y]))
     signed = np.concatenate([W, -V])
@@ -189,7 +184,6 @@ def test_discrepancies_against_numpy():
     np.testing.assert_allclose(value, expected.value, rtol=1e-12)
 
 
-@pytest.mark.slow
 def test_discrepancy_to_a_density_is_that_to_its_quadrature():
     kernel = GaussianKernel(np.array([3.0, 4.0]))
     law = Gaussian(MEAN, COV)

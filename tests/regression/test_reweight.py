@@ -55,7 +55,6 @@ def average(trajectory, law):
     return trajectory.average(law, lambda mu: (mu.value, jnp.outer(mu.value, mu.value)))
 
 
-@pytest.mark.slow
 def test_one_trajectory_for_all_laws(trajectory):
     # The interpolation and the quadrature are exact to the tolerance of the solve; the
     # second moment has the spread of the timing.
@@ -66,7 +65,6 @@ def test_one_trajectory_for_all_laws(trajectory):
         np.testing.assert_allclose(second - jnp.outer(mean, mean), exact.cov, atol=1e-8)
 
 
-@pytest.mark.slow
 def test_it_stays_where_it_ends(trajectory):
     np.testing.assert_allclose(
         trajectory.at([0.0, 1e9]),
@@ -75,7 +73,6 @@ def test_it_stays_where_it_ends(trajectory):
     )
 
 
-@pytest.mark.slow
 def test_gradient_in_the_law(trajectory):
     # Through the quadrature, kink included, and by the exact moments.
     @jax.jit

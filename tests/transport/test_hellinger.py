@@ -105,7 +105,6 @@ def test_infinitesimally_it_is_transport_and_reaction():
     assert float(squared(start, end, 1e-4)) == pytest.approx(expected, rel=0.03)
 
 
-@pytest.mark.slow
 def test_padding_counts_for_nothing():
     # In the padding's place is the half of another atom, so that one program serves.
     padded = Particles.from_samples(np.append(X[:4], [[0, 0]], 0), np.append(A[:4], 0))
@@ -117,7 +116,6 @@ def test_padding_counts_for_nothing():
     )
 
 
-@pytest.mark.slow
 def test_gradients():
     def value(x, w):
         return hk_squared(Particles.from_samples(x, w), NU, 1e-3)
@@ -135,7 +133,6 @@ def test_gradients():
     assert np.isfinite(still[1][0]).all()
 
 
-@pytest.mark.slow
 def test_float32_and_vmap():
     single = [
         Particles(m.x.astype(jnp.float32), m.logw.astype(jnp.float32)) for m in (MU, NU)
