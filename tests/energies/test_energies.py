@@ -224,7 +224,6 @@ def test_stein_discrepancy_against_numpy():
     np.testing.assert_allclose(value_of(exact, cloud), 0, atol=1e-8)
 
 
-@pytest.mark.slow
 def test_first_variation_anywhere():
     points = jnp.asarray(rng.normal(size=(3, 2)))
     potential = Potential(lambda x: jnp.sum(jnp.cos(x)))

@@ -35,7 +35,6 @@ def estimate(x, y, w, h):
     return rho, np.einsum("ij,ijd->id", k, pulls) / rho[:, None]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("density", "h"),
     [
@@ -67,7 +66,6 @@ def test_silverman_matrix_is_a_multiple_of_the_covariance():
         silverman_matrix(jnp.asarray(X[:, :1] * [[1.0, 0.0]]))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("correlated", [False, True])
 def test_plug_in_velocity_is_minus_the_score(correlated):
     # The estimate held fixed: in positions its score, in weights its logarithm.
@@ -87,7 +85,6 @@ def test_plug_in_velocity_is_minus_the_score(correlated):
     np.testing.assert_allclose(energy.first_variation(MU, y), elsewhere, rtol=1e-9)
 
 
-@pytest.mark.slow
 def test_sums_and_multiples_bind_their_parts():
     density = KDE(form="plug_in")
     energy = 2.0 * Entropy(0.5, density) + KLDivergence(TARGET.log_density, density)
@@ -107,7 +104,6 @@ def test_sums_and_multiples_bind_their_parts():
     np.testing.assert_allclose(quantum.bound(MU).value(MU), quantum.value(MU))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "density", [KDE(0.7), KDE(0.7, "plug_in"), KDE(), KDE(form="plug_in")]
 )
