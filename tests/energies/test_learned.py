@@ -160,7 +160,6 @@ def test_one_particle_and_coinciding_particles(name, cloud):
         assert np.isfinite(leaf).all()
 
 
-@pytest.mark.slow
 def test_time_matters_only_where_there_is_a_clock(attention, cloud):
     x, w = cloud
     mu = Particles.from_samples(x, w)
@@ -175,7 +174,6 @@ def test_time_matters_only_where_there_is_a_clock(attention, cloud):
     np.testing.assert_allclose(timeless.value(law), law.integrate(timeless.mlp))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", list(learned()))
 def test_gradient_of_the_force_in_parameters_and_positions(name, cloud):
     energy, (x, w) = learned()[name], cloud
@@ -202,7 +200,6 @@ def test_gradient_of_the_force_in_parameters_and_positions(name, cloud):
         assert gradient[0].softening == 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", list(learned()))
 def test_float32_stays_float32_inside_and_maps(name, cloud):
     energy = cast(learned()[name], jnp.float32)

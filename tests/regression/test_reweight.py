@@ -169,7 +169,6 @@ def test_resets_that_depend_on_the_state():
             assert abs(share - expected) < 4 * spread + 1 / n
 
 
-@pytest.mark.slow
 def test_drawn_resets():
     drawn = drawn_resets(Gamma(0.5, 2.0), 1.0, 4.0, key=jax.random.key(0), shape=(500,))
     inside = jnp.isfinite(drawn.epochs)
