@@ -101,7 +101,6 @@ def test_wiener_is_the_least_and_ridge_where_the_signal_is_isotropic():
     ]
 
 
-@pytest.mark.slow
 def test_risk_of_one_draw_over_noise_and_ages(small):
     """z-scores of 4e5 draws of noise and stationary age."""
     n = 400_000
