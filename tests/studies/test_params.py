@@ -35,6 +35,16 @@ class Case(Strict):
         return self
 
 
+class Until(Strict):
+    kind: Literal["until"]
+    time: float
+
+
+class Last(Strict):
+    kind: Literal["last"]
+    snapshots: Count = 1
+
+
 class Params(StudyParams):
     task: Literal["x"]
     case: Case = Case(members=1)
@@ -50,6 +60,9 @@ class Params(StudyParams):
     start: Literal["zero", "one"] = "zero"
     text: str = ""
     flag: bool = False
+    split: Annotated[Until | Last, Field(discriminator="kind")] = Last(kind="last")
+    splits: list[Annotated[Until | Last, Field(discriminator="kind")]] = []
+    either: Until | list[Last] | None = None
 
     @model_validator(mode="after")
     def _increasing(self) -> "Params":
@@ -158,6 +171,18 @@ def test_a_good_config_is_read():
         ({"rates": {"a": "b"}}, "rates.a: expected a number, found 'b'."),
         ({"rates": {"a": 0}}, "rates.a: expected greater than 0, found 0."),
         ({"steps": "a"}, "steps: expected a list or an integer, found 'a'."),
+        # Models told apart by their kind.
+        ({"split": {}}, "split.kind is missing: expected one of until, last."),
+        (
+            {"split": {"kind": "lst"}},
+            "split.kind: expected one of until, last, found 'lst'. Did you mean last?",
+        ),
+        ({"split": {"kind": "until"}}, "split.time is missing."),
+        (
+            {"splits": [{"kind": "last", "snapshot": 1}]},
+            "splits.0.snapshot is not a key under splits.0. Did you mean "
+            "splits.0.snapshots? Valid: kind, snapshots.",
+        ),
         ({"widths": [1, "a"]}, "widths.1: expected an integer, found 'a'."),
     ],
 )
@@ -166,8 +191,25 @@ def test_what_is_wrong_is_named_in_its_place(keys, sentence):
         validate(Params, GOOD | keys, "x.yaml")
     (line,) = str(caught.value).splitlines()
     assert line.startswith("x.yaml: ")
-    assert line.endswith(".")
+    assert line.endswith((".", "?"))
     assert HERE not in line
+
+
+def test_of_a_union_every_member_says_what_it_lacks():
+    with pytest.raises(ValueError, match="x") as caught:
+        validate(Params, GOOD | {"either": {"kind": "until", "tim": 1.0}}, "x")
+    assert str(caught.value).splitlines() == [
+        "x: either.time is missing.",
+        "x: either.tim is not a key under either. Did you mean either.time? Valid: "
+        "kind, time.",
+        "x: either: expected a list, found {'kind': 'until', 'tim': 1.0}.",
+    ]
+    with pytest.raises(ValueError, match="x") as caught:
+        validate(Params, GOOD | {"either": [{"kind": "last", "snapshot": 1}]}, "x")
+    assert str(caught.value).splitlines()[1] == (
+        "x: either.0.snapshot is not a key under either.0. Did you mean "
+        "either.0.snapshots? Valid: kind, snapshots."
+    )
 
 
 def test_every_wrong_key_has_a_line():

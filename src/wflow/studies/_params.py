@@ -1,12 +1,18 @@
 """What a study is told: its parameters, and errors that name the key and its place."""
 
 import difflib
-import functools
-import operator
-import re
 import types
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    TypeGuard,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+)
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -97,14 +103,21 @@ def unknown_key(place: str, valid: Iterable[str]) -> str:
     return f"{place} is not a key {where}.{hint} Valid: {', '.join(valid)}."
 
 
+def unknown_kind(place: str, kinds: Iterable[str], found: Any) -> str:
+    """The sentence about a ``kind`` that is none of those there, or missing."""
+    valid = ", ".join(kinds)
+    if found in (None, "None"):
+        return f"{place} is missing: expected one of {valid}."
+    nearest = closest(found, kinds)
+    hint = f" Did you mean {nearest}?" if nearest else ""
+    return f"{place}: expected one of {valid}, found {found!r}.{hint}"
+
+
 def _sentences(model: type[BaseModel], problems: Sequence[Any]) -> list[str]:
     """Errors of pydantic in words; the members of a plain union make one of them."""
     lines: dict[str, str] = {}
     for problem in problems:
-        # Where the key of a mapping is wrong itself, the key is what is named.
-        loc = [item for item in problem["loc"] if item != "[key]"]
-        place, owner = _place(model, loc)
-        line = _sentence(place, owner, problem)
+        place, line = _sentence(model, problem)
         if place in lines and ", found" in lines[place]:
             wanted = line.partition(" expected ")[2].partition(", found")[0]
             line = lines[place].replace(", found", f" or {wanted}, found", 1)
@@ -112,84 +125,70 @@ def _sentences(model: type[BaseModel], problems: Sequence[Any]) -> list[str]:
     return list(lines.values())
 
 
-def _sentence(place: str, owner: type[BaseModel] | None, problem: Any) -> str:
+def _sentence(model: type[BaseModel], problem: Any) -> tuple[str, str]:
+    """Where something is wrong, and the sentence on it."""
+    place, owner, here = _place(model, problem["loc"])
     kind, found, context = problem["type"], problem["input"], problem.get("ctx", {})
-    match kind:
-        case "extra_forbidden":
-            return unknown_key(place, owner.model_fields if owner else ())
-        case "missing":
-            return f"{place} is missing."
-        case "union_tag_invalid" | "union_tag_not_found":
-            tags = re.findall(r"'([^']*)'", context.get("expected_tags", ""))
-            key = context.get("discriminator", "kind").strip("'")
-            tags = tags or _tags(owner, problem["loc"], key)
-            tag = None if context.get("tag") == "None" else context.get("tag")
-            place = f"{place}.{key}"
-            if tag is None:
-                return f"{place} is missing: expected one of {', '.join(tags)}."
-            nearest = closest(tag, tags)
-            hint = f" Did you mean {nearest}?" if nearest else ""
-            return f"{place}: expected one of {', '.join(tags)}, found {tag!r}.{hint}"
-        case "literal_error":
-            return f"{place}: expected {context['expected']}, found {shown(found)}."
-        case "model_type":
-            return f"{place}: expected keys and values, found {shown(found)}."
-        case "value_error":
-            message = str(context["error"])
-            if HERE in message:
-                return message.replace(HERE, place)
-            return message if not place else f"{place}: {message}"
-        case "string_pattern_mismatch":
-            expected = f"a text that matches {context['pattern']}"
-            return f"{place}: expected {expected}, found {shown(found)}."
     expected = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ")
     # As of a list that "should have at least 1 item after validation, not 0".
     expected = expected.partition(" should have ")[2] or expected
     expected = expected.partition(" after validation")[0]
     article = "an" if expected[:1] in "aeiou" else "a"
-    if expected in ("integer", "number", "string", "boolean", "list", "dictionary"):
-        expected = f"{article} {expected}"
-    return f"{place}: expected {expected}, found {shown(found)}."
+    match kind:
+        case "extra_forbidden":
+            return place, unknown_key(place, owner.model_fields)
+        case "missing":
+            return place, f"{place} is missing."
+        case "union_tag_invalid" | "union_tag_not_found":
+            place, tag = f"{place}.kind", context.get("tag")
+            kinds = [kind for member in _members(here) for kind in _kinds(member)]
+            return place, unknown_kind(place, kinds, tag)
+        case "value_error":
+            message = str(context["error"])
+            if HERE in message:
+                return place, message.replace(HERE, place)
+            return place, message if not place else f"{place}: {message}"
+        case "literal_error":
+            expected = context["expected"]
+        case "model_type":
+            expected = "keys and values"
+        case "string_pattern_mismatch":
+            expected = f"a text that matches {context['pattern']}"
+        case _ if expected in _PLAIN:
+            expected = f"{article} {expected}"
+    return place, f"{place}: expected {expected}, found {shown(found)}."
+
+
+_PLAIN = ("integer", "number", "string", "boolean", "list", "dictionary")
 
 
 def _place(
     model: type[BaseModel], loc: Sequence[str | int]
-) -> tuple[str, type[BaseModel] | None]:
-    """The dotted key of ``loc`` as the user wrote it, and the model it belongs to.
-
-    Pydantic puts the tag of a union's member into the location; a config has no such
-    key.
-    """
+) -> tuple[str, type[BaseModel], Any]:
+    """The dotted key of ``loc``, the model that it belongs to and its annotation."""
     parts: list[str] = []
     here: Any = model
-    owner: type[BaseModel] | None = None
+    owner = model
     for item in loc:
-        # A part that may be left out: pydantic names no member of such a union.
-        present = [m for m in _members(here) if m is not type(None)]
-        here = present[0] if len(present) == 1 and _is_model(present[0]) else here
-        tagged = [m for m in _members(here) if _is_model(m) and item in _labels(m)]
-        if _is_model(here):
-            owner = here
-            parts.append(str(item))
-            field = here.model_fields.get(item)
+        members = _members(here)
+        first = members[0] if members else None
+        if item == "[key]":
+            # The key of a mapping is what is wrong.
+            continue
+        if len(members) > 1:
+            # The name of a member of a union, which a config does not have.
+            name = str(item).partition("[")[0]
+            here = next((m for m in members if name in (*_kinds(m), _name(m))), None)
+            continue
+        parts.append(str(item))
+        if _is_model(first):
+            owner = first
+            field = owner.model_fields.get(str(item))
             here = None if field is None else field.annotation
-        elif tagged:
-            here = functools.reduce(operator.or_, tagged)
-            # Several share a tag where a second field tells them apart.
-            owner = tagged[0] if len(tagged) == 1 else owner
-        elif isinstance(item, int):
-            parts.append(str(item))
-            here = next((m for m in _members(here) if get_origin(m) is list), here)
-            here = (get_args(here) or (None,))[0]
-        elif mapping := [m for m in _members(here) if get_origin(m) is dict]:
-            parts.append(str(item))
-            here = get_args(mapping[0])[1]
-        # Anything else names a member of a plain union, which the user never wrote.
-    return ".".join(parts), owner
-
-
-def _is_model(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+        else:
+            # A list or a mapping.
+            here = (get_args(first) or (None,))[-1]
+    return ".".join(parts), owner, here
 
 
 def _members(annotation: Any) -> list[Any]:
@@ -198,23 +197,19 @@ def _members(annotation: Any) -> list[Any]:
         return _members(get_args(annotation)[0])
     if get_origin(annotation) in (Union, types.UnionType):
         return [m for arg in get_args(annotation) for m in _members(arg)]
-    return [annotation]
+    return [] if annotation in (None, type(None)) else [annotation]
 
 
-def _labels(model: type[BaseModel], *names: str) -> list[Any]:
-    """The values of the fields that tell the members of a union apart."""
-    fields = (model.model_fields.get(name) for name in names or ("kind", "name"))
-    return [tag for f in fields if f is not None for tag in get_args(f.annotation)[:1]]
+def _is_model(annotation: Any) -> TypeGuard[type[BaseModel]]:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
-def _tags(
-    owner: type[BaseModel] | None, loc: Sequence[str | int], key: str
-) -> list[str]:
-    """What ``key`` may be in the members of the union at ``loc``."""
-    fields = owner.model_fields if owner else {}
-    # Inside a union the location ends in the tag that its members share.
-    name, *shared = loc[-1:] if loc[-1] in fields else loc[-2:]
-    members = _members(fields[str(name)].annotation) if name in fields else []
-    models = [m for m in members if _is_model(m)]
-    models = [m for m in models if all(tag in _labels(m) for tag in shared)]
-    return [label for m in models for label in _labels(m, key)]
+def _name(annotation: Any) -> str:
+    """What pydantic calls a member of a union, without what that is made of."""
+    return getattr(get_origin(annotation) or annotation, "__name__", "")
+
+
+def _kinds(annotation: Any) -> tuple[Any, ...]:
+    """What ``kind`` may be in a model."""
+    field = annotation.model_fields.get("kind") if _is_model(annotation) else None
+    return get_args(field.annotation) if field is not None else ()
