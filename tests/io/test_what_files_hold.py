@@ -11,7 +11,7 @@ import pytest
 import scipy.sparse
 
 from wflow.io import Keys, SnapshotFileError, read_snapshots, write_snapshots
-from wflow.io.h5ad import load_cells, read_cells, save_cells
+from wflow.io.cells import load_cells, read_cells, save_cells
 from wflow.learning import Snapshots
 
 

@@ -9,7 +9,7 @@ import pytest
 from population_runs import FREE, flying, read, setting
 
 from wflow.io import Layout
-from wflow.io.h5ad import load_cells
+from wflow.io.cells import load_cells
 from wflow.learning import Fit
 from wflow.studies import load as load_study
 from wflow.studies._folder import RunDirectory

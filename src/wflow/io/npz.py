@@ -18,20 +18,18 @@ from .base import (
     SnapshotFile,
     SnapshotFileError,
     bounded,
-    by_time,
     check_coordinates,
     leading,
     like,
-    make_snapshots,
     note,
     numbers,
     pick,
     quoted,
     readable,
     reading,
-    to_rows,
     writing,
 )
+from .rows import by_time, make_snapshots, to_rows
 from .times import pick_time, to_times
 
 

@@ -17,7 +17,8 @@ from .base import (
     SnapshotFileError,
     readable,
 )
-from .h5ad import H5AD, Cells, read_h5ad, write_h5ad
+from .cells import Cells
+from .h5ad import H5AD, read_h5ad, write_h5ad
 from .npz import NPZ, read_npz, write_npz
 from .table import CSV, read_csv, write_csv
 

@@ -17,6 +17,7 @@ from .ensemble import (
 )
 from .gaussian import gaussian_shk
 from .laplace import LaplaceWarning, laplace
+from .mean_shift_runs import MeanShiftRun, damped_iteration, stationary
 from .methods import (
     ALDI,
     CBS,
@@ -34,7 +35,7 @@ from .methods import (
     Run,
 )
 from .modes import Mode, find_modes
-from .msip import MSIP, MeanShiftRun, damped_iteration, stationary
+from .msip import MSIP
 from .posteriors import Posterior, load_posterior
 from .problems import Joker
 from .quadrature import Quadrature, optimal_quadrature

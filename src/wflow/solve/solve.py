@@ -1,7 +1,7 @@
 """The one entry to the solvers."""
 
 import dataclasses
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal
 
 import diffrax
 import equinox as eqx
@@ -15,7 +15,6 @@ from wflow.checks import (
     count,
     function,
     instance,
-    known,
     one_of,
     plain_errors,
     random_key,
@@ -23,18 +22,15 @@ from wflow.checks import (
 from wflow.flows import (
     AbstractContinuousFlow,
     AbstractFlow,
-    LagrangianFlow,
-    LangevinFlow,
     ResettingFlow,
-    split_growth,
 )
 from wflow.flows.resetting import looks_at_time
-from wflow.measures import AbstractMeasure, Particles, Phase
+from wflow.measures import AbstractMeasure
 from wflow.parameters import unwrap
 
 from .causes import cause
-from .damped_leapfrog import DampedLeapfrog
 from .integrate import Integrated, Method, Stop, integrate, step_times
+from .methods import method_for
 from .results import RESULTS, SolveError
 from .segments import (
     aged_step,
@@ -45,12 +41,7 @@ from .segments import (
     with_clocks,
 )
 from .solution import Solution
-from .steps import FiniteSteps, since
 from .times import Times, check_first_step, read_times, step_counts
-
-
-# Relative and absolute tolerance of adaptive solves, by precision.
-_TOLERANCES = {4: (1e-4, 1e-6), 8: (1e-7, 1e-9)}
 
 
 def solve(
@@ -149,7 +140,7 @@ def solve(
     when = read_times(t0, t1, times, dtype)
     flow = cast(unwrap(flow), dtype)
 
-    method, fixed = _method(
+    method, fixed = method_for(
         flow, mu0, solver, dt0, stepsize_controller, adjoint, max_steps, when
     )
     continuous, jumps = split(flow)
@@ -317,137 +308,6 @@ def _intervals(knots: Any, counts: tuple[int, ...]) -> tuple[list[int], Any]:
     """The intervals that are not empty (a saved end), and their ends."""
     kept = [k for k, n in enumerate(counts) if n > 0]
     return kept, jnp.stack([knots[k] for k in kept] + [knots[-1]])
-
-
-def _method(
-    flow: AbstractFlow,
-    mu: AbstractMeasure,
-    solver: diffrax.AbstractSolver | None,
-    dt0: ArrayLike | None,
-    controller: diffrax.AbstractStepSizeController | None,
-    adjoint: diffrax.AbstractAdjoint | None,
-    max_steps: int,
-    when: Times,
-) -> tuple[Method, bool]:
-    """The method, and whether its steps are fixed."""
-    # Left to Diffrax, constant steps would end in nan and call it a success.
-    constant = isinstance(controller, diffrax.ConstantStepSize)
-    controller = None if constant else controller
-    continuous, jumps = split(flow)
-    noisy = continuous is not None and continuous.noise(mu) is not None
-    kinetic = (
-        isinstance(mu, Phase)
-        and isinstance(mu.measure, Particles)
-        and continuous is not None
-        and isinstance(split_growth(continuous)[0], LagrangianFlow | LangevinFlow)
-    )
-    multiplicative = continuous is not None and noisy and not continuous.additive
-    stratonovich = continuous is not None and multiplicative and continuous.stratonovich
-    ito = multiplicative and not stratonovich
-    if solver is None:
-        if kinetic and controller is None:
-            solver = DampedLeapfrog()
-        else:
-            noise_solver = diffrax.Euler() if ito else diffrax.Heun()
-            solver = noise_solver if noisy else diffrax.Tsit5()
-    if ito and isinstance(solver, diffrax.AbstractStratonovichSolver):
-        raise ValueError(
-            f"solve: the noise of {type(continuous).__name__} depends on the state and "
-            f"is Ito's; {type(solver).__name__} solves Stratonovich equations. Take "
-            "diffrax.Euler()."
-        )
-    if stratonovich and isinstance(solver, diffrax.AbstractItoSolver):
-        raise ValueError(
-            f"solve: the noise of {type(continuous).__name__} depends on the state and "
-            f"is Stratonovich's; {type(solver).__name__} solves Ito equations. Take "
-            "diffrax.Heun()."
-        )
-    if isinstance(solver, DampedLeapfrog) and not kinetic:
-        raise TypeError(
-            "solve: DampedLeapfrog is for second-order flows of particles "
-            "(LagrangianFlow or LangevinFlow on a Phase of Particles, with or without "
-            "a GrowthFlow)."
-        )
-    if isinstance(solver, DampedLeapfrog) and controller is not None:
-        raise ValueError(
-            "solve: DampedLeapfrog has no error estimate; give dt0 instead of a "
-            "stepsize_controller."
-        )
-    _check_solver(solver, noisy)
-    if noisy and controller is not None and isinstance(solver, diffrax.Euler):
-        raise ValueError(
-            "solve: Euler's steps for noise are not adaptive; give dt0 instead of a "
-            "stepsize_controller."
-        )
-    exact = isinstance(flow, ResettingFlow) and flow.separable(mu)
-    splits = bool(jumps) and not exact
-    needs_fixed = constant or noisy or splits or isinstance(solver, DampedLeapfrog)
-    fixed = controller is None and (needs_fixed or dt0 is not None)
-    if splits and controller is not None:
-        raise ValueError("solve: flows with jumps take fixed steps; give dt0 instead.")
-    if controller is None and not fixed:
-        rtol, atol = _TOLERANCES[mu.dtype.itemsize]
-        controller = diffrax.PIDController(rtol, atol)
-    if controller is not None:
-        controller = since(controller, when)
-    if isinstance(controller, diffrax.AbstractAdaptiveStepSizeController):
-        # Its other fields are read off that one.
-        controller = FiniteSteps(controller=controller)  # pyright: ignore[reportCallIssue]
-    if isinstance(solver, diffrax.AbstractImplicitSolver):
-        solver = _reachable(solver, controller, mu.dtype)
-    adjoint = adjoint or diffrax.RecursiveCheckpointAdjoint()
-    return Method(solver, None if fixed else controller, adjoint, max_steps), fixed
-
-
-def _check_solver(solver: diffrax.AbstractSolver, noisy: bool) -> None:
-    """Refuse a solver for equations of another structure than flows have."""
-    structure: Any = solver.term_structure
-    if (get_origin(structure) or structure) is diffrax.MultiTerm:
-        (inside,) = get_args(structure)
-        wanted = [get_origin(part) or part for part in get_args(inside)]
-        kinds = (diffrax.ODETerm, diffrax.ControlTerm)
-        fits = len(wanted) == len(kinds) and all(map(issubclass, kinds, wanted))
-        if fits and noisy:
-            return
-        what = "flows with noise" if fits else "equations of another structure"
-    elif structure is diffrax.AbstractTerm:
-        return
-    else:
-        what = "equations of another structure"
-    raise ValueError(
-        f"solve: expected a solver for this flow, found {type(solver).__name__}, which "
-        f"is for {what}."
-    )
-
-
-def _reachable(
-    solver: diffrax.AbstractImplicitSolver,
-    controller: diffrax.AbstractStepSizeController | None,
-    dtype: Any,
-) -> diffrax.AbstractImplicitSolver:
-    """An implicit solver whose roots can be found to its tolerance.
-
-    Diffrax asks for a hundredth of the steps' tolerances, which in single precision is
-    less than rounding: then no step is ever accepted.
-    """
-    finder: Any = solver.root_finder
-    if known(finder.rtol) is not None and known(finder.atol) is not None:
-        return solver
-    if not isinstance(controller, diffrax.AbstractAdaptiveStepSizeController):
-        raise ValueError(
-            f"solve: {type(solver).__name__} is implicit, and its roots have the "
-            "tolerances of the steps; give a stepsize_controller instead of dt0, or "
-            "the solver a root_finder with rtol and atol."
-        )
-    rtol, atol = known(controller.rtol), known(controller.atol)
-    kappa = known(getattr(finder, "kappa", None))
-    if rtol is None or atol is None or kappa is None:
-        return solver
-    tolerance = max(float(min(rtol, atol)), 1e-300)
-    least = 10 * float(jnp.finfo(dtype).eps) / tolerance
-    if least <= kappa:
-        return solver
-    return eqx.tree_at(lambda s: s.root_finder.kappa, solver, min(least, 1.0))
 
 
 @eqx.filter_jit

@@ -4,14 +4,12 @@ import dataclasses
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Self
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
-from scipy.optimize import brentq
 
 from wflow.checks import count, instance
 from wflow.measures import Gaussian, Grid, Particles, UnsupportedMeasureError
@@ -44,6 +42,7 @@ from .conversions import (
     number,
     renyi_from_pure,
 )
+from .potentials import bounded, budget_of, crossing, derivatives, potential_of
 from .ratio import gradient_norm, oscillation, refined, refined_points
 
 
@@ -139,13 +138,13 @@ class PrivacyAccountant:
             )
         x = refined_points(initial, refine)
         v, w = (
-            _potential(name, function, x)
+            potential_of(name, function, x)
             for name, function in (
                 ("log_density", log_density),
                 ("neighbour", neighbour),
             )
         )
-        slope, generator, lowest = _derivatives(log_density, neighbour, x)
+        slope, generator, lowest = derivatives(log_density, neighbour, x)
         delta = jnp.where(jnp.isinf(v) & jnp.isinf(w), jnp.inf, v - w)
         start = jnp.log(initial.density / initial.mass)
         logs = refined(start, initial, refine).reshape(-1)
@@ -154,12 +153,12 @@ class PrivacyAccountant:
         walls = "no-flux" in initial.boundary
         source = oscillation(alpha * generator - beta * delta)
         return cls(
-            osc_delta=_bounded(oscillation(delta)),
-            grad_delta=_bounded(jnp.max(jnp.linalg.norm(slope, axis=1))),
-            osc_h0=(_bounded(oscillation(logs + v)), _bounded(oscillation(logs + w))),
-            grad_h0=_bounded(gradient_norm(own, initial)),
-            hess_lower=-_bounded(-lowest),
-            osc_source=math.inf if walls else _bounded(source),
+            osc_delta=bounded(oscillation(delta)),
+            grad_delta=bounded(jnp.max(jnp.linalg.norm(slope, axis=1))),
+            osc_h0=(bounded(oscillation(logs + v)), bounded(oscillation(logs + w))),
+            grad_h0=bounded(gradient_norm(own, initial)),
+            hess_lower=-bounded(-lowest),
+            osc_source=math.inf if walls else bounded(source),
             alpha=alpha,
             beta=beta,
         )
@@ -334,7 +333,7 @@ class PrivacyAccountant:
         kl_budget = divergence_budget(epsilon, delta) / draws
         if delta == 1 or math.isinf(epsilon):
             return 0.0 if late else math.inf
-        pure_budget = _pure_budget(epsilon, delta, draws)
+        pure_budget = budget_of(epsilon, delta, draws)
 
         def gap(t: float) -> float:
             """Positive where the guarantee fails; continuous, bounded."""
@@ -350,9 +349,9 @@ class PrivacyAccountant:
             last = int(np.flatnonzero(fails)[-1])
             if last == len(times) - 1:
                 return math.inf
-            return _crossing(gap, times[last], times[last + 1], late)
+            return crossing(gap, times[last], times[last + 1], late)
         first = int(np.flatnonzero(fails)[0])
-        return _crossing(gap, times[first - 1] if first else 0.0, times[first], late)
+        return crossing(gap, times[first - 1] if first else 0.0, times[first], late)
 
     def _approximate(self, t: float, delta: float, draws: int) -> tuple[float, str]:
         """The least epsilon and the bound that gave it."""
@@ -385,65 +384,3 @@ class PrivacyAccountant:
                 stacklevel=3,
             )
         return value
-
-
-@eqx.filter_jit
-def _derivatives(
-    log_density: Callable[[Array], Array], neighbour: Callable[[Array], Array], x: Array
-) -> tuple[Array, Array, Array]:
-    """Gradient of delta, its image under the generator, least curvature of V'."""
-    difference = lambda y: neighbour(y) - log_density(y)
-    slope = jax.vmap(jax.grad(difference))(x)
-    curve = jax.vmap(jax.hessian(difference))(x)
-    pull = jax.vmap(jax.grad(neighbour))(x)  # minus the gradient of V'
-    generator = jnp.trace(curve, axis1=1, axis2=2) + jnp.sum(pull * slope, axis=1)
-    hessian = -jax.vmap(jax.hessian(neighbour))(x)
-    return slope, generator, jnp.min(jnp.linalg.eigvalsh(hessian))
-
-
-def _potential(name: str, log_density: Callable[[Array], Array], x: Array) -> Array:
-    v = -jax.vmap(log_density)(x)
-    bad = jnp.isnan(v) | (v == -jnp.inf)
-    if bool(bad.any()):
-        at = x[int(jnp.argmax(bad))].tolist()
-        raise ValueError(
-            f"PrivacyAccountant.on_grid: expected {name} below +inf and not nan, found "
-            f"{-float(v[int(jnp.argmax(bad))])} at {at}."
-        )
-    return v
-
-
-def _bounded(value: Array) -> float:
-    """A supremum; what autodiff or a difference could not say is infinite."""
-    found = float(value)
-    return math.inf if math.isnan(found) else found
-
-
-def _pure_budget(epsilon: float, delta: float, draws: int) -> float:
-    """The largest pure level of one draw that guarantees (epsilon, delta)."""
-    if delta == 0:
-        return epsilon / draws
-    excess = lambda pure: delta_from_pure(pure, epsilon, draws=draws) - delta
-    if excess(epsilon / draws) >= 0:
-        return epsilon / draws
-    high = epsilon + 1.0
-    while excess(high) < 0:
-        high *= 2
-        if high > 700:
-            return high
-    # A hair less than the root: the guarantee is never overstated.
-    root: Any = brentq(excess, epsilon / draws, high, xtol=1e-12)
-    return root * (1 - 1e-9)
-
-
-def _crossing(
-    gap: Callable[[float], float], low: float, high: float, late: bool
-) -> float:
-    """The sign change between two times, on the side where the guarantee holds."""
-    root: Any = brentq(gap, low, high, xtol=1e-14 * high, rtol=1e-12)
-    step = 1e-12 * high
-    for _ in range(60):
-        if gap(max(root, 0.0)) <= 0:
-            break
-        root, step = root + (step if late else -step), 2 * step
-    return min(max(root, low), high)

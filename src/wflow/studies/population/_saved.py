@@ -14,7 +14,7 @@ from wflow.io import (
     SnapshotFileError,
     write_snapshots,
 )
-from wflow.io.h5ad import load_cells
+from wflow.io.cells import load_cells
 from wflow.learning import Fit, Snapshots
 from wflow.populations.conversion import Units
 from wflow.studies._folder import RunDirectory

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from wflow.io import SnapshotFile
-from wflow.io.h5ad import read_cells, save_cells
+from wflow.io.cells import read_cells, save_cells
 from wflow.learning import Chunk, Fit, Report, Snapshots
 from wflow.populations import Split, coefficients, half_sample_floors, reading_errors
 from wflow.populations.conversion import Units
