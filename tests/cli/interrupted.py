@@ -86,5 +86,5 @@ if __name__ == "__main__":
     if moment := int(sys.argv.pop(1)):
         _killed_at(moment)
     task = FitTask()
-    runner.load_task = lambda name, source: task
+    runner.studies.load = lambda name: task
     app()

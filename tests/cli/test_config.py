@@ -8,7 +8,6 @@ from typer.testing import CliRunner
 
 from wflow.cli.app import app
 from wflow.cli.errors import CommandError
-from wflow.cli.tasks import load_task
 from wflow.studies import load, names
 from wflow.studies._configs import override, read_yaml
 from wflow.studies._params import validate
@@ -23,7 +22,7 @@ GAPMINDER = ROOT / "configs" / "gapminder.yaml"
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_config_is_valid(path):
     raw = read_yaml(path)
-    task = load_task(raw["task"], path.name)
+    task = load(raw["task"])
     config = validate(task.config, raw, path.name)
     assert config.title
     assert config.seed == 0

@@ -71,7 +71,7 @@ class Pretend(AbstractTask[PretendConfig]):
 @pytest.fixture
 def invoke(tmp_path, monkeypatch):
     task = Pretend()
-    monkeypatch.setattr(runner, "load_task", lambda name, source: task)
+    monkeypatch.setattr(runner.studies, "load", lambda name: task)
     config = tmp_path / "pretend.yaml"
     config.write_text("task: pretend\nprecision: float64\n")
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from wflow.cli.tasks import task_names
 from wflow.studies import names
 from wflow.studies._configs import (
     config_folder,
@@ -27,7 +26,7 @@ def test_the_names_are_those_of_the_files():
 @pytest.mark.parametrize("name", config_names())
 def test_every_config_is_yaml_and_names_a_task(name):
     data = read_yaml(find_config(Path(name)))
-    assert data["task"] in {*task_names(), *names()}
+    assert data["task"] in names()
     assert data["title"]
     assert data.get("seed", 0) == 0
     assert data.get("precision", "float32") in ("float32", "float64")

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 from rich.console import Console
 
+from wflow import studies
 from wflow.studies._configs import override, read_yaml
 from wflow.studies._files import explained
 from wflow.studies._folder import RunDirectory
@@ -20,7 +21,6 @@ from .clock import seconds_since_start
 from .errors import CommandError, failures
 from .lock import locked
 from .report import Outcome, show
-from .tasks import load_task
 from .threads import set_threads
 
 
@@ -35,7 +35,7 @@ def prepare(
     # The width of floats and the threads are chosen before the first array is made,
     # and components of a config become arrays when it is read.
     jax.config.update("jax_enable_x64", raw.get("precision") == "float64")
-    task = load_task(raw.get("task"), source)
+    task = _study(raw, source)
     set_threads(small_matrices=task.small_matrices)
     if data is not None:
         raw = task.with_data(raw, data)
@@ -43,6 +43,13 @@ def prepare(
     if check:
         task.check(config, source)
     return task, config
+
+
+def _study(raw: dict[str, Any], source: str) -> AbstractTask:
+    try:
+        return studies.load(raw.get("task"))
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from None
 
 
 def run_config(
@@ -270,7 +277,7 @@ def open_run(path: Path, data: Path | None = None) -> tuple[Any, Any, RunDirecto
         if parts:
             names = ", ".join(map(str, parts))
             raise CommandError(f"{path} holds runs of {what}; name one: {names}.")
-    wanted = load_task(raw.get("task"), str(directory.config)).finished(directory)
+    wanted = _study(raw, str(directory.config)).finished(directory)
     if not wanted.is_file():
         raise CommandError(
             f"{path}: the run has not finished (no {wanted.name}); "

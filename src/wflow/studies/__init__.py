@@ -8,8 +8,9 @@ studies are imported when they are asked for, by ``load``.
 import ast
 import importlib
 from pathlib import Path
+from typing import Any
 
-from ._build import Options, Part, Spec, build
+from ._build import Spec, build
 from ._outcome import Outcome, ScoreTable, median_outcome
 from ._params import (
     HERE,
@@ -23,6 +24,7 @@ from ._params import (
     StudyParams,
     closest,
 )
+from ._parts import Options, Part
 from ._study import Arrays, Study
 from ._task import AbstractTask, Keep, Log
 
@@ -79,7 +81,7 @@ def summaries() -> dict[str, str]:
     return dict(sorted(lines.items()))
 
 
-def load(name: str) -> AbstractTask:
+def load(name: Any) -> AbstractTask:
     """The study of that name.
 
     Import it after the precision is set: components of a config become arrays when

@@ -10,11 +10,10 @@ from types import ModuleType
 from typing import Any
 
 import jax
-from pydantic_core import core_schema
 
 from wflow.parameters import Learnable
 
-from ._params import HERE, closest, shown, unknown_key
+from ._params import closest, shown, unknown_key
 
 
 Spec = dict[str, Any]
@@ -82,110 +81,14 @@ def build(
         parts = _each(spec, rooms, of, place, given, every=True)
         return functools.reduce(operator.add, parts)
     make = _maker(spec, rooms, of, place)
-    parameters = _parameters(make)
-    made = _arguments(spec, make, rooms, place, given)
+    parameters = parameters_of(make)
+    made = arguments_of(spec, make, rooms, place, given)
     made |= {n: v for n, v in given.items() if n in parameters and n not in made}
-    _refuse_missing(made, parameters, place)
+    refuse_missing(made, parameters, place)
     try:
         return make(**made)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{place}: {error}" if place else str(error)) from error
-
-
-class Part:
-    """Marks a key of ``Params`` as a component: ``Annotated[Spec, Part(kernels)]``.
-
-    The component is built once when the config is read, so that what its class refuses
-    is said before anything is computed; the study builds it again where it is used.
-
-    Args:
-        rooms: modules where its class is looked up.
-        of: a contract that the class fulfils.
-        needs: arguments that the study gives itself (see ``build``). Where there are
-            any, names alone are checked when the config is read.
-        optional: whether there may be none.
-    """
-
-    def __init__(
-        self,
-        *rooms: ModuleType,
-        of: Any = object,
-        needs: Sequence[str] = (),
-        optional: bool = False,
-    ):
-        self.rooms, self.of, self.needs = rooms, of, tuple(needs)
-        self.optional = optional
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
-        del source, handler
-        return _validated(self._checked)
-
-    def _checked(self, spec: Any) -> Spec | list[Spec] | None:
-        if spec is None and self.optional:
-            return None
-        if self.needs:
-            _named(spec, self.rooms, self.of, HERE, self.needs)
-        else:
-            build(spec, self.rooms, self.of, HERE)
-        return {"kind": spec} if isinstance(spec, str) else spec
-
-
-class Options:
-    """Marks a key of ``Params`` as arguments of a function.
-
-    ``Annotated[Spec, Options(fit, needs=["flow"])]`` takes those that ``fit`` has, but
-    for the ones that the study ``needs`` to give itself; ``options.read(spec, place)``
-    builds what stands in it.
-
-    Args:
-        function: the function.
-        needs: arguments that no config gives.
-        check: called with the arguments when the config is read; refuses values.
-    """
-
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        *,
-        needs: Sequence[str],
-        check: Callable[..., None],
-    ):
-        self.function, self.needs, self.check = function, tuple(needs), check
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
-        del source, handler
-        return _validated(self._checked)
-
-    def _checked(self, spec: Any) -> Spec:
-        made = self.read(spec, HERE)
-        name = self.function.__name__
-        try:
-            self.check(**made)
-        except (TypeError, ValueError) as error:
-            said = str(error).removeprefix(f"{name}: ")
-            raise ValueError(f"{HERE}: {said}") from error
-        return spec
-
-    def read(self, spec: Any, place: str = "") -> dict[str, Any]:
-        """The arguments, components built.
-
-        Raises:
-            ValueError: an argument that is unknown, missing or refused.
-        """
-        if not isinstance(spec, Mapping):
-            raise ValueError(f"expected keys and values, found {shown(spec)}.")
-        made = _arguments(spec, self.function, (), place, {}, self.needs)
-        _refuse_missing({*self.needs, *made}, _parameters(self.function), place)
-        return made
-
-
-def _validated(check: Callable[[Any], Any]) -> Any:
-    return core_schema.no_info_plain_validator_function(
-        check,
-        serialization=core_schema.plain_serializer_function_ser_schema(
-            lambda spec: spec
-        ),
-    )
 
 
 def _maker(spec: Any, rooms: Rooms, of: Any, place: str) -> Callable[..., Any]:
@@ -265,7 +168,7 @@ def _joined(place: str, name: str) -> str:
     return f"{place}.{name}" if place else name
 
 
-def _parameters(make: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+def parameters_of(make: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     return {
         name: parameter
         for name, parameter in inspect.signature(make).parameters.items()
@@ -275,7 +178,7 @@ def _parameters(make: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     }
 
 
-def _arguments(
+def arguments_of(
     spec: Any,
     make: Callable[..., Any],
     rooms: Rooms,
@@ -286,7 +189,7 @@ def _arguments(
     """The arguments in ``spec``, components built."""
     arguments = {} if isinstance(spec, str) else dict(spec)
     arguments.pop("kind", None)
-    valid = [name for name in _parameters(make) if name not in reserved]
+    valid = [name for name in parameters_of(make) if name not in reserved]
     _refuse_unknown(arguments, valid, place)
     hints = _hints(make)
     return {
@@ -301,7 +204,7 @@ def _refuse_unknown(arguments: Iterable[str], valid: Iterable[str], place: str) 
             raise ValueError(unknown_key(_joined(place, name), valid))
 
 
-def _refuse_missing(
+def refuse_missing(
     made: Iterable[str], parameters: Mapping[str, inspect.Parameter], place: str
 ) -> None:
     for name, parameter in parameters.items():
@@ -404,26 +307,28 @@ def _learnable(value: Mapping[str, Any], place: str) -> Learnable:
         raise ValueError(f"{_joined(place, 'learn')}: {said}") from error
 
 
-def _named(spec: Any, rooms: Rooms, of: Any, place: str, needs: Sequence[str]) -> None:
+def check_names(
+    spec: Any, rooms: Rooms, of: Any, place: str, needs: Sequence[str]
+) -> None:
     """Check classes and names of arguments alone, all the way down."""
     if isinstance(spec, list) and spec and _added(of):
         for k, each in enumerate(spec):
-            _named(each, rooms, of, f"{place}.{k}", needs)
+            check_names(each, rooms, of, f"{place}.{k}", needs)
         return
     make = _maker(spec, rooms, of, place)
     arguments = {} if isinstance(spec, str) else dict(spec)
     arguments.pop("kind", None)
-    parameters, hints = _parameters(make), _hints(make)
+    parameters, hints = parameters_of(make), _hints(make)
     _refuse_unknown(arguments, parameters, place)
-    _refuse_missing({*needs, *arguments}, parameters, place)
+    refuse_missing({*needs, *arguments}, parameters, place)
     for name, value in arguments.items():
         hint, below = hints.get(name), _joined(place, name)
         found, contract = _below(hint, rooms)
         if isinstance(value, Mapping) and "learn" in value:
             _learnable(value, below)
         elif _is_component(value, hint, contract):
-            _named(value, found, contract, below, needs)
+            check_names(value, found, contract, below, needs)
         elif isinstance(value, list) and any(map(_is_spec, value)):
             for k, each in enumerate(value):
                 if _is_spec(each):
-                    _named(each, found, contract, f"{below}.{k}", needs)
+                    check_names(each, found, contract, f"{below}.{k}", needs)

@@ -1,1 +1,0 @@
-"""Configs, problems and figures of the tasks on networks."""
