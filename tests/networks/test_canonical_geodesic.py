@@ -24,7 +24,6 @@ from wflow.solve import solve
 
 METRIC = NTKMetric(ONE[None])
 Y = jnp.array([2.0, -1.0])
-pytestmark = pytest.mark.slow
 
 
 def shortest(theta0, y):
@@ -54,6 +53,7 @@ def distance_on_the_leaf(v0, v1, c, count):
     return np.sqrt(found.fun)
 
 
+@pytest.mark.slow
 def test_two_outputs():
     # From the pole the gradient flow is a meridian: arc = geodesic, known for |y|.
     size = float(jnp.linalg.norm(Y))
@@ -96,6 +96,7 @@ RIDGE = jax.jit(
 )
 
 
+@pytest.mark.slow
 def test_the_energy_is_ridge_in_the_kernel_regime():
     # A4: 1e-6 asked, rounding found. (4) is where the forces balance.
     theta0 = jnp.array([0.5, -0.2, 0.3])
@@ -109,6 +110,7 @@ def test_the_energy_is_ridge_in_the_kernel_regime():
     np.testing.assert_allclose(j.T @ (f - Y) + lam * force, 0, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_the_force_is_horizontal_and_the_gradient_that_of_the_distance():
     # A2, and both derivatives through the geodesic solve against central differences.
     theta0, theta = jnp.array([1.2, 0.9, 0.8]), jnp.array([1.5, 1.1, 0.1])
@@ -132,6 +134,7 @@ def test_the_force_is_horizontal_and_the_gradient_that_of_the_distance():
         np.testing.assert_allclose(gradient, slopes, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_one_output_is_arc_ridge():
     # From the pole to a multiple of the target: the closed form again, d_H = s.
     unit = jnp.array([0.6, 0.8])
@@ -145,6 +148,7 @@ def test_one_output_is_arc_ridge():
     np.testing.assert_allclose(gradient + 0.5 * force, 0, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_shooting():
     # The exponential map keeps speed and leaf, and the logarithm inverts it.
     start = Point(outer([1.2, 0.9, 0.8]))

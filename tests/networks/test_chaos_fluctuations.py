@@ -121,7 +121,6 @@ def test_diagonal_networks_start_with_their_variance():
     assert gaps[:, 1].mean() < gaps[:, 0].mean()
 
 
-@pytest.mark.slow
 def test_growth_is_bounded_by_gronwall():
     """The linearised flow grows at most at the largest rate along its path."""
     times = np.linspace(0, 0.3, 7)
