@@ -62,7 +62,6 @@ def test_coulomb_is_the_fundamental_solution(d):
     )
 
 
-@pytest.mark.slow
 def test_two_points_that_repel_by_a_logarithm():
     flow = GradientFlow(LogInteraction(), Wasserstein())
     end = solve(flow, pair(2.0, 1), 0.0, 1.0)[-1].x[:, 0]

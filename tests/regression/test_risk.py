@@ -183,7 +183,6 @@ def test_early_stopping_within_the_bound_of_ali_kolter_tibshirani():
     assert 1.2 < worst.max() <= 1.69
 
 
-@pytest.mark.slow
 def test_best_mean_is_stationary_and_differentiable(small):
     """By the implicit function theorem, against finite differences."""
 

@@ -23,7 +23,6 @@ def rng():
     return np.random.default_rng(0)
 
 
-@pytest.mark.slow
 def test_equal_sizes_are_an_assignment(rng):
     x, y = rng.normal(size=(40, 3)), rng.normal(size=(40, 3)) + 0.5
     for value, cost in ((w1, cdist(x, y)), (w2_squared, cdist(x, y) ** 2)):
@@ -51,7 +50,6 @@ def test_unequal_sizes_and_weights_on_the_line(rng):
     )
 
 
-@pytest.mark.slow
 def test_plan_against_linear_programming(rng):
     x, y = rng.normal(size=(5, 2)), rng.normal(size=(4, 2))
     a, b = rng.dirichlet(np.ones(5)), rng.dirichlet(np.ones(4))
