@@ -22,7 +22,6 @@ TRUTH = jnp.array([0.0, -1.5, 2.0, 0.3])
 fields = jax.jit(jax.vmap(MODEL))
 
 
-@pytest.mark.slow
 def test_joker_has_mass_one_and_its_mean():
     x, y = np.linspace(-9, 9, 500), np.linspace(-4, 14, 500)
     points = jnp.asarray(np.stack(np.meshgrid(x, y, indexing="ij"), -1).reshape(-1, 2))
@@ -42,7 +41,6 @@ def test_joker_draws_have_its_moments():
     np.testing.assert_allclose(np.cov(DRAWS.T), JOKER.cov, atol=0.03)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("bandwidth", [0.1, 1.5])
 def test_lines_of_the_joker_embed_as_it_does(bandwidth):
     kernel, points = Kernel(bandwidth), DRAWS[:5]
@@ -55,7 +53,6 @@ def test_lines_of_the_joker_embed_as_it_does(bandwidth):
     assert (np.abs(k.mean(1) - fine) < error).all()
 
 
-@pytest.mark.slow
 def test_joker_in_float32():
     x = DRAWS[:4].astype(jnp.float32)
     low = jax.vmap(JOKER.log_density)(x)
@@ -65,7 +62,6 @@ def test_joker_in_float32():
         JOKER.lines(1)
 
 
-@pytest.mark.slow
 def test_elliptic_solution_converges_with_order_two():
     # u = sin(2 pi x) sin(pi y) / a with a jump of a at x = 1/2, where the flux fits.
     errors = []
