@@ -110,6 +110,7 @@ def test_the_energy_is_ridge_in_the_kernel_regime():
     np.testing.assert_allclose(j.T @ (f - Y) + lam * force, 0, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_the_force_is_horizontal_and_the_gradient_that_of_the_distance():
     # A2, and both derivatives through the geodesic solve against central differences.
     theta0, theta = jnp.array([1.2, 0.9, 0.8]), jnp.array([1.5, 1.1, 0.1])
@@ -133,6 +134,7 @@ def test_the_force_is_horizontal_and_the_gradient_that_of_the_distance():
         np.testing.assert_allclose(gradient, slopes, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_one_output_is_arc_ridge():
     # From the pole to a multiple of the target: the closed form again, d_H = s.
     unit = jnp.array([0.6, 0.8])
