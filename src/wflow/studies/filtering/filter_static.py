@@ -13,7 +13,6 @@ from wflow.filtering import (
     Components,
     GaussianObservation,
     half_square,
-    w1_of_line,
 )
 from wflow.measures import Particles
 from wflow.plotting import Curve, Panel, plot_panels, shades
@@ -28,11 +27,8 @@ from wflow.studies import (
     StudyParams,
 )
 
-from ._contenders import Contenders, mean_of
-
-
-# Of the posteriors' densities.
-_GRID = np.linspace(-6.0, 6.0, 2401)
+from ._contenders import Contenders
+from ._grids import GRID, errors_on_grid, posterior_on_grid
 
 
 class Params(StudyParams):
@@ -84,7 +80,7 @@ class Params(StudyParams):
 def run(p: Params, key: jax.Array, log: Log) -> dict[str, np.ndarray]:
     """The ensembles after their updates, and the posteriors on a grid."""
     cases = p.cases()
-    arrays = {"density": np.stack([_posterior(law, y) for _, law, y in cases])}
+    arrays = {"density": np.stack([posterior_on_grid(law, y) for _, law, y in cases])}
     for k, (name, contender) in enumerate(p.methods.items()):
         analyse = eqx.filter_jit(contender.build().analyse)
         found = []
@@ -104,15 +100,6 @@ def run(p: Params, key: jax.Array, log: Log) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _posterior(law: GaussianObservation, observed: float) -> np.ndarray:
-    """Its density on the grid, by quadrature."""
-    y = jnp.array([observed])
-    along = jax.vmap(lambda state: law.log_likelihood(y, state))
-    logs = np.asarray(along(jnp.asarray(_GRID)[:, None])) - _GRID**2 / 2
-    density = np.exp(logs - logs.max())
-    return density / np.trapezoid(density, _GRID)
-
-
 def report(p: Params, arrays: Arrays) -> Outcome:
     """Means over ensembles, by the two kinds of posteriors."""
     titles, normal = [title for title, *_ in p.cases()], len(p.correlations)
@@ -124,7 +111,7 @@ def report(p: Params, arrays: Arrays) -> Outcome:
             arrays["density"],
             strict=True,
         )
-        errors[name] = np.array([_errors(*each) for each in ensembles]).T
+        errors[name] = np.array([errors_on_grid(*each) for each in ensembles]).T
     kinds = {
         "gaussian": ("normal", slice(normal)),
         "bimodal": ("y = x^2/2 + lambda w", slice(normal, None)),
@@ -144,22 +131,6 @@ def report(p: Params, arrays: Arrays) -> Outcome:
     return Outcome(metrics, tables)
 
 
-def _errors(
-    members: np.ndarray, weights: np.ndarray, density: np.ndarray
-) -> list[float]:
-    """W1, errors of mean and standard deviation in units of the latter: their means."""
-    masses = density / density.sum()
-    mean = float(masses @ _GRID)
-    std = float(np.sqrt(masses @ (_GRID - mean) ** 2))
-    found = []
-    for x, w in zip(members, weights, strict=True):
-        own = float(w @ x)
-        spread = float(np.sqrt(w @ (x - own) ** 2))
-        w1 = float(w1_of_line(x, _GRID, w, masses))
-        found.append([w1, abs(own - mean) / std, abs(spread / std - 1)])
-    return [mean_of(error) for error in np.array(found).T]
-
-
 def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
     """Exact distribution functions, and those of the first ensembles."""
     colours = shades(len(p.methods), "tab10")
@@ -167,8 +138,8 @@ def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
     for number, (title, *_) in enumerate(p.cases()):
         density = arrays["density"][number]
         levels = np.cumsum(density) / density.sum()
-        seen = _GRID[(levels > 1e-3) & (levels < 1 - 1e-3)]
-        curves = [Curve(_GRID, levels, "exact", colour="0.1", width=2.2)]
+        seen = GRID[(levels > 1e-3) & (levels < 1 - 1e-3)]
+        curves = [Curve(GRID, levels, "exact", colour="0.1", width=2.2)]
         for name, colour in zip(p.methods, colours, strict=True):
             members = arrays[f"members_{name}"][number, 0]
             weights = arrays[f"weights_{name}"][number, 0]

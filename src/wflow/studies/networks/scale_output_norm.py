@@ -152,8 +152,7 @@ def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
     """Test loss and mean scale against decay, of both placements."""
     at = np.arange(len(p.decays))
     ticks = (at, [f"{decay:g}" for decay in p.decays])
-    aims = [p.target / (1 + decay) for decay in p.decays]
-    predicted = {"loss": _floors(p), "scale": aims}
+    predicted = {"loss": _floors(p), "scale": [p.target / (1 + d) for d in p.decays]}
     panels = []
     for what, label in (("loss", "test loss"), ("scale", r"mean of $g$")):
         curves = [Curve(at, predicted[what], _PREDICTED, style="x", colour="black")]
