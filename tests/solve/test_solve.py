@@ -41,39 +41,30 @@ NOISY = LangevinFlow(Potential(half_square), 1.0)
 KEY = jax.random.key(0)
 
 
-@pytest.mark.slow
 def test_adaptive_solve():
-    times = jnp.array([0.0, 0.5, 2.0])
+    times = np.linspace(0, 2, 41)
     solution = solve(DECAY, CLOUD, 0.0, 2.0, times=times)
     # Default tolerances 1e-7, dense output of order 4.
     expected = np.exp(-times)[:, None, None] * X
     np.testing.assert_allclose(solution.measures.x, expected, atol=1e-6)
     np.testing.assert_allclose(solution[1].x, expected[1], atol=1e-6)
-    energies = jnp.mean(jnp.sum(expected**2, -1), -1) / 2
+    energies = np.mean(np.sum(expected**2, -1), -1) / 2
     np.testing.assert_allclose(solution.energy, energies, rtol=1e-5)
     np.testing.assert_allclose(solution.dissipation, 2 * energies, rtol=1e-5)
     np.testing.assert_allclose(
         solution.evaluate(lambda mu, t: mu.mean * t),
-        times[:, None] * solution.measures.x.mean(1),
+        times[:, None] * np.mean(solution.measures.x, 1),
     )
-    assert len(solution) == 3
+    assert len(solution) == 41
     assert solution.result == RESULTS.successful
     assert solution.stats["solver"] == "Tsit5"
     assert solution.stats["time_reached"] == 2
-
-
-@pytest.mark.slow
-def test_energy_falls_as_dissipated():
     # Energy recorded at both ends, dissipation integrated between by Simpson's rule.
-    times = jnp.linspace(0, 1, 21)
-    solution = solve(DECAY, CLOUD, 0.0, 1.0, times=times)
-    rate = solution.dissipation
-    weights = np.array([1, *([4, 2] * 9), 4, 1]) / 60
+    weights = np.array([1, *([4, 2] * 19), 4, 1]) / 60
     change = solution.energy[-1] - solution.energy[0]
-    np.testing.assert_allclose(change, -weights @ rate, rtol=1e-5)
+    np.testing.assert_allclose(change, -weights @ solution.dissipation, rtol=1e-5)
 
 
-@pytest.mark.slow
 def test_fixed_steps_meet_the_saved_times():
     times = jnp.array([0.13, 0.5, 0.97])
     solution = solve(
@@ -174,12 +165,13 @@ def test_refusals():
         StepNoise(jnp.array([0.0, 1.0]), X, KEY).evaluate(0.0)
 
 
-@pytest.mark.slow
 def test_same_key_same_bits():
-    ends = [solve(NOISY, CLOUD, 0.0, 1.0, dt0=0.1, key=KEY)[-1].x for _ in range(2)]
-    assert (ends[0] == ends[1]).all()
-    other = solve(NOISY, CLOUD, 0.0, 1.0, dt0=0.1, key=jax.random.key(1))[-1].x
-    assert not jnp.allclose(ends[0], other)
+    one, again, other = (
+        np.asarray(solve(NOISY, CLOUD, 0.0, 1.0, dt0=0.1, key=key)[-1].x)
+        for key in (KEY, KEY, jax.random.key(1))
+    )
+    np.testing.assert_array_equal(one, again)
+    assert not np.allclose(one, other)
 
 
 @pytest.mark.slow
@@ -236,7 +228,6 @@ class Counting(AbstractContinuousFlow):
         return self.flow.dissipation(mu, t)
 
 
-@pytest.mark.slow
 def test_sweeps_do_not_recompile():
     flow = Counting(DECAY, jnp.asarray(1.0), Traces())
     for k, rate in enumerate((1.0, 0.5, 2)):
@@ -270,9 +261,9 @@ def test_vmap_and_jit():
     batched = jax.jit(jax.vmap(end))(frictions)
     np.testing.assert_allclose(batched[1], end(0.5), rtol=1e-12)
     keys = jax.random.split(KEY, 3)
-    noisy = jax.vmap(lambda key: solve(NOISY, CLOUD, 0.0, 1.0, dt0=0.5, key=key)[-1].x)
-    one = solve(NOISY, CLOUD, 0.0, 1.0, dt0=0.5, key=keys[1])[-1].x
-    np.testing.assert_allclose(noisy(keys)[1], one, rtol=1e-12)
+    noisy = lambda key: solve(NOISY, CLOUD, 0.0, 1.0, dt0=0.1, key=key)[-1].x
+    many = jax.jit(jax.vmap(noisy))(keys)
+    np.testing.assert_allclose(many[1], noisy(keys[1]), rtol=1e-12)
 
 
 @pytest.mark.slow
@@ -356,23 +347,29 @@ def test_gradients_of_adaptive_and_noisy_solves():
         jax.grad(adaptive)(0.7), -np.exp(-0.7) * X.sum(), rtol=1e-6
     )
 
+    @jax.jit
+    @jax.value_and_grad
     def noisy(tau):
         flow = LangevinFlow(Potential(half_square), tau)
         return jnp.sum(solve(flow, CLOUD, 0.0, 1.0, dt0=0.2, key=KEY)[-1].x ** 2)
 
-    difference = (noisy(0.5 + 1e-5) - noisy(0.5 - 1e-5)) / 2e-5
-    np.testing.assert_allclose(jax.grad(noisy)(0.5), difference, rtol=1e-6)
+    difference = (noisy(0.5 + 1e-5)[0] - noisy(0.5 - 1e-5)[0]) / 2e-5
+    np.testing.assert_allclose(noisy(0.5)[1], difference, rtol=1e-6)
 
 
 @pytest.mark.slow
 def test_gradient_through_resets():
     # Positions are differentiated, ages are not.
+    @jax.jit
+    @jax.value_and_grad
     def end(origin):
         flow = ResettingFlow(DECAY, Exponential(1.0), origin)
         return jnp.sum(solve(flow, CLOUD, 0.0, 1.0, key=KEY)[-1].x)
 
-    origin = jnp.array([0.3, -0.4])
-    difference = [(end(origin + d) - end(origin - d)) / 2e-4 for d in 1e-4 * jnp.eye(2)]
-    gradient = jax.grad(end)(origin)
-    assert jnp.all(gradient > 0)
-    np.testing.assert_allclose(gradient, jnp.stack(difference), rtol=1e-5)
+    origin = np.array([0.3, -0.4])
+    difference = [
+        (end(origin + d)[0] - end(origin - d)[0]) / 2e-4 for d in 1e-4 * np.eye(2)
+    ]
+    gradient = np.asarray(end(origin)[1])
+    assert np.all(gradient > 0)
+    np.testing.assert_allclose(gradient, difference, rtol=1e-5)

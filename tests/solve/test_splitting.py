@@ -63,7 +63,6 @@ def test_reference():
     np.testing.assert_allclose(exact.cov[0, 0], 1.1904324674, atol=1e-9)
 
 
-@pytest.mark.slow
 def test_lie_is_of_order_one():
     # Errors of the mean printed to four digits.
     exact = gaussian_shk(START, TARGET, 1.0)
@@ -76,7 +75,6 @@ def test_lie_is_of_order_one():
     np.testing.assert_allclose([mu.mean[0], mu.cov[0, 0]], [m, c], atol=1e-6)
 
 
-@pytest.mark.slow
 def test_strang_is_of_order_two():
     exact = gaussian_shk(START, TARGET, 1.0)
     errors = [abs(float(solved(n, "strang").mean[0] - exact.mean[0])) for n in (10, 20)]
@@ -87,7 +85,6 @@ def test_strang_is_of_order_two():
     np.testing.assert_allclose([mu.mean[0], mu.cov[0, 0]], [m, c], atol=1e-6)
 
 
-@pytest.mark.slow
 def test_strang_with_transport_inside():
     # R/2 T R/2 is T R between half a reaction back and half a reaction on: exact
     # reactions are a group.
@@ -100,7 +97,6 @@ def test_strang_with_transport_inside():
     assert abs(m - float(exact.mean[0])) < 5e-4
 
 
-@pytest.mark.slow
 def test_without_one_part_the_other_is_exact():
     alone = solve(REACTION, START, 0.0, 1.0, dt0=0.25)[-1]
     exact = gaussian_shk(START, TARGET, 1.0, alpha=0.0)
@@ -230,5 +226,5 @@ def test_the_target_is_a_fixed_point():
     # Of draws as they are, up to the error of their moments: an excess is a quadratic
     # whose coefficients are off by 1 / sqrt(n).
     x = PLANE.sample(KEY, 4000)
-    excess = kl.differential(Particles.from_samples(x)).w
-    assert float(jnp.std(excess)) < 5 * 2 / 4000**0.5
+    excess = eqx.filter_jit(kl.differential)(Particles.from_samples(x)).w
+    assert np.std(excess) < 5 * 2 / 4000**0.5
