@@ -158,7 +158,8 @@ def plot_frictions(
             linewidth=1.6,
             label=f"{name.replace('_', ' ')}: {friction[-1]:.3g}",
         )
-    axes.set_yscale("log")
+    if any((np.asarray(friction) > 0).any() for friction in frictions.values()):
+        axes.set_yscale("log")
     axes.set_xlabel("step")
     axes.set_ylabel(rf"friction $\gamma$ ({unit})")
     axes.set_title("Friction")

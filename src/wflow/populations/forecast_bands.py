@@ -9,6 +9,7 @@ from jaxtyping import Float
 from wflow.checks import count, instance, one_of
 from wflow.learning import Ensemble, Prediction, Snapshots
 from wflow.learning.bands import check_statistics
+from wflow.learning.clock import shown
 
 from .backtest import ModelError
 from .coverage import (
@@ -88,6 +89,12 @@ def forecast_bands(
     count(owner, "substeps", substeps)
     one_of(owner, "followed", followed, (True, False))
     train = ensemble.snapshots
+    last, first = train.times[-1], test.times[0]
+    if first < last:
+        raise ValueError(
+            f"{owner}: expected test from {shown(last, first)} on, that of the last "
+            f"training snapshot, found {shown(first, last)}."
+        )
     unit = units(statistics, train)
     own = ensemble.predict(
         dict(statistics),
