@@ -1,8 +1,7 @@
 """What finite samples and finite steps add to quadratic networks."""
 
-import warnings
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from pydantic import Field, model_validator
 
-from wflow.measures import Gaussian, Particles
+from wflow.measures import Gaussian
 from wflow.networks import chaos
 from wflow.plotting import Curve, Panel, plot_panels
 from wflow.plotting.style import QUIET
@@ -26,15 +25,8 @@ from wflow.studies import (
     StudyParams,
 )
 
+from ._stable_steps import STABILITY, stability, told
 from ._widths import Seeds, fitted, resampled_powers
-
-
-_STABILITY = (
-    "stable_step",
-    "loss_near_teacher",
-    "loss_below_stable_step",
-    "loss_above_stable_step",
-)
 
 
 class Params(StudyParams):
@@ -99,7 +91,7 @@ def run(p: Params, key: jax.Array, log: Log) -> dict[str, np.ndarray]:
         "samples_sup": np.stack([np.asarray(g).max(axis=1) for g in by_samples]),
         "samples_end": np.stack([np.asarray(g)[:, -1] for g in by_samples]),
         "steps_sup": np.stack([np.sqrt(np.asarray(g).max(axis=1)) for g in by_steps]),
-        **_stability(student),
+        **stability(student),
     }
     keys = jax.random.split(of_resamples)
     for (name, x), each in zip(_axes(p).items(), keys, strict=True):
@@ -110,23 +102,6 @@ def run(p: Params, key: jax.Array, log: Log) -> dict[str, np.ndarray]:
 
 def _axes(p: Params) -> dict[str, Sequence[float]]:
     return {"samples": p.samples, "steps": p.steps}
-
-
-def _stability(student: chaos.Student) -> dict[str, Any]:
-    """Losses of descent from near the teacher, steps on either side of the bound."""
-    risk, bound = student.risk, float(chaos.stable_step(student.risk))
-    # Neurons at the teacher's root, moved a little.
-    root = jnp.sqrt(len(risk.teacher) * risk.teacher)
-    near = Particles.from_samples(root * (1 + 1e-4))
-    losses = [risk.loss(near)]
-    for factor in (0.95, 1.05):
-        step = factor * bound
-        with warnings.catch_warnings():
-            # One of the steps is meant to be too long.
-            warnings.filterwarnings("ignore", message="step .* is above")
-            end = chaos.descend(student, near, step * np.array([0.0, 200.0]), step)
-        losses.append(risk.loss(Particles(end.x[-1], end.logw[-1])))
-    return dict(zip(_STABILITY, [bound, *losses], strict=True))
 
 
 def report(p: Params, arrays: Arrays) -> Outcome:
@@ -147,7 +122,7 @@ def report(p: Params, arrays: Arrays) -> Outcome:
         "step_ratio_min": float(min(ratios)),
         "step_ratio_max": float(max(ratios)),
         "end_factor_min": float(min(sups["samples"] / ends)),
-        **{name: float(arrays[name]) for name in _STABILITY},
+        **{name: float(arrays[name]) for name in STABILITY},
     }
     samples = ScoreTable(
         "Squared gap to the loss over all inputs",
@@ -168,10 +143,7 @@ def report(p: Params, arrays: Arrays) -> Outcome:
     remarks = [
         f"Powers: {metrics['slope_samples']:.3f} in N, {metrics['slope_steps']:.3f} in "
         "the step (of the distance, not its square).",
-        f"Steps are stable below {metrics['stable_step']:.4g}: from a loss of "
-        f"{metrics['loss_near_teacher']:.2g} 200 steps lead to "
-        f"{metrics['loss_below_stable_step']:.2g} at .95 of it and to "
-        f"{metrics['loss_above_stable_step']:.2g} at 1.05.",
+        told(metrics),
     ]
     return Outcome(metrics, [samples, steps], remarks)
 
@@ -189,10 +161,8 @@ def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
             Curve(x, line, f"slope {power:g}", colour=QUIET),
             Curve(x, y, style="o"),
         ]
-        ticks = (x, [f"{value:g}" for value in x])
-        panels.append(
-            Panel(curves, x_label, y_label, scales=("log", "log"), xticks=ticks)
-        )
+        shown = {"scales": ("log", "log"), "xticks": (x, [f"{v:g}" for v in x])}
+        panels.append(Panel(curves, x_label, y_label, **shown))
     return {"samples_steps": plot_panels(panels, width=4.0, height=3.4)}
 
 

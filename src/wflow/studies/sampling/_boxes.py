@@ -11,6 +11,11 @@ class Box(Strict):
     low: float
     high: float
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Both, as the library takes them."""
+        return self.low, self.high
+
     @model_validator(mode="after")
     def _long(self) -> "Box":
         if not self.low < self.high:

@@ -11,19 +11,12 @@ from pydantic import Field, model_validator
 from wflow.kernels import Gaussian, mixture_double_integral
 from wflow.measures import GaussianMixture
 from wflow.plotting.quadratures import plot_discrepancies, plot_nodes
-from wflow.studies import (
-    Arrays,
-    Count,
-    Log,
-    Outcome,
-    Positive,
-    ScoreTable,
-    Study,
-)
+from wflow.studies import Arrays, Count, Log, Outcome, Positive, ScoreTable, Study
 
 from ._boxes import Box
-from ._nodes import SHARE, Reweighting, drawn, law_of, nodes_of, reweighted, scores
+from ._nodes import Reweighting, drawn, law_of, nodes_of, reweighted, scores
 from ._targets import TargetParams
+from ._weights import largest_weight, of_weights, told_modes, told_weights
 
 
 _DRAWS, _REWEIGHTED = "iid", "_reweighted"
@@ -89,7 +82,6 @@ class Params(TargetParams):
 def run(p: Params, key: jax.Array, log: Log) -> dict[str, Any]:
     """Scores of every row, ``(sizes, repeats)``, and its nodes for every size."""
     target, start, methods = p.law, p.start, p.built()
-    box = p.box and (p.box.low, p.box.high)
     law, kernel = law_of(target), Gaussian(p.bandwidth)
     arrays = {"iid_expected": 1 - mixture_double_integral(kernel, law, law)}
     found = []
@@ -98,7 +90,7 @@ def run(p: Params, key: jax.Array, log: Log) -> dict[str, Any]:
         keys = jax.random.split(jax.random.fold_in(key, n), 3)
         of_draws, of_starts = (jax.random.split(key, p.repeats) for key in keys[:2])
         starts = jax.vmap(lambda key, n=n: start.sample(key, n))(of_starts)
-        rows = nodes_of(target, methods, starts, keys[2], box, log)
+        rows = nodes_of(target, methods, starts, keys[2], p.box and p.box.ends, log)
         rows[_DRAWS] = drawn(target, n, of_draws)
         if (how := p.reweighted) is not None:
             for name in how.nodes:
@@ -142,33 +134,19 @@ def report(p: Params, arrays: Arrays) -> Outcome:
     for name in p.rows:
         put(f"mmd2_{name}", arrays[f"mmd2_{name}"].min(1), "_least")
         put(f"mmd2_{name}", arrays[f"mmd2_{name}"].max(1), "_most")
-    remarks, n, worst = [], p.particles[-1], []
-    for name in p.rows:
-        if name in p.quadratures or name.endswith(_REWEIGHTED):
-            condition = np.median(arrays[f"condition_{name}"], axis=1)
-            largest = arrays[f"max_abs_weight_{name}"].max(1)
-            put(f"condition_{name}", condition)
-            put(f"max_abs_weight_{name}", largest)
-            worst.append(f"{name} {condition[-1]:.2g} ({largest[-1]:.3g})")
-    metrics["max_abs_weight"] = max(
-        float(arrays[f"max_abs_weight_{name}"].max()) for name in p.quadratures
-    )
+    remarks, n = [], p.particles[-1]
+    weighted = [r for r in p.rows if r in p.quadratures or r.endswith(_REWEIGHTED)]
+    for key, values in of_weights(arrays, weighted).items():
+        put(key, values)
+    metrics["max_abs_weight"] = largest_weight(arrays, p.quadratures)
     finite = np.all([arrays[f"finite_{name}"] for name in p.rows], axis=(0, 1))
     metrics["nan_seeds"] = int(np.sum(~finite))
     if isinstance(p.law, GaussianMixture):
         fewest = {name: arrays[f"modes_{name}"].min(1) for name in p.rows}
-        for name, by_size in fewest.items():
-            metrics[f"modes_found_min_{name}"] = int(by_size.min())
+        metrics |= {f"modes_found_min_{r}": int(m.min()) for r, m in fewest.items()}
         metrics["modes_found_min"] = int(fewest[p.quadratures[0]].min())
-        counts = ", ".join(f"{name} {found[-1]}" for name, found in fewest.items())
-        remarks.append(
-            f"Modes of {len(p.law.means)} that hold a weight of {SHARE:g}, fewest over "
-            f"runs of {n} nodes: {counts}."
-        )
-    remarks.append(
-        f"Condition of the kernel matrix (largest weight), {n} nodes: "
-        f"{', '.join(worst)}."
-    )
+        remarks.append(told_modes(len(p.law.means), fewest, n))
+    remarks.append(told_weights(metrics, weighted, n))
     return Outcome(metrics, tables, remarks)
 
 
