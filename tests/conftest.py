@@ -35,7 +35,7 @@ jax.config.update("jax_enable_x64", True)
 
 
 # Every compiled program holds a few maps of memory, and Linux gives a process 65530.
-MANY_MAPS = 30_000
+MANY_MAPS = 45_000
 
 
 @pytest.fixture(scope="module", autouse=True)

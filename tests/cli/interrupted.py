@@ -16,6 +16,9 @@ import numpy as np
 
 from wflow.cli import runner
 from wflow.cli.app import app
+from wflow.energies import MLPPotential
+from wflow.flows import LagrangianFlow
+from wflow.learning import Snapshots, Zero, fit
 from wflow.studies._outcome import Outcome
 from wflow.studies._params import StudyParams
 from wflow.studies._task import AbstractTask
@@ -30,20 +33,12 @@ class FitConfig(StudyParams):
 class FitTask(AbstractTask[FitConfig]):
     """Thirty steps of a small model, a checkpoint after each."""
 
-    summary = "fits"
     config = FitConfig
 
-    def check(self, config, source):
-        pass
-
-    def run(self, config, directory, *, resume, console):
-        from wflow.energies import MLPPotential
-        from wflow.flows import LagrangianFlow
-        from wflow.learning import Snapshots, Zero, fit
-
+    def run(self, config, directory, *, resume, log):
         def write(chunk):
             directory.write_history({"loss": chunk.fit.history["loss"]})
-            console.print(f"step {chunk.step}", highlight=False)
+            log(f"step {chunk.step}")
             time.sleep(config.pause)
 
         x = np.random.default_rng(0).normal(size=(3, 8, 2))
