@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -109,6 +110,26 @@ def test_a_run_fills_its_directory(invoke, tmp_path):
 def test_precision_is_chosen_before_the_first_array(invoke, precision):
     result = invoke("--set", f"precision={precision}")
     assert result.exit_code == 0, result.output
+
+
+class WideConfig(PretendConfig):
+    precision: Literal["float64"] = "float64"
+
+
+class Wide(Pretend):
+    config = WideConfig
+
+
+def test_a_study_may_have_a_precision_of_its_own(monkeypatch):
+    monkeypatch.setattr(runner.studies, "load", lambda name: Wide())
+    jax.config.update("jax_enable_x64", False)
+    try:
+        _, config = runner.prepare({"task": "pretend"}, "x", None)
+        assert jnp.zeros(1).dtype == config.precision == "float64"
+        with pytest.raises(ValueError, match="precision: expected 'float64'"):
+            runner.prepare({"task": "pretend", "precision": "float32"}, "x", None)
+    finally:
+        jax.config.update("jax_enable_x64", True)
 
 
 def test_seeds_give_medians_and_a_folder_each(invoke, tmp_path):

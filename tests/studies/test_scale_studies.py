@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from wflow import studies
+from wflow.studies import standard_error
 from wflow.studies._folder import RunDirectory
 from wflow.studies._params import validate
 from wflow.studies.networks import (
@@ -11,7 +12,6 @@ from wflow.studies.networks import (
     scale_language_model,
     scale_output_norm,
 )
-from wflow.studies.networks._errors import standard_error
 
 
 CHANNELS = [

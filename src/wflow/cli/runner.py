@@ -33,10 +33,15 @@ def prepare(
     """
     raw = {key: value for key, value in raw.items() if key != "environment"}
     # The width of floats and the threads are chosen before the first array is made,
-    # and components of a config become arrays when it is read.
+    # which may be when a module is imported, and components of a config become arrays
+    # when it is read.
+    set_threads(small_matrices=False)
     jax.config.update("jax_enable_x64", raw.get("precision") == "float64")
     task = _study(raw, source)
     set_threads(small_matrices=task.small_matrices)
+    # A study may have a width of its own where the config says none.
+    own = task.config.model_fields["precision"].default
+    jax.config.update("jax_enable_x64", raw.get("precision", own) == "float64")
     if data is not None:
         raw = task.with_data(raw, data)
     config = validate(task.config, raw, source)

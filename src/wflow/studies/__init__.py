@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ._build import Spec, build
-from ._outcome import Outcome, ScoreTable, median_outcome
+from ._outcome import Outcome, ScoreTable, median_outcome, standard_error
 from ._params import (
     HERE,
     Count,
@@ -53,6 +53,7 @@ __all__ = [
     "load",
     "median_outcome",
     "names",
+    "standard_error",
     "summaries",
 ]
 

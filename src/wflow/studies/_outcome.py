@@ -149,3 +149,10 @@ def median_outcome(outcomes: Sequence[Outcome]) -> Outcome:
         for tables in zip(*(outcome.tables for outcome in outcomes), strict=True)
     ]
     return Outcome(metrics, tables)
+
+
+def standard_error(values: np.ndarray) -> float:
+    """Of the mean of independent values; not a number for a single one."""
+    if len(values) < 2:
+        return float("nan")
+    return float(values.std(ddof=1) / np.sqrt(len(values)))

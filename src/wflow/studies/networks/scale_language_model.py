@@ -19,9 +19,9 @@ from wflow.studies import (
     ScoreTable,
     Study,
     StudyParams,
+    standard_error,
 )
 
-from ._errors import standard_error
 from ._language_model import LanguageModel, Rates, Variant
 
 

@@ -24,9 +24,8 @@ from wflow.studies import (
     ScoreTable,
     Study,
     StudyParams,
+    standard_error,
 )
-
-from ._errors import standard_error
 
 
 # The place of the norm, with the role of its scale.

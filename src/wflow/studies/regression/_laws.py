@@ -32,6 +32,7 @@ from wflow.studies import (
     Spec,
     StudyParams,
     build,
+    standard_error,
 )
 
 
@@ -152,11 +153,6 @@ def filters_figure(p: LawsParams, arrays: Arrays) -> Figure:
 
 # Names, and a row of errors for each of them, ridge first; all of the same trials.
 Case = tuple[Sequence[str], Float[np.ndarray, "names trials"]]
-
-
-def standard_error(values: Float[np.ndarray, " trials"]) -> float:
-    """Of the mean of independent values."""
-    return float(values.std(ddof=1) / np.sqrt(len(values)))
 
 
 def excess(case: Case) -> dict[str, tuple[float, float]]:

@@ -23,6 +23,7 @@ from wflow.studies import (
     Positive,
     ScoreTable,
     Study,
+    standard_error,
 )
 
 from ._laws import (
@@ -33,7 +34,6 @@ from ._laws import (
     excess,
     filter_arrays,
     filters_figure,
-    standard_error,
 )
 from ._problems import Axes, RandomDesigns, problem_of
 
