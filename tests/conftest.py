@@ -21,27 +21,34 @@ if version("jaxlib").startswith("0.10."):
     os.environ.setdefault(
         "XLA_FLAGS",
         "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0"
-        " --xla_llvm_disable_expensive_passes=true",
+        " --xla_llvm_disable_expensive_passes=true"
+        " --xla_cpu_parallel_codegen_split_count=1",
     )
+# Lowering writes the Python stack beside every operation, for profilers only.
+os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")
 # Batched factorisations of jaxlib 0.10 can wait for each other in a small pool.
 os.environ.setdefault("NPROC", "16")
 
 import jax  # after the environment that it reads when imported
-import pytest
 
 
 # Not in the environment: a process that a test starts decides on its own precision.
 jax.config.update("jax_enable_x64", True)
 
 
+# Tracing makes many small objects that live; looking through them costs a tenth of it.
+gc.set_threshold(200_000, 50, 100)
+
 # Every compiled program holds a few maps of memory, and Linux gives a process 65530.
+# A slow test may compile programs of some 5,000 maps, a module of fast ones of 10,000.
 MANY_MAPS = 45_000
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _few_programs():
-    """Drop the programs of earlier modules before there are too many."""
-    yield
+def pytest_runtest_teardown(item, nextitem):
+    """Drop the programs of earlier tests before there are too many."""
+    ends = nextitem is None or nextitem.path != item.path
+    if not ends and item.get_closest_marker("slow") is None:
+        return
     maps = Path("/proc/self/maps")
     if maps.exists() and maps.read_bytes().count(b"\n") > MANY_MAPS:
         jax.clear_caches()
