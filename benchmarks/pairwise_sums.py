@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from harness import measure, report, rows_of
 
-from wflow.kernels import Gaussian, matvec
+from wflow.kernels import GaussianKernel, matvec
 
 
 @jax.jit
@@ -23,7 +23,7 @@ def dense(x, b):
     return jnp.exp(-r2 / 2) @ b
 
 
-streamed = jax.jit(lambda x, b: matvec(Gaussian(1.0), x, x, b))
+streamed = jax.jit(lambda x, b: matvec(GaussianKernel(1.0), x, x, b))
 
 
 def main():

@@ -25,7 +25,7 @@ def main(path="resetting.png"):
     rate, temperature, origin, n = 0.8, 0.3, jnp.ones(1), 4000
     times = jnp.linspace(0.25, 4, 16)
     noisy = wf.LangevinFlow(Potential(half_square), temperature)
-    flow = wf.ResettingFlow(noisy, wf.Exponential(rate), origin)
+    flow = wf.ResettingFlow(noisy, wf.flows.Exponential(rate), origin)
     start = wf.Particles.from_samples(jnp.tile(origin, (n, 1)))
     paths = wf.solve(flow, start, 0, 4, times=times, dt0=0.05, key=jax.random.key(0))
 

@@ -45,7 +45,7 @@ def main(path="resetting_network.png"):
     rate, sizes, gaps, paths = 0.05, (1.0, 0.1, 0.01), [], []
     for size in sizes:
         paths.append(age_trajectory(training(size, 0.0), wf.Point(origin), 1000.0))
-        flow, law = training(size, 0.0), wf.Exponential(rate)
+        flow, law = training(size, 0.0), wf.flows.Exponential(rate)
         away = paths[-1].average(law) - origin
         force = paths[-1].average(law, flow.velocity)
         # Exact for any loss, to the tolerance of the solver.
@@ -62,7 +62,7 @@ def main(path="resetting_network.png"):
         eqx.filter_vmap(lambda law: error(paths[0].average(law, outputs)))
     )
     figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
-    laws = {"deterministic": Deterministic(1.0), "Poisson": wf.Exponential(1.0)}
+    laws = {"deterministic": Deterministic(1.0), "Poisson": wf.flows.Exponential(1.0)}
     for name, law in {**laws, "gamma(1/2)": Gamma(1.0, 0.5)}.items():
         scaled = jax.vmap(law.with_mean)(1 / rates)
         left.semilogx(rates, errors(scaled), label=name)

@@ -21,7 +21,7 @@ from wflow.networks.scale import (
     invariant_drift,
     scale_report,
 )
-from wflow.solve import solve
+from wflow.solvers import solve
 
 
 def main(path="scale.png"):

@@ -26,11 +26,11 @@ def wflow(n, rule, start):
     from wflow.energies import KLDivergence
     from wflow.flows import GradientFlow
     from wflow.geometries import Stein
-    from wflow.kernels import Gaussian, MedianGaussian
+    from wflow.kernels import GaussianKernel, MedianGaussian
     from wflow.measures import Particles
-    from wflow.solve import solve
+    from wflow.solvers import solve
 
-    kernel = MedianGaussian() if rule == "median" else Gaussian(1.0)
+    kernel = MedianGaussian() if rule == "median" else GaussianKernel(1.0)
     flow = GradientFlow(KLDivergence(log_density), Stein(kernel))
     steps = STEPS[n]
     initial = Particles.from_samples(start)

@@ -23,8 +23,7 @@ from wflow.energies import (
     SinkhornDivergence,
 )
 from wflow.geometries import Wasserstein
-from wflow.kernels import EnergyDistance, Laplace
-from wflow.kernels import Gaussian as GaussianKernel
+from wflow.kernels import EnergyDistance, GaussianKernel, Laplace
 from wflow.measures import (
     Gaussian,
     GaussianMixture,

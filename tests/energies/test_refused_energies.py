@@ -31,7 +31,7 @@ from wflow.energies import (
     Supervised,
     predictions,
 )
-from wflow.kernels import Gaussian, InverseMultiquadric, Laplace
+from wflow.kernels import GaussianKernel, InverseMultiquadric, Laplace
 from wflow.measures import Gaussian as Law
 from wflow.measures import Grid, Particles, Point
 
@@ -97,11 +97,16 @@ def test_what_is_no_number_is_named_by_the_function_that_returned_it(measure, wr
             "covariance",
         ),
         (lambda: MMD(1.0, CLOUD), "kernel to be a kernel"),
-        (lambda: MMD(Gaussian(1.0), X), "target to be Particles"),
-        (lambda: KernelSteinDiscrepancy(Gaussian, V), "kernel to be a kernel"),
-        (lambda: KernelSteinDiscrepancy(Gaussian(1.0), 1.0), "log_density to be a"),
+        (lambda: MMD(GaussianKernel(1.0), X), "target to be Particles"),
+        (lambda: KernelSteinDiscrepancy(GaussianKernel, V), "kernel to be a kernel"),
         (
-            lambda: KernelSteinDiscrepancy(Gaussian(1.0), lambda x: x).value(CLOUD),
+            lambda: KernelSteinDiscrepancy(GaussianKernel(1.0), 1.0),
+            "log_density to be a",
+        ),
+        (
+            lambda: KernelSteinDiscrepancy(GaussianKernel(1.0), lambda x: x).value(
+                CLOUD
+            ),
             "log_density to return one real number",
         ),
         (lambda: NetworkRisk(None, X, np.ones(4)), "neuron to be a function"),
@@ -154,7 +159,7 @@ def test_a_nan_in_a_cloud_shows():
     lost = Particles.from_samples(np.where(X < 0, np.nan, X))
     for energy in (
         MMD(Laplace(1.0), CLOUD),
-        MMD(Gaussian(1.0), MEASURES["gaussian"]),
+        MMD(GaussianKernel(1.0), MEASURES["gaussian"]),
         KernelSteinDiscrepancy(InverseMultiquadric(1.0), lambda x: -x @ x),
         Entropy(1.0, KDE(0.5)),
         FisherInformation(1.0, KDE(0.5)),

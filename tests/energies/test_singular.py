@@ -17,7 +17,7 @@ from wflow.flows import GradientFlow
 from wflow.geometries import Wasserstein
 from wflow.measures import Gaussian, Grid, Particles
 from wflow.parameters import Learnable
-from wflow.solve import solve
+from wflow.solvers import solve
 
 
 AREA = {1: 2.0, 2: 2 * np.pi, 3: 4 * np.pi, 4: 2 * np.pi**2}

@@ -19,7 +19,7 @@ from wflow.filtering import (
     sliced_w1,
     w1_of_line,
 )
-from wflow.kernels import Gaussian
+from wflow.kernels import GaussianKernel
 
 
 KEY = jax.random.key(0)
@@ -122,7 +122,7 @@ def test_mmd_squared_is_unbiased():
     k = lambda a, b: over_pairs(lambda r: np.exp(-(r**2) / (2 * 0.8**2)), a, b)
     off = lambda m: (m.sum() - np.trace(m)) / (len(m) * (len(m) - 1))
     expected = off(k(x, x)) + off(k(y, y)) - 2 * k(x, y).mean()
-    kernel = Gaussian(0.8)
+    kernel = GaussianKernel(0.8)
     assert float(mmd(kernel, x, y)) == pytest.approx(expected, rel=1e-10)
     pairs = np.random.default_rng(0).normal(size=(500, 2, 20, 1))
     found = np.asarray(many_mmd(kernel, pairs[:, 0], pairs[:, 1]))
@@ -166,7 +166,7 @@ def test_rmse_and_dtypes():
             crps(x, truth[0], w),
             level_of(x, truth[0], w),
             w1_of_line(x[:, 0], x[:, 1], w),
-            mmd_squared(Gaussian(jnp.float32(1)), x, x + 1),
+            mmd_squared(GaussianKernel(jnp.float32(1)), x, x + 1),
             sliced_w1(x, x, key=KEY),
         )
 

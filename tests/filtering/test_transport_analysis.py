@@ -19,7 +19,7 @@ from wflow.filtering.transport import (
     TrainedTransport,
     analyse,
 )
-from wflow.kernels import EnergyDistance, Gaussian, InverseMultiquadric
+from wflow.kernels import EnergyDistance, GaussianKernel, InverseMultiquadric
 from wflow.measures import Particles
 
 
@@ -86,7 +86,7 @@ def test_gradient_in_bandwidths_and_step_against_finite_differences():
     @jax.value_and_grad
     def end(p):
         method = CouplingTransport(
-            InverseMultiquadric(p[0]), Gaussian(p[1]), steps=4, step=p[2]
+            InverseMultiquadric(p[0]), GaussianKernel(p[1]), steps=4, step=p[2]
         )
         return jnp.sum(method.analyse_pairs(X, Y, OBSERVED, KEY) ** 3)
 
@@ -158,7 +158,7 @@ def test_methods_on_a_gaussian(method, atol):
 def test_rao_blackwellised_and_draws():
     observation = GaussianObservation(lambda x: x[:1], [[0.36]])
     start = Particles.from_samples(PRIOR[:40])
-    common = dict(kernel_y=Gaussian(0.7), steps=10)
+    common = dict(kernel_y=GaussianKernel(0.7), steps=10)
     exact = CouplingTransport(target=RaoBlackwellised(), **common)
     analysed = updated(exact, start, jnp.array([1.0]), observation)
     sampled = CouplingTransport(target=LikelihoodFree(20), **common)
@@ -223,7 +223,11 @@ def test_linear_gaussian_problems_stay_at_the_kalman_start(r):
                 y,
                 observed,
                 CouplingTransport(
-                    Gaussian(0.7), Gaussian(0.7), steps=steps, step=step, permutations=1
+                    GaussianKernel(0.7),
+                    GaussianKernel(0.7),
+                    steps=steps,
+                    step=step,
+                    permutations=1,
                 ),
                 key=KEY,
             )

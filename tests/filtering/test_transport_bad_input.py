@@ -18,7 +18,7 @@ from wflow.filtering.transport import (
     TrainedTransport,
     analyse,
 )
-from wflow.kernels import Gaussian, InverseMultiquadric
+from wflow.kernels import GaussianKernel, InverseMultiquadric
 from wflow.measures import Particles
 
 
@@ -64,8 +64,8 @@ def test_a_method_that_is_none_is_named():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: CouplingTransport(Gaussian(0.0)), "bandwidth > 0.* found 0"),
-        (lambda: CouplingTransport(kernel_y=Gaussian(-1.0)), "bandwidth > 0"),
+        (lambda: CouplingTransport(GaussianKernel(0.0)), "bandwidth > 0.* found 0"),
+        (lambda: CouplingTransport(kernel_y=GaussianKernel(-1.0)), "bandwidth > 0"),
         (lambda: CouplingTransport(step=0.0), "step > 0.* found 0"),
         (lambda: CouplingTransport(steps=0), "steps >= 1, found 0"),
         (lambda: CouplingTransport(permutations=0), "permutations >= 1, found 0"),
@@ -80,7 +80,7 @@ def test_a_method_that_is_none_is_named():
             lambda: LikelihoodTransport(start=""),
             "expected start 'identity', 'kalman' or",
         ),
-        (lambda: SteinTransport(average_y=Gaussian(0.0)), "bandwidth > 0"),
+        (lambda: SteinTransport(average_y=GaussianKernel(0.0)), "bandwidth > 0"),
         (lambda: TrainedTransport(width=0), "width >= 1, found 0"),
         (lambda: TrainedTransport(learning_rate=0.0), "learning_rate > 0"),
     ],
@@ -93,9 +93,9 @@ def test_numbers_out_of_range(make, words):
 def test_a_step_that_may_raise_the_energy():
     # 2 / L = 2 l_x^2 / 1.4463 = 0.3457 for l_x = 1/2 and plain speeds.
     with pytest.warns(UserWarning, match=r"a step of 0.5 is above 2/L = 0.346"):
-        CouplingTransport(Gaussian(0.5), step=0.5, normalise_density=False)
-    CouplingTransport(Gaussian(0.5), step=0.3, normalise_density=False)
-    CouplingTransport(Gaussian(0.5), step=0.5)
+        CouplingTransport(GaussianKernel(0.5), step=0.5, normalise_density=False)
+    CouplingTransport(GaussianKernel(0.5), step=0.3, normalise_density=False)
+    CouplingTransport(GaussianKernel(0.5), step=0.5)
     CouplingTransport(InverseMultiquadric(0.5), step=0.5, normalise_density=False)
 
 
@@ -126,7 +126,7 @@ def test_a_cloud_of_outliers_ends_finite():
     # density of these is clamped.
     x = np.concatenate([X, [[300.0, 0.0]]])
     y = x[:, :1]
-    for kernel in (Gaussian(0.3), InverseMultiquadric(0.3)):
+    for kernel in (GaussianKernel(0.3), InverseMultiquadric(0.3)):
         method = CouplingTransport(kernel, kernel, start="identity", steps=3)
         assert np.all(np.isfinite(analyse(x, y, [150.0], method, key=KEY)))
 
@@ -172,7 +172,9 @@ def test_likelihoods_are_asked_for():
     mu, observed = Particles.from_samples(X), jnp.array([0.1])
     with pytest.raises(TypeError, match="LikelihoodTransport needs .* likelihood"):
         traced(LikelihoodTransport().analyse, mu, observed, simulator)
-    smoothed = CouplingTransport(kernel_y=Gaussian(0.5), target=RaoBlackwellised())
+    smoothed = CouplingTransport(
+        kernel_y=GaussianKernel(0.5), target=RaoBlackwellised()
+    )
     with pytest.raises(TypeError, match="RaoBlackwellised needs .* Gaussian errors"):
         traced(smoothed.analyse, mu, observed, simulator)
     with pytest.raises(TypeError, match="be a Gaussian kernel, found InverseMultiq"):

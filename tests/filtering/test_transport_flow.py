@@ -19,13 +19,13 @@ from wflow.filtering.transport import (
 )
 from wflow.flows import GradientFlow, TracerFlow
 from wflow.geometries import Block, Wasserstein
-from wflow.kernels import EnergyDistance, Gaussian, Kronecker, Product
+from wflow.kernels import EnergyDistance, GaussianKernel, Kronecker, Product
 from wflow.measures import Particles, Traced
 
 
 RNG = np.random.default_rng(0)
 LX, LY = 0.8, 0.6
-KX, KY = Gaussian(LX), Gaussian(LY)
+KX, KY = GaussianKernel(LX), GaussianKernel(LY)
 Z, X = (jnp.asarray(RNG.normal(size=(40, 2))) for _ in range(2))
 C, Y = (jnp.asarray(RNG.normal(size=(40, 1))) for _ in range(2))
 OBSERVED = jnp.array([0.4])

@@ -9,7 +9,7 @@ import pytest
 from wflow.energies import MMD
 from wflow.filtering.transport import Simulated, Smoothed, derangements, sampling_floor
 from wflow.kernels import (
-    Gaussian,
+    GaussianKernel,
     InverseMultiquadric,
     gram,
     matvec,
@@ -38,11 +38,11 @@ def test_embedded_gaussians_and_the_unbiased_estimate():
         return ratio * np.exp(-apart @ np.linalg.solve(total, apart) / 2)
 
     mixtures = [GaussianMixture(m[None], s[None], np.ones(1)) for m, s in laws]
-    found = mixture_double_integral(Gaussian(width), *mixtures)
+    found = mixture_double_integral(GaussianKernel(width), *mixtures)
     np.testing.assert_allclose(found, closed(*laws), rtol=1e-12)
 
     x, y = (jnp.asarray(RNG.multivariate_normal(m, s, size=n)) for m, s in laws)
-    sums = eqx.filter_jit(lambda a, b: matvec(Gaussian(width), a, b, jnp.ones(n)))
+    sums = eqx.filter_jit(lambda a, b: matvec(GaussianKernel(width), a, b, jnp.ones(n)))
     xx, xy, yx, yy = sums(x, None), sums(x, y), sums(y, x), sums(y, None)
     estimate = (jnp.sum(xx + yy) - 2 * n) / (n * (n - 1)) - 2 * jnp.mean(xy) / n
     exact = closed(laws[0], laws[0]) + closed(laws[1], laws[1]) - 2 * closed(*laws)
@@ -55,13 +55,15 @@ def test_embedded_gaussians_and_the_unbiased_estimate():
 def test_sampling_floor():
     # E |m_n - m|^2 = (1 - E k(U, U')) / n; 2000 replicates of 50.
     x = jax.random.normal(KEY, (2000, 50, 1))
-    energy = MMD(Gaussian(1.0), Normal(np.zeros(1), np.eye(1)))
+    energy = MMD(GaussianKernel(1.0), Normal(np.zeros(1), np.eye(1)))
 
     @jax.jit
     @jax.vmap
     def squares(x):
         y = jnp.zeros((50, 1, 1))
-        floor = sampling_floor(Gaussian(1.0), Simulated(Gaussian(1.0), y), x)
+        floor = sampling_floor(
+            GaussianKernel(1.0), Simulated(GaussianKernel(1.0), y), x
+        )
         return 2 * energy.value(Particles.from_samples(x)), 2 * floor
 
     found, estimated = squares(x)
@@ -76,7 +78,7 @@ def test_rao_blackwellised_weights_are_the_limit_of_many_draws():
     # R = 0.5, l_y = 0.7, y* = 0.3, 1e5 simulated observations of each.
     x = RNG.normal(size=(12, 1))
     draws = x[:, None] + np.sqrt(0.5) * RNG.normal(size=(12, 100_000, 1))
-    kernel, observed = Gaussian(0.7), jnp.array([[0.3]])
+    kernel, observed = GaussianKernel(0.7), jnp.array([[0.3]])
     found = Simulated(kernel, jnp.asarray(draws)).at(observed)
     smoothed = Smoothed(kernel, jnp.asarray(x), jnp.array([[0.5]]))
     limit = smoothed.at(observed)
@@ -96,7 +98,7 @@ def test_smoothing_in_several_dimensions():
     cov = np.array([[0.5, 0.2], [0.2, 0.4]])
     width = np.array([0.7, 0.9])
     mean, labels = RNG.normal(size=(3, 2)), RNG.normal(size=(2, 2))
-    found = Smoothed(Gaussian(width), jnp.asarray(mean), jnp.asarray(cov)).at(
+    found = Smoothed(GaussianKernel(width), jnp.asarray(mean), jnp.asarray(cov)).at(
         jnp.asarray(labels)
     )
     total = np.diag(width**2) + cov

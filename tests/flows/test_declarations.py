@@ -27,7 +27,7 @@ from wflow.geometries import (
     Stein,
     Wasserstein,
 )
-from wflow.kernels import Gaussian as GaussianKernel
+from wflow.kernels import GaussianKernel
 from wflow.measures import (
     Gaussian,
     ImplicitEntropyError,
@@ -36,7 +36,7 @@ from wflow.measures import (
     UnsupportedMeasureError,
 )
 from wflow.parameters import Learnable
-from wflow.solve import solve
+from wflow.solvers import solve
 
 
 def test_flows_add():

@@ -23,7 +23,7 @@ from wflow.measures import (
     Phase,
     UnsupportedMeasureError,
 )
-from wflow.solve import DampedLeapfrog, rollout, solve, start_rollout
+from wflow.solvers import DampedLeapfrog, rollout, solve, start_rollout
 
 
 rng = np.random.default_rng(0)

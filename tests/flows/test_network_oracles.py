@@ -18,7 +18,7 @@ from wflow.measures import (
     Gaussian,
     Particles,
 )
-from wflow.solve import solve
+from wflow.solvers import solve
 
 
 TEACHER = jnp.diag(jnp.array([1.0, 0.0, 0.0, 0.0]))

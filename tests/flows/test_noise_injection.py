@@ -10,7 +10,7 @@ from wflow import solve
 from wflow.energies import MMD, Potential
 from wflow.flows import GradientFlow, NoiseInjectionFlow
 from wflow.geometries import Wasserstein
-from wflow.kernels import Gaussian as Kernel
+from wflow.kernels import GaussianKernel
 from wflow.measures import Gaussian, Particles, UnsupportedMeasureError
 
 
@@ -18,7 +18,7 @@ KEY = jax.random.key(0)
 X = np.random.default_rng(0).normal(size=(30, 2))
 MU = Particles.from_samples(X, np.linspace(0.5, 1.5, 30))
 TARGET = Gaussian([1.0, 0.0], [[0.5, 0.1], [0.1, 0.3]])
-ENERGY = MMD(Kernel(0.7), TARGET)
+ENERGY = MMD(GaussianKernel(0.7), TARGET)
 
 
 @eqx.filter_jit
@@ -58,7 +58,7 @@ def test_the_mean_force_is_smoothed():
 def test_the_target_does_not_move():
     # Where a discrepancy is zero its landscape is flat, at shaken points as well.
     cloud = Particles.from_samples(X)
-    energy = MMD(Kernel(0.5), cloud)
+    energy = MMD(GaussianKernel(0.5), cloud)
     mu = solve(NoiseInjectionFlow(energy, 1.0), cloud, 0.0, 2.0, dt0=0.2, key=KEY)[-1]
     np.testing.assert_allclose(mu.x, X, atol=1e-12)
 
@@ -75,7 +75,7 @@ class Falling(eqx.Module):
 def test_it_frees_particles_that_are_stuck():
     # Far from the target, with a short kernel, descent alone leaves half behind.
     start = Particles.from_samples(0.3 * X + np.array([-3.0, 0.0]))
-    energy = MMD(Kernel(0.7), TARGET)
+    energy = MMD(GaussianKernel(0.7), TARGET)
     value = eqx.filter_jit(energy.value)
     stuck, freed = (
         float(

@@ -24,7 +24,7 @@ from wflow.measures import (
     Particles,
     Phase,
 )
-from wflow.solve import solve
+from wflow.solvers import solve
 
 
 @pytest.mark.slow

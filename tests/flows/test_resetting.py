@@ -18,7 +18,7 @@ from wflow.flows import (
 )
 from wflow.geometries import Euclidean, Wasserstein
 from wflow.measures import Particles, Point, UnsupportedMeasureError
-from wflow.solve import solve
+from wflow.solvers import solve
 
 
 DECAY = GradientFlow(Potential(lambda x: x @ x / 2), Wasserstein())

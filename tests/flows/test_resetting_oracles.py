@@ -27,7 +27,7 @@ from wflow.measures import (
     Particles,
     Point,
 )
-from wflow.solve import solve
+from wflow.solvers import solve
 
 
 def test_poisson_resetting_moments():

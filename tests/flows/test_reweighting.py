@@ -12,7 +12,7 @@ from wflow import solve
 from wflow.energies import KDE, MMD, GaussianClosure, KLDivergence
 from wflow.flows import GradientFlow, LangevinFlow, ReweightingFlow, SplitFlow
 from wflow.geometries import FisherRao
-from wflow.kernels import Gaussian as Kernel
+from wflow.kernels import GaussianKernel
 from wflow.measures import (
     Gaussian,
     GaussianMixture,
@@ -207,7 +207,7 @@ def test_float32_and_vmap():
         (lambda kl: ReweightingFlow(kl, 1.0, 1.5), ValueError, r"\[0, 1\].*found 1.5"),
         (lambda kl: ReweightingFlow(kl, 1.0, -0.1), ValueError, "found -0.1"),
         (
-            lambda kl: ReweightingFlow(MMD(Kernel(1.0), CLOUD)),
+            lambda kl: ReweightingFlow(MMD(GaussianKernel(1.0), CLOUD)),
             TypeError,
             "KLDivergence, found MMD",
         ),

@@ -21,7 +21,7 @@ from wflow.measures import (
     Particles,
     Phase,
 )
-from wflow.solve import solve
+from wflow.solvers import solve
 
 
 def quantum(hbar, w):

@@ -21,7 +21,7 @@ from wflow.measures import (
     Grid,
     Particles,
 )
-from wflow.solve import solve
+from wflow.solvers import solve
 
 
 def shk(alpha, beta, mean, cov, target_mean, target_cov, t):

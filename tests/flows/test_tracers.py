@@ -11,7 +11,7 @@ from wflow import solve
 from wflow.energies import MMD, AbstractEnergy, Interaction, Potential
 from wflow.flows import GradientFlow, NoiseInjectionFlow, TracerFlow
 from wflow.geometries import FisherRao, Stein, Wasserstein
-from wflow.kernels import Gaussian, InverseMultiquadric
+from wflow.kernels import GaussianKernel, InverseMultiquadric
 from wflow.measures import (
     GaussianMixture,
     Particles,
@@ -45,7 +45,7 @@ def solved(flow, mu):
 
 @pytest.mark.parametrize(
     "energy",
-    [ENERGY, MMD(Gaussian(0.7), MIXTURE), 0.3 * ENERGY + Potential(jnp.sum)],
+    [ENERGY, MMD(GaussianKernel(0.7), MIXTURE), 0.3 * ENERGY + Potential(jnp.sum)],
     ids=["particles", "mixture", "sum"],
 )
 def test_first_variation_in_closed_form_is_the_derivative_in_a_mass(energy):
@@ -61,7 +61,7 @@ def test_first_variation_in_closed_form_is_the_derivative_in_a_mass(energy):
 
 
 @pytest.mark.parametrize("energy", [ENERGY, PAIR], ids=["mmd", "interaction"])
-@pytest.mark.parametrize("geometry", [Wasserstein(), Stein(Gaussian(0.8))])
+@pytest.mark.parametrize("geometry", [Wasserstein(), Stein(GaussianKernel(0.8))])
 def test_tracers_on_particles_move_with_them(energy, geometry):
     flow = TracerFlow(GradientFlow(energy, geometry))
     (dx, _), dq = velocity(flow, Traced(MU, MU.x))
@@ -106,7 +106,7 @@ def test_gradient_through_tracers_against_finite_differences():
     @jax.jit
     @jax.value_and_grad
     def end(h):
-        flow = TracerFlow(GradientFlow(MMD(Gaussian(h), TARGET), Wasserstein()))
+        flow = TracerFlow(GradientFlow(MMD(GaussianKernel(h), TARGET), Wasserstein()))
         mu = Traced(MU, POINTS)
         return jnp.sum(
             solve(flow, mu, 0.0, 1.0, dt0=0.25, solver=diffrax.Euler())[-1].tracers ** 2
@@ -126,10 +126,10 @@ def test_noise_is_injected_into_both():
         shaken = 0.9 * np.asarray(before) - np.asarray(after)
         np.testing.assert_allclose(shaken[:, 1], 0, atol=1e-14)
         assert np.all(shaken[:, 0] != 0)
-    still = NoiseInjectionFlow(ENERGY, 0.0, Stein(Gaussian(0.8)))
+    still = NoiseInjectionFlow(ENERGY, 0.0, Stein(GaussianKernel(0.8)))
     moved = jump(still, Traced(MU, POINTS))
     (dx, _), dq = velocity(
-        TracerFlow(GradientFlow(ENERGY, Stein(Gaussian(0.8)))), Traced(MU, POINTS)
+        TracerFlow(GradientFlow(ENERGY, Stein(GaussianKernel(0.8)))), Traced(MU, POINTS)
     )
     np.testing.assert_allclose(moved.measure.x, MU.x + 0.1 * dx, rtol=1e-11)
     np.testing.assert_allclose(moved.tracers, POINTS + 0.1 * dq, rtol=1e-11)

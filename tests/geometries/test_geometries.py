@@ -16,7 +16,7 @@ from wflow.geometries import (
     Stein,
     Wasserstein,
 )
-from wflow.kernels import Gaussian as GaussianKernel
+from wflow.kernels import GaussianKernel
 from wflow.measures import Gaussian, Grid, Particles, Point
 from wflow.measures.quadrature import standard_quadrature
 

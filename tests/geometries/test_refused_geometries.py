@@ -16,7 +16,7 @@ from wflow.geometries import (
     conjugate_gradients,
     per_mass,
 )
-from wflow.kernels import Gaussian
+from wflow.kernels import GaussianKernel
 from wflow.measures import Grid, Particles
 
 
@@ -56,7 +56,7 @@ def velocity(geometry, mu=CLOUD):
         (lambda: Block(ENERGY, 1), "geometry to be a geometry, found Potential"),
         (lambda: Block(Wasserstein(), 1.5), "moving to be a whole number"),
         (lambda: Stein(ENERGY.potential(jnp.ones(2))), "kernel"),
-        (lambda: Stein(Gaussian), "kernel"),
+        (lambda: Stein(GaussianKernel), "kernel"),
         (lambda: velocity(Stein(lambda x: 1.0)), "rule's kernel to be a kernel"),
         (lambda: Riemannian(np.eye(2)), "metric to be a function"),
         (lambda: Riemannian(lambda x: x, "cg"), "solver to be a linear solver"),

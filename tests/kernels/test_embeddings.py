@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from wflow.kernels import (
-    Gaussian,
+    GaussianKernel,
     gram,
     mixture_double_integral,
     mixture_embedding,
@@ -33,7 +33,7 @@ SECOND = (np.array([[-1.0, 0.2]]), np.array([[[0.4, -0.1], [-0.1, 0.2]]]), np.on
 
 @pytest.mark.parametrize("bandwidth", [0.9, np.array([0.8, 1.4])])
 def test_embedding_and_double_integral(bandwidth):
-    kernel = Gaussian(bandwidth)
+    kernel = GaussianKernel(bandwidth)
     double = eqx.filter_jit(mixture_double_integral)
     first = GaussianMixture(FIRST[0], FIRST[1], 5 * FIRST[2])  # normalised on use
     second = GaussianMixture(*SECOND)

@@ -5,14 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wflow.kernels import Gaussian, InverseMultiquadric, gradient_matvec, gram
+from wflow.kernels import GaussianKernel, InverseMultiquadric, gradient_matvec, gram
 
 
 rng = np.random.default_rng(0)
 H = np.array([[0.8, 0.3], [-0.2, 0.6]])
 
 
-@pytest.mark.parametrize("kind", [Gaussian, InverseMultiquadric])
+@pytest.mark.parametrize("kind", [GaussianKernel, InverseMultiquadric])
 def test_matrix_bandwidth(kind):
     x, y = (jnp.asarray(rng.normal(size=(n, 2))) for n in (5, 7))
     b = jnp.asarray(rng.normal(size=7))

@@ -9,7 +9,7 @@ import pytest
 from wflow.energies import MMD
 from wflow.kernels import (
     EnergyDistance,
-    Gaussian,
+    GaussianKernel,
     InverseMultiquadric,
     Kronecker,
     Product,
@@ -23,7 +23,7 @@ from wflow.measures import Particles
 RNG = np.random.default_rng(0)
 U, V = jnp.asarray(RNG.normal(size=(7, 3))), jnp.asarray(RNG.normal(size=(9, 3)))
 B = jnp.asarray(RNG.normal(size=9))
-KX, KY = Gaussian([0.7, 1.2]), InverseMultiquadric(0.6)
+KX, KY = GaussianKernel([0.7, 1.2]), InverseMultiquadric(0.6)
 KERNEL = Product((KX, KY), (2, 1))
 
 
@@ -59,11 +59,11 @@ def test_discrepancy_of_joint_laws_and_its_gradients():
 
     @eqx.filter_jit
     def value(u, h):
-        kernel = Product((Gaussian(h[0]), InverseMultiquadric(h[1])), (2, 1))
+        kernel = Product((GaussianKernel(h[0]), InverseMultiquadric(h[1])), (2, 1))
         return MMD(kernel, target).value(Particles.from_samples(u))
 
     h = jnp.array([0.8, 0.6])
-    kx, ky = Gaussian(h[0]), InverseMultiquadric(h[1])
+    kx, ky = GaussianKernel(h[0]), InverseMultiquadric(h[1])
     both = jnp.concatenate([U, V])
     signed = jnp.concatenate([jnp.full(7, 1 / 7), jnp.full(9, -1 / 9)])
     matrix = gram(kx, both[:, :2]) * gram(ky, both[:, 2:])
@@ -78,8 +78,8 @@ def test_discrepancy_of_joint_laws_and_its_gradients():
 
 
 def test_an_infinite_bandwidth_takes_a_coordinate_out():
-    one = Product((KX, Gaussian([0.5, jnp.inf])), (2, 2))
-    other = Product((KX, Gaussian(0.5)), (2, 1))
+    one = Product((KX, GaussianKernel([0.5, jnp.inf])), (2, 2))
+    other = Product((KX, GaussianKernel(0.5)), (2, 1))
     extra = jnp.asarray(RNG.normal(size=(7, 1))) * 1e3
     u = jnp.concatenate([U, extra], axis=1)
     np.testing.assert_array_equal(gram(one, u), gram(other, U))
@@ -108,11 +108,11 @@ def test_float32_and_vmap():
     exact = sums(kernel, U, V, B, None)
     for found, expected in zip(values, exact, strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
-    each = eqx.filter_vmap(lambda h: gram(Product((Gaussian(h), KY), (2, 1)), U))(
+    each = eqx.filter_vmap(lambda h: gram(Product((GaussianKernel(h), KY), (2, 1)), U))(
         jnp.array([0.5, 2.0])
     )
     np.testing.assert_allclose(
-        each[1], gram(Product((Gaussian(2.0), KY), (2, 1)), U), rtol=1e-13
+        each[1], gram(Product((GaussianKernel(2.0), KY), (2, 1)), U), rtol=1e-13
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from wflow.kernels import (
     EnergyDistance,
-    Gaussian,
+    GaussianKernel,
     InverseMultiquadric,
     Kronecker,
     Laplace,
@@ -33,7 +33,7 @@ X, Y = jnp.asarray(RNG.normal(size=(5, 2))), jnp.asarray(RNG.normal(size=(7, 2))
 B = jnp.asarray(RNG.normal(size=7))
 RADIAL = (
     EnergyDistance,
-    Gaussian,
+    GaussianKernel,
     InverseMultiquadric,
     Kronecker,
     Laplace,
@@ -43,9 +43,9 @@ RADIAL = (
 KERNELS = {
     **{kernel.__name__: kernel(1.0) for kernel in RADIAL},
     "power": InverseMultiquadric(1.0, jnp.asarray(0.3)),
-    "product": Product((Gaussian(1.0), Laplace(1.0)), (1, 1)),
-    "mixture": ScaleMixture(Gaussian(1.0)),
-    "matrix": Gaussian([[1.0, 0.0], [0.3, 2.0]]),
+    "product": Product((GaussianKernel(1.0), Laplace(1.0)), (1, 1)),
+    "mixture": ScaleMixture(GaussianKernel(1.0)),
+    "matrix": GaussianKernel([[1.0, 0.0], [0.3, 2.0]]),
 }
 
 
@@ -80,16 +80,20 @@ def test_bandwidths_are_lengths(kernel, bandwidth):
 
 def test_bandwidths_of_any_size_and_for_some_coordinates_are_taken():
     np.testing.assert_allclose(
-        gram(Gaussian([1.0, np.inf]), X), gram(Gaussian(1.0), X[:, :1]), rtol=1e-12
+        gram(GaussianKernel([1.0, np.inf]), X),
+        gram(GaussianKernel(1.0), X[:, :1]),
+        rtol=1e-12,
     )
     small = 1e-9 * np.array([[1.0, 0.0], [1e5, 1e3]])
     np.testing.assert_allclose(
-        gram(Gaussian(small), X @ small.T), gram(Gaussian(1.0), X), rtol=1e-6
+        gram(GaussianKernel(small), X @ small.T),
+        gram(GaussianKernel(1.0), X),
+        rtol=1e-6,
     )
-    assert gram(jax.jit(Gaussian)(-1.0), X).shape == (5, 5)
+    assert gram(jax.jit(GaussianKernel)(-1.0), X).shape == (5, 5)
     for d, bandwidth in ((2, [1.0]), (2, np.ones(3)), (3, np.eye(2))):
         with pytest.raises(ValueError, match=rf"bandwidth .*dimension {d}, found"):
-            gram(Gaussian(bandwidth), jnp.ones((4, d)))
+            gram(GaussianKernel(bandwidth), jnp.ones((4, d)))
 
 
 @pytest.mark.parametrize("name", KERNELS)
@@ -117,9 +121,11 @@ def test_nan_shows_in_log_sums_and_pair_sums():
     lost = X.at[1, 0].set(jnp.nan)
     w = jnp.ones(7)
     for block in (None, 3):
-        sums = log_matvec(Gaussian(1.0), lost, Y, w, block=block)
+        sums = log_matvec(GaussianKernel(1.0), lost, Y, w, block=block)
         np.testing.assert_array_equal(np.isnan(sums), np.arange(5) == 1)
-        assert np.isnan(log_matvec(Gaussian(1.0), Y, lost, w[:5], block=block)).all()
+        assert np.isnan(
+            log_matvec(GaussianKernel(1.0), Y, lost, w[:5], block=block)
+        ).all()
     for diagonal in (True, False):
         one = jnp.ones(5)
         total = pair_sum(distance, lost, one, lost, one, diagonal=diagonal)
@@ -129,7 +135,7 @@ def test_nan_shows_in_log_sums_and_pair_sums():
 @pytest.mark.parametrize("block", [None, 3, 7, 100])
 @pytest.mark.parametrize("given", [6, 8, 9, 1])
 def test_coefficients_that_do_not_fit_are_refused(block, given):
-    k, b = Gaussian(1.0), jnp.ones(given)
+    k, b = GaussianKernel(1.0), jnp.ones(given)
     for call in (
         lambda: matvec(k, X, Y, b, block=block),
         lambda: matvec(k, X, Y, b[:, None], block=block),
@@ -146,9 +152,9 @@ def test_coefficients_that_do_not_fit_are_refused(block, given):
 def test_blocks_are_whole_numbers(block):
     one = jnp.ones(5)
     for call in (
-        lambda: matvec(Gaussian(1.0), X, Y, B, block=block),
-        lambda: gradient_matvec(Gaussian(1.0), X, Y, B, block=block),
-        lambda: log_matvec(Gaussian(1.0), X, Y, B**2, block=block),
+        lambda: matvec(GaussianKernel(1.0), X, Y, B, block=block),
+        lambda: gradient_matvec(GaussianKernel(1.0), X, Y, B, block=block),
+        lambda: log_matvec(GaussianKernel(1.0), X, Y, B**2, block=block),
         lambda: pair_sum(distance, X, one, X, one, block=block),
     ):
         with pytest.raises((ValueError, TypeError), match="expected block"):
@@ -158,8 +164,8 @@ def test_blocks_are_whole_numbers(block):
 @pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
 def test_short_floats_are_summed_in_single_precision(dtype):
     x, y, b = X.astype(dtype), Y.astype(dtype), B.astype(dtype)
-    right = matvec(Gaussian(1.0), *(a.astype(jnp.float32) for a in (x, y, b)))
-    found = matvec(Gaussian(1.0), x, y, b)
+    right = matvec(GaussianKernel(1.0), *(a.astype(jnp.float32) for a in (x, y, b)))
+    found = matvec(GaussianKernel(1.0), x, y, b)
     assert found.dtype == jnp.float32
     np.testing.assert_array_equal(found, right)
     assert jnp.isfinite(silverman_bandwidth(x)).all()
@@ -168,18 +174,21 @@ def test_short_floats_are_summed_in_single_precision(dtype):
 
 def test_parts_of_kernels_are_looked_at():
     for make, words in (
-        (lambda: Product((Gaussian(1.0), 2.0), (1, 1)), "kernels to be radial"),
-        (lambda: Product((Gaussian(1.0),), (1.5,)), "dims to be a whole number"),
+        (lambda: Product((GaussianKernel(1.0), 2.0), (1, 1)), "kernels to be radial"),
+        (lambda: Product((GaussianKernel(1.0),), (1.5,)), "dims to be a whole number"),
         (lambda: ScaleMixture(1.0), "kernel to be a radial kernel"),
-        (lambda: ScaleMixture(Gaussian(1.0), [1.0], [0.0]), "weights with a sum > 0"),
+        (
+            lambda: ScaleMixture(GaussianKernel(1.0), [1.0], [0.0]),
+            "weights with a sum > 0",
+        ),
         (lambda: InverseMultiquadric(1.0, -0.5), "exponent > 0"),
         (lambda: InverseMultiquadric(1.0, np.nan), "exponent > 0"),
         (lambda: InverseMultiquadric(1.0, [0.5, 0.6]), "exponent to be one number"),
         (lambda: MedianGaussian(1), "max_points >= 2"),
         (lambda: gram(1.0, X), "gram: expected kernel to be a kernel"),
-        (lambda: gram(Gaussian, X), "call it: Gaussian"),
-        (lambda: Gaussian(1.0)(X[0], X[0, :1]), r"one shape \(d,\)"),
-        (lambda: log_matvec(Gaussian(1.0), X, None, -jnp.ones(5)), "w >= 0"),
+        (lambda: gram(GaussianKernel, X), "call it: Gaussian"),
+        (lambda: GaussianKernel(1.0)(X[0], X[0, :1]), r"one shape \(d,\)"),
+        (lambda: log_matvec(GaussianKernel(1.0), X, None, -jnp.ones(5)), "w >= 0"),
     ):
         with pytest.raises((ValueError, TypeError), match=words):
             make()

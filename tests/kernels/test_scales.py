@@ -9,7 +9,7 @@ import pytest
 from wflow.energies import MMD
 from wflow.kernels import (
     EnergyDistance,
-    Gaussian,
+    GaussianKernel,
     InverseMultiquadric,
     ScaleMixture,
     gradient_matvec,
@@ -33,7 +33,7 @@ def sums(kernel, x, y, b):
     return gram(kernel, x, y), gradient_matvec(kernel, x, y, b), value
 
 
-@pytest.mark.parametrize("kind", [Gaussian, InverseMultiquadric])
+@pytest.mark.parametrize("kind", [GaussianKernel, InverseMultiquadric])
 def test_sums_are_those_of_the_scales(kind):
     found = sums(ScaleMixture(kind(H), SCALES, WEIGHTS), X, Y, B)
     parts = [sums(kind(s * H), X, Y, B) for s in SCALES]
@@ -52,21 +52,21 @@ def test_far_points_are_pulled():
     # Ten bandwidths away a Gaussian's force has gone, a wide scale's has not.
     far, origin, one = jnp.array([[10.0, 0.0]]), jnp.zeros((1, 2)), jnp.ones(1)
     force = lambda kernel: gradient_matvec(kernel, far, origin, one)[0, 0]
-    assert abs(force(Gaussian(1.0))) < 1e-20
+    assert abs(force(GaussianKernel(1.0))) < 1e-20
     expected = -10 / 16 * np.exp(-100 / 32) / 2
-    wide = force(ScaleMixture(Gaussian(1.0), [1.0, 4.0]))
+    wide = force(ScaleMixture(GaussianKernel(1.0), [1.0, 4.0]))
     np.testing.assert_allclose(wide, expected, rtol=1e-12)
 
 
 def test_precision_and_transformations():
-    kernel = ScaleMixture(Gaussian(0.8), SCALES, WEIGHTS)
+    kernel = ScaleMixture(GaussianKernel(0.8), SCALES, WEIGHTS)
     x = jnp.asarray(X, jnp.float32)
     assert gram(kernel, x).dtype == jnp.float32
     np.testing.assert_allclose(gram(kernel, x), gram(kernel, X), atol=1e-6)
 
     @jax.jit
     def total(scales, weights):
-        return jnp.sum(gram(ScaleMixture(Gaussian(0.8), scales, weights), X, Y))
+        return jnp.sum(gram(ScaleMixture(GaussianKernel(0.8), scales, weights), X, Y))
 
     p = (jnp.asarray(SCALES), jnp.asarray(WEIGHTS))
     gradients = jax.grad(total, (0, 1))(*p)
@@ -80,17 +80,17 @@ def test_precision_and_transformations():
             np.testing.assert_allclose(gradient[j], (up - down) / 2e-5, rtol=1e-7)
     swept = jax.vmap(total, (0, None))(jnp.stack([p[0], 2 * p[0]]), p[1])
     np.testing.assert_allclose(swept[1], total(2 * p[0], p[1]), rtol=1e-12)
-    learnable = unwrap(ScaleMixture(Gaussian(0.8), Learnable(SCALES), WEIGHTS))
+    learnable = unwrap(ScaleMixture(GaussianKernel(0.8), Learnable(SCALES), WEIGHTS))
     np.testing.assert_allclose(gram(learnable, X), gram(kernel, X), rtol=1e-12)
 
 
 def test_what_is_no_mixture_is_named():
     for scales in (1.0, []):
         with pytest.raises(ValueError, match=r"scales of shape \(S,\) with S >= 1"):
-            ScaleMixture(Gaussian(1.0), scales)
+            ScaleMixture(GaussianKernel(1.0), scales)
     with pytest.raises(ValueError, match=r"weights of shape \(2,\), found \(3,\)"):
-        ScaleMixture(Gaussian(1.0), SCALES, [1.0, 1.0, 1.0])
+        ScaleMixture(GaussianKernel(1.0), SCALES, [1.0, 1.0, 1.0])
     with pytest.raises(ValueError, match=r"expected scales > 0, found 0\.0 at"):
-        ScaleMixture(Gaussian(1.0), [0.0, 1.0])
+        ScaleMixture(GaussianKernel(1.0), [0.0, 1.0])
     with pytest.raises(ValueError, match=r"expected weights >= 0, found -1\.0 at"):
-        ScaleMixture(Gaussian(1.0), SCALES, [-1.0, 1.0])
+        ScaleMixture(GaussianKernel(1.0), SCALES, [-1.0, 1.0])

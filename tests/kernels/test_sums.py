@@ -11,7 +11,7 @@ import pytest
 
 from wflow.kernels import (
     EnergyDistance,
-    Gaussian,
+    GaussianKernel,
     InverseMultiquadric,
     Laplace,
     Matern32,
@@ -26,14 +26,14 @@ from wflow.kernels import (
 
 H = np.array([0.7, 1.3])
 PROFILES = {
-    Gaussian: lambda r: np.exp(-(r**2) / 2),
+    GaussianKernel: lambda r: np.exp(-(r**2) / 2),
     InverseMultiquadric: lambda r: (1 + r**2) ** -0.5,
     Laplace: lambda r: np.exp(-r),
     Matern32: lambda r: (1 + np.sqrt(3) * r) * np.exp(-np.sqrt(3) * r),
     Matern52: lambda r: (1 + np.sqrt(5) * r + 5 * r**2 / 3) * np.exp(-np.sqrt(5) * r),
     EnergyDistance: lambda r: -r,
 }
-SMOOTH = (Gaussian, InverseMultiquadric, Matern32, Matern52)
+SMOOTH = (GaussianKernel, InverseMultiquadric, Matern32, Matern52)
 kernels = pytest.mark.parametrize("kind", list(PROFILES))
 
 
@@ -133,7 +133,7 @@ def test_second_gradients_are_finite_at_coinciding_points(kind, clouds):
 
 @pytest.mark.parametrize(
     ("kind", "factor"),
-    [(Gaussian, 1), (InverseMultiquadric, 1), (Matern32, 3), (Matern52, 5 / 3)],
+    [(GaussianKernel, 1), (InverseMultiquadric, 1), (Matern32, 3), (Matern52, 5 / 3)],
 )
 def test_mixed_second_derivative_on_the_diagonal(kind, factor):
     # Its trace enters the kernel Stein discrepancy; through a root it would be 0.
@@ -150,27 +150,31 @@ def test_log_matvec_far_from_everything(clouds):
         top = s.max(1, keepdims=True)
         expected = (np.log(np.exp(s - top).sum(1, keepdims=True)) + top)[:, 0]
         for block in (None, 5):
-            value = log_matvec(Gaussian(H), scale * x, scale * y, w, block)
+            value = log_matvec(GaussianKernel(H), scale * x, scale * y, w, block)
             np.testing.assert_allclose(value, expected, rtol=1e-11)
 
 
 def test_log_matvec_derivatives(clouds):
     x, y, b = clouds
     w = jnp.abs(b).at[:6].set(0)
-    value = jax.jit(lambda x, w: jnp.sum(log_matvec(Gaussian(H), x, y, w, 5) ** 2) / 2)
+    value = jax.jit(
+        lambda x, w: jnp.sum(log_matvec(GaussianKernel(H), x, y, w, 5) ** 2) / 2
+    )
     grad_x, grad_w = jax.jit(jax.grad(value, (0, 1)))(x, w)
     v, step = jnp.ones_like(x).at[2, 1].set(-2.0), 1e-6
     slope = (value(x + step * v, w) - value(x - step * v, w)) / (2 * step)
     np.testing.assert_allclose(jnp.vdot(grad_x, v), slope, rtol=1e-8)
-    k = gram(Gaussian(H), x, y)  # also at the zero weights
+    k = gram(GaussianKernel(H), x, y)  # also at the zero weights
     np.testing.assert_allclose(grad_w, k.T @ (jnp.log(k @ w) / (k @ w)), rtol=1e-10)
-    far = jax.grad(lambda w: jnp.sum(log_matvec(Gaussian(H), 300 * x, 300 * y, w)))(w)
+    far = jax.grad(
+        lambda w: jnp.sum(log_matvec(GaussianKernel(H), 300 * x, 300 * y, w))
+    )(w)
     assert jnp.all(jnp.isfinite(far))
 
 
 def test_log_matvec_without_weight_and_without_gaussian(clouds):
     x, y, b = clouds
-    assert jnp.all(log_matvec(Gaussian(1.0), x, y, 0 * b) == -jnp.inf)
+    assert jnp.all(log_matvec(GaussianKernel(1.0), x, y, 0 * b) == -jnp.inf)
     with pytest.raises(TypeError, match="Gaussian kernel, found Laplace"):
         log_matvec(Laplace(1.0), x, y, b)
 
@@ -200,11 +204,13 @@ def test_pair_sum_pads_at_a_point(clouds):
 def test_vmap_over_bandwidths_and_clouds(clouds):
     x, y, b = clouds
     h = jnp.array([0.5, 2.0])
-    each = eqx.filter_vmap(lambda h, x: matvec(Gaussian(h), x, y, b, 5))(
+    each = eqx.filter_vmap(lambda h, x: matvec(GaussianKernel(h), x, y, b, 5))(
         h, jnp.stack([x, 2 * x])
     )
-    np.testing.assert_allclose(each[0], gram(Gaussian(0.5), x, y) @ b, atol=1e-12)
-    np.testing.assert_allclose(each[1], gram(Gaussian(2.0), 2 * x, y) @ b, atol=1e-12)
+    np.testing.assert_allclose(each[0], gram(GaussianKernel(0.5), x, y) @ b, atol=1e-12)
+    np.testing.assert_allclose(
+        each[1], gram(GaussianKernel(2.0), 2 * x, y) @ b, atol=1e-12
+    )
 
 
 @kernels
@@ -222,9 +228,9 @@ def test_float32_follows_the_points(kind, clouds):
 def test_wrong_arguments_are_named(clouds):
     x, y, b = clouds
     with pytest.raises(ValueError, match=r"one dimension d, found \(9, 2\) and"):
-        matvec(Gaussian(1.0), x, y[:, :1], b)
+        matvec(GaussianKernel(1.0), x, y[:, :1], b)
     with pytest.raises(ValueError, match="block >= 1, found 0"):
-        matvec(Gaussian(1.0), x, y, b, 0)
+        matvec(GaussianKernel(1.0), x, y, b, 0)
 
 
 _MEMORY = """

@@ -14,7 +14,7 @@ from wflow.learning.stacks import padded, stacked
 from wflow.learning.trained import split
 from wflow.measures import Particles, Phase
 from wflow.parameters import Learnable, unwrap
-from wflow.solve import rollout, start_rollout
+from wflow.solvers import rollout, start_rollout
 from wflow.transport import sinkhorn_divergence
 
 

@@ -13,7 +13,7 @@ from wflow.flows import ArcLengthFlow, GradientFlow
 from wflow.geometries import Euclidean
 from wflow.measures import Point, Travelled
 from wflow.networks.canonical import ArcRidge, arc_ridge
-from wflow.solve import solve
+from wflow.solvers import solve
 
 
 K, TARGET = 2.0, 1.5

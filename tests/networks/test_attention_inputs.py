@@ -20,7 +20,7 @@ from wflow.networks.attention import (
     spiked_covariance,
     square_root,
 )
-from wflow.solve import SolveError
+from wflow.solvers import SolveError
 
 
 EIGENVALUES = np.array([3.0, 1.5, 0.8, 0.3])

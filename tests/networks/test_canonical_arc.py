@@ -15,7 +15,7 @@ from wflow.flows import ArcLengthFlow, GradientFlow
 from wflow.geometries import Euclidean
 from wflow.measures import Point, Travelled, UnsupportedMeasureError
 from wflow.networks.canonical import ArcRidge, LambdaPath, lambda_path
-from wflow.solve import solve
+from wflow.solvers import solve
 
 
 def training(y):

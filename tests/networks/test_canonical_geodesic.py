@@ -19,7 +19,7 @@ from wflow.networks.canonical import (
     geodesic,
     logarithm,
 )
-from wflow.solve import solve
+from wflow.solvers import solve
 
 
 METRIC = NTKMetric(ONE[None])

@@ -15,7 +15,7 @@ from wflow.networks.canonical import (
     NTKMetric,
     Ridge,
 )
-from wflow.solve import solve
+from wflow.solvers import solve
 
 
 METRIC = NTKMetric(ONE[None])

@@ -15,7 +15,7 @@ from wflow.flows import GradientFlow
 from wflow.geometries import Euclidean, Riemannian
 from wflow.measures import Particles, Point, UnsupportedMeasureError
 from wflow.networks.canonical import NTKMetric, PullBack, Ridge, displacement
-from wflow.solve import solve
+from wflow.solvers import solve
 
 
 NET = eqx.nn.MLP(1, 2, 5, 1, activation=jnp.tanh, key=jax.random.key(1))

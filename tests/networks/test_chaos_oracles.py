@@ -25,7 +25,7 @@ from wflow.networks.chaos import (
     tangent_rates,
     verdict,
 )
-from wflow.networks.chaos.study import check_grid
+from wflow.networks.chaos._study import check_grid
 
 
 X = np.random.default_rng(0).normal(size=(6, 4))

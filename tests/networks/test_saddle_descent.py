@@ -19,7 +19,7 @@ from wflow.networks.saddle import (
     stable_step,
     tangent_kernel,
 )
-from wflow.solve import SolveError
+from wflow.solvers import SolveError
 
 
 Y = np.array([1.0, 2.0, 2.0, -1.5])

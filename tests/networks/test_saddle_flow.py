@@ -26,7 +26,7 @@ from wflow.networks.saddle import (
     tangent_kernel,
     time_to_level,
 )
-from wflow.solve import solve
+from wflow.solvers import solve
 
 
 Y = np.array([1.0, 2.0, 2.0, -1.5])

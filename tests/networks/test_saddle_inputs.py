@@ -28,7 +28,7 @@ from wflow.networks.saddle import (
     time_to_level,
 )
 from wflow.networks.saddle.data import positive_part
-from wflow.solve import SolveError, solve
+from wflow.solvers import SolveError, solve
 
 
 Y = np.array([1.0, 2.0, 2.0, -1.5])

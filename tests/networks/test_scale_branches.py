@@ -20,7 +20,7 @@ from wflow.networks.scale import (
     sharpness,
     train,
 )
-from wflow.solve import solve
+from wflow.solvers import solve
 
 
 KEY = jax.random.key(0)

@@ -32,7 +32,7 @@ from wflow.networks.scale import (
     scale_report,
     sharpness,
 )
-from wflow.solve import solve
+from wflow.solvers import solve
 
 
 TIGHT = diffrax.PIDController(rtol=1e-11, atol=1e-13)

@@ -38,7 +38,7 @@ from wflow.populations import (
     trend_bands,
     units,
 )
-from wflow.populations.backtest import error_rate, usual_origins
+from wflow.populations._backtest import error_rate, usual_origins
 
 
 def test_summaries():

@@ -19,7 +19,7 @@ from wflow.populations.simulators import (
     toggle,
     vortex,
 )
-from wflow.solve import solve
+from wflow.solvers import solve
 
 
 KEY = jax.random.key(0)

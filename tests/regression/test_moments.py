@@ -19,7 +19,7 @@ from wflow.flows import (
 from wflow.geometries import Wasserstein
 from wflow.measures import Gaussian
 from wflow.regression.moments import stationary_moments
-from wflow.solve import solve
+from wflow.solvers import solve
 
 
 CURVATURE = jnp.array([[2.0, 0.6], [0.6, 0.5]])

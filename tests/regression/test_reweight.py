@@ -25,7 +25,7 @@ from wflow.measures import Gaussian, Particles, Point, UnsupportedMeasureError
 from wflow.regression.moments import stationary_moments
 from wflow.regression.resets import drawn_resets, found_resets
 from wflow.regression.reweight import age_trajectory
-from wflow.solve import solve
+from wflow.solvers import solve
 
 
 CURVATURE = jnp.array([[2.0, 0.6], [0.6, 0.5]])

@@ -10,6 +10,7 @@ import pytest
 from wflow.energies import KDE, KLDivergence
 from wflow.flows import BirthDeathFlow
 from wflow.measures import Gaussian, Grid, Particles, Phase
+from wflow.sampling._sample import sample
 from wflow.sampling.methods import SHK
 from wflow.sampling.privacy import (
     ExponentialMechanism,
@@ -27,7 +28,6 @@ from wflow.sampling.privacy import (
     renyi_from_pure,
     stability,
 )
-from wflow.sampling.sample import sample
 
 
 KEY = jax.random.key(0)

@@ -10,7 +10,7 @@ from wflow import solve
 from wflow.energies import MMD
 from wflow.flows import GradientFlow
 from wflow.geometries import Wasserstein
-from wflow.kernels import Gaussian as Kernel
+from wflow.kernels import GaussianKernel
 from wflow.measures import (
     Gaussian,
     GaussianMixture,
@@ -275,7 +275,7 @@ def test_bad_input_is_named(make, error, words):
 
 # The discrepancy to an embedded target.
 
-KERNEL = Kernel(np.array([[0.8, 0.0], [0.4, 0.6]]))
+KERNEL = GaussianKernel(np.array([[0.8, 0.0], [0.4, 0.6]]))
 MIXTURE = GaussianMixture(
     np.random.default_rng(1).normal(size=(2, 2)),
     np.stack([np.eye(2), 0.5 * np.eye(2)]),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from wflow.measures import Gaussian
-from wflow.sampling.laplace import LaplaceWarning, laplace
+from wflow.sampling._laplace import LaplaceWarning, laplace
 from wflow.sampling.target import Target
 
 

@@ -5,8 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wflow.kernels import Gaussian as Kernel
-from wflow.kernels import gram, log_mixture_embedding, mixture_embedding
+from wflow.kernels import GaussianKernel, gram, log_mixture_embedding, mixture_embedding
 from wflow.measures import Gaussian, GaussianMixture, Particles
 from wflow.sampling import (
     ExactEmbedding,
@@ -30,7 +29,7 @@ def test_mixture_embedding_against_monte_carlo():
     target = GaussianMixture(
         rng.normal(size=(3, 2)), roots @ roots.transpose(0, 2, 1), [0.2, 0.3, 0.5]
     )
-    kernel = Kernel(TILTED)
+    kernel = GaussianKernel(TILTED)
     x = target.sample(jax.random.key(0), 400_000)
     k = gram(kernel, POINTS, x)
     log_v0, shift = ExactEmbedding(target)(kernel, POINTS)
@@ -46,7 +45,7 @@ def test_mixture_embedding_against_monte_carlo():
 
 @pytest.mark.parametrize("bandwidth", [0.7, TILTED])
 def test_all_agree_under_exact_quadrature(bandwidth):
-    kernel, rule = Kernel(bandwidth), GaussHermite(20)
+    kernel, rule = GaussianKernel(bandwidth), GaussHermite(20)
     log_v0, shift = ExactEmbedding(NORMAL)(kernel, POINTS)
     for embedding in (
         GradientFreeEmbedding(NORMAL.log_density, rule),
@@ -61,7 +60,7 @@ def test_all_agree_under_exact_quadrature(bandwidth):
 
 def test_embedding_of_data_is_a_finite_sum():
     data = Particles.from_samples(rng.normal(size=(30, 2)), rng.uniform(size=30))
-    kernel = Kernel(TILTED)
+    kernel = GaussianKernel(TILTED)
     log_v0, shift = ExactEmbedding(data)(kernel, POINTS)
     k = gram(kernel, POINTS, data.x) * data.w
     np.testing.assert_allclose(np.exp(log_v0), k.sum(1), rtol=1e-10)
@@ -73,7 +72,7 @@ def test_nodes_outside_the_support_count_for_nothing():
     log_density = lambda x: jnp.where(x[0] > 0, jnp.log(jnp.maximum(x[0], 0)), -jnp.inf)
     y = jnp.array([[0.1, 0.0], [-50.0, 0.0]])
     for make in (GradientFreeEmbedding, GradientInformedEmbedding):
-        log_v0, shift = make(log_density, GaussHermite(3))(Kernel(0.5), y)
+        log_v0, shift = make(log_density, GaussHermite(3))(GaussianKernel(0.5), y)
         assert np.isfinite(shift).all()
         assert np.isfinite(log_v0[0])
         assert log_v0[1] == -np.inf

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from wflow import Learnable, solve
-from wflow.kernels import Gaussian as Kernel
-from wflow.kernels import InverseMultiquadric, mixture_double_integral
+from wflow.kernels import GaussianKernel, InverseMultiquadric, mixture_double_integral
 from wflow.measures import (
     Gaussian,
     GaussianMixture,
@@ -39,7 +38,7 @@ TARGET = GaussianMixture(
 )
 START = Particles.from_samples(2 * rng.normal(size=(7, 2)))
 TILTED = np.array([[0.8, 0.0], [0.4, 0.6]])
-EXACT = MSIP(ExactEmbedding(TARGET), Kernel(0.8))
+EXACT = MSIP(ExactEmbedding(TARGET), GaussianKernel(0.8))
 # Far enough from each other that no weight changes its sign on the way.
 APART = jnp.asarray([[-2.0, 0.0], [0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [0.0, -2.0]])
 NORMAL = GaussianMixture(np.zeros((1, 1)), np.ones((1, 1, 1)), np.ones(1))
@@ -75,7 +74,7 @@ def motion(flow, mu):
     ],
 )
 def test_mean_shift_is_the_gradient_flow_of_its_energy(embedding, bandwidth):
-    flow = MSIP(embedding, Kernel(bandwidth), 1e-6, log_normaliser=0.3)
+    flow = MSIP(embedding, GaussianKernel(bandwidth), 1e-6, log_normaliser=0.3)
     (velocity, dissipation), (expected, rate) = motion(flow, START)
     np.testing.assert_allclose(velocity, expected, rtol=1e-10, atol=1e-10)
     np.testing.assert_allclose(dissipation, rate, rtol=1e-10)
@@ -84,7 +83,7 @@ def test_mean_shift_is_the_gradient_flow_of_its_energy(embedding, bandwidth):
 
 @pytest.mark.slow
 def test_energy_falls_along_the_iteration_and_the_flow():
-    flow = MSIP(EXACT.system.embedding, Kernel(0.5))
+    flow = MSIP(EXACT.system.embedding, GaussianKernel(0.5))
     start = Particles.from_samples(APART)
     run = damped_iteration(flow, start, damping=0.05, steps=400)
     assert np.diff(run.energy).max() < 1e-12
@@ -120,7 +119,7 @@ def test_iteration_is_euler():
 )
 def test_two_nodes_of_a_normal_law(s, sigma, expected, mmd2):
     target = GaussianMixture(np.zeros((1, 1)), np.full((1, 1, 1), s), np.ones(1))
-    flow = MSIP(ExactEmbedding(target), Kernel(sigma), 0.0)
+    flow = MSIP(ExactEmbedding(target), GaussianKernel(sigma), 0.0)
     run = damped_iteration(flow, line(-0.3, 1.1), damping=0.2, steps=4000)
     quadrature = run.quadrature()
     np.testing.assert_allclose(quadrature.nodes[:, 0], [-expected, expected], atol=1e-6)
@@ -135,7 +134,7 @@ def test_two_nodes_of_a_normal_law(s, sigma, expected, mmd2):
 
 @pytest.mark.parametrize(("gamma", "expected"), [(1, 0.522439038), (0.9, 0.543889682)])
 def test_two_nodes_of_the_fredholm_equation(gamma, expected):
-    flow = MSIP(FredholmEmbedding(NORMAL.log_density, gamma), Kernel(0.6), 0.0)
+    flow = MSIP(FredholmEmbedding(NORMAL.log_density, gamma), GaussianKernel(0.6), 0.0)
     run = damped_iteration(flow, line(-0.3, 1.1), damping=0.2, steps=4000)
     np.testing.assert_allclose(run.particles.x, line(-expected, expected), atol=1e-6)
 
@@ -149,7 +148,7 @@ def test_two_nodes_of_the_fredholm_equation(gamma, expected):
     ],
 )
 def test_three_nodes_of_a_normal_law_by_root_search(sigma, node, weights):
-    flow = MSIP(ExactEmbedding(NORMAL), Kernel(sigma), 0.0)
+    flow = MSIP(ExactEmbedding(NORMAL), GaussianKernel(sigma), 0.0)
     resting = stationary(flow, line(-0.8 * node, 0.05, 1.1 * node))
     np.testing.assert_allclose(resting.x, line(-node, 0, node), atol=1e-7)
     assert flow.residual(resting) < 1e-8
@@ -163,7 +162,7 @@ def test_three_nodes_of_a_normal_law_by_root_search(sigma, node, weights):
 
 def test_one_node_is_the_mean_shift_of_a_gaussian():
     mean, cov = np.array([1.0, -2.0]), np.array([[1.0, 0.3], [0.3, 0.5]])
-    flow = MSIP(ExactEmbedding(Gaussian(mean, cov)), Kernel(0.7))
+    flow = MSIP(ExactEmbedding(Gaussian(mean, cov)), GaussianKernel(0.7))
     factor = cov @ np.linalg.inv(cov + 0.49 * np.eye(2))
     y = np.array([3.0, 1.0])
     run = damped_iteration(flow, jnp.asarray(y)[None], damping=1.0, steps=5)
@@ -184,7 +183,7 @@ def test_the_normaliser_changes_no_motion(embedding):
     for shift in (0.0, 1e3):
         flow = MSIP(
             embedding(lambda x, shift=shift: TARGET.log_density(x) + shift),
-            Kernel(0.5),
+            GaussianKernel(0.5),
             log_normaliser=shift,
         )
         run = damped_iteration(flow, START, steps=50)
@@ -203,7 +202,7 @@ def test_equivariance():
     moved = GaussianMixture(
         TARGET.means @ q.T + b, q @ TARGET.covs @ q.T, TARGET.weights
     )
-    flow = MSIP(ExactEmbedding(moved), Kernel(0.8))
+    flow = MSIP(ExactEmbedding(moved), GaussianKernel(0.8))
     there = Particles.from_samples((START.x @ q.T + b)[order])
     (here, _), _ = motion(EXACT, START)
     (found, _), _ = motion(flow, there)
@@ -215,7 +214,7 @@ def test_equivariance():
 
 def test_embedding_of_data_rests_on_the_data():
     data = jnp.asarray(rng.normal(size=(6, 2)))
-    flow = MSIP(ExactEmbedding(Particles.from_samples(data)), Kernel(0.5))
+    flow = MSIP(ExactEmbedding(Particles.from_samples(data)), GaussianKernel(0.5))
     mu = Particles.from_samples(data)
     assert flow.residual(mu) < 1e-6
     np.testing.assert_allclose(flow.quadrature(mu).weights, 1 / 6, rtol=1e-6)
@@ -224,7 +223,7 @@ def test_embedding_of_data_rests_on_the_data():
 def test_particles_far_from_all_mass_come_back():
     target = Gaussian(np.zeros(2), np.eye(2))
     y = jnp.asarray([1000.0, 0.0] + rng.normal(size=(10, 2)))
-    flow = MSIP(FredholmEmbedding(target.log_density), Kernel(0.5))
+    flow = MSIP(FredholmEmbedding(target.log_density), GaussianKernel(0.5))
     with np.errstate(all="raise"):
         run = damped_iteration(flow, y, steps=50)
     radius = np.linalg.norm(run.particles.x, axis=1).mean()
@@ -233,14 +232,14 @@ def test_particles_far_from_all_mass_come_back():
 
 def test_float32_follows_float64():
     start = Particles.from_samples(START.x.astype(jnp.float32))
-    flow = MSIP(ExactEmbedding(TARGET), Kernel(0.8), 1e-3)
+    flow = MSIP(ExactEmbedding(TARGET), GaussianKernel(0.8), 1e-3)
     low = damped_iteration(flow, start, steps=50)
     high = damped_iteration(flow, START, steps=50)
     arrays = eqx.filter((low.particles, low.energy, low.quadrature()), eqx.is_array)
     assert {leaf.dtype for leaf in jax.tree.leaves(arrays)} == {jnp.dtype("float32")}
     np.testing.assert_allclose(low.particles.x, high.particles.x, atol=1e-3)
     density = lambda x: TARGET.log_density(x).astype(jnp.float64)
-    sampled = MSIP(GradientInformedEmbedding(density), Kernel(0.8), 1e-3)
+    sampled = MSIP(GradientInformedEmbedding(density), GaussianKernel(0.8), 1e-3)
     solution = solve(sampled, start, 0, 1.0)
     assert solution[0].x.dtype == jnp.float32
     assert np.isfinite(solution[0].x).all()
@@ -251,7 +250,7 @@ def test_float32_follows_float64():
 def test_jit_vmap_and_gradients():
     def end(mean, y):
         target = GaussianMixture(TARGET.means + mean, TARGET.covs, TARGET.weights)
-        flow = MSIP(ExactEmbedding(target), Kernel(0.5))
+        flow = MSIP(ExactEmbedding(target), GaussianKernel(0.5))
         return damped_iteration(flow, y, steps=20).quadrature().mean[0]
 
     batch = jnp.stack([APART, APART + 0.1])
@@ -265,7 +264,7 @@ def test_jit_vmap_and_gradients():
 @pytest.mark.slow
 def test_gradient_of_a_fixed_point_is_implicit():
     def node(sigma):
-        flow = MSIP(ExactEmbedding(NORMAL), Kernel(sigma), 1e-12)
+        flow = MSIP(ExactEmbedding(NORMAL), GaussianKernel(sigma), 1e-12)
         return stationary(flow, line(-0.6, 0.8)).x[1, 0]
 
     closed = lambda sigma: sigma * jnp.sqrt(jnp.log(1 + 2 / sigma**2) / 2)
@@ -278,7 +277,7 @@ def test_random_nodes_are_shared_or_redrawn_with_a_key():
     embedding = GradientFreeEmbedding(
         TARGET.log_density, MonteCarlo(20, jax.random.key(1))
     )
-    flow = MSIP(embedding, Kernel(0.8), 1e-2)
+    flow = MSIP(embedding, GaussianKernel(0.8), 1e-2)
     first, again = (damped_iteration(flow, START, steps=30) for _ in range(2))
     np.testing.assert_array_equal(first.particles.x, again.particles.x)
     fresh = damped_iteration(flow, START, steps=30, key=jax.random.key(2))
@@ -295,12 +294,12 @@ def test_tolerance_and_box_hold_particles():
 
 
 def test_bad_input_is_named():
-    embedding, kernel = ExactEmbedding(TARGET), Kernel(0.8)
+    embedding, kernel = ExactEmbedding(TARGET), GaussianKernel(0.8)
     with pytest.raises(TypeError, match="kernel to be kernels.Gaussian"):
         MSIP(embedding, InverseMultiquadric(0.8))
     for h in (0.0, -1.0, np.nan, np.zeros((2, 2))):
         with pytest.raises(ValueError, match="bandwidth"):
-            MSIP(embedding, Kernel(h))
+            MSIP(embedding, GaussianKernel(h))
     with pytest.raises(ValueError, match="ridge >= 0"):
         MSIP(embedding, kernel, -1e-8)
     for make in (FredholmEmbedding, GradientInformedEmbedding):
@@ -319,7 +318,7 @@ def test_bad_input_is_named():
 
 def test_starts_that_cannot_move_are_named():
     half = lambda x: jnp.where(x[0] > 0, -jnp.sum(x**2) / 2, -jnp.inf)
-    flow = MSIP(FredholmEmbedding(half), Kernel(0.5))
+    flow = MSIP(FredholmEmbedding(half), GaussianKernel(0.5))
     with pytest.raises(ValueError, match="not finite around particle 1 at"):
         flow.check(Particles.from_samples([[1.0, 0.0], [-1.0, 0.0]]))
     with pytest.raises(ValueError, match="no particle sees the target"):
@@ -334,11 +333,11 @@ def test_starts_that_cannot_move_are_named():
     with pytest.raises(
         ValueError, match="particles 0 and 1 coincide and the ridge is 0"
     ):
-        MSIP(ExactEmbedding(TARGET), Kernel(0.8), 0.0).check(twice)
+        MSIP(ExactEmbedding(TARGET), GaussianKernel(0.8), 0.0).check(twice)
 
 
 def test_a_learnable_bandwidth_is_used_as_it_is():
-    flow = MSIP(ExactEmbedding(TARGET), Kernel(Learnable(0.8)), Learnable(1e-8))
+    flow = MSIP(ExactEmbedding(TARGET), GaussianKernel(Learnable(0.8)), Learnable(1e-8))
     run = damped_iteration(flow, START, steps=50)
     expected = damped_iteration(EXACT, START, steps=50)
     np.testing.assert_allclose(run.particles.x, expected.particles.x, atol=1e-6)

@@ -5,8 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wflow.kernels import Gaussian as Kernel
-from wflow.kernels import gram, mixture_embedding
+from wflow.kernels import GaussianKernel, gram, mixture_embedding
 from wflow.measures import Gaussian
 from wflow.sampling.elliptic import EllipticModel
 from wflow.sampling.ensemble import GaussianInverseProblem
@@ -43,7 +42,7 @@ def test_joker_draws_have_its_moments():
 
 @pytest.mark.parametrize("bandwidth", [0.1, 1.5])
 def test_lines_of_the_joker_embed_as_it_does(bandwidth):
-    kernel, points = Kernel(bandwidth), DRAWS[:5]
+    kernel, points = GaussianKernel(bandwidth), DRAWS[:5]
     coarse, fine = (
         mixture_embedding(kernel, JOKER.lines(n), points) for n in (257, 999)
     )

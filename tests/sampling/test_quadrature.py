@@ -5,8 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wflow.kernels import Gaussian as Kernel
-from wflow.kernels import gram, mixture_double_integral, mixture_embedding
+from wflow.kernels import (
+    GaussianKernel,
+    gram,
+    mixture_double_integral,
+    mixture_embedding,
+)
 from wflow.measures import GaussianMixture, Particles
 from wflow.sampling import ExactEmbedding, FredholmEmbedding, optimal_quadrature
 
@@ -18,11 +22,11 @@ TARGET = GaussianMixture(
     np.array([0.4, 0.2, 0.2, 0.1, 0.1]),
 )
 NODES = jnp.asarray(TARGET.sample(jax.random.key(0), 20))
-FOUND = optimal_quadrature(NODES, ExactEmbedding(TARGET), Kernel(1.5), 1e-6)
+FOUND = optimal_quadrature(NODES, ExactEmbedding(TARGET), GaussianKernel(1.5), 1e-6)
 
 
 def test_weights_are_optimal():
-    kernel = Kernel(1.5)
+    kernel = GaussianKernel(1.5)
     k = np.asarray(gram(kernel, NODES)) + 1e-6 * np.eye(20)
     omega = np.linalg.solve(k, mixture_embedding(kernel, TARGET, NODES))
     np.testing.assert_allclose(FOUND.weights, omega / omega.sum(), rtol=1e-7)
@@ -50,7 +54,7 @@ def test_expectations_are_weighted_sums():
 
 @pytest.mark.slow
 def test_discrepancy_from_a_law_and_from_its_samples():
-    kernel, w = Kernel(1.5), np.asarray(FOUND.weights)
+    kernel, w = GaussianKernel(1.5), np.asarray(FOUND.weights)
     constant = mixture_double_integral(kernel, TARGET, TARGET)
     expected = (
         w @ gram(kernel, NODES) @ w
@@ -66,7 +70,7 @@ def test_discrepancy_from_a_law_and_from_its_samples():
 
 
 def test_discrepancy_of_independent_draws():
-    constant = mixture_double_integral(Kernel(1.5), TARGET, TARGET)
+    constant = mixture_double_integral(GaussianKernel(1.5), TARGET, TARGET)
     expected = {25: 0.0353582, 50: 0.0176791, 10: 0.0883954, 20: 0.0441977}
     for m, mmd2 in expected.items():
         np.testing.assert_allclose((1 - constant) / m, mmd2, rtol=1e-5)
@@ -88,14 +92,14 @@ def test_a_kernel_too_wide_is_warned_of():
     nodes = np.linspace(-1, 1, 10)[:, None]
     target = GaussianMixture(np.full((1, 1), 4.0), np.ones((1, 1, 1)), np.ones(1))
     with pytest.warns(UserWarning, match=r"the kernel is too wide .*condition number"):
-        optimal_quadrature(nodes, ExactEmbedding(target), Kernel(3.0), 1e-12)
+        optimal_quadrature(nodes, ExactEmbedding(target), GaussianKernel(3.0), 1e-12)
 
 
 def test_evidence_of_an_unnormalised_density():
     nodes = np.linspace(-5, 5, 21)[:, None]
     log_density = lambda x: -jnp.sum(x**2) / 2 + 3.0
     quadrature = optimal_quadrature(
-        nodes, FredholmEmbedding(log_density), Kernel(0.6), 1e-8
+        nodes, FredholmEmbedding(log_density), GaussianKernel(0.6), 1e-8
     )
     expected = 3 + np.log(2 * np.pi) / 2
     np.testing.assert_allclose(quadrature.log_evidence, expected, atol=1e-3)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from wflow.energies import KDE
-from wflow.kernels import Gaussian as Kernel
+from wflow.kernels import GaussianKernel
 from wflow.measures import Gaussian, GaussianMixture, Particles
 from wflow.sampling import (
     ALDI,
@@ -53,7 +53,7 @@ from wflow.sampling.privacy import (
     warm_start_bound,
     warm_start_kl,
 )
-from wflow.solve import solve
+from wflow.solvers import solve
 
 
 KEY = jax.random.key(0)
@@ -83,7 +83,7 @@ TAKERS = {
     "laplace": lambda f: laplace(f, np.zeros(2)),
     "target": lambda f: Target.of(f, np.zeros(2)),
     "quadrature": lambda f: optimal_quadrature(
-        CLOUD, FredholmEmbedding(f), Kernel(1.0)
+        CLOUD, FredholmEmbedding(f), GaussianKernel(1.0)
     ),
 }
 
@@ -216,7 +216,7 @@ def test_coinciding_nodes_are_named(first, second):
     y = CLOUD[:5].copy()
     y[second] = y[first]
     law = GaussianMixture(np.zeros((1, 2)), np.eye(2)[None], np.ones(1))
-    flow = MSIP(ExactEmbedding(law), Kernel(1.5), 0.0)
+    flow = MSIP(ExactEmbedding(law), GaussianKernel(1.5), 0.0)
     for run in (damped_iteration, stationary):
         with pytest.raises(ValueError, match=f"particles {first} and {second} coinc"):
             run(flow, y)
@@ -483,7 +483,7 @@ def test_what_is_weighed_is_a_start():
 
 def test_starts_are_looked_at_by_whatever_solves_them():
     far = lambda x: jnp.where(x[0] > 0, normal(x), -jnp.inf)
-    flow = MSIP(FredholmEmbedding(far), Kernel(0.5))
+    flow = MSIP(FredholmEmbedding(far), GaussianKernel(0.5))
     start = Particles.from_samples([[-2.0, 0.0], [-1.0, 0.0]])
     with pytest.raises(ValueError, match="no particle sees the target"):
         solve(flow, start, 0.0, 1.0)

@@ -25,7 +25,7 @@ from wflow import (
     transport,
 )
 from wflow.filtering import EnKF
-from wflow.kernels import AbstractRadialKernel, EnergyDistance, Gaussian
+from wflow.kernels import AbstractRadialKernel, EnergyDistance, GaussianKernel
 from wflow.parameters import Learnable
 from wflow.populations import simulators
 from wflow.studies import Options, Part, Spec, Strict, build
@@ -48,7 +48,7 @@ ROOMS = (
     transport,
 )
 
-RBF = {"kind": "Gaussian", "bandwidth": 0.5}
+RBF = {"kind": "GaussianKernel", "bandwidth": 0.5}
 DOMAIN = {"kind": "Domain", "radius": 1.5, "distance": [[0.0, 1.0], [1.0, 0.0]]}
 SEEN = {"kind": "GaussianObservation", "operator": "COMPONENTS", "cov": [[1.0]]}
 SEEN["operator"] = {"kind": "Components", "stop": 1}
@@ -70,7 +70,7 @@ LAGRANGIAN = {"kind": "LagrangianFlow", "energy": {"kind": "Entropy"}}
 SPECS = {
     kernels: {
         "EnergyDistance": {},
-        "Gaussian": {"bandwidth": 0.5},
+        "GaussianKernel": {"bandwidth": 0.5},
         "InverseMultiquadric": {"bandwidth": 2, "exponent": 0.25},
         "Kronecker": {},
         "Laplace": {"bandwidth": 0.5},
@@ -247,18 +247,17 @@ def test_a_spoilt_argument_is_taken_or_refused_in_its_place(room, name, argument
 def test_a_string_is_a_class_that_needs_no_arguments():
     assert isinstance(build("EnKF", filtering), EnKF)
     with pytest.raises(ValueError, match=r"^a\.bandwidth is missing\.$"):
-        build("Gaussian", kernels, place="a")
+        build("GaussianKernel", kernels, place="a")
 
 
 def test_parts_come_from_the_room_that_the_signature_asks_for():
     spec = {
         "kind": "CouplingTransport",
-        "kernel_x": {"kind": "Gaussian", "bandwidth": 0.5},
+        "kernel_x": {"kind": "GaussianKernel", "bandwidth": 0.5},
         "target": {"kind": "LikelihoodFree", "draws": 3},
     }
     made = build(spec, filtering, filtering.AbstractMethod)
-    # A kernel, though the measures have a class of this name too.
-    assert isinstance(made.kernel_x, Gaussian)
+    assert isinstance(made.kernel_x, GaussianKernel)
     assert made.target.draws == 3
     assert isinstance(made.kernel_y, AbstractRadialKernel)
 
@@ -289,16 +288,17 @@ def test_given_arguments_reach_every_part_that_has_them():
             {"kind": "Gausian", "bandwidth": 1},
             kernels,
             AbstractRadialKernel,
-            "k.kind: expected one of EnergyDistance, Gaussian, InverseMultiquadric, "
-            "Kronecker, Laplace, Matern32, Matern52, ScaleMixture, found 'Gausian'. "
-            "Did you mean Gaussian?",
+            "k.kind: expected one of EnergyDistance, GaussianKernel, "
+            "InverseMultiquadric, Kronecker, Laplace, Matern32, Matern52, "
+            "ScaleMixture, found 'Gausian'. "
+            "Did you mean GaussianKernel?",
         ),
         (
             # A class of the room that does not fulfil the contract.
             {"kind": "MedianGaussian"},
             kernels,
             AbstractRadialKernel,
-            "Did you mean Gaussian?",
+            "Did you mean GaussianKernel?",
         ),
         # Another room's.
         ("EnKF", kernels, object, "found 'EnKF'."),
@@ -333,28 +333,31 @@ def test_given_arguments_reach_every_part_that_has_them():
             "k: expected a kind and its arguments, found {'kind': ['Block']}.",
         ),
         (
-            {"kind": "Gaussian", "bandwith": 1},
+            {"kind": "GaussianKernel", "bandwith": 1},
             kernels,
             object,
             "k.bandwith is not a key under k. Did you mean k.bandwidth? "
             "Valid: bandwidth.",
         ),
-        ({"kind": "Gaussian"}, kernels, object, "k.bandwidth is missing."),
+        ({"kind": "GaussianKernel"}, kernels, object, "k.bandwidth is missing."),
         (
-            {"kind": "Gaussian", "bandwidth": -1.0},
+            {"kind": "GaussianKernel", "bandwidth": -1.0},
             kernels,
             object,
-            "k: Gaussian: expected bandwidth > 0, found -1.0.",
+            "k: GaussianKernel: expected bandwidth > 0, found -1.0.",
         ),
         (
-            {"kind": "ScaleMixture", "kernel": {"kind": "Gaussian", "bandwidth": "a"}},
+            {
+                "kind": "ScaleMixture",
+                "kernel": {"kind": "GaussianKernel", "bandwidth": "a"},
+            },
             kernels,
             object,
             "k.kernel: expected bandwidth to be a number or an array of numbers, "
             "found 'a'.",
         ),
         (
-            {"kind": "Block", "geometry": {"kind": "Gaussian"}, "moving": 1},
+            {"kind": "Block", "geometry": {"kind": "GaussianKernel"}, "moving": 1},
             geometries,
             object,
             "k.geometry.kind: expected one of Block, Euclidean, ",
@@ -372,9 +375,9 @@ def test_without_a_place_the_sentence_begins_with_what_is_wrong():
     with pytest.raises(ValueError, match=r"^kind: expected one of .*'a'\.$"):
         build("a", geometries)
     with pytest.raises(ValueError, match=r"^bandwith is not a key at the top\. "):
-        build({"kind": "Gaussian", "bandwith": 1}, kernels)
-    with pytest.raises(ValueError, match=r"^Gaussian: expected bandwidth > 0"):
-        build({"kind": "Gaussian", "bandwidth": 0}, kernels)
+        build({"kind": "GaussianKernel", "bandwith": 1}, kernels)
+    with pytest.raises(ValueError, match=r"^GaussianKernel: expected bandwidth > 0"):
+        build({"kind": "GaussianKernel", "bandwidth": 0}, kernels)
 
 
 @pytest.mark.parametrize(("old", "new"), sorted(_BEFORE.items()))
@@ -540,11 +543,11 @@ def test_a_part_is_kept_as_it_was_written():
     [
         ({}, "x.yaml: kernel is missing."),
         (
-            {"kernel": {"kind": "Gaussian", "bandwidth": 0}},
-            "x.yaml: kernel: Gaussian: expected bandwidth > 0, found 0.0.",
+            {"kernel": {"kind": "GaussianKernel", "bandwidth": 0}},
+            "x.yaml: kernel: GaussianKernel: expected bandwidth > 0, found 0.0.",
         ),
         (
-            {"kernel": {"kind": "Gaussian", "width": 1}},
+            {"kernel": {"kind": "GaussianKernel", "width": 1}},
             "x.yaml: kernel.width is not a key under kernel. Did you mean "
             "kernel.bandwidth? Valid: bandwidth.",
         ),

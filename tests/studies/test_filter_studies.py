@@ -146,7 +146,10 @@ def test_report_of_bimodal():
 
 @pytest.mark.slow
 def test_transport_keeps_two_modes():
-    scales = {"kind": "ScaleMixture", "kernel": {"kind": "Gaussian", "bandwidth": 1.0}}
+    scales = {
+        "kind": "ScaleMixture",
+        "kernel": {"kind": "GaussianKernel", "bandwidth": 1.0},
+    }
     mixture = {**scales, "scales": [0.5, 1.0, 2.0]}
     narrow = {"kind": "InverseMultiquadric", "bandwidth": 0.5}
     moved = transport(kernel_x=narrow, kernel_y=mixture, step=0.15, permutations=1)

@@ -9,8 +9,8 @@ from jaxtyping import Array, Float
 
 from wflow import checks
 from wflow.checks import real_field
-from wflow.kernels import Gaussian as GaussianKernel
 from wflow.kernels import (
+    GaussianKernel,
     gradient_matvec,
     log_matvec,
     matvec,

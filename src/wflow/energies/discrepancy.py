@@ -12,12 +12,12 @@ from wflow import checks
 from wflow.checks import real_field
 from wflow.kernels import (
     AbstractKernel,
+    GaussianKernel,
     matvec,
     mixture_double_integral,
     mixture_embedding,
     pair_sum,
 )
-from wflow.kernels import Gaussian as GaussianKernel
 from wflow.measures import (
     Gaussian,
     GaussianMixture,

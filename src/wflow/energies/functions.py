@@ -9,7 +9,7 @@ from jaxtyping import Array, ArrayLike, Float
 
 from wflow import checks
 from wflow.checks import real_field, to_real
-from wflow.kernels import Gaussian
+from wflow.kernels import GaussianKernel
 from wflow.parameters import Learnable, unwrap
 
 
@@ -151,7 +151,7 @@ class Bumps(eqx.Module):
 
     def __call__(self, x: Float[Array, " d"]) -> Float[Array, ""]:
         r2 = jnp.sum(((x - self.centres) / self.width) ** 2, axis=1)
-        return self.coefficients @ Gaussian(self.width).profile(r2)
+        return self.coefficients @ GaussianKernel(self.width).profile(r2)
 
 
 def check_numbers(

@@ -11,7 +11,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int
 from wflow import checks
 from wflow.checks import to_real
 from wflow.measures import Gaussian, Particles
-from wflow.solve.results import SolveError
+from wflow.solvers.results import SolveError
 
 from . import metrics
 from .online import FilterState

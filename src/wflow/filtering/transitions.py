@@ -14,7 +14,7 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from wflow import checks
 from wflow.checks import real_field
-from wflow.solve.noise import StepNoise
+from wflow.solvers.noise import StepNoise
 
 from .base import check_number
 

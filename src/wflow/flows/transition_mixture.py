@@ -9,8 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PRNGKeyArray
 
 from wflow.checks import function
-from wflow.kernels import Gaussian as GaussianKernel
-from wflow.kernels import log_matvec
+from wflow.kernels import GaussianKernel, log_matvec
 from wflow.measures import Particles, UnsupportedMeasureError
 
 from .base import (

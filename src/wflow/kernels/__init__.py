@@ -15,7 +15,7 @@ from .embeddings import (
 from .product import Product
 from .radial import (
     EnergyDistance,
-    Gaussian,
+    GaussianKernel,
     InverseMultiquadric,
     Kronecker,
     Laplace,
@@ -30,7 +30,7 @@ __all__ = [
     "AbstractKernel",
     "AbstractRadialKernel",
     "EnergyDistance",
-    "Gaussian",
+    "GaussianKernel",
     "InverseMultiquadric",
     "Kronecker",
     "Laplace",

@@ -12,7 +12,7 @@ from jaxtyping import Array, ArrayLike, Float
 from wflow import checks
 from wflow.checks import at_least_single, to_real
 
-from .radial import Gaussian
+from .radial import GaussianKernel
 
 
 # Points that differ by no more than this many units of rounding coincide.
@@ -192,7 +192,7 @@ class MedianGaussian(eqx.Module):
     def __check_init__(self) -> None:
         checks.count(self, "max_points", self.max_points, 2)
 
-    def __call__(self, x: Float[Array, "n d"]) -> Gaussian:
+    def __call__(self, x: Float[Array, "n d"]) -> GaussianKernel:
         """The kernel for the points ``x``."""
         bandwidth = median_bandwidth(jax.lax.stop_gradient(x), self.max_points)
-        return Gaussian(bandwidth)
+        return GaussianKernel(bandwidth)

@@ -7,11 +7,11 @@ from jaxtyping import Array, Float
 from wflow import checks
 from wflow.measures import GaussianMixture
 
-from .radial import Gaussian
+from .radial import GaussianKernel
 
 
 def _log_smoothed(
-    kernel: Gaussian, difference: Float[Array, " d"], cov: Float[Array, "d d"]
+    kernel: GaussianKernel, difference: Float[Array, " d"], cov: Float[Array, "d d"]
 ) -> Float[Array, ""]:
     r"""$\log E\,k(\Delta + Z)$, $Z \sim N(0, S)$: one Gaussian integral."""
     d, dtype = difference.shape[0], difference.dtype
@@ -27,7 +27,7 @@ def _weights(mixture: GaussianMixture) -> Array:
 
 
 def mixture_embedding(
-    kernel: Gaussian, mixture: GaussianMixture, x: Float[Array, "n d"]
+    kernel: GaussianKernel, mixture: GaussianMixture, x: Float[Array, "n d"]
 ) -> Float[Array, " n"]:
     r"""$\int k(x_i, y)\,d\nu(y)$, the kernel mean embedding of a mixture.
 
@@ -51,7 +51,7 @@ def mixture_embedding(
 
 
 def log_mixture_embedding(
-    kernel: Gaussian, mixture: GaussianMixture, x: Float[Array, "n d"]
+    kernel: GaussianKernel, mixture: GaussianMixture, x: Float[Array, "n d"]
 ) -> Float[Array, " n"]:
     """Logarithm of ``mixture_embedding``, however far the points.
 
@@ -64,8 +64,10 @@ def log_mixture_embedding(
     return jax.nn.logsumexp(logs, axis=0, b=_weights(mixture)[:, None])
 
 
-def _checked(owner: str, kernel: Gaussian, mixture: GaussianMixture, x: Array) -> Array:
-    checks.instance(owner, "kernel", kernel, Gaussian, "a Gaussian kernel")
+def _checked(
+    owner: str, kernel: GaussianKernel, mixture: GaussianMixture, x: Array
+) -> Array:
+    checks.instance(owner, "kernel", kernel, GaussianKernel, "a Gaussian kernel")
     checks.instance(owner, "mixture", mixture, GaussianMixture, "a GaussianMixture")
     x = checks.at_least_single(checks.to_real(x, "x"))
     checks.shape(owner, "x", x, ("n", mixture.means.shape[1]))
@@ -73,7 +75,7 @@ def _checked(owner: str, kernel: Gaussian, mixture: GaussianMixture, x: Array) -
 
 
 def _log_components(
-    kernel: Gaussian, mixture: GaussianMixture, x: Float[Array, "n d"]
+    kernel: GaussianKernel, mixture: GaussianMixture, x: Float[Array, "n d"]
 ) -> Float[Array, "k n"]:
     def component(mean: Array, cov: Array) -> Array:
         return jax.vmap(lambda point: _log_smoothed(kernel, point - mean, cov))(x)
@@ -82,7 +84,7 @@ def _log_components(
 
 
 def mixture_double_integral(
-    kernel: Gaussian, first: GaussianMixture, second: GaussianMixture
+    kernel: GaussianKernel, first: GaussianMixture, second: GaussianMixture
 ) -> Float[Array, ""]:
     r"""$\iint k(x, y)\,d\mu(x)\,d\nu(y)$ for two mixtures.
 

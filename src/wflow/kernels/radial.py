@@ -51,7 +51,7 @@ def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     return _matern52(r2), -_matern32(r2) * dr2 / 6
 
 
-class Gaussian(AbstractRadialKernel):
+class GaussianKernel(AbstractRadialKernel):
     r"""$k = \exp(-r^2 / (2 h^2))$; ``bandwidth`` h."""
 
     bandwidth: Float[Array, "..."] = eqx.field(converter=real_field("bandwidth"))

@@ -12,7 +12,7 @@ from wflow import checks
 from wflow.checks import at_least_single, to_real
 
 from .base import AbstractKernel
-from .radial import Gaussian
+from .radial import GaussianKernel
 
 
 # Below this many pairs a dense sum is as fast as a streamed one.
@@ -233,7 +233,7 @@ def _add(a: tuple[Array, ...], b: tuple[Array, ...]) -> tuple[Array, ...]:
 
 
 def log_matvec(
-    kernel: Gaussian,
+    kernel: GaussianKernel,
     x: Float[Array, "n d"],
     y: Float[Array, "m d"] | None,
     w: Float[Array, " m"],
@@ -251,7 +251,7 @@ def log_matvec(
             ``matvec``.
     """
     owner = "log_matvec"
-    checks.instance(owner, "kernel", kernel, Gaussian, "a Gaussian kernel")
+    checks.instance(owner, "kernel", kernel, GaussianKernel, "a Gaussian kernel")
     pair = _pair(owner, kernel, x, y)
     block = _block_size(owner, *pair.shape, block, _BLOCK_PAIRS, _DENSE_PAIRS)
     w = _coefficients(owner, "w", w, pair.shape[1])

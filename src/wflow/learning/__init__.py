@@ -1,5 +1,7 @@
 """Floor 5: laws of motion from snapshots."""
 
+from ._fit import fit
+from ._simulate import simulate
 from .bands import (
     Band,
     Part,
@@ -19,7 +21,6 @@ from .baselines import (
 from .characteristic import CharacteristicDistance
 from .dice import DICE, dice_loss
 from .ensemble import Ensemble, Flow, fit_ensemble
-from .fit import fit
 from .horizons import AbstractHorizon, FixedHorizon, FullHorizon, RandomHorizon
 from .loop import Chunk, TrainingError
 from .losses import AbstractLoss, LossValue, MassAndShape, Sinkhorn
@@ -27,7 +28,6 @@ from .optimizers import AdamW
 from .paths import SmoothPath
 from .report import Report
 from .result import Fit
-from .simulate import simulate
 from .snapshots import Snapshots, Standardisation
 from .velocities import (
     AbstractInitialVelocity,

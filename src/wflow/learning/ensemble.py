@@ -13,10 +13,10 @@ from jaxtyping import ArrayLike, Float, PRNGKeyArray
 from wflow.checks import count, function, instance, one_of, random_key
 from wflow.flows import LagrangianFlow, SumFlow
 
+from ._fit import fit
+from ._simulate import check_flow
 from .bands import Band, Prediction, Statistic, predict, reweighted
-from .fit import fit
 from .result import Fit, Start
-from .simulate import check_flow
 from .snapshots import Snapshots
 
 

@@ -16,10 +16,10 @@ from wflow.flows import GrowthFlow, LagrangianFlow, SumFlow, split_growth
 from wflow.parameters import unwrap
 
 from . import checkpoint
+from ._simulate import carried, check_flow, embeds_time, simulate
 from .baselines import Cloud
 from .clock import read_times, shown
 from .report import Report, score
-from .simulate import carried, check_flow, embeds_time, simulate
 from .snapshots import Snapshots
 from .velocities import Velocities
 from .velocity_fields import VelocityNetwork
@@ -47,7 +47,7 @@ class Fit:
             ``horizon``, ``start`` (snapshot), ``grad_norm``, ``converged`` (of the
             loss); one entry an evaluation: ``validation_step``, ``validation_w1``.
         step: the time step of training; forecasts divide it.
-        consistent: the leapfrog's form; see ``wflow.solve.leapfrog_step``.
+        consistent: the leapfrog's form; see ``wflow.solvers.leapfrog_step``.
         seconds_per_step: training time of a step without compiling; nan after ``load``.
         compile_seconds: time to trace and compile the training; nan after ``load``.
         correction: the network that ``Corrected`` trained, part of the velocities.

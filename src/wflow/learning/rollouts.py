@@ -14,7 +14,7 @@ from wflow.checks import real_field
 from wflow.flows import LagrangianFlow, SumFlow, split_growth
 from wflow.measures import Particles, Phase
 from wflow.parameters import Learnable, unwrap
-from wflow.solve import KineticState, leapfrog_step, rollout, start_rollout
+from wflow.solvers import KineticState, leapfrog_step, rollout, start_rollout
 
 from .losses import AbstractLoss
 from .stacks import Stack

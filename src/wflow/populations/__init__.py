@@ -8,16 +8,26 @@ from wflow.learning import (
     persistence,
 )
 
-from .backtest import ModelError, backtest
-from .coverage import (
+from ._backtest import ModelError, backtest
+from ._coverage import (
     Coverage,
     coverage,
     observations,
     persistence_bands,
     trend_bands,
 )
+from ._forecast_bands import ForecastBands, forecast_bands
+from ._summaries import (
+    AbstractSummary,
+    Deviation,
+    Mean,
+    Quantile,
+    Share,
+    summaries,
+    total_mass,
+    units,
+)
 from .fields import force_field, growth_field, landscape, lattice, velocity_field
-from .forecast_bands import ForecastBands, forecast_bands
 from .leave_one_out import (
     HoldOut,
     Yardsticks,
@@ -48,16 +58,6 @@ from .scores import (
     noise_floor,
 )
 from .selection import Selection, select_model
-from .summaries import (
-    AbstractSummary,
-    Deviation,
-    Mean,
-    Quantile,
-    Share,
-    summaries,
-    total_mass,
-    units,
-)
 
 
 __all__ = [

@@ -19,7 +19,7 @@ from wflow.flows import (
     ResettingFlow,
 )
 from wflow.measures import Point, UnsupportedMeasureError
-from wflow.solve import solve
+from wflow.solvers import solve
 
 
 # A hazard: the value of a Point and the age to resets per time.

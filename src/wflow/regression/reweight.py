@@ -13,7 +13,7 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
 from wflow import checks
 from wflow.flows import AbstractContinuousFlow, AbstractRenewalLaw
 from wflow.measures import AbstractMeasure
-from wflow.solve import solve
+from wflow.solvers import solve
 
 
 # Degree of the interpolation on a panel [a, 2a]: e^{-a} to some eleven digits.

@@ -1,5 +1,7 @@
 """Floor 6: sampling and quadrature of densities known up to a constant."""
 
+from ._laplace import LaplaceWarning, laplace
+from ._sample import sample
 from .discrepancy import EmbeddedDiscrepancy
 from .elliptic import EllipticModel
 from .embeddings import (
@@ -16,7 +18,6 @@ from .ensemble import (
     GradientFreeALDIFlow,
 )
 from .gaussian import gaussian_shk
-from .laplace import LaplaceWarning, laplace
 from .mean_shift_runs import MeanShiftRun, damped_iteration, stationary
 from .methods import (
     ALDI,
@@ -41,7 +42,6 @@ from .problems import Joker
 from .quadrature import Quadrature, optimal_quadrature
 from .reduced import KernelSystem, MeanShiftGeometry, ReducedDiscrepancy
 from .rules import AbstractRule, GaussHermite, MonteCarlo, RadialSpherical
-from .sample import sample
 from .samples import Samples, SignedWeightsError
 from .target import Target
 

@@ -18,8 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from wflow.checks import function, instance, real_field, shape, within
-from wflow.kernels import Gaussian as GaussianKernel
-from wflow.kernels import log_matvec, log_mixture_embedding
+from wflow.kernels import GaussianKernel, log_matvec, log_mixture_embedding
 from wflow.measures import Gaussian, GaussianMixture, Particles
 
 from .density import check_density

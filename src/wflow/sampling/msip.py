@@ -16,7 +16,7 @@ from wflow.checks import (
     to_real,
 )
 from wflow.flows import AbstractContinuousFlow
-from wflow.kernels import Gaussian as GaussianKernel
+from wflow.kernels import GaussianKernel
 from wflow.measures import Particles
 from wflow.parameters import Learnable, unwrap
 

@@ -13,8 +13,7 @@ from jaxtyping import Array, ArrayLike, Float
 from wflow.checks import finite, known, shape, to_real
 from wflow.checks import function as check_function
 from wflow.energies import MMD, KernelSteinDiscrepancy
-from wflow.kernels import AbstractKernel
-from wflow.kernels import Gaussian as GaussianKernel
+from wflow.kernels import AbstractKernel, GaussianKernel
 from wflow.measures import Gaussian, GaussianMixture, Particles
 
 from .density import check_density

@@ -20,8 +20,7 @@ from wflow.checks import (
 )
 from wflow.energies import AbstractEnergy
 from wflow.geometries import AbstractGeometry
-from wflow.kernels import Gaussian as GaussianKernel
-from wflow.kernels import gram
+from wflow.kernels import GaussianKernel, gram
 from wflow.measures import Particles, UnsupportedMeasureError
 from wflow.parameters import Learnable
 

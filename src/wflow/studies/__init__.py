@@ -60,7 +60,7 @@ __all__ = [
 _HERE = Path(__file__).parent
 
 
-def _files() -> dict[str, Path]:
+def _config_files() -> dict[str, Path]:
     return {
         path.stem: path
         for path in sorted(_HERE.glob("*/*.py"))
@@ -70,13 +70,13 @@ def _files() -> dict[str, Path]:
 
 def names() -> list[str]:
     """The names of all studies."""
-    return sorted(_files())
+    return sorted(_config_files())
 
 
 def summaries() -> dict[str, str]:
     """For the name of every study what it is, in a line; nothing is imported."""
     lines = {}
-    for name, path in _files().items():
+    for name, path in _config_files().items():
         text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
         lines[name] = text.partition("\n")[0]
     return dict(sorted(lines.items()))
@@ -91,7 +91,7 @@ def load(name: Any) -> AbstractTask:
     Raises:
         ValueError: there is no study of that name.
     """
-    files = _files()
+    files = _config_files()
     if name not in files:
         nearest = closest(str(name), files)
         hint = f" Did you mean {nearest}?" if nearest else ""

@@ -36,7 +36,7 @@ from wflow.energies import (
     Supervised,
     predictions,
 )
-from wflow.kernels import Gaussian, Laplace
+from wflow.kernels import GaussianKernel, Laplace
 from wflow.measures import Gaussian as GaussianLaw
 from wflow.measures import Particles, Point
 
@@ -207,21 +207,21 @@ TABLE = {
     ),
     "MMD": entry(value_of(MMD), kernel=part(Laplace(1.0)), target=part(TARGET)),
     "MMD.law": entry(
-        value_of(MMD), kernel=part(Gaussian(1.0)), target=part(LAW, fine=())
+        value_of(MMD), kernel=part(GaussianKernel(1.0)), target=part(LAW, fine=())
     ),
     "MMD.points": entry(
-        lambda x: MMD(Gaussian(1.0), TARGET).value(Particles.from_samples(x)),
+        lambda x: MMD(GaussianKernel(1.0), TARGET).value(Particles.from_samples(x)),
         x=array(X, fine="short"),
     ),
     "KernelSteinDiscrepancy": entry(
         value_of(KernelSteinDiscrepancy),
-        kernel=part(Gaussian(1.0)),
+        kernel=part(GaussianKernel(1.0)),
         log_density=returned(lambda x: -square(x)),
     ),
     "KernelSteinDiscrepancy.points": entry(
-        lambda x: KernelSteinDiscrepancy(Gaussian(1.0), lambda x: -square(x)).value(
-            Particles.from_samples(x)
-        ),
+        lambda x: KernelSteinDiscrepancy(
+            GaussianKernel(1.0), lambda x: -square(x)
+        ).value(Particles.from_samples(x)),
         x=array(X, fine="short"),
     ),
     "AttentionPotential": entry(

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from wflow import filtering as f
-from wflow.kernels import Gaussian as GaussianKernel
+from wflow.kernels import GaussianKernel
 from wflow.measures import Gaussian, Grid, Particles
 
 from ..engine import (

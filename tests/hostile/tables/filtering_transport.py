@@ -8,7 +8,7 @@ import numpy as np
 from wflow.energies import Potential
 from wflow.filtering import transport as t
 from wflow.filtering.localisation import Domain
-from wflow.kernels import Gaussian, InverseMultiquadric
+from wflow.kernels import GaussianKernel, InverseMultiquadric
 
 from ..engine import (
     array,
@@ -31,7 +31,7 @@ KEYS = given(KEY, zero=0, none=None, text="spoilt", shape=jax.random.split(KEY, 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(6, 2))
 Y = X[:, :1] + RNG.normal(size=(6, 1))
-KERNEL, SMOOTH = InverseMultiquadric(0.5), Gaussian(0.5)
+KERNEL, SMOOTH = InverseMultiquadric(0.5), GaussianKernel(0.5)
 PAIRS = t.Pairs.of(jnp.asarray(X), jnp.asarray(Y), jnp.array([0.3]))
 UNITS = PAIRS.standardised()
 MEMBERS = t.passengers(UNITS)

@@ -17,7 +17,7 @@ from wflow.geometries import (
     conjugate_gradients,
     per_mass,
 )
-from wflow.kernels import Gaussian
+from wflow.kernels import GaussianKernel
 from wflow.measures import Grid, Particles, Point
 
 from ..engine import (
@@ -90,11 +90,11 @@ TABLE = {
     "Stein": entry(
         lambda kernel: velocity(Stein(kernel)),
         kernel=given(
-            Gaussian(1.0),
+            GaussianKernel(1.0),
             text="spoilt",
             other=1.5,
             none=None,
-            kind=Gaussian,
+            kind=GaussianKernel,
             rule=lambda x: 1.0,
         ),
     ),
@@ -120,7 +120,7 @@ TABLE = {
             lambda x: 1 + x**2,
             long=lambda x: jnp.ones(3),
             cube=lambda x: jnp.ones((2, 2, 2)),
-            kind=Gaussian,
+            kind=GaussianKernel,
         ),
     ),
     "conjugate_gradients": entry(

@@ -5,7 +5,7 @@ import numpy as np
 
 from wflow.kernels import (
     EnergyDistance,
-    Gaussian,
+    GaussianKernel,
     InverseMultiquadric,
     Kronecker,
     Laplace,
@@ -36,7 +36,7 @@ ROOM = "wflow.kernels"
 X = np.array([[0.1, 0.4], [1.0, -0.3], [-0.7, 0.2], [0.5, 0.9], [-0.2, -0.8]])
 Y = np.array([[0.3, 0.1], [0.8, -0.2], [-0.5, 0.6], [0.2, 0.2]])
 B = np.array([1.0, -2.0, 0.5, 1.5])
-K = Gaussian(0.8)
+K = GaussianKernel(0.8)
 MIXTURE = GaussianMixture(
     [[0.0, 1.0], [1.0, 0.0]], np.stack([np.eye(2)] * 2), [1.0, 2.0]
 )
@@ -60,18 +60,27 @@ SUMS = {
 TABLE = {
     **{
         kernel.__name__: of(kernel)
-        for kernel in (EnergyDistance, Gaussian, Kronecker, Laplace, Matern32, Matern52)
+        for kernel in (
+            EnergyDistance,
+            GaussianKernel,
+            Kronecker,
+            Laplace,
+            Matern32,
+            Matern52,
+        )
     },
     "InverseMultiquadric": entry(
         lambda bandwidth, exponent: gram(InverseMultiquadric(bandwidth, exponent), X),
         bandwidth=positive(1.0, **WIDE),
         exponent=positive(0.4),
     ),
-    "Gaussian.matrix": entry(
-        lambda bandwidth: gram(Gaussian(bandwidth), X),
+    "GaussianKernel.matrix": entry(
+        lambda bandwidth: gram(GaussianKernel(bandwidth), X),
         bandwidth=array([[1.0, 0.0], [0.3, 0.5]], fine="negative"),
     ),
-    "Gaussian.call": entry(K, x=array([0.1, 0.2], **WIDE), y=array([0.3, 0.1], **WIDE)),
+    "GaussianKernel.call": entry(
+        K, x=array([0.1, 0.2], **WIDE), y=array([0.3, 0.1], **WIDE)
+    ),
     "MedianGaussian": entry(MedianGaussian, max_points=count(4, fine=())),
     "Product": entry(
         Product,

@@ -10,8 +10,7 @@ import numpy as np
 
 from wflow import sampling as s
 from wflow.energies import KDE
-from wflow.kernels import Gaussian as Kernel
-from wflow.kernels import MedianGaussian
+from wflow.kernels import GaussianKernel, MedianGaussian
 from wflow.measures import Gaussian, GaussianMixture, Particles
 
 from ..engine import (
@@ -42,7 +41,7 @@ def normal(x):
     return -jnp.sum(x**2) / 2
 
 
-EXACT, KERNEL = s.ExactEmbedding(MIXTURE), Kernel(1.0)
+EXACT, KERNEL = s.ExactEmbedding(MIXTURE), GaussianKernel(1.0)
 PROBLEM = s.GaussianInverseProblem(lambda x: 2 * x, [0.1, 0.2], 0.5, LAW)
 SYSTEM = s.KernelSystem(EXACT, KERNEL, 1e-3)
 FLOW = s.MSIP(EXACT, KERNEL, 1e-3)

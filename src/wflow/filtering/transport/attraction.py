@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from wflow import checks
-from wflow.kernels import AbstractRadialKernel, Gaussian, gram
+from wflow.kernels import AbstractRadialKernel, GaussianKernel, gram
 
 from .scales import check_array
 
@@ -72,12 +72,14 @@ class Smoothed(AbstractAttraction):
         TypeError: kernel is no Gaussian one.
     """
 
-    kernel: Gaussian
+    kernel: GaussianKernel
     mean: Float[Array, "n p"]
     cov: Float[Array, "p p"]
 
     def __check_init__(self) -> None:
-        checks.instance(self, "kernel", self.kernel, Gaussian, "a Gaussian kernel")
+        checks.instance(
+            self, "kernel", self.kernel, GaussianKernel, "a Gaussian kernel"
+        )
         check_array(self, "mean", ("n", "p"))
         p = jnp.shape(self.mean)[1]
         check_array(self, "cov", (p, p))
@@ -91,11 +93,11 @@ class Smoothed(AbstractAttraction):
         smoothed, factor = self._smoothed(2)
         return factor * gram(smoothed, self.mean)
 
-    def _smoothed(self, times: int) -> tuple[Gaussian, Array]:
+    def _smoothed(self, times: int) -> tuple[GaussianKernel, Array]:
         """The kernel after so many convolutions with the errors, and its height."""
         p = self.mean.shape[1]
         eye = jnp.eye(p, dtype=self.mean.dtype)
         square = self.kernel.colour(self.kernel.colour(eye, adjoint=True))
         root = jnp.linalg.cholesky(square + times * self.cov)
-        wide = Gaussian(root)
+        wide = GaussianKernel(root)
         return wide, jnp.exp(self.kernel.log_volume(p) - wide.log_volume(p))

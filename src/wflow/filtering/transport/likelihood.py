@@ -20,7 +20,7 @@ from wflow.flows import GradientFlow
 from wflow.geometries import Wasserstein
 from wflow.kernels import AbstractRadialKernel, EnergyDistance
 from wflow.measures import Particles
-from wflow.solve import solve
+from wflow.solvers import solve
 
 from .base import (
     AbstractTransport,

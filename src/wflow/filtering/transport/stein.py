@@ -11,7 +11,12 @@ from wflow.energies import MMD
 from wflow.filtering.base import check_number
 from wflow.flows import GradientFlow, TracerFlow
 from wflow.geometries import Block, Stein
-from wflow.kernels import AbstractRadialKernel, Gaussian, InverseMultiquadric, Product
+from wflow.kernels import (
+    AbstractRadialKernel,
+    GaussianKernel,
+    InverseMultiquadric,
+    Product,
+)
 from wflow.measures import Particles, Traced
 
 from .base import AbstractTransport, check_kernels
@@ -53,8 +58,12 @@ class SteinTransport(AbstractTransport):
     kernel_y: AbstractRadialKernel = eqx.field(
         default_factory=lambda: InverseMultiquadric(0.5)
     )
-    average_x: AbstractRadialKernel = eqx.field(default_factory=lambda: Gaussian(0.5))
-    average_y: AbstractRadialKernel = eqx.field(default_factory=lambda: Gaussian(0.5))
+    average_x: AbstractRadialKernel = eqx.field(
+        default_factory=lambda: GaussianKernel(0.5)
+    )
+    average_y: AbstractRadialKernel = eqx.field(
+        default_factory=lambda: GaussianKernel(0.5)
+    )
     start: Start = eqx.field(static=True, default="kalman")
     steps: int = eqx.field(static=True, default=60)
     step: Float[Array, ""] = eqx.field(converter=real_field("step"), default=1.0)

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from wflow import checks
 from wflow.filtering.observations import AbstractObservation, require_gaussian
-from wflow.kernels import AbstractRadialKernel, Gaussian
+from wflow.kernels import AbstractRadialKernel, GaussianKernel
 
 from .attraction import AbstractAttraction, Simulated, Smoothed
 from .base import simulated
@@ -86,7 +86,7 @@ class RaoBlackwellised(AbstractTarget):
         Raises:
             TypeError: it is not.
         """
-        checks.instance(self, "kernel_y", kernel, Gaussian, "a Gaussian kernel")
+        checks.instance(self, "kernel_y", kernel, GaussianKernel, "a Gaussian kernel")
 
     def pairs(
         self,

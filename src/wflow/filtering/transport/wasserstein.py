@@ -19,11 +19,11 @@ from wflow.geometries import Block, Wasserstein
 from wflow.kernels import (
     AbstractRadialKernel,
     EnergyDistance,
-    Gaussian,
+    GaussianKernel,
     InverseMultiquadric,
 )
 from wflow.measures import Particles, Traced
-from wflow.solve import solve
+from wflow.solvers import solve
 
 from .base import AbstractTransport, check_kernels
 from .coupling import passengers, product_cloud
@@ -214,7 +214,7 @@ class _Falling(eqx.Module):
         return self.start * jnp.maximum(1 - t / self.steps, 0)
 
 
-def smoothness(kernel: Gaussian) -> Float[Array, ""]:
+def smoothness(kernel: GaussianKernel) -> Float[Array, ""]:
     r"""$L = (1 + 2 e^{-3/2}) / l_x^2$: the energy is L-smooth in the cloud's states.
 
     For a Gaussian kernel of states and $|k_y| \le 1$; an Euler step $\gamma \le 1/L$
@@ -223,18 +223,18 @@ def smoothness(kernel: Gaussian) -> Float[Array, ""]:
     Raises:
         TypeError: kernel is no Gaussian one.
     """
-    checks.instance("smoothness", "kernel", kernel, Gaussian, "a Gaussian kernel")
+    checks.instance("smoothness", "kernel", kernel, GaussianKernel, "a Gaussian kernel")
     return (1 + 2 * math.exp(-1.5)) / jnp.min(jnp.asarray(kernel.bandwidth)) ** 2
 
 
 def _check_step(owner: object, kernel: Any, step: Any) -> None:
     length = checks.known(step)
-    if length is None or not isinstance(kernel, Gaussian):
+    if length is None or not isinstance(kernel, GaussianKernel):
         return
     bandwidth = checks.known(kernel.bandwidth)
     if bandwidth is None or bandwidth.ndim > 1:
         return
-    bound = 2 / float(smoothness(Gaussian(bandwidth)))
+    bound = 2 / float(smoothness(GaussianKernel(bandwidth)))
     if float(length) > bound:
         warnings.warn(
             f"{type(owner).__name__}: a step of {float(length):.3g} is above 2/L = "

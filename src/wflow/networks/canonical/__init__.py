@@ -1,9 +1,9 @@
 """Canonical regularisation: penalties that do not move along output fibres."""
 
+from ._exponential import CogeodesicFlow, Logarithm, exponential, logarithm
+from ._geodesic import Geodesic, GeodesicRidge, OutputCurve, geodesic
 from .arc import ArcRidge, LambdaPath, Selected, lambda_path
-from .exponential import CogeodesicFlow, Logarithm, exponential, logarithm
 from .finetuning import Finetuned, descend, finetune
-from .geodesic import Geodesic, GeodesicRidge, OutputCurve, geodesic
 from .gibbs import GibbsProcess, HorizontalLangevinFlow
 from .lift import LiftFlow
 from .metric import NTKMetric, PullBack, displacement

@@ -13,7 +13,7 @@ from wflow.checks import instance, non_negative, positive, real_field, shape, to
 from wflow.energies import AbstractEnergy, Supervised
 from wflow.flows import ArcLengthFlow, GradientFlow
 from wflow.measures import Point, Travelled, UnsupportedMeasureError
-from wflow.solve import RESULTS, SolveError, solve
+from wflow.solvers import RESULTS, SolveError, solve
 
 
 # A run that stops with more than this part of the loss it began with has learnt little.

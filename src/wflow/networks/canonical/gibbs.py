@@ -21,9 +21,9 @@ from wflow.energies import AbstractEnergy
 from wflow.flows import AbstractContinuousFlow, safe_sqrt
 from wflow.geometries import Euclidean
 from wflow.measures import Point, UnsupportedMeasureError
-from wflow.solve import solve
+from wflow.solvers import solve
 
-from .geodesic import GeodesicRidge
+from ._geodesic import GeodesicRidge
 from .lift import LiftFlow
 from .metric import NTKMetric
 

@@ -1,5 +1,6 @@
 """Propagation of chaos: how closely finite networks follow their mean-field limit."""
 
+from ._study import Report, follow, study, summarise
 from .conditions import (
     bound_exponent,
     decay_exponent,
@@ -20,7 +21,6 @@ from .risks import (
 )
 from .sampled import Neuron, SampledQuadraticRisk, SampledRisk, alignment
 from .student import Student, UniformSphere
-from .study import Report, follow, study, summarise
 from .tangent import (
     frozen_kernel_loss,
     lipschitz_rate,

@@ -12,9 +12,9 @@ from jaxtyping import Array, ArrayLike, Float
 from wflow.checks import covariance, instance, to_real
 from wflow.measures import Gaussian
 
+from ._study import check_grid, follow
 from .risks import QuadraticRisk, squared_norm
 from .student import Student
-from .study import check_grid, follow
 from .tangent import symmetric_units
 
 

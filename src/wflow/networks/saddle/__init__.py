@@ -1,5 +1,6 @@
 """Saddle to saddle: small ReLU networks on orthogonal data, learnt sample by sample."""
 
+from ._staircase import Staircase, half_times, staircase
 from .course import Course, course_of, course_through, follow
 from .cover import (
     covering_width,
@@ -16,7 +17,6 @@ from .jumps import JumpProcess, TieError, jump_process, limit_of_cover
 from .neurons import LogNeurons, from_weights, small_neurons
 from .norms import min_norm_squared, tangent_kernel
 from .plateaus import plateau_motion, time_to_level
-from .staircase import Staircase, half_times, staircase
 from .weights import solve_weights
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from wflow.checks import count, finite, instance, known, positive, shape, to_real
 from wflow.measures import Point
-from wflow.solve import RESULTS, Solution, SolveError, solve
+from wflow.solvers import RESULTS, Solution, SolveError, solve
 
 from .data import ReLUData
 from .flow import ReLUFlow, plateau_controller

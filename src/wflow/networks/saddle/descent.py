@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from wflow.checks import count, instance, known, positive, shape
-from wflow.solve import SolveError
+from wflow.solvers import SolveError
 
 from .course import Course, course_through
 from .data import ReLUData, positive_part

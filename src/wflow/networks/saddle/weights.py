@@ -11,7 +11,7 @@ from wflow.energies import NetworkRisk
 from wflow.flows import GradientFlow
 from wflow.geometries import Wasserstein
 from wflow.measures import Particles
-from wflow.solve import RESULTS, solve
+from wflow.solvers import RESULTS, solve
 
 from .course import Course, course_through
 from .data import ReLUData

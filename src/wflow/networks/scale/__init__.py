@@ -1,5 +1,6 @@
 """Scale vectors: layers, their flows, and a language model that has them."""
 
+from ._roles import decay_mask, roles
 from .analysis import (
     ScaleReport,
     dead_channels,
@@ -17,7 +18,6 @@ from .folding import fold_scales
 from .geometry import ScaleVector
 from .layers import RMSNorm, ScaledLinear
 from .rates import RoleRates, scale_by_role
-from .roles import decay_mask, roles
 from .scales import AbstractScale, DirectScale, MagnitudeDirection
 from .training import Recipe, Trained, train
 from .transformer import ByteTransformer, nats

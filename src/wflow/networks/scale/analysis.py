@@ -22,7 +22,7 @@ from wflow.checks import (
 )
 from wflow.energies import AbstractEnergy
 from wflow.measures import Point
-from wflow.solve import Solution
+from wflow.solvers import Solution
 
 from .layers import ScaledLinear
 from .scales import AbstractScale, MagnitudeDirection

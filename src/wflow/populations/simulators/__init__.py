@@ -1,10 +1,10 @@
 """Populations whose law is known: each a function of a key that returns Snapshots."""
 
-from .boids import BoidsRule, boids
-from .gradient_flow_sde import POTENTIALS, free_energy_velocity, gradient_flow_sde
-from .swarm import swarm
-from .toggle import Toggle, toggle
-from .vortex import Vortex, vortex
+from ._boids import BoidsRule, boids
+from ._gradient_flow_sde import POTENTIALS, free_energy_velocity, gradient_flow_sde
+from ._swarm import swarm
+from ._toggle import Toggle, toggle
+from ._vortex import Vortex, vortex
 
 
 __all__ = [

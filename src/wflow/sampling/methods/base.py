@@ -16,7 +16,7 @@ from wflow.energies import KDE, AbstractEnergy, KLDivergence
 from wflow.flows import AbstractFlow, AbstractJumpFlow
 from wflow.measures import Particles
 from wflow.sampling.quadrature import Quadrature
-from wflow.solve import Solution, solve
+from wflow.solvers import Solution, solve
 
 
 # Particles that have a density estimate; the spread, in roundings, that is none.

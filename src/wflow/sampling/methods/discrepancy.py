@@ -21,7 +21,7 @@ from wflow.checks import (
 from wflow.energies import AbstractEnergy
 from wflow.flows import AbstractFlow, GradientFlow, NoiseInjectionFlow
 from wflow.geometries import HellingerKantorovich
-from wflow.kernels import Gaussian as GaussianKernel
+from wflow.kernels import GaussianKernel
 from wflow.measures import Particles
 from wflow.sampling.discrepancy import EmbeddedDiscrepancy
 from wflow.sampling.embeddings import AbstractEmbedding, FredholmEmbedding

@@ -1,5 +1,6 @@
 """Stability of two flows, and what a draw from one costs in privacy."""
 
+from ._stability import Stability, stability
 from .accountant import PrivacyAccountant
 from .bounds import (
     drift_term,
@@ -28,7 +29,6 @@ from .conversions import (
 )
 from .mechanism import ExponentialMechanism, PrivateDraw, kl_flow, privatise
 from .ratio import grid_kl, log_ratio, oscillation, potential_source
-from .stability import Stability, stability
 from .torus import TorusLoss
 from .utility import (
     gaussian_utility,

@@ -24,7 +24,7 @@ from wflow.flows import GradientFlow
 from wflow.geometries import HellingerKantorovich
 from wflow.measures import Grid, Particles
 from wflow.sampling.density import check_density
-from wflow.solve import solve
+from wflow.solvers import solve
 
 from .accountant import PrivacyAccountant
 from .certificate import Certificate, UncertifiedReleaseError

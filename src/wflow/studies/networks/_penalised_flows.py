@@ -20,7 +20,7 @@ from wflow.networks.canonical import (
     Ridge,
     lambda_path,
 )
-from wflow.solve import Solution, solve
+from wflow.solvers import Solution, solve
 
 
 class Product(eqx.Module):

@@ -18,7 +18,7 @@ from wflow.networks.attention import (
     initial_mu,
     spiked_wishart,
 )
-from wflow.solve import solve
+from wflow.solvers import solve
 from wflow.studies import Count, Positive, Strict
 
 from ._prompt_heads import HeadsParams, head_of

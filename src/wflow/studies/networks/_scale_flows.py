@@ -20,7 +20,7 @@ from wflow.networks.scale import (
     ScaledLinear,
     scalar_channel,
 )
-from wflow.solve import Solution, solve
+from wflow.solvers import Solution, solve
 from wflow.studies import Count, NonNegative, Positive, Strict
 
 

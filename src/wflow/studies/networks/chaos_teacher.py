@@ -15,7 +15,7 @@ from wflow.networks import chaos
 from wflow.networks.chaos.sampled import Activation
 from wflow.plotting import Curve, Level, Panel, plot_panels, shades
 from wflow.plotting.style import MODEL, QUIET
-from wflow.solve import solve
+from wflow.solvers import solve
 from wflow.studies import Arrays, Count, Log, Outcome, Positive, ScoreTable, Study
 
 from ._widths import (

@@ -23,7 +23,7 @@ from wflow.populations import (
     summaries,
 )
 from wflow.populations import units as units_of
-from wflow.populations.backtest import usual_origins
+from wflow.populations._backtest import usual_origins
 from wflow.populations.conversion import Units
 from wflow.studies import Log, Outcome, ScoreTable, Strict
 from wflow.studies._folder import RunDirectory

@@ -16,7 +16,7 @@ from wflow.regression import (
     drawn_resets,
     stationary_moments,
 )
-from wflow.solve import solve
+from wflow.solvers import solve
 
 
 class Process(NamedTuple):

@@ -13,7 +13,7 @@ from pydantic import Field
 from wflow.measures import GaussianMixture, Grid
 from wflow.sampling import AbstractMethod, sample
 from wflow.sampling.privacy import kl_flow
-from wflow.solve import solve
+from wflow.solvers import solve
 from wflow.studies import NonNegative, Positive
 
 from ._boxes import Box

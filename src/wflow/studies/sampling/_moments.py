@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from wflow.sampling import AbstractMethod, Target, sample
-from wflow.solve import SolveError
+from wflow.solvers import SolveError
 from wflow.studies import Arrays
 
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from pydantic import Field
 
-from wflow.kernels import Gaussian
+from wflow.kernels import GaussianKernel
 from wflow.measures import GaussianMixture, Particles
 from wflow.sampling import (
     AbstractMethod,
@@ -135,7 +135,7 @@ def _weighted(x: jax.Array, weights: jax.Array | None = None) -> Quadrature:
 
 def reweighted(target: Target, nodes: Nodes, how: Reweighting) -> Nodes:
     """The same nodes with the optimal weights."""
-    embedding, kernel = ExactEmbedding(law_of(target)), Gaussian(how.bandwidth)
+    embedding, kernel = ExactEmbedding(law_of(target)), GaussianKernel(how.bandwidth)
     quadrature, seconds = _timed(
         lambda x: optimal_quadrature(x, embedding, kernel, how.ridge),
         nodes.quadrature.nodes,

@@ -15,7 +15,7 @@ from wflow.sampling.privacy import (
     utility_bound,
     warm_start_kl,
 )
-from wflow.solve import solve
+from wflow.solvers import solve
 
 
 def utility(

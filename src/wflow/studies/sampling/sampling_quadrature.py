@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from pydantic import Field, model_validator
 
-from wflow.kernels import Gaussian, mixture_double_integral
+from wflow.kernels import GaussianKernel, mixture_double_integral
 from wflow.measures import GaussianMixture
 from wflow.plotting.quadratures import plot_discrepancies, plot_nodes
 from wflow.studies import Arrays, Count, Log, Outcome, Positive, ScoreTable, Study
@@ -82,7 +82,7 @@ class Params(TargetParams):
 def run(p: Params, key: jax.Array, log: Log) -> dict[str, Any]:
     """Scores of every row, ``(sizes, repeats)``, and its nodes for every size."""
     target, start, methods = p.law, p.start, p.built()
-    law, kernel = law_of(target), Gaussian(p.bandwidth)
+    law, kernel = law_of(target), GaussianKernel(p.bandwidth)
     arrays = {"iid_expected": 1 - mixture_double_integral(kernel, law, law)}
     found = []
     for n in p.particles:

@@ -20,7 +20,7 @@ from wflow.checks import (
     within,
 )
 from wflow.measures import Particles
-from wflow.solve import solve
+from wflow.solvers import solve
 
 from .conditions import bound_exponent, verdict
 from .student import Student

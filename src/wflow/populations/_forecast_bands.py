@@ -11,15 +11,15 @@ from wflow.learning import Ensemble, Prediction, Snapshots
 from wflow.learning.bands import check_statistics
 from wflow.learning.clock import shown
 
-from .backtest import ModelError
-from .coverage import (
+from ._backtest import ModelError
+from ._coverage import (
     Coverage,
     coverage,
     observations,
     persistence_bands,
     trend_bands,
 )
-from .summaries import AbstractSummary, units
+from ._summaries import AbstractSummary, units
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

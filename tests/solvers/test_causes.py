@@ -18,7 +18,7 @@ from wflow.flows import (
 )
 from wflow.geometries import Euclidean, Wasserstein
 from wflow.measures import Gaussian, Particles, Phase, Point
-from wflow.solve import RESULTS, SolveError, rollout, solve, start_rollout
+from wflow.solvers import RESULTS, SolveError, rollout, solve, start_rollout
 
 
 def half_square(x):

@@ -19,7 +19,7 @@ from wflow.flows import (
 )
 from wflow.geometries import HellingerKantorovich, Wasserstein
 from wflow.measures import Gaussian, Particles, Phase
-from wflow.solve import RESULTS, SolveError, StepNoise, solve
+from wflow.solvers import RESULTS, SolveError, StepNoise, solve
 
 
 X = np.random.default_rng(0).normal(size=(6, 2))

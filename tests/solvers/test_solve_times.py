@@ -17,7 +17,7 @@ from wflow.flows import (
 )
 from wflow.geometries import Euclidean, Wasserstein
 from wflow.measures import Particles, Phase, Point
-from wflow.solve import solve
+from wflow.solvers import solve
 
 
 def half_square(x):

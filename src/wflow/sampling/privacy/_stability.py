@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from wflow.checks import count, finite, instance, positive, shape, to_real
 from wflow.measures import Grid
 from wflow.sampling.density import check_density
-from wflow.solve import solve
+from wflow.solvers import solve
 
 from .accountant import PrivacyAccountant
 from .bounds import duhamel_integral

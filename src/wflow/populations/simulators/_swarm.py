@@ -27,7 +27,7 @@ from wflow.energies import (
 from wflow.flows import LagrangianFlow, LangevinFlow
 from wflow.learning import Snapshots
 from wflow.measures import Particles, Phase
-from wflow.solve import solve
+from wflow.solvers import solve
 
 
 def swarm(

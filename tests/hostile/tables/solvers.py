@@ -9,7 +9,7 @@ from wflow.energies import Potential
 from wflow.flows import GradientFlow, LagrangianFlow, LangevinFlow
 from wflow.geometries import Wasserstein
 from wflow.measures import Particles, Phase
-from wflow.solve import (
+from wflow.solvers import (
     DampedLeapfrog,
     KineticState,
     StepNoise,
@@ -20,7 +20,7 @@ from wflow.solve import (
 )
 
 
-ROOM = "wflow.solve"
+ROOM = "wflow.solvers"
 
 X = np.random.default_rng(0).normal(size=(4, 2))
 CLOUD = Particles.from_samples(X)

@@ -13,7 +13,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, PyTree
 from wflow.checks import count, finite, instance, shape
 from wflow.flows import AbstractContinuousFlow, safe_sqrt
 from wflow.measures import Point
-from wflow.solve import solve
+from wflow.solvers import solve
 
 from .metric import NTKMetric, displacement, norm
 

@@ -13,7 +13,7 @@ from wflow.energies.neural import TimeEmbedding
 from wflow.flows import LagrangianFlow, SumFlow, split_growth
 from wflow.measures import Particles, Phase
 from wflow.parameters import unwrap
-from wflow.solve import DampedLeapfrog, solve
+from wflow.solvers import DampedLeapfrog, solve
 from wflow.transport import optimal_plan
 
 from .clock import read_times, resolved, shown

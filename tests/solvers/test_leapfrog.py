@@ -11,7 +11,7 @@ from wflow.energies import AttentionPotential, Interaction, Potential
 from wflow.flows import GradientFlow, LagrangianFlow
 from wflow.geometries import Wasserstein
 from wflow.measures import Particles, Phase
-from wflow.solve import (
+from wflow.solvers import (
     DampedLeapfrog,
     KineticState,
     leapfrog_step,

@@ -23,7 +23,7 @@ from wflow.measures import (
     Travelled,
     UnsupportedMeasureError,
 )
-from wflow.solve import solve
+from wflow.solvers import solve
 
 
 FLOW = GradientFlow(Potential(lambda x: jnp.sum(x**2) / 2), Euclidean())

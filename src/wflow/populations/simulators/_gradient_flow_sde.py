@@ -21,7 +21,7 @@ from wflow.energies import Potential
 from wflow.flows import LangevinFlow
 from wflow.learning import Snapshots
 from wflow.measures import Particles
-from wflow.solve import solve
+from wflow.solvers import solve
 
 
 def _poly(v: Float[Array, " d"]) -> Float[Array, ""]:

@@ -14,7 +14,7 @@ from wflow.checks import count, finite, instance, known, to_real
 from wflow.energies import AbstractEnergy
 from wflow.flows import ArcLengthFlow
 from wflow.measures import Point, Travelled, UnsupportedMeasureError
-from wflow.solve import solve
+from wflow.solvers import solve
 
 from .lift import LiftFlow
 from .metric import NTKMetric, displacement, norm

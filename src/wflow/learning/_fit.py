@@ -21,6 +21,7 @@ from wflow.measures import (
 from wflow.parameters import Learnable, unwrap
 
 from . import checkpoint
+from ._simulate import check_flow, check_steps, check_times, largest_step
 from .horizons import AbstractHorizon, RandomHorizon
 from .loop import Chunk, Finish, Loop
 from .losses import AbstractLoss, MassAndShape, Sinkhorn
@@ -29,7 +30,6 @@ from .options import check_options
 from .result import Fit
 from .rollouts import Model, Rollout, Task, step_grid
 from .scales import check_scales
-from .simulate import check_flow, check_steps, check_times, largest_step
 from .snapshots import Snapshots
 from .stacks import padded, stacked
 from .trained import split
@@ -129,7 +129,7 @@ def fit(
         progress: show a bar.
         stop_gradient_force: drop the derivative of the force in the positions, as the
             published training does; the gradient is then not that of the loss.
-        consistent: form of the leapfrog; see ``wflow.solve.leapfrog_step``.
+        consistent: form of the leapfrog; see ``wflow.solvers.leapfrog_step``.
 
     Returns:
         The fit, with the averaged parameters.

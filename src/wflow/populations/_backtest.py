@@ -21,8 +21,8 @@ from wflow.learning import Ensemble, Part, Prediction, Snapshots
 from wflow.learning.bands import check_statistics
 from wflow.learning.clock import shown
 
-from .coverage import check_predictions, observations
-from .summaries import AbstractSummary, units
+from ._coverage import check_predictions, observations
+from ._summaries import AbstractSummary, units
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,12 +1,12 @@
 """Floor 4: one entry to Diffrax."""
 
+from ._rollout import rollout, start_rollout
+from ._solve import solve
 from .damped_leapfrog import DampedLeapfrog
 from .leapfrog import KineticState, leapfrog_step
 from .noise import StepNoise
 from .results import RESULTS, SolveError
-from .rollout import rollout, start_rollout
 from .solution import Solution
-from .solve import solve
 
 
 __all__ = [
