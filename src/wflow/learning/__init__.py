@@ -25,7 +25,7 @@ from .horizons import AbstractHorizon, FixedHorizon, FullHorizon, RandomHorizon
 from .loop import Chunk, TrainingError
 from .losses import AbstractLoss, LossValue, MassAndShape, Sinkhorn
 from .optimizers import AdamW
-from .paths import SmoothPath
+from .path_velocity import PathVelocity
 from .report import Report
 from .result import Fit
 from .snapshots import Snapshots, Standardisation
@@ -64,7 +64,7 @@ __all__ = [
     "RandomHorizon",
     "Report",
     "Sinkhorn",
-    "SmoothPath",
+    "PathVelocity",
     "SmoothedDisplacement",
     "Snapshots",
     "Standardisation",

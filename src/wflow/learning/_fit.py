@@ -104,7 +104,7 @@ def fit(
         optimizer: ``AdamW(...)`` or any optax transformation.
         velocity: where start velocities come from: ``Given()`` (default), ``Zero()``,
             ``Learned(start)``, ``Displacement()``, ``SmoothedDisplacement()``,
-            ``SmoothPath()``, ``Corrected(start)`` or ``DICE()``.
+            ``PathVelocity()``, ``Corrected(start)`` or ``DICE()``.
         starts: rollouts begin at a random one of ``"any"`` snapshots but the last that
             have velocities, or at the ``"first"``.
         batch: points of the start and of each target in a step, at random; None is all.

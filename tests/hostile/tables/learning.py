@@ -181,8 +181,8 @@ TABLE = {
         x=array(X),
         weights=array(np.full((3, 5), 0.2)),
     ),
-    "SmoothPath": entry(
-        learning.SmoothPath,
+    "PathVelocity": entry(
+        learning.PathVelocity,
         bandwidth=positive(0.4),
         length=positive(3.0),
         noise=positive(0.1),

@@ -21,7 +21,7 @@ _SHARES = np.linspace(0, 1, 5)
 _FLOOR = 1e-12
 
 
-class SmoothPath(AbstractInitialVelocity):
+class PathVelocity(AbstractInitialVelocity):
     r"""$v(x_i) = u_i + c\,(E[\dot X(t_k) \mid \text{all snapshots}] - u_i)$.
 
     u is the ``SmoothedDisplacement``, a chord; X a Gaussian process. Optimal plans
@@ -57,7 +57,7 @@ class SmoothPath(AbstractInitialVelocity):
 
     def __call__(self, snapshots: Snapshots, key: PRNGKeyArray) -> Velocities:
         del key
-        check_snapshots("SmoothPath", snapshots)
+        check_snapshots("PathVelocity", snapshots)
         motion = self.motion(snapshots)
         share = self.share(snapshots)
         return tuple(
