@@ -68,6 +68,9 @@ from .energies import (
     Potential as Potential,
 )
 from .flows import (
+    AbstractContinuousFlow as AbstractContinuousFlow,
+)
+from .flows import (
     BirthDeathFlow as BirthDeathFlow,
 )
 from .flows import (
@@ -84,6 +87,9 @@ from .flows import (
 )
 from .flows import (
     ResettingFlow as ResettingFlow,
+)
+from .flows import (
+    VelocityFlow as VelocityFlow,
 )
 from .geometries import (
     Euclidean as Euclidean,
@@ -146,6 +152,7 @@ from .solvers import (
 __version__: str
 
 __all__ = [
+    "AbstractContinuousFlow",
     "AbstractEnergy",
     "AttentionPotential",
     "BirthDeathFlow",
@@ -174,6 +181,7 @@ __all__ = [
     "Snapshots",
     "Solution",
     "Stein",
+    "VelocityFlow",
     "Wasserstein",
     "energies",
     "filtering",

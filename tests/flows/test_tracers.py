@@ -75,9 +75,6 @@ def test_particles_do_not_feel_tracers():
     alone = solved(inner, MU)
     np.testing.assert_allclose(end.measure.x, alone.x, rtol=1e-13)
     np.testing.assert_allclose(end.tracers[5:], alone.x, rtol=1e-10)
-    account = eqx.filter_jit(lambda flow, mu: (flow.value(mu), flow.dissipation(mu)))
-    found = account(TracerFlow(inner), Traced(MU, MORE))
-    np.testing.assert_allclose(found, account(inner, MU), rtol=1e-14)
 
 
 @pytest.mark.slow

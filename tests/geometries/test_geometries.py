@@ -99,6 +99,16 @@ def test_entropy_on_a_grid_is_the_heat_equation(boundary):
     np.testing.assert_allclose(velocity, temperature * laplacian, atol=1e-12)
 
 
+def test_strengths_may_be_traced():
+    def made(alpha):
+        return HellingerKantorovich(), HellingerKantorovich(alpha, 0.0)
+
+    one, other = jax.jit(made)(0.5)
+    assert (float(one.alpha), float(one.beta)) == (1.0, 1.0)
+    assert (float(other.alpha), float(other.beta)) == (0.5, 0.0)
+    assert jax.vmap(made)(jnp.ones(3))[1].alpha.shape == (3,)
+
+
 def test_hellinger_kantorovich_is_the_sum_of_its_parts():
     mu = Particles.from_samples(np.random.default_rng(1).normal(size=(5, 2)))
     differential = Potential(TARGET.log_density).differential(mu)

@@ -4,6 +4,7 @@ from .aged import AgedFlow
 from .arc_length import ArcLengthFlow
 from .base import (
     AbstractContinuousFlow,
+    AbstractDissipativeFlow,
     AbstractFlow,
     AbstractJumpFlow,
     SplitFlow,
@@ -40,10 +41,12 @@ from .resetting import ResettingFlow, ScheduledResets
 from .reweighting import ReweightingFlow
 from .tracers import TracerFlow
 from .transition_mixture import TransitionMixtureFlow
+from .velocity import VelocityFlow
 
 
 __all__ = [
     "AbstractContinuousFlow",
+    "AbstractDissipativeFlow",
     "AbstractFlow",
     "AbstractJumpFlow",
     "AbstractRenewalLaw",
@@ -79,6 +82,7 @@ __all__ = [
     "TracerFlow",
     "TransitionMixtureFlow",
     "Uniform",
+    "VelocityFlow",
     "Weibull",
     "force_factor",
     "particle_force",

@@ -52,9 +52,3 @@ class AgedFlow(AbstractContinuousFlow):
             scale = jax.tree.map(lambda one: self._times(root, one), ones)
             return lx.DiagonalLinearOperator(scale) @ noise
         return jax.tree.map(lambda std: self._times(root, std), noise)
-
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        return self.flow.value(mu, t)
-
-    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        return self.flow.dissipation(mu, t)

@@ -32,18 +32,18 @@ class ArcLengthFlow(AbstractCarryingFlow):
         del mu
         return False
 
-    def _inner(self, mu: Any) -> Any:
+    def inner(self, mu: Any) -> Any:
         if not isinstance(mu, Travelled):
             raise UnsupportedMeasureError(self, mu, "Travelled (see there)")
         return mu.measure
 
     def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
-        inner = self._inner(mu)
+        inner = self.inner(mu)
         speed = self.flow.speed(inner, t)
         return self.flow.velocity(inner, t), speed, speed**2 / 2
 
     def noise(self, mu: Any, t: ArrayLike = 0.0) -> None:
-        if self.flow.noise(self._inner(mu), t) is not None:
+        if self.flow.noise(self.inner(mu), t) is not None:
             raise TypeError(
                 f"ArcLengthFlow: {type(self.flow).__name__} has noise, and the paths "
                 "of noise have no length."

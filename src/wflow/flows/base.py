@@ -25,9 +25,10 @@ from wflow.measures import Point, UnsupportedMeasureError
 class AbstractFlow(eqx.Module):
     """A law of motion of a measure. Flows add: ``flow_a + flow_b``."""
 
-    @abc.abstractmethod
     def separable(self, mu: Any) -> bool:
         """Whether each particle of ``mu`` moves as if alone, at all times alike."""
+        del mu
+        return False
 
     def check(self, mu: Any) -> None:
         """Refuse a start that cannot move as it should; ``solve`` asks before it runs.
@@ -46,9 +47,10 @@ class AbstractFlow(eqx.Module):
 
 
 class AbstractContinuousFlow(AbstractFlow):
-    r"""A law without jumps: $\dot\mu = $ ``velocity``, plus additive noise.
+    r"""A law without jumps: $\dot\mu = $ ``velocity``, plus noise where there is any.
 
-    ``terms`` makes Diffrax terms of it; everything else reads off the state.
+    A class with this one method is a law that ``solve`` moves a measure by. What lowers
+    an energy is an ``AbstractDissipativeFlow``.
     """
 
     @abc.abstractmethod
@@ -60,13 +62,10 @@ class AbstractContinuousFlow(AbstractFlow):
             ImplicitEntropyError: it needs the density of a measure that has none.
         """
 
-    @abc.abstractmethod
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        """The energy that the flow lowers."""
-
-    @abc.abstractmethod
-    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        """Minus the rate of change of ``value`` along the noiseless flow."""
+    def records(self, mu: Any, t: ArrayLike = 0.0) -> dict[str, Array]:
+        """Numbers of the law that a training writes down, by name: friction, mass."""
+        del mu, t
+        return {}
 
     def noise(
         self, mu: Any, t: ArrayLike = 0.0
@@ -112,6 +111,18 @@ class AbstractContinuousFlow(AbstractFlow):
             lambda t, y, args: as_operator(self.noise(mu.with_state(y), t)), path
         )
         return diffrax.MultiTerm(drift, diffusion)
+
+
+class AbstractDissipativeFlow(AbstractContinuousFlow):
+    """A law that lowers an energy, which a solution records along the way."""
+
+    @abc.abstractmethod
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        """The energy that the flow lowers."""
+
+    @abc.abstractmethod
+    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        """Minus the rate of change of ``value`` along the noiseless flow."""
 
 
 class AbstractJumpFlow(AbstractFlow):
@@ -232,13 +243,13 @@ def scale(factor: ArrayLike, state: PyTree[Array]) -> PyTree[Array]:
 
 class AbstractCarryingFlow(AbstractContinuousFlow):
     """``flow`` on a measure that carries something beside it, which ``flow`` does not
-    feel: energy, dissipation and speed are those of the measure inside.
+    feel: the speed is that of the measure inside, and a solution's energy too.
     """
 
     flow: eqx.AbstractVar[AbstractContinuousFlow]
 
     @abc.abstractmethod
-    def _inner(self, mu: Any) -> Any:
+    def inner(self, mu: Any) -> Any:
         """The measure that ``flow`` acts on.
 
         Raises:
@@ -246,13 +257,10 @@ class AbstractCarryingFlow(AbstractContinuousFlow):
         """
 
     def speed(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        return self.flow.speed(self._inner(mu), t)
+        return self.flow.speed(self.inner(mu), t)
 
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        return self.flow.value(self._inner(mu), t)
-
-    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        return self.flow.dissipation(self._inner(mu), t)
+    def records(self, mu: Any, t: ArrayLike = 0.0) -> dict[str, Array]:
+        return self.flow.records(self.inner(mu), t)
 
 
 class AbstractComposedFlow(AbstractFlow):
@@ -311,14 +319,12 @@ class SumFlow(AbstractComposedFlow, AbstractContinuousFlow):
             )
         return jax.tree.map(lambda *std: jnp.sqrt(sum(s**2 for s in std)), *noises)
 
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        raise TypeError(
-            "a sum of flows has no one energy; evaluate the energy you mean with "
-            "Solution.evaluate."
-        )
-
-    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        return self.value(mu, t)
+    def records(self, mu: Any, t: ArrayLike = 0.0) -> dict[str, Array]:
+        return {
+            name: number
+            for part in self.parts
+            for name, number in part.records(mu, t).items()
+        }
 
 
 class SplitFlow(AbstractComposedFlow):

@@ -11,10 +11,10 @@ from wflow.energies import AbstractEnergy
 from wflow.geometries import AbstractGeometry, Euclidean, Riemannian, Wasserstein
 from wflow.measures import Particles, Point
 
-from .base import AbstractContinuousFlow, safe_sqrt
+from .base import AbstractDissipativeFlow, safe_sqrt
 
 
-class GradientFlow(AbstractContinuousFlow):
+class GradientFlow(AbstractDissipativeFlow):
     r"""$\dot\mu = -K(\mu)\,dF(\mu)$: the gradient flow of an energy in a geometry.
 
     Along it $\frac{d}{dt} F = -\langle dF, K dF\rangle$, the recorded dissipation

@@ -110,14 +110,9 @@ class GrowthFlow(AbstractContinuousFlow):
                 return rates.reshape(mu.density.shape) * mu.density
         raise UnsupportedMeasureError(self, mu, "Particles or Grid, or a Phase of them")
 
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        raise TypeError(
-            "GrowthFlow has no energy; evaluate the energy you mean with "
-            "Solution.evaluate."
-        )
-
-    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        return self.value(mu, t)
+    def records(self, mu: Any, t: ArrayLike = 0.0) -> dict[str, Array]:
+        del t
+        return {"mass": (mu.measure if isinstance(mu, Phase) else mu).mass}
 
 
 def split_growth(flow: AbstractFlow) -> tuple[Any, Any]:

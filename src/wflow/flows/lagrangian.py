@@ -18,7 +18,7 @@ from wflow.measures import (
     UnsupportedMeasureError,
 )
 
-from .base import AbstractContinuousFlow
+from .base import AbstractDissipativeFlow
 from .kinetic import (
     FORCE_SCALINGS,
     ForceScaling,
@@ -28,7 +28,7 @@ from .kinetic import (
 )
 
 
-class LagrangianFlow(AbstractContinuousFlow):
+class LagrangianFlow(AbstractDissipativeFlow):
     r"""$\dot x = v,\quad \dot v = s(\gamma) f(x) - \gamma v,\quad
     f = -\nabla\frac{\delta F}{\delta\mu}$, on a ``Phase``.
 
@@ -102,6 +102,10 @@ class LagrangianFlow(AbstractContinuousFlow):
                     - self._factor * first_variation
                     - self.friction * v
                 )
+
+    def records(self, mu: Any, t: ArrayLike = 0.0) -> dict[str, Array]:
+        del mu, t
+        return {"friction": self.friction}
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         mu = self._phase(mu)

@@ -12,11 +12,11 @@ from wflow.energies import AbstractEnergy
 from wflow.geometries import per_mass
 from wflow.measures import Particles, Phase, UnsupportedMeasureError
 
-from .base import AbstractContinuousFlow
+from .base import AbstractDissipativeFlow
 from .kinetic import ForceScaling, check_scalar
 
 
-class LangevinFlow(AbstractContinuousFlow):
+class LangevinFlow(AbstractDissipativeFlow):
     r"""$dx = f\,dt + \sqrt{2\tau}\,dW$ on Particles; on a Phase of Particles
     $dx = v\,dt,\ dv = (f - \gamma v)\,dt + \sqrt{2\gamma\tau}\,dW$.
 
@@ -97,6 +97,13 @@ class LangevinFlow(AbstractContinuousFlow):
         law = self._particles(mu)
         std = jnp.sqrt(self._temperature(law) * -jnp.expm1(-self.friction * h))
         return std * jax.random.normal(key, (2, *law.x.shape), law.dtype)
+
+    def records(self, mu: Any, t: ArrayLike = 0.0) -> dict[str, Array]:
+        del t
+        numbers = {"temperature": self._temperature(self._particles(mu))}
+        return (
+            numbers | {"friction": self.friction} if isinstance(mu, Phase) else numbers
+        )
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         law = self._particles(mu)

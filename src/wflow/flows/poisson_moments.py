@@ -57,9 +57,3 @@ class PoissonMomentFlow(AbstractContinuousFlow):
             mean - self.rate * away,
             cov - self.rate * (mu.cov - jnp.outer(away, away)),
         )
-
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        return self.flow.value(mu, t)
-
-    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        raise TypeError("PoissonMomentFlow: resets do not dissipate the energy.")

@@ -15,8 +15,7 @@ class TracerFlow(AbstractCarryingFlow):
     r"""``flow`` on a ``Traced`` measure: tracers q move as particles put there would,
     and are not felt.
 
-    In Wasserstein's geometry $\dot q = -\nabla\frac{\delta F}{\delta\mu}(q)$. Energy
-    and dissipation are those of the particles.
+    In Wasserstein's geometry $\dot q = -\nabla\frac{\delta F}{\delta\mu}(q)$.
 
     Raises:
         TypeError: ``flow`` is no ``GradientFlow``.
@@ -27,15 +26,15 @@ class TracerFlow(AbstractCarryingFlow):
     def __check_init__(self) -> None:
         instance(self, "flow", self.flow, GradientFlow, "a GradientFlow")
 
-    def _inner(self, mu: Any) -> Any:
+    def inner(self, mu: Any) -> Any:
         if not isinstance(mu, Traced):
             raise UnsupportedMeasureError(self, mu, "Traced")
         return mu.measure
 
     def separable(self, mu: Any) -> bool:
-        return self.flow.separable(self._inner(mu))
+        return self.flow.separable(self.inner(mu))
 
     def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
-        inner = self._inner(mu)
+        inner = self.inner(mu)
         carried = self.flow.velocity_at(inner, mu.tracers, t)
         return self.flow.velocity(inner, t), carried

@@ -51,10 +51,3 @@ class Diffusion(AbstractContinuousFlow):
         del t
         law = self._particles(mu)
         return jnp.broadcast_to(self.deviation, law.x.shape), jnp.zeros_like(law.logw)
-
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        del t
-        return jnp.zeros((), self._particles(mu).dtype)
-
-    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        return self.value(mu, t)

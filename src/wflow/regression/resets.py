@@ -129,12 +129,6 @@ class _HazardFlow(AbstractContinuousFlow):
         rate = jnp.asarray(self.hazard(value, t - self.start), total.dtype)
         return self.flow.velocity(Point(value), t), rate
 
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        return self.flow.value(Point(mu.value[0]), t)
-
-    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        return self.flow.dissipation(Point(mu.value[0]), t)
-
 
 def found_resets(
     flow: ResettingFlow,

@@ -119,15 +119,6 @@ class AbstractEnsembleFlow(AbstractContinuousFlow):
             jax.eval_shape(lambda: mu.state),
         )
 
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        raise TypeError(
-            f"{type(self).__name__} has no energy at particles; evaluate the one you "
-            "mean with Solution.evaluate."
-        )
-
-    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        return self.value(mu, t)
-
 
 def _correction(mu: Particles) -> Float[Array, "n d"]:
     r"""$\nabla_{x_i}\cdot C$ of the ensemble's covariance C."""

@@ -15,7 +15,7 @@ from wflow.checks import (
     shape,
     to_real,
 )
-from wflow.flows import AbstractContinuousFlow
+from wflow.flows import AbstractDissipativeFlow
 from wflow.kernels import GaussianKernel
 from wflow.measures import Particles
 from wflow.parameters import Learnable, unwrap
@@ -34,7 +34,7 @@ from .reduced import (
 _RIDGE_FLOAT32 = 1e-6
 
 
-class MSIP(AbstractContinuousFlow):
+class MSIP(AbstractDissipativeFlow):
     r"""$\dot Y = T(Y) - Y$ with $T(Y)_i = \frac{\sum_j (K^{-1})_{ij} v_0(y_j)
     (y_j + m(y_j))}{\sum_j (K^{-1})_{ij} v_0(y_j)}$ on Particles.
 

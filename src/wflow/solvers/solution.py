@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float
 
 from wflow.checks import function as check_function
-from wflow.flows import AbstractFlow
+from wflow.flows import AbstractDissipativeFlow, AbstractFlow
+from wflow.flows.base import AbstractCarryingFlow
 
 from .results import RESULTS
 
@@ -68,29 +69,35 @@ class Solution(eqx.Module):
         """The energy of the flow at the saved times.
 
         Raises:
-            TypeError: the flow has no one energy (a sum of flows, a flow with jumps).
+            TypeError: the flow lowers no one energy (a sum of flows, jumps).
         """
-        return _evaluate(_value, self.measures, self._clock, self._continuous())
+        flow, measures = self._dissipative()
+        return _evaluate(_value, measures, self._clock, flow)
 
     @property
     def dissipation(self) -> Float[Array, " T"]:
         """Minus the energy's rate of change; errors as ``energy``."""
-        return _evaluate(_dissipation, self.measures, self._clock, self._continuous())
+        flow, measures = self._dissipative()
+        return _evaluate(_dissipation, measures, self._clock, flow)
 
-    def _continuous(self) -> AbstractFlow:
-        if not hasattr(self.flow, "value"):
+    def _dissipative(self) -> tuple[AbstractDissipativeFlow, Any]:
+        """The flow that lowers an energy, and the measures that it moves."""
+        flow, measures = self.flow, self.measures
+        while isinstance(flow, AbstractCarryingFlow):
+            flow, measures = flow.flow, flow.inner(measures)
+        if not isinstance(flow, AbstractDissipativeFlow):
             raise TypeError(
-                f"{type(self.flow).__name__} has no one energy; evaluate the energy "
+                f"{type(flow).__name__} has no one energy; evaluate the energy "
                 "you mean with Solution.evaluate."
             )
-        return self.flow
+        return flow, measures
 
 
-def _value(mu: Any, t: ArrayLike, flow: Any) -> Array:
+def _value(mu: Any, t: ArrayLike, flow: AbstractDissipativeFlow) -> Array:
     return flow.value(mu, t)
 
 
-def _dissipation(mu: Any, t: ArrayLike, flow: Any) -> Array:
+def _dissipation(mu: Any, t: ArrayLike, flow: AbstractDissipativeFlow) -> Array:
     return flow.dissipation(mu, t)
 
 

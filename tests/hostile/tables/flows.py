@@ -109,6 +109,7 @@ def law_of(kind):
 
 TABLE = {
     "AbstractContinuousFlow": CONTRACT,
+    "AbstractDissipativeFlow": CONTRACT,
     "AbstractFlow": CONTRACT,
     "AbstractJumpFlow": CONTRACT,
     "AbstractRenewalLaw": CONTRACT,
@@ -260,6 +261,27 @@ TABLE = {
         beta=non_negative(1.0),
     ),
     "Uniform": entry(law_of(flows.Uniform), low=non_negative(0.5), high=positive(1.0)),
+    "VelocityFlow": entry(
+        made(flows.VelocityFlow),
+        f=given(
+            lambda x, t: -x,
+            text="spoilt",
+            none=None,
+            other=1.5,
+            shape=lambda x, t: x[0],
+        ),
+        noise=non_negative(0.5),
+    ),
+    "VelocityFlow.of_measure": entry(
+        lambda f: moved(flows.VelocityFlow.of_measure(f)),
+        f=given(
+            lambda mu, t: -mu.x,
+            text="spoilt",
+            none=None,
+            other=1.5,
+            shape=lambda mu, t: mu.x[0],
+        ),
+    ),
     "Weibull": entry(law_of(flows.Weibull), mean=positive(1.0), shape=positive(2.0)),
     "force_factor": entry(
         flows.force_factor,

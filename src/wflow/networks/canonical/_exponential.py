@@ -11,14 +11,14 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, ArrayLike, Bool, Float, PyTree
 
 from wflow.checks import count, finite, instance, shape
-from wflow.flows import AbstractContinuousFlow, safe_sqrt
+from wflow.flows import AbstractDissipativeFlow, safe_sqrt
 from wflow.measures import Point
 from wflow.solvers import solve
 
 from .metric import NTKMetric, displacement, norm
 
 
-class CogeodesicFlow(AbstractContinuousFlow):
+class CogeodesicFlow(AbstractDissipativeFlow):
     r"""$\dot\theta = \partial_p H$, $\dot p = -\partial_\theta H$ for
     $H = \frac12 p^T P_H p$.
 

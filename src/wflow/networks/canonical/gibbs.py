@@ -18,7 +18,7 @@ from wflow.checks import (
     shape,
 )
 from wflow.energies import AbstractEnergy
-from wflow.flows import AbstractContinuousFlow, safe_sqrt
+from wflow.flows import AbstractDissipativeFlow, safe_sqrt
 from wflow.geometries import Euclidean
 from wflow.measures import Point, UnsupportedMeasureError
 from wflow.solvers import solve
@@ -28,7 +28,7 @@ from .lift import LiftFlow
 from .metric import NTKMetric
 
 
-class HorizontalLangevinFlow(AbstractContinuousFlow):
+class HorizontalLangevinFlow(AbstractDissipativeFlow):
     r"""$d\theta = -P_H \nabla F\,dt + \sqrt{2\tau}\,P_H \circ dW$, Stratonovich.
 
     Without an energy, horizontal Brownian motion. It stays on the leaf of the

@@ -50,9 +50,3 @@ class LiftFlow(AbstractContinuousFlow):
         rate = self.rate(mu, t)
         shape(self, "rate", rate, jax.eval_shape(lambda: self.metric.outputs(mu)).shape)
         return rate
-
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        raise TypeError("LiftFlow: it lowers no energy; use Solution.evaluate.")
-
-    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        return self.value(mu, t)

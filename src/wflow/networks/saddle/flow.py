@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from wflow.checks import instance, positive, shape
-from wflow.flows import AbstractContinuousFlow
+from wflow.flows import AbstractDissipativeFlow
 from wflow.measures import Point, UnsupportedMeasureError
 
 from .data import ReLUData, positive_part
@@ -19,7 +19,7 @@ from .neurons import LogNeurons
 _FAR = 100
 
 
-class ReLUFlow(AbstractContinuousFlow):
+class ReLUFlow(AbstractDissipativeFlow):
     r"""$\dot L_j = \gamma_j$, $\dot p_{jk} = \frac{s_j}{N}\sum_l G_{kl}
     1[p_{jl} > 0]\,r_l - p_{jk}\gamma_j$ with $\gamma_j = \frac{s_j}{N}\sum_k
     \mathrm{relu}(p_{jk})\,r_k$.

@@ -1,0 +1,120 @@
+"""A law of motion that is a function."""
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float, PyTree
+
+from wflow import checks
+from wflow.checks import real_field
+from wflow.measures import Particles, Point, UnsupportedMeasureError
+
+from .base import AbstractContinuousFlow
+
+
+class _OfMeasure(eqx.Module):
+    """A function of a whole measure and a time."""
+
+    f: Callable[[Any, ArrayLike], Any]
+
+
+class VelocityFlow(AbstractContinuousFlow):
+    r"""Motion along a velocity field: $dx = f(x, t)\,dt + \sigma\,dW$.
+
+    ``f(x, t)`` takes one point and a time and gives the velocity there: any function,
+    or an Equinox module, whose arrays are then parameters of the law. On Particles
+    every particle moves by it and keeps its weight; a ``Point`` moves as a whole.
+    ``VelocityFlow.of_measure(f)`` takes ``f(mu, t)`` of the whole measure.
+
+    Args:
+        f: the velocity (length per time) at a point, shaped like it: ``(d,)`` on
+            Particles.
+        noise: $\sigma$ (length per root of time): a number or, on Particles, one for
+            every coordinate ``(d,)``; None is none.
+
+    Raises:
+        TypeError: ``f`` is no function, or the noise no number.
+        ValueError: a noise of another shape, negative or not finite; when it is used, a
+            velocity that is not shaped like what moves.
+    """
+
+    f: Callable[..., Any]
+    amplitude: Float[Array, "..."] | None
+
+    def __init__(
+        self,
+        f: Callable[[Any, ArrayLike], Any],
+        noise: Float[ArrayLike, "..."] | None = None,
+    ):
+        """Make the law of a function of one point and the time."""
+        self.f = f
+        self.amplitude = real_field("noise", optional=True)(noise)
+
+    def __check_init__(self) -> None:
+        if not isinstance(self.f, _OfMeasure):
+            checks.function(self, "f", self.f, "a point and a time")
+        if self.amplitude is not None:
+            if jnp.ndim(self.amplitude) > 0:
+                checks.shape(self, "noise", self.amplitude, ("d",))
+            checks.non_negative(self, "noise", self.amplitude)
+
+    @classmethod
+    def of_measure(
+        cls,
+        f: Callable[[Any, ArrayLike], Any],
+        noise: Float[ArrayLike, "..."] | None = None,
+    ) -> Self:
+        r"""The law $\dot\mu = f(\mu, t)$ of a function of the whole measure.
+
+        Args:
+            f: gives the rate of the measure's ``state``; on Particles the velocities
+                ``(n, d)`` alone will do, the weights then stand still.
+            noise: as of the class.
+
+        Raises:
+            TypeError: ``f`` is no function.
+        """
+        checks.function(cls.__name__, "f", f, "the measure and a time")
+        return cls(_OfMeasure(f), noise)  # pyright: ignore[reportArgumentType]
+
+    def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
+        match mu:
+            case _ if isinstance(self.f, _OfMeasure):
+                rates = self.f.f(mu, t)
+                if isinstance(mu, Particles) and eqx.is_array(rates):
+                    rates = rates, jnp.zeros_like(mu.logw)
+            case Particles():
+                velocity = jax.vmap(lambda x: self.f(x, t))(mu.x)
+                rates = velocity, jnp.zeros_like(mu.logw)
+            case Point():
+                rates = eqx.filter(self.f(mu.value, t), eqx.is_inexact_array)
+            case _:
+                raise UnsupportedMeasureError(
+                    self, mu, "Particles and Point, and by its of_measure on any"
+                )
+        expected, found = (jax.tree.map(jnp.shape, tree) for tree in (mu.state, rates))
+        if expected != found:
+            raise ValueError(
+                f"VelocityFlow: expected f to give a velocity of shape {expected} on "
+                f"{type(mu).__name__}, found {found}."
+            )
+        return jax.tree.map(lambda rate, at: rate.astype(at.dtype), rates, mu.state)
+
+    def noise(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array] | None:
+        del t
+        if self.amplitude is None:
+            return None
+        match mu:
+            case Particles():
+                shaken = jnp.broadcast_to(self.amplitude, mu.x.shape)
+                return shaken, jnp.zeros_like(mu.logw)
+            case Point():
+                return jax.tree.map(
+                    lambda leaf: jnp.broadcast_to(self.amplitude, leaf.shape), mu.state
+                )
+        raise UnsupportedMeasureError(
+            self, mu, "Particles and Point, where it is noisy"
+        )
