@@ -136,8 +136,8 @@ def posterior(path, missing):
         return read["plain"](state.particles), jnp.full(len(z), 1 / len(z))
 
     methods = {
-        "wflow SHK (default)": ours(SHK(step=0.1, steps=1000)),
-        "wflow SVGD, 1500 steps": ours(SVGD(step=0.3, steps=SVGD_STEPS)),
+        "wflow SHK (default)": ours(SHK(step_size=0.1, steps=1000)),
+        "wflow SVGD, 1500 steps": ours(SVGD(step_size=0.3, steps=SVGD_STEPS)),
     }
     if not missing:
         methods["blackjax SVGD, whitened, 1500 steps"] = jax.jit(peer)

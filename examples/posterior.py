@@ -32,7 +32,7 @@ def main(path="posterior.png"):
         log_density,
         start,
         supports={"rate": "positive"},
-        method=SHK(step=0.01, steps=400),
+        method=SHK(step_size=0.01, steps=400),
         key=jax.random.key(1),
     )
     shape, rate = A + float(jnp.sum(COUNTS)), 1.0 + len(COUNTS)

@@ -69,8 +69,8 @@ def private(**changes):
         (lambda: SHK(alpha=-1.0), "alpha >= 0, found -1"),
         (lambda: SHK(beta=math.nan), "beta >= 0, found nan"),
         (lambda: SHK(alpha=0.0, beta=0.0), "both zero"),
-        (lambda: SHK(step=0.0), "step > 0.*found 0"),
-        (lambda: SHK(step=-0.1), "found -0.1"),
+        (lambda: SHK(step_size=0.0), "step_size > 0.*found 0"),
+        (lambda: SHK(step_size=-0.1), "found -0.1"),
         # A start without mass, a log-density that is not finite at a particle.
         (
             lambda: sample(
@@ -172,13 +172,15 @@ def test_no_curvature_is_the_limit_of_little():
 def test_weights_on_few_particles_are_told():
     # Reaction alone moves no particle: nearly all weight goes to the nearest.
     x = np.linspace(3.0, 9.0, 40)[:, None]
-    method = SHK(alpha=0.0, beta=3.0, step=0.5, steps=8, reaction="weights")
+    method = SHK(alpha=0.0, beta=3.0, step_size=0.5, steps=8, reaction="weights")
     with pytest.warns(UserWarning, match="rest on .* of 40 particles"):
         sample(normal, x, method=method, key=KEY)
 
 
 def test_long_jumps_are_told():
     x = np.linspace(-60.0, 60.0, 40)[:, None]
-    method = SHK(step=1.0, steps=2, beta=2.0, alpha=1e-3, reaction="jumps", settle=0.0)
+    method = SHK(
+        step_size=1.0, steps=2, beta=2.0, alpha=1e-3, reaction="jumps", settle=0.0
+    )
     with pytest.warns(UserWarning, match="step is too long for jumps"):
         sample(normal, x, method=method, key=KEY)

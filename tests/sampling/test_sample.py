@@ -39,22 +39,22 @@ informed = lambda log_density: GradientInformedEmbedding(log_density, GaussHermi
 
 # Draws that are independent at the end, but for weights and the last resampling.
 DRAWS = {
-    "shk": SHK(step=0.1, steps=200),
-    "shk_jumps": SHK(step=0.1, steps=200, reaction="jumps"),
-    "shk_gaussian": SHK(step=0.1, steps=200, density=GaussianClosure()),
-    "smc_wfr": SMCWFR(step=0.1, steps=100),
-    "ula": ULA(step=0.02, steps=400),
-    "mala": MALA(step=0.2, steps=100),
-    "aldi": ALDI(step=0.02, steps=400),
+    "shk": SHK(step_size=0.1, steps=200),
+    "shk_jumps": SHK(step_size=0.1, steps=200, reaction="jumps"),
+    "shk_gaussian": SHK(step_size=0.1, steps=200, density=GaussianClosure()),
+    "smc_wfr": SMCWFR(step_size=0.1, steps=100),
+    "ula": ULA(step_size=0.02, steps=400),
+    "mala": MALA(step_size=0.2, steps=100),
+    "aldi": ALDI(step_size=0.02, steps=400),
     "nuts": NUTS(warmup=100, thin=3),
 }
 # Nodes that settle, no noise is left at the end: method, tolerance of mean and cov. In
 # the flat tails of their kernel flows of a discrepancy are slow.
 NODES = {
-    "svgd": (SVGD(step=0.2, steps=400), 0.05, 0.15),
+    "svgd": (SVGD(step_size=0.2, steps=400), 0.05, 0.15),
     "msip": (
         MeanShift(
-            step=0.2,
+            step_size=0.2,
             steps=150,
             bandwidth=0.7,
             embedding=informed,
@@ -65,12 +65,12 @@ NODES = {
         0.15,
     ),
     "wfr_mmd": (
-        WFRMMD(step=0.2, steps=400, bandwidth=1.5, embedding=exact, alpha=20.0),
+        WFRMMD(step_size=0.2, steps=400, bandwidth=1.5, embedding=exact, alpha=20.0),
         0.06,
         0.2,
     ),
     "mmd_flow": (
-        MMDFlow(step=4.0, steps=300, bandwidth=1.5, embedding=exact, noise=0.3),
+        MMDFlow(step_size=4.0, steps=300, bandwidth=1.5, embedding=exact, noise=0.3),
         0.3,
         1.0,
     ),
@@ -124,7 +124,7 @@ def test_nodes_have_the_moments_of_the_target(name):
 @pytest.mark.slow
 def test_consensus_finds_the_target_with_densities_alone():
     # Its noise makes spread that the ensemble's own size limits: bias of order 1 / n.
-    method = CBS(step=0.05, steps=200)
+    method = CBS(step_size=0.05, steps=200)
     samples = sample(LAW.log_density, START, method=method, key=KEY, saves=4)
     mean, cov = moments(samples)
     np.testing.assert_allclose(mean, LAW.mean, atol=0.5)
@@ -144,7 +144,7 @@ def test_masses_of_modes_come_right_from_a_start_in_one():
         near + jnp.where(jnp.arange(N) < N // 10, 3.0, -3.0)[:, None] * jnp.eye(2)[0]
     )
     method = SHK(
-        step=0.05, steps=160, transport="langevin", density=KDE(0.4, "plug_in")
+        step_size=0.05, steps=160, transport="langevin", density=KDE(0.4, "plug_in")
     )
     samples = sample(MIXTURE.log_density, start, method=method, key=KEY, saves=2)
     modes = samples.modes()
@@ -180,7 +180,7 @@ def test_parameters_come_back_in_their_supports():
         log_density,
         start,
         supports={"rate": "positive"},
-        method=MALA(step=0.2, steps=200),
+        method=MALA(step_size=0.2, steps=200),
         key=KEY,
         saves=2,
     )
@@ -242,7 +242,7 @@ def test_ksd_falls_as_particles_come_to_rest():
 def test_one_compiled_function_and_its_derivative():
     # Probability flow and exact weights: nothing is drawn, all is differentiable.
     method = SHK(
-        step=0.1,
+        step_size=0.1,
         steps=5,
         transport="probability_flow",
         reaction="weights",

@@ -131,7 +131,7 @@ def test_weight_outside_the_support_is_told_with_its_share(density):
         ALDI(0.2, 40),
         CBS(0.2, 10),
         SHK(0.2, 40, transport="langevin", reaction="none"),
-        MMDFlow(step=0.5, steps=40, bandwidth=0.1, ridge=1e-2, noise=0.5),
+        MMDFlow(step_size=0.5, steps=40, bandwidth=0.1, ridge=1e-2, noise=0.5),
     ],
 )
 def test_every_method_that_leaves_the_support_tells(method):
@@ -344,8 +344,8 @@ def test_rows_of_numbers_are_particles():
 @pytest.mark.parametrize(
     "make",
     [
-        lambda bad: ULA(step=bad),
-        lambda bad: MALA(step=bad),
+        lambda bad: ULA(step_size=bad),
+        lambda bad: MALA(step_size=bad),
         lambda bad: SHK(alpha=bad),
         lambda bad: SHK(settle=bad),
         lambda bad: SHK(resample_below=bad),

@@ -308,7 +308,7 @@ def test_given_arguments_reach_every_part_that_has_them():
         ("base", kernels, object, "found 'base'."),
         ("os.system", kernels, object, "found 'os.system'."),
         ("__builtins__", kernels, object, "found '__builtins__'."),
-        ("wflow.kernels.Gaussian", kernels, object, "found 'wflow.kernels.Gaussian'."),
+        ("wflow.GaussianKernel", kernels, object, "found 'wflow.GaussianKernel'."),
         ("eqx", geometries, object, "found 'eqx'."),
         # An error is no part of anything.
         ("FilterError", filtering, object, "found 'FilterError'."),

@@ -9,7 +9,7 @@ from wflow.studies.sampling.sampling_modes import STUDY, Params
 
 FLOW = {
     "kind": "SHK",
-    "step": 0.05,
+    "step_size": 0.05,
     "steps": 60,
     "transport": "langevin",
     "density": {"kind": "KDE", "form": "plug_in"},
@@ -29,7 +29,7 @@ PARAMS = {
     "repeats": 2,
     "methods": {"flow": FLOW},
     "baselines": {
-        "ula": [{"kind": "ULA", "step": h, "steps": 60} for h in (0.01, 0.05)]
+        "ula": [{"kind": "ULA", "step_size": h, "steps": 60} for h in (0.01, 0.05)]
     },
     "grid": {"low": -8.0, "high": 8.0, "cells": 32, "time": 3.0},
 }
@@ -100,7 +100,10 @@ def test_the_reaction_finds_the_masses(p):
         ({"start": [0.5, 0.6]}, "start: expected 2 shares that sum to 1"),
         ({"baselines": {"flow": [{"kind": "ULA"}]}}, "baselines: flow is among"),
         ({"methods": {"flow": {"kind": "shk"}}}, "methods.flow.kind.*Did you mean SHK"),
-        ({"methods": {"flow": {**FLOW, "step": -1.0}}}, "methods.flow: SHK.*step > 0"),
+        (
+            {"methods": {"flow": {**FLOW, "step_size": -1.0}}},
+            "methods.flow: SHK.*step_size > 0",
+        ),
         ({"baselines": {"n": [{"kind": "NUTS"}]}}, "baselines.n.0.kind: expected one"),
         ({"grid": {"low": 1.0, "high": 0.0, "time": 1.0}}, "grid.low: expected low"),
         (

@@ -34,7 +34,7 @@ def test_posterior_of_a_line(tmp_path):
     )
     metrics = metrics_of(
         data={"model": "kidscore_momiq", "path": str(file)},
-        methods={"shk": {"kind": "SHK", "step": 0.1, "steps": 200}},
+        methods={"shk": {"kind": "SHK", "step_size": 0.1, "steps": 200}},
         default="shk",
         repeats=3,
     )
@@ -49,8 +49,13 @@ def test_conductivity_of_a_small_plate():
     metrics = metrics_of(
         plate={"cells": 2, "mesh": 4, "points": 3, "draws": 400},
         methods={
-            "mala": {"kind": "MALA", "step": 0.2, "steps": 100},
-            "free": {"kind": "ALDI", "gradient_free": True, "step": 0.05, "steps": 100},
+            "mala": {"kind": "MALA", "step_size": 0.2, "steps": 100},
+            "free": {
+                "kind": "ALDI",
+                "gradient_free": True,
+                "step_size": 0.05,
+                "steps": 100,
+            },
         },
         default="mala",
         spread=1.5,

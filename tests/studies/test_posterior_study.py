@@ -8,7 +8,7 @@ from wflow.studies._params import validate
 
 
 STUDY = load("sampling_posterior")
-ULA = {"kind": "ULA", "step": 0.1, "steps": 5}
+ULA = {"kind": "ULA", "step_size": 0.1, "steps": 5}
 TINY = {
     "task": "sampling_posterior",
     "precision": "float64",
@@ -94,7 +94,7 @@ def test_runs_that_failed_are_infinitely_far_off():
 
 @pytest.mark.slow
 def test_a_plate():
-    methods = {"ula": ULA, "wild": {"kind": "ULA", "step": 1e200, "steps": 5}}
+    methods = {"ula": ULA, "wild": {"kind": "ULA", "step_size": 1e200, "steps": 5}}
     p = made(methods=methods)
     said = []
     arrays = STUDY.arrays(p, said.append)
@@ -122,8 +122,8 @@ def test_a_plate():
             r"x: methods.ula.kind: .*Did you mean ALDI\?",
         ),
         (
-            {"methods": {"ula": {**ULA, "step": -1.0}}},
-            "x: methods.ula: ULA: expected step > 0",
+            {"methods": {"ula": {**ULA, "step_size": -1.0}}},
+            "x: methods.ula: ULA: expected step_size > 0",
         ),
         (
             {"methods": {"ula": {"kind": "MeanShift", "embedding": {"kind": "exact"}}}},

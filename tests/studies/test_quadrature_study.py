@@ -24,7 +24,7 @@ PARAMS = {
             "bandwidth": 1.5,
             "embedding": {"kind": "ExactEmbedding"},
         },
-        "mala": {"kind": "MALA", "step": 0.5, "steps": 5},
+        "mala": {"kind": "MALA", "step_size": 0.5, "steps": 5},
     },
     "reweighted": {"nodes": ["iid", "mala"], "bandwidth": 1.5, "ridge": 1e-2},
 }

@@ -32,7 +32,7 @@ _DET = {"det": {"kind": "Deterministic"}}
 _POSTERIOR = {
     "particles": 8,
     "repeats": 1,
-    "methods": {"shk": {"kind": "SHK", "step": 0.1, "steps": 3}},
+    "methods": {"shk": {"kind": "SHK", "step_size": 0.1, "steps": 3}},
 }
 _MSIP = {"msip": {"kind": "MeanShift", "steps": 4, "bandwidth": 1.5, "ridge": 1e-3}}
 _FEW = [{"neurons": 4, "seeds": 3}, {"neurons": 8, "seeds": 3}]

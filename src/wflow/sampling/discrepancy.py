@@ -23,7 +23,7 @@ class EmbeddedDiscrepancy(AbstractEnergy):
     ``log_normaliser`` $\log Z$ (0 for a normalised density).
 
     Raises:
-        TypeError: the kernel is not ``kernels.Gaussian``, or there is no embedding.
+        TypeError: the kernel is not ``GaussianKernel``, or there is no embedding.
         ValueError: a bandwidth that is not positive.
 
     Reference: Belhadji, Sharp, Marzouk, arXiv:2502.10600.

@@ -114,7 +114,7 @@ def check_points(owner: object, kernel: Any, y: Any) -> None:
         TypeError: the kernel is another one.
         ValueError: the points have another shape.
     """
-    instance(owner, "kernel", kernel, GaussianKernel, "kernels.Gaussian")
+    instance(owner, "kernel", kernel, GaussianKernel, "a GaussianKernel")
     shape(owner, "y", y, ("n", "d"))
 
 

@@ -49,7 +49,7 @@ class MSIP(AbstractDissipativeFlow):
 
     Args:
         embedding: of the target, such as ``GradientFreeEmbedding(log_density)``.
-        kernel: ``kernels.Gaussian``; a matrix for a bandwidth makes it anisotropic.
+        kernel: ``GaussianKernel``; a matrix for a bandwidth makes it anisotropic.
         ridge: added to the diagonal of the kernel matrix; 0 is the pseudo-inverse.
         log_normaliser: scales the recorded energy, so that it does not overflow where
             log-densities are far from 0 (``Quadrature.log_evidence`` is an estimate).
@@ -57,7 +57,7 @@ class MSIP(AbstractDissipativeFlow):
             passes through zero would else leap far away.
 
     Raises:
-        TypeError: the kernel is not ``kernels.Gaussian``.
+        TypeError: the kernel is not ``GaussianKernel``.
         ValueError: a bandwidth or ``max_shift`` that is not positive, or a negative
             ridge.
 

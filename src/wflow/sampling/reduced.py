@@ -41,7 +41,7 @@ def check_kernel(owner: object, name: str, kernel: Any) -> None:
         TypeError: the kernel is another one.
         ValueError: its bandwidth is not positive, or no invertible matrix.
     """
-    instance(owner, name, kernel, GaussianKernel, "kernels.Gaussian")
+    instance(owner, name, kernel, GaussianKernel, "a GaussianKernel")
     check_bandwidth(owner, f"{name}.bandwidth", kernel.bandwidth)
 
 
@@ -74,7 +74,7 @@ class KernelSystem(eqx.Module):
     pseudo-inverse.
 
     Raises:
-        TypeError: the kernel is not ``kernels.Gaussian``, or there is no embedding.
+        TypeError: the kernel is not ``GaussianKernel``, or there is no embedding.
         ValueError: a bandwidth that is not positive (as a matrix: not invertible), or a
             negative ridge.
     """

@@ -63,7 +63,7 @@ A_KEY = given(KEY, text="spoilt", none=None, number=0, many=jax.random.split(KEY
 EMBEDDING, GAUSSIAN_KERNEL = part(EXACT), part(KERNEL)
 RIDGE = non_negative(1e-3)
 METHOD = given(s.ULA(0.05, 2), text="spoilt", number=1.5, kind=s.ULA)
-STEPS = {"step": positive(0.05), "steps": count(2)}
+STEPS = {"step_size": positive(0.05), "steps": count(2)}
 
 
 @functools.cache

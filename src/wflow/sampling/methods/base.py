@@ -9,12 +9,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray
 
-from wflow.checks import count, known, non_negative, positive, shape
+from wflow.checks import count, instance, known, non_negative, positive, shape
 from wflow.energies import KDE, AbstractEnergy, KLDivergence
 from wflow.flows import AbstractFlow, AbstractJumpFlow
 from wflow.measures import Particles
+from wflow.sampling.density import check_density
 from wflow.sampling.quadrature import Quadrature
 from wflow.solvers import Solution, solve
 
@@ -53,8 +54,44 @@ class Run(eqx.Module):
         return jax.tree.map(lambda leaf: leaf[-1], self.measures)
 
 
+class MethodState(eqx.Module):
+    """Where a sampling method stands between two of its steps.
+
+    Attributes:
+        particles: their positions and weights now.
+        taken: how many steps were taken, ``()``.
+        motion: what moves them, made by ``init``: flows of the target's log-density, or
+            the states of adapted chains. Functions may be among its leaves: compile
+            with ``eqx.filter_jit``.
+    """
+
+    particles: Particles
+    taken: Int[Array, ""]
+    motion: Any
+
+    def moved(self, particles: Particles, motion: Any = None) -> "MethodState":
+        """The state one step later."""
+        motion = self.motion if motion is None else motion
+        return MethodState(particles, self.taken + 1, motion)
+
+
+def start_state(particles: Particles, motion: Any) -> MethodState:
+    """The state before the first step."""
+    return MethodState(particles, jnp.zeros((), int), motion)
+
+
 class AbstractMethod(eqx.Module):
-    """A way to move particles to a target; what it needs is in its fields."""
+    """A way to move particles to a target; what it needs is in its fields.
+
+    ``sample`` runs it; ``init`` and ``step`` drive it by hand, one step at a time:
+
+        method = ULA(step_size=0.1)
+        state = method.init(log_density, particles, key=key)
+        for k in range(1000):
+            state = step(state, jax.random.fold_in(key, k))
+
+    with ``step = eqx.filter_jit(method.step)``.
+    """
 
     def chain_count(self, n: int) -> int | None:
         """How many Markov chains ``n`` particles are: one each, or they take turns.
@@ -79,6 +116,25 @@ class AbstractMethod(eqx.Module):
     ) -> Run:
         """Particles from ``initial`` towards the density, at ``saves`` times."""
 
+    @abc.abstractmethod
+    def init(
+        self, log_density: LogDensity, initial: Particles, *, key: PRNGKeyArray
+    ) -> MethodState:
+        """The state from which ``step`` goes on.
+
+        Args:
+            log_density: logarithm of the target's density at one point ``(d,)``.
+            initial: where particles start.
+            key: of what a method draws before its first step, if it does.
+
+        Raises:
+            ValueError: a start from which the method cannot sample.
+        """
+
+    @abc.abstractmethod
+    def step(self, state: MethodState, key: PRNGKeyArray) -> MethodState:
+        """The state after one step. Other numbers are drawn than by ``sample``."""
+
     def check(self, log_density: LogDensity, initial: Particles) -> None:
         """Refuse a start from which the method cannot sample.
 
@@ -94,9 +150,9 @@ class AbstractMethod(eqx.Module):
 
 
 class AbstractFlowMethod(AbstractMethod):
-    """A method that takes ``steps`` steps of length ``step`` along one flow."""
+    """A method that takes ``steps`` steps of length ``step_size`` along one flow."""
 
-    step: eqx.AbstractVar[float]
+    step_size: eqx.AbstractVar[float]
     steps: eqx.AbstractVar[int]
 
     @abc.abstractmethod
@@ -105,8 +161,8 @@ class AbstractFlowMethod(AbstractMethod):
 
     def __check_init__(self) -> None:
         count(self, "steps", self.steps)
-        shape(self, "step", self.step, ())
-        positive(self, "step", self.step)
+        shape(self, "step_size", self.step_size, ())
+        positive(self, "step_size", self.step_size)
 
     @abc.abstractmethod
     def cost(self, log_density: LogDensity, dim: int) -> int:
@@ -116,6 +172,19 @@ class AbstractFlowMethod(AbstractMethod):
     def solver(self) -> diffrax.AbstractSolver:
         """Of the continuous part."""
         return diffrax.Euler()
+
+    def init(
+        self, log_density: LogDensity, initial: Particles, *, key: PRNGKeyArray
+    ) -> MethodState:
+        del key
+        initial = check_initial(self, log_density, initial)
+        return start_state(initial, self.flow(log_density, initial))
+
+    def step(self, state: MethodState, key: PRNGKeyArray) -> MethodState:
+        moved = march(
+            state.motion, state.particles, self.step_size, (0, 1), 1, key, self.solver
+        )
+        return state.moved(moved[-1])
 
     def energy(self, log_density: LogDensity, initial: Particles) -> AbstractEnergy:
         """What the curve of energy shows."""
@@ -131,7 +200,7 @@ class AbstractFlowMethod(AbstractMethod):
     ) -> Run:
         flow = self.flow(log_density, initial)
         solution = march(
-            flow, initial, self.step, (0, self.steps), saves, key, self.solver
+            flow, initial, self.step_size, (0, self.steps), saves, key, self.solver
         )
         return self.record(solution.measures, solution.times, log_density, initial)
 
@@ -154,10 +223,26 @@ class AbstractFlowMethod(AbstractMethod):
         return run
 
 
+def check_initial(
+    method: AbstractMethod, log_density: LogDensity, initial: Particles
+) -> Particles:
+    """Particles from which the method can start.
+
+    Raises:
+        TypeError: they are none.
+        ValueError: the method cannot sample from them, or the log-density is no real
+            number at the first.
+    """
+    instance(method, "initial", initial, Particles, "Particles")
+    check_density(method, "log_density", log_density, initial.x[0])
+    method.check(log_density, initial)
+    return initial
+
+
 def march(
     flow: AbstractFlow,
     initial: Particles,
-    step: float,
+    step_size: float,
     steps: tuple[int, int],
     saves: int,
     key: PRNGKeyArray,
@@ -174,10 +259,10 @@ def march(
     return solve(
         flow,
         initial,
-        step * first,
-        step * last,
-        times=step * np.arange(first + apart, last + 1, apart),
-        dt0=step,
+        step_size * first,
+        step_size * last,
+        times=step_size * np.arange(first + apart, last + 1, apart),
+        dt0=step_size,
         solver=None if isinstance(flow, AbstractJumpFlow) else solver,
         splitting="lie",
         key=key,

@@ -7,7 +7,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from wflow.checks import (
     function,
@@ -29,7 +29,7 @@ from wflow.sampling.msip import MSIP
 from wflow.sampling.quadrature import optimal_quadrature
 from wflow.sampling.reduced import check_bandwidth
 
-from .base import AbstractFlowMethod, LogDensity, Run, check_strengths
+from .base import AbstractFlowMethod, LogDensity, MethodState, Run, check_strengths
 
 
 # The target's embedding, or what makes one of a log-density.
@@ -72,7 +72,7 @@ class MeanShift(_Embedded):
     optimal signed weights of the nodes: a quadrature.
 
     Attributes:
-        step: h, the damping; wide kernels need 2/n or so.
+        step_size: h, the damping; wide kernels need 2/n or so.
         steps: their number.
         bandwidth: of the Gaussian kernel, a number, ``(d,)`` or ``(d, d)``.
         embedding: makes the embedding of a log-density, such as ``FredholmEmbedding``
@@ -87,7 +87,7 @@ class MeanShift(_Embedded):
     Reference: Belhadji, Sharp, Marzouk, arXiv:2605.14142.
     """
 
-    step: float = eqx.field(static=True, default=0.1)
+    step_size: float = eqx.field(static=True, default=0.1)
     steps: int = eqx.field(static=True, default=500)
     bandwidth: Float[Array, "..."] = eqx.field(
         converter=real_field("bandwidth"), default=1.0
@@ -139,7 +139,7 @@ class MMDFlow(_Embedded):
     Reference: Arbel, Korba, Salim, Gretton, NeurIPS 2019.
     """
 
-    step: float = eqx.field(static=True, default=0.1)
+    step_size: float = eqx.field(static=True, default=0.1)
     steps: int = eqx.field(static=True, default=1000)
     bandwidth: Float[Array, "..."] = eqx.field(
         converter=real_field("bandwidth"), default=1.0
@@ -155,9 +155,16 @@ class MMDFlow(_Embedded):
     def energy(self, log_density: LogDensity, initial: Particles) -> AbstractEnergy:
         return _discrepancy(self, log_density, initial)
 
-    def flow(self, log_density: LogDensity, initial: Particles) -> AbstractFlow:
-        level = Falling(self.noise, jnp.asarray(self.steps * self.step))
+    def flow(self, log_density: LogDensity, initial: Particles) -> NoiseInjectionFlow:
+        level = Falling(self.noise, jnp.asarray(self.steps * self.step_size))
         return NoiseInjectionFlow(self.energy(log_density, initial), level)
+
+    def step(self, state: MethodState, key: PRNGKeyArray) -> MethodState:
+        # One step begins at time 0, where the level would be that of the first.
+        level = state.motion.level(state.taken * self.step_size)
+        now = NoiseInjectionFlow(state.motion.energy, level)
+        one = dataclasses.replace(state, motion=now)
+        return state.moved(super().step(one, key).particles)
 
 
 class WFRMMD(_Embedded):
@@ -172,7 +179,7 @@ class WFRMMD(_Embedded):
     Reference: Belhadji, Sharp, Marzouk, arXiv:2502.10600.
     """
 
-    step: float = eqx.field(static=True, default=0.1)
+    step_size: float = eqx.field(static=True, default=0.1)
     steps: int = eqx.field(static=True, default=1000)
     bandwidth: Float[Array, "..."] = eqx.field(
         converter=real_field("bandwidth"), default=1.0

@@ -37,7 +37,7 @@ class SVGD(AbstractFlowMethod):
     Reference: Liu, Wang, NeurIPS 2016, equation (8).
     """
 
-    step: float = eqx.field(static=True, default=0.05)
+    step_size: float = eqx.field(static=True, default=0.05)
     steps: int = eqx.field(static=True, default=1000)
     kernel: AbstractKernel | MedianGaussian = eqx.field(default_factory=MedianGaussian)
 
@@ -72,7 +72,7 @@ class ALDI(AbstractFlowMethod):
     Reference: Garbuno-Inigo, Nuesken, Reich, SIAM J. Appl. Dyn. Syst. 19 (2020).
     """
 
-    step: float = eqx.field(static=True, default=0.05)
+    step_size: float = eqx.field(static=True, default=0.05)
     steps: int = eqx.field(static=True, default=1000)
     gradient_free: bool = eqx.field(static=True, default=False)
 
@@ -106,7 +106,7 @@ class CBS(AbstractFlowMethod):
     Reference: Carrillo, Hoffmann, Stuart, Vaes, Stud. Appl. Math. 148 (2022).
     """
 
-    step: float = eqx.field(static=True, default=0.05)
+    step_size: float = eqx.field(static=True, default=0.05)
     steps: int = eqx.field(static=True, default=1000)
     inverse_temperature: Float[Array, ""] = eqx.field(
         converter=real_field("inverse_temperature"), default=1.0

@@ -26,7 +26,7 @@ class ULA(AbstractFlowMethod):
     Reference: Roberts, Tweedie, Bernoulli 2 (1996), section 1.4.
     """
 
-    step: float = eqx.field(static=True, default=0.05)
+    step_size: float = eqx.field(static=True, default=0.05)
     steps: int = eqx.field(static=True, default=1000)
 
     def chain_count(self, n: int) -> int:
@@ -52,7 +52,7 @@ class MALA(AbstractFlowMethod):
     Reference: Roberts, Tweedie, Bernoulli 2 (1996), section 1.4.
     """
 
-    step: float = eqx.field(static=True, default=0.05)
+    step_size: float = eqx.field(static=True, default=0.05)
     steps: int = eqx.field(static=True, default=1000)
 
     def chain_count(self, n: int) -> int:
@@ -67,7 +67,7 @@ class MALA(AbstractFlowMethod):
         return MetropolisLangevinFlow(log_density)
 
     def finish(self, run: Run, log_density: LogDensity) -> Run:
-        rate = mean_acceptance(run.particles, log_density, self.step)
+        rate = mean_acceptance(run.particles, log_density, self.step_size)
         return dataclasses.replace(run, acceptance=rate)
 
 

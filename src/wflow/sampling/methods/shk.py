@@ -35,6 +35,7 @@ from wflow.sampling.density import check_density
 from .base import (
     AbstractFlowMethod,
     LogDensity,
+    MethodState,
     Run,
     check_number,
     check_spread,
@@ -68,8 +69,8 @@ class SHK(AbstractFlowMethod):
     left them, and within each mode the particles relax to the target itself.
 
     Attributes:
-        step: h, in the time of the flow. Langevin steps are stable up to about twice
-            the smallest variance of the target (over ``alpha``).
+        step_size: h, in the time of the flow. Langevin steps are stable up to about
+            twice the smallest variance of the target (over ``alpha``).
         steps: their number.
         alpha: strength of the transport; 0 is the Fisher-Rao flow, which moves no
             particle.
@@ -98,7 +99,7 @@ class SHK(AbstractFlowMethod):
     (2023); ``settle`` is this library's.
     """
 
-    step: float = eqx.field(static=True, default=0.05)
+    step_size: float = eqx.field(static=True, default=0.05)
     steps: int = eqx.field(static=True, default=1000)
     alpha: Float[Array, ""] = eqx.field(converter=real_field("alpha"), default=1.0)
     beta: Float[Array, ""] = eqx.field(converter=real_field("beta"), default=1.0)
@@ -188,6 +189,44 @@ class SHK(AbstractFlowMethod):
         first, *rest = (part for part in parts if part is not None)
         return first + rest[0] if rest else first
 
+    @property
+    def turn(self) -> int:
+        """The number of steps after which there is transport alone."""
+        both = self.moves and self.reacts
+        return self.steps - (round(self.settle * self.steps) if both else 0)
+
+    def init(
+        self, log_density: LogDensity, initial: Particles, *, key: PRNGKeyArray
+    ) -> MethodState:
+        state = super().init(log_density, initial, key=key)
+        if self.turn == self.steps:
+            return state
+        flows = state.motion, self._transport(log_density)
+        return dataclasses.replace(state, motion=flows)
+
+    def step(self, state: MethodState, key: PRNGKeyArray) -> MethodState:
+        if self.turn == self.steps:
+            return super().step(state, key)
+        own, resampling = jax.random.split(key)
+
+        def along(flow: AbstractFlow, mu: Particles) -> Particles:
+            one = MethodState(mu, state.taken, flow)
+            return super(SHK, self).step(one, own).particles
+
+        def settling(mu: Particles) -> Particles:
+            if self.reaction == "resampled":
+                first = state.taken == self.turn
+                mu = jax.lax.cond(first, lambda: resampled(resampling, mu), lambda: mu)
+            return along(state.motion[1], mu)
+
+        moved = jax.lax.cond(
+            state.taken < self.turn,
+            lambda mu: along(state.motion[0], mu),
+            settling,
+            state.particles,
+        )
+        return state.moved(moved)
+
     def run(
         self,
         log_density: LogDensity,
@@ -195,16 +234,15 @@ class SHK(AbstractFlowMethod):
         key: PRNGKeyArray,
         saves: int,
     ) -> Run:
-        settled = round(self.settle * self.steps) if self.moves and self.reacts else 0
-        turn = self.steps - settled
+        turn = self.turn
         phases = [(self.flow(log_density, initial), (0, turn))] if turn else []
-        if settled:
+        if turn < self.steps:
             phases.append((self._transport(log_density), (turn, self.steps)))
         found, mu = [], initial
         for k, (flow, steps) in enumerate(phases):
             own, resampling = jax.random.split(jax.random.fold_in(key, k))
             share = max(1, saves * (steps[1] - steps[0]) // self.steps)
-            solution = march(flow, mu, self.step, steps, share, own, self.solver)
+            solution = march(flow, mu, self.step_size, steps, share, own, self.solver)
             found.append(solution)
             mu = solution[-1]
             if self.reaction == "resampled" and k + 1 < len(phases):
@@ -221,19 +259,19 @@ class SHK(AbstractFlowMethod):
             return []
         found = []
         if self.reaction == "jumps" and bool(
-            _long_jumps(self._divergence(log_density), run, self.beta * self.step)
+            _long_jumps(self._divergence(log_density), run, self.beta * self.step_size)
         ):
             found.append(
-                f"SHK: the step is too long for jumps: beta times {self.step:g} times "
-                f"the excess is above {_LONG_JUMP:g} for more than half of the "
-                "particles."
+                "SHK: the step is too long for jumps: beta times "
+                f"{self.step_size:g} times the excess is above {_LONG_JUMP:g} for more "
+                "than half of the particles."
             )
         return found
 
     def finish(self, run: Run, log_density: LogDensity) -> Run:
         if not (self.moves and self.transport == "metropolis"):
             return run
-        rate = mean_acceptance(run.particles, log_density, self.alpha * self.step)
+        rate = mean_acceptance(run.particles, log_density, self.alpha * self.step_size)
         return dataclasses.replace(run, acceptance=rate)
 
 
@@ -251,7 +289,7 @@ class SMCWFR(AbstractFlowMethod):
     r"""SHK with the law of its own Langevin step for the density: no bandwidth.
 
     The mixture of transition kernels has bandwidth $\sqrt{2\alpha h}$, so that a short
-    ``step`` needs many particles.
+    ``step_size`` needs many particles.
 
     Raises:
         ValueError: a step, strength or share out of range.
@@ -259,7 +297,7 @@ class SMCWFR(AbstractFlowMethod):
     Reference: Crucinio, Pathiraja, arXiv:2506.05905, algorithm 1.
     """
 
-    step: float = eqx.field(static=True, default=0.05)
+    step_size: float = eqx.field(static=True, default=0.05)
     steps: int = eqx.field(static=True, default=1000)
     alpha: Float[Array, ""] = eqx.field(converter=real_field("alpha"), default=1.0)
     beta: Float[Array, ""] = eqx.field(converter=real_field("beta"), default=1.0)

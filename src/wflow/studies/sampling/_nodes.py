@@ -97,7 +97,7 @@ def _shifted(
     def run(x: jax.Array) -> Quadrature:
         flow = method.flow(target.log_density, Particles.from_samples(x))
         return damped_iteration(
-            flow, x, damping=method.step, steps=method.steps, box=box
+            flow, x, damping=method.step_size, steps=method.steps, box=box
         ).quadrature()
 
     quadrature, seconds = _timed(run, starts)

@@ -100,7 +100,7 @@ def run(p: Params, key: jax.Array, log: Log) -> dict[str, np.ndarray | float]:
         best = min(range(len(tried)), key=lambda k: errors[k].mean())
         (arrays[f"masses_{name}"], arrays[f"times_{name}"]), said = tried[best]
         if name in p.baselines:
-            arrays[f"step_{name}"] = methods[best].step
+            arrays[f"step_{name}"] = methods[best].step_size
         low, high = errors[best].min(), errors[best].max()
         log(f"{name}: {errors[best].mean():.4f} ({low:.4f} to {high:.4f})")
         for sentence in said[:1]:
