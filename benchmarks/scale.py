@@ -13,9 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from harness import measure, report, rows_of
 
-from wflow.networks.scale import ByteTransformer, Recipe, decay_mask, nats, train
+from wflow.networks.scale import ByteTransformer, Recipe, decay_mask, train
 from wflow.networks.scale.corpus import Corpus, python_topics
 from wflow.networks.scale.training import batch
+from wflow.networks.scale.transformer import nats
 
 
 RATE = 3e-3

@@ -14,14 +14,16 @@ from wflow.networks.attention import (
     AttentionRisk,
     LinearAttention,
     alignment,
-    bbp_overlap,
     critical_point,
-    gaussian_prompts,
-    initial_mu,
     prompt_pca,
-    spiked_covariance,
-    square_root,
     train_head,
+)
+from wflow.networks.attention.covariance import square_root
+from wflow.networks.attention.heads import initial_mu
+from wflow.networks.attention.prompts import (
+    bbp_overlap,
+    gaussian_prompts,
+    spiked_covariance,
 )
 
 

@@ -25,7 +25,7 @@ def main(figure: Path = Path("chaos.png")) -> None:
     start = Gaussian(jnp.zeros(D), SCALE * jnp.eye(D) / D)
     student = chaos.Student(risk, start)
     times = np.linspace(0, 1.2, 61)
-    report = chaos.study(
+    report = chaos.study_widths(
         student, WIDTHS, 200, times, limit=start, key=jax.random.key(0)
     )
     limit = np.asarray(chaos.clt_variance(student, times))

@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from wflow.networks import saddle
+from wflow.networks.saddle.jumps import limit_of_cover
 
 
 def main(path="saddle.png"):
@@ -22,7 +23,7 @@ def main(path="saddle.png"):
     data = saddle.ReLUData.orthogonal(y * jax.random.rademacher(signs, (12,), y.dtype))
 
     first = saddle.small_neurons(start, 8, data, -1000.0)
-    limit = saddle.limit_of_cover(data, first.active, first.sign)
+    limit = limit_of_cover(data, first.active, first.sign)
     count = int(limit.count)
     runs = {}
     for scale in (50.0, 1000.0):

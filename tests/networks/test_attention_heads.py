@@ -11,19 +11,20 @@ from wflow.measures import Point
 from wflow.networks.attention import (
     AttentionRisk,
     LinearAttention,
-    PromptRisk,
     SoftmaxAttention,
-    bbp_overlap,
-    gaussian_prompts,
     heads,
-    initial_mu,
-    power_layers,
     prompt_pca,
-    spiked_covariance,
-    spiked_wishart,
-    square_root,
     train_head,
 )
+from wflow.networks.attention.covariance import square_root
+from wflow.networks.attention.heads import initial_mu, power_layers
+from wflow.networks.attention.prompts import (
+    bbp_overlap,
+    gaussian_prompts,
+    spiked_covariance,
+    spiked_wishart,
+)
+from wflow.networks.attention.risks import PromptRisk
 
 
 EIGENVALUES = np.array([3.0, 1.5, 0.8, 0.3])

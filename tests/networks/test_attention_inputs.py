@@ -14,11 +14,13 @@ from wflow.networks.attention import (
     LinearAttention,
     SoftmaxAttention,
     alignment,
+    prompt_pca,
+)
+from wflow.networks.attention.covariance import square_root
+from wflow.networks.attention.prompts import (
     bbp_overlap,
     gaussian_prompts,
-    prompt_pca,
     spiked_covariance,
-    square_root,
 )
 from wflow.solvers import SolveError
 

@@ -9,14 +9,9 @@ from scipy.optimize import minimize
 
 from wflow import Particles
 from wflow.measures import Point, UnsupportedMeasureError
-from wflow.networks.attention import (
-    AttentionRisk,
-    LinearAttention,
-    PromptRisk,
-    SoftmaxAttention,
-    UncentredWarning,
-    second_moment,
-)
+from wflow.networks.attention import AttentionRisk, LinearAttention, SoftmaxAttention
+from wflow.networks.attention.covariance import UncentredWarning, second_moment
+from wflow.networks.attention.risks import PromptRisk
 
 
 EIGENVALUES = np.array([3.0, 1.5, 0.8, 0.3])

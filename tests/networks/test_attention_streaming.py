@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wflow.networks.attention import gaussian_prompts, stream_pca
+from wflow.networks.attention.prompts import gaussian_prompts
+from wflow.networks.attention.streaming import stream_pca
 
 
 TOKENS = np.random.default_rng(0).normal(size=(2, 5, 3)) * [3.0, 1.0, 0.5]

@@ -14,7 +14,8 @@ from wflow.energies import Functional, Supervised
 from wflow.flows import ArcLengthFlow, GradientFlow
 from wflow.geometries import Euclidean
 from wflow.measures import Point, Travelled, UnsupportedMeasureError
-from wflow.networks.canonical import ArcRidge, LambdaPath, lambda_path
+from wflow.networks.canonical import ArcRidge, lambda_path
+from wflow.networks.canonical.arc import LambdaPath
 from wflow.solvers import solve
 
 

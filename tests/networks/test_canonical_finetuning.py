@@ -8,7 +8,8 @@ import pytest
 
 from wflow.energies import Supervised
 from wflow.measures import Point
-from wflow.networks.canonical import descend, finetune
+from wflow.networks.canonical import finetune
+from wflow.networks.canonical.finetuning import descend
 
 
 # Of the loss K (w - TARGET)^2 / 2, from START with steps of RATE.

@@ -12,13 +12,9 @@ from wflow.energies import Supervised
 from wflow.flows import ArcLengthFlow, GradientFlow
 from wflow.geometries import Euclidean
 from wflow.measures import Point, Travelled
-from wflow.networks.canonical import (
-    GeodesicRidge,
-    NTKMetric,
-    exponential,
-    geodesic,
-    logarithm,
-)
+from wflow.networks.canonical import GeodesicRidge, NTKMetric
+from wflow.networks.canonical.exponential import exponential, logarithm
+from wflow.networks.canonical.geodesic import geodesic
 from wflow.solvers import solve
 
 

@@ -8,13 +8,8 @@ from canonical_models import ONE, TIGHT, X1, outer, product
 
 from wflow.geometries import Riemannian
 from wflow.measures import Point
-from wflow.networks.canonical import (
-    GeodesicRidge,
-    GibbsProcess,
-    HorizontalLangevinFlow,
-    NTKMetric,
-    Ridge,
-)
+from wflow.networks.canonical import GeodesicRidge, GibbsProcess, NTKMetric, Ridge
+from wflow.networks.canonical.gibbs import HorizontalLangevinFlow
 from wflow.solvers import solve
 
 

@@ -14,7 +14,8 @@ from wflow.energies import Supervised
 from wflow.flows import GradientFlow
 from wflow.geometries import Euclidean, Riemannian
 from wflow.measures import Particles, Point, UnsupportedMeasureError
-from wflow.networks.canonical import NTKMetric, PullBack, Ridge, displacement
+from wflow.networks.canonical import NTKMetric, Ridge
+from wflow.networks.canonical.metric import PullBack, displacement
 from wflow.solvers import solve
 
 

@@ -12,30 +12,23 @@ from wflow.flows import GradientFlow
 from wflow.geometries import Wasserstein
 from wflow.measures import Gaussian, Particles
 from wflow.networks.chaos import (
-    Correlation,
     DiagonalRisk,
     ErfRisk,
-    FrozenRisk,
     Neuron,
     QuadraticRisk,
     SampledRisk,
     SingleIndexRisk,
     Student,
-    UniformSphere,
-    alignment,
-    clt_bias,
-    decay_exponent,
-    descend,
-    follow,
-    frozen_kernel_loss,
-    sample_gaps,
-    sampling_variance,
-    stable_step,
-    step_gaps,
-    study,
-    tangent_kernel,
-    verdict,
+    study_widths,
 )
+from wflow.networks.chaos.conditions import decay_exponent, verdict
+from wflow.networks.chaos.finite import descend, sample_gaps, step_gaps
+from wflow.networks.chaos.linearised import clt_bias, sampling_variance
+from wflow.networks.chaos.risks import Correlation, FrozenRisk
+from wflow.networks.chaos.sampled import alignment
+from wflow.networks.chaos.student import UniformSphere
+from wflow.networks.chaos.tangent import frozen_kernel_loss, stable_step, tangent_kernel
+from wflow.networks.chaos.widths import follow
 
 
 D = 4
@@ -104,7 +97,7 @@ def test_losses_fall_and_bound_the_gap():
 def test_fluctuations_are_one_over_m():
     """Slope -.99 +- .1, the supremum at t = 0, m e(1) in .02 to .04 (3.4)."""
     times = (0.0, 0.25, 0.5, 1.0, 2.0)
-    report = study(
+    report = study_widths(
         STUDENT, (16, 64, 256, 1024), 200, times, limit=START, key=jax.random.key(0)
     )
     assert abs(report.slope + 0.99) < 0.1
@@ -246,7 +239,9 @@ def test_without_pairs_nothing_is_uniform():
     start = Gaussian(jnp.zeros(D), 1e-3 * jnp.eye(D) / D)
     student = Student(ONE, start, Correlation(ONE.teacher))
     times = np.linspace(0, 1.5, 16)
-    report = study(student, (16, 64), 20, times, limit=start, key=jax.random.key(0))
+    report = study_widths(
+        student, (16, 64), 20, times, limit=start, key=jax.random.key(0)
+    )
     assert (report.mean.argmax(axis=1) == len(times) - 1).all()
     assert report.amplification[-1] > 1e6
     decay = decay_exponent(report.times, report.loss, decades=0.3)
@@ -297,4 +292,6 @@ def test_a_wrong_limit_flattens_the_slope():
     student = Student(frozen, Gaussian(jnp.zeros(2), jnp.eye(2)))
     far = Gaussian(jnp.full(2, 0.1), jnp.eye(2))
     with pytest.warns(UserWarning, match="falls far less"):
-        study(student, (4, 64, 4096), 50, (0.0, 0.1), limit=far, key=jax.random.key(0))
+        study_widths(
+            student, (4, 64, 4096), 50, (0.0, 0.1), limit=far, key=jax.random.key(0)
+        )

@@ -9,22 +9,21 @@ from wflow.energies import Entropy, NetworkRisk
 from wflow.measures import Gaussian, Particles
 from wflow.networks.chaos import (
     DiagonalRisk,
-    FrozenRisk,
     QuadraticRisk,
-    SampledQuadraticRisk,
     SampledRisk,
     SingleIndexRisk,
     Student,
-    UniformSphere,
-    clt_bias,
     clt_variance,
-    diagonal_gaps,
-    follow,
-    gronwall_factor,
-    integral_sqrt_loss,
-    lipschitz_rate,
-    study,
+    study_widths,
 )
+from wflow.networks.chaos.conditions import gronwall_factor, integral_sqrt_loss
+from wflow.networks.chaos.diagonal import diagonal_gaps
+from wflow.networks.chaos.linearised import clt_bias
+from wflow.networks.chaos.risks import FrozenRisk
+from wflow.networks.chaos.sampled import SampledQuadraticRisk
+from wflow.networks.chaos.student import UniformSphere
+from wflow.networks.chaos.tangent import lipschitz_rate
+from wflow.networks.chaos.widths import follow
 
 
 X = np.random.default_rng(0).normal(size=(6, 2))
@@ -139,13 +138,15 @@ def test_studies_with_a_reference_network_and_with_noise():
         SingleIndexRisk([0.0, 0, 0.5, 0, 0.5], jnp.eye(5)[0]), UniformSphere(5)
     )
     reference = single.network(jax.random.key(1), 256)
-    report = study(single, (8, 32), 100, (0.0, 1.0), limit=reference, key=key)
+    report = study_widths(single, (8, 32), 100, (0.0, 1.0), limit=reference, key=key)
     # 1 - E q, of 100 draws each; one reference adds its own error, of the same size.
     at_start = report.mean[:, 0] * report.widths
     np.testing.assert_allclose(at_start, 0.857143, rtol=0.25)
 
     noisy = Student(STUDENT.risk, START, STUDENT.risk + Entropy(0.01))
-    report = study(noisy, (8, 32), 200, (0.0, 0.2), limit=START, key=key, dt0=0.02)
+    report = study_widths(
+        noisy, (8, 32), 200, (0.0, 0.2), limit=START, key=key, dt0=0.02
+    )
     expected = 0.1**2 * 4 * (2 + 4 / 2)
     np.testing.assert_allclose(report.mean[:, 0] * report.widths, expected, rtol=0.4)
     assert np.isfinite(report.mean).all()

@@ -15,17 +15,17 @@ from wflow.networks.chaos import (
     SampledRisk,
     SingleIndexRisk,
     Student,
+    study_widths,
+)
+from wflow.networks.chaos.conditions import (
     bound_exponent,
     decay_exponent,
     integral_sqrt_loss,
-    power_law,
-    residual_at,
-    study,
-    summarise,
-    tangent_rates,
     verdict,
 )
-from wflow.networks.chaos._study import check_grid
+from wflow.networks.chaos.diagonal import power_law, residual_at
+from wflow.networks.chaos.tangent import tangent_rates
+from wflow.networks.chaos.widths import check_grid, summarize
 
 
 X = np.random.default_rng(0).normal(size=(6, 4))
@@ -128,11 +128,11 @@ def test_verdicts_and_resampling():
     assert verdict(-0.3, 0.01, 4.5) == "inconsistent"
     rng = np.random.default_rng(1)
     gaps = [rng.chisquare(3, (400, 2)) / m for m in (16, 64, 256)]
-    report = summarise((16, 64, 256), (0.0, 1.0), gaps, key=jax.random.key(0))
+    report = summarize((16, 64, 256), (0.0, 1.0), gaps, key=jax.random.key(0))
     assert report.interval[0] < -1 < report.interval[1]
     assert not report.flattens
     plateau = [gap + 0.3 for gap in gaps]
-    assert summarise((16, 64, 256), (0.0, 1.0), plateau, key=jax.random.key(0)).flattens
+    assert summarize((16, 64, 256), (0.0, 1.0), plateau, key=jax.random.key(0)).flattens
     assert report.width_for(0.1)[1] is False
     assert report.width_for(1e-4)[1] is True
     # T_{M*} of a rank-one teacher: 12 once, 4 for mixed directions, 0 beyond.
@@ -151,10 +151,10 @@ def test_hostile_inputs():
     with pytest.raises(ValueError, match="m >= 1"):
         student.network(key, 0)
     with pytest.raises(ValueError, match="expected widths to increase strictly"):
-        study(student, (8, 4), 4, (0.0, 1.0), limit=start, key=key)
+        study_widths(student, (8, 4), 4, (0.0, 1.0), limit=start, key=key)
     wide = Particles.from_samples(jnp.ones((16, 2)))
     with pytest.raises(ValueError, match="at least 4 x 8 neurons"):
-        study(student, (4, 8), 4, (0.0, 1.0), limit=wide, key=key)
+        study_widths(student, (4, 8), 4, (0.0, 1.0), limit=wide, key=key)
     with pytest.raises(ValueError, match="start at 0"):
         check_grid([0.1, 0.2])
     with pytest.warns(UserWarning, match="critical point"):
@@ -190,4 +190,4 @@ def test_seeds_that_are_all_alike_have_no_interval():
     times = np.linspace(0, 1, 5)
     gaps = [np.tile(np.exp(-times) / m, (6, 1)) for m in (8, 16, 32)]
     with pytest.raises(ValueError, match="6 seeds of width 8 identical"):
-        summarise((8, 16, 32), times, gaps, key=jax.random.key(0))
+        summarize((8, 16, 32), times, gaps, key=jax.random.key(0))

@@ -4,7 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wflow.networks import calibration_error, cka
+from wflow.networks.calibration import calibration_error
+from wflow.networks.similarity import cka
 
 
 rng = np.random.default_rng(0)

@@ -5,12 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wflow.networks.saddle import (
+from wflow.networks.saddle import width_for
+from wflow.networks.saddle.cover import (
     covering_width,
     failure_bound,
     interpolation_probability,
     sample_cover,
-    width_for,
 )
 
 

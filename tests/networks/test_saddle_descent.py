@@ -7,18 +7,12 @@ import numpy as np
 import optax
 import pytest
 
-from wflow.networks.saddle import (
-    LogNeurons,
-    ReLUData,
-    descend,
-    follow,
-    from_weights,
-    half_times,
-    limit_of_cover,
-    small_neurons,
-    stable_step,
-    tangent_kernel,
-)
+from wflow.networks.saddle import ReLUData, follow, small_neurons
+from wflow.networks.saddle.descent import descend, stable_step
+from wflow.networks.saddle.jumps import limit_of_cover
+from wflow.networks.saddle.neurons import LogNeurons, from_weights
+from wflow.networks.saddle.norms import tangent_kernel
+from wflow.networks.saddle.staircases import half_times
 from wflow.solvers import SolveError
 
 

@@ -11,23 +11,21 @@ from wflow.flows import GradientFlow
 from wflow.geometries import Euclidean
 from wflow.measures import Point
 from wflow.networks.saddle import (
-    LogNeurons,
     ReLUData,
     ReLUFlow,
-    course_of,
-    descend,
     follow,
-    from_weights,
-    half_times,
     jump_process,
-    limit_of_cover,
     min_norm_squared,
-    plateau_motion,
-    sample_cover,
     small_neurons,
-    time_to_level,
 )
+from wflow.networks.saddle.course import course_of
+from wflow.networks.saddle.cover import sample_cover
 from wflow.networks.saddle.data import positive_part
+from wflow.networks.saddle.descent import descend
+from wflow.networks.saddle.jumps import limit_of_cover
+from wflow.networks.saddle.neurons import LogNeurons, from_weights
+from wflow.networks.saddle.plateaus import plateau_motion, time_to_level
+from wflow.networks.saddle.staircases import half_times
 from wflow.solvers import SolveError, solve
 
 

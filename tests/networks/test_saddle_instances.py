@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wflow.networks.saddle import draw_instances, random_gram, random_labels
+from wflow.networks.saddle.instances import draw_instances, random_gram, random_labels
 
 
 KEY = jax.random.key(3)

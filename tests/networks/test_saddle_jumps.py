@@ -6,16 +6,14 @@ import numpy as np
 import pytest
 
 from wflow.networks.saddle import (
-    LogNeurons,
     ReLUData,
-    TieError,
-    from_weights,
     jump_process,
-    limit_of_cover,
     min_norm_squared,
-    sample_cover,
     small_neurons,
 )
+from wflow.networks.saddle.cover import sample_cover
+from wflow.networks.saddle.jumps import TieError, limit_of_cover
+from wflow.networks.saddle.neurons import LogNeurons, from_weights
 
 
 # The hand example: two positive neurons that share a sample, one negative.

@@ -4,7 +4,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wflow.networks.saddle import LogNeurons, ReLUData, from_weights, solve_weights
+from wflow.networks.saddle import ReLUData
+from wflow.networks.saddle.neurons import LogNeurons, from_weights
+from wflow.networks.saddle.weights import solve_weights
 
 
 Y = np.array([1.0, 0.5, 2.0])

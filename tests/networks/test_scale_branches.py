@@ -8,18 +8,11 @@ import pytest
 from wflow.flows import GradientFlow
 from wflow.geometries import Euclidean
 from wflow.measures import Point
-from wflow.networks.scale import (
-    Corpus,
-    DirectScale,
-    EffectiveLoss,
-    LinearRegression,
-    MagnitudeDirection,
-    Recipe,
-    ScaledLinear,
-    invariants,
-    sharpness,
-    train,
-)
+from wflow.networks.scale import Recipe, ScaledLinear, train
+from wflow.networks.scale.analysis import invariants, sharpness
+from wflow.networks.scale.corpus import Corpus
+from wflow.networks.scale.energies import EffectiveLoss, LinearRegression
+from wflow.networks.scale.scales import DirectScale, MagnitudeDirection
 from wflow.solvers import solve
 
 

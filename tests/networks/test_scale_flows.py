@@ -16,22 +16,17 @@ from wflow.energies import Potential
 from wflow.flows import GradientFlow
 from wflow.geometries import Euclidean, Riemannian
 from wflow.measures import Point
-from wflow.networks.scale import (
-    Decay,
-    DirectScale,
-    EffectiveLoss,
-    LinearRegression,
-    MagnitudeDirection,
-    RoleRates,
-    ScaledLinear,
-    ScaleVector,
+from wflow.networks.scale import ScaledLinear, ScaleVector, scale_report
+from wflow.networks.scale.analysis import (
     dead_channels,
     imbalance,
     invariant_drift,
-    scalar_channel,
-    scale_report,
     sharpness,
 )
+from wflow.networks.scale.closed_form import scalar_channel
+from wflow.networks.scale.energies import Decay, EffectiveLoss, LinearRegression
+from wflow.networks.scale.rates import RoleRates
+from wflow.networks.scale.scales import DirectScale, MagnitudeDirection
 from wflow.solvers import solve
 
 

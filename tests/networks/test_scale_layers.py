@@ -14,31 +14,29 @@ from wflow.geometries import Euclidean
 from wflow.measures import Particles, Point, UnsupportedMeasureError
 from wflow.networks.scale import (
     ByteTransformer,
-    Corpus,
-    Decay,
-    DirectScale,
-    EffectiveLoss,
-    LinearRegression,
-    MagnitudeDirection,
     Recipe,
-    ResidualBlock,
     RMSNorm,
-    RoleRates,
     ScaledLinear,
     ScaleVector,
-    dead_channels,
     decay_mask,
     fold_scales,
+    scale_by_role,
+    scale_report,
+    train,
+)
+from wflow.networks.scale.analysis import (
+    dead_channels,
     imbalance,
     invariant_drift,
     invariants,
-    python_topics,
-    roles,
-    scale_by_role,
-    scale_report,
     sharpness,
-    train,
 )
+from wflow.networks.scale.blocks import ResidualBlock
+from wflow.networks.scale.corpus import Corpus, python_topics
+from wflow.networks.scale.energies import Decay, EffectiveLoss, LinearRegression
+from wflow.networks.scale.rates import RoleRates
+from wflow.networks.scale.roles import roles
+from wflow.networks.scale.scales import DirectScale, MagnitudeDirection
 
 
 KEY = jax.random.key(0)

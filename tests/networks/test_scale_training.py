@@ -8,17 +8,15 @@ import pytest
 
 from wflow.networks.scale import (
     ByteTransformer,
-    Corpus,
     Recipe,
     ScaledLinear,
     decay_mask,
-    nats,
-    python_topics,
-    roles,
     train,
 )
+from wflow.networks.scale.corpus import Corpus, python_topics
+from wflow.networks.scale.roles import roles
 from wflow.networks.scale.training import windows
-from wflow.networks.scale.transformer import _rotated
+from wflow.networks.scale.transformer import _rotated, nats
 
 
 KEY = jax.random.key(0)

@@ -6,14 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from wflow.networks.scale import (
-    ByteTransformer,
-    MagnitudeDirection,
-    ScaledLinear,
-    decay_mask,
-    fold_scales,
-    roles,
-)
+from wflow.networks.scale import ByteTransformer, ScaledLinear, decay_mask, fold_scales
+from wflow.networks.scale.roles import roles
+from wflow.networks.scale.scales import MagnitudeDirection
 
 
 KEY = jax.random.key(0)

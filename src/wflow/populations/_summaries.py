@@ -1,4 +1,4 @@
-"""Numbers that summarise a population: functions of points and weights."""
+"""Numbers that summarize a population: functions of points and weights."""
 
 import abc
 import dataclasses

@@ -9,6 +9,7 @@ from wflow.flows import GradientFlow
 from wflow.geometries import Euclidean
 from wflow.measures import Point
 from wflow.networks import attention
+from wflow.networks.attention.prompts import gaussian_prompts
 
 from ..engine import (
     array,
@@ -18,7 +19,6 @@ from ..engine import (
     function,
     given,
     masses,
-    number,
     part,
     positive,
 )
@@ -42,8 +42,6 @@ def covariance():
 
 
 TABLE = {
-    "AbstractHead": "a contract",
-    "Alignment": "what alignment returns",
     "AttentionPCA": entry(
         lambda x, n_components, kind, **more: (
             attention.AttentionPCA(n_components, kind=kind, random_state=0, **more)
@@ -68,12 +66,6 @@ TABLE = {
         beta=positive(1.0),
         self_token=choice(True),
     ),
-    "CovarianceMetric": entry(
-        attention.CovarianceMetric,
-        covariance=covariance(),
-        power=given(1, zero=0, three=3, text="spoilt", nan=np.nan),
-    ),
-    "CriticalPoint": "what critical_point returns",
     "LinearAttention": entry(
         lambda tokens, queries, **more: attention.LinearAttention(**more)(
             tokens, queries
@@ -83,13 +75,6 @@ TABLE = {
         mu=array(MU, fine="shape", words=("tokens",)),
         beta=positive(1.0),
     ),
-    "PromptRisk": entry(
-        lambda mu, **more: attention.PromptRisk(**more).value(Point(mu)),
-        mu=array(MU, words=("value",)),
-        head=part(HEAD),
-        prompts=array(PROMPTS, fine="short"),
-    ),
-    "SaddleWarning": "a warning",
     "SoftmaxAttention": entry(
         lambda tokens, queries, **more: attention.SoftmaxAttention(**more)(
             tokens, queries
@@ -99,9 +84,6 @@ TABLE = {
         mu=array(MU, fine="shape", words=("tokens",)),
         beta=positive(1.0),
     ),
-    "StreamedPCA": "what stream_pca returns",
-    "Trained": "what train_head returns",
-    "UncentredWarning": "a warning",
     "alignment": entry(
         attention.alignment,
         mu=given(
@@ -127,80 +109,26 @@ TABLE = {
         ),
         k=count(1),
     ),
-    "bbp_overlap": entry(
-        attention.bbp_overlap,
-        theta=positive(2.0, fine=("zero", "shape", "inf"), finite="inf"),
-        gamma=positive(0.5, fine=("zero", "shape", "inf"), finite="inf"),
-    ),
     "critical_point": entry(
         lambda **given: attention.critical_point(**given).speed,
         flow=part(GradientFlow(RISK, Euclidean())),
         mu=part(Point(attention.AttentionRisk(SIGMA).minimum)),
         tol=positive(1e-5),
     ),
-    "gaussian_prompts": entry(
-        attention.gaussian_prompts,
-        key=KEY,
-        root=array(np.eye(D)),
-        prompt_length=count(4),
-        batch=count(2),
-        degrees=count(5),
-    ),
-    "initial_mu": entry(
-        attention.initial_mu,
-        key=KEY,
-        d=count(3),
-        heads=count(2),
-        scale=positive(0.3, fine="zero"),
-    ),
     "oja": entry(
         lambda covariance: attention.oja(covariance).metric, covariance=covariance()
-    ),
-    "power_layers": entry(
-        attention.power_layers,
-        tokens=array(TOKENS, fine="short"),
-        x=array(MU),
-        layers=count(2),
     ),
     "prompt_pca": entry(
         attention.prompt_pca,
         prompts=array(PROMPTS, fine=("short", "inf")),
         k=count(1),
     ),
-    "second_moment": entry(attention.second_moment, rows=array(TOKENS, fine="short")),
-    "spiked_covariance": entry(
-        attention.spiked_covariance,
-        theta=number(2.0, words=("direction",)),
-        direction=array(MU, fine="short"),
-    ),
-    "spiked_wishart": entry(
-        attention.spiked_wishart,
-        key=KEY,
-        d=count(3),
-        theta=number(2.0),
-        prompt_length=count(4),
-        batch=count(2),
-        degrees=count(5),
-        direction=array(MU),
-    ),
-    "square_root": entry(attention.square_root, covariance=covariance()),
-    "stream_pca": entry(
-        lambda **given: jnp.concatenate(attention.stream_pca(key=KEY, **given)),
-        prompts=function(lambda key: attention.gaussian_prompts(key, jnp.eye(D), 4, 2)),
-        start=array(MU, words=("prompts",)),
-        steps=count(2),
-        rate=positive(2.0),
-    ),
     "train_head": entry(
         lambda **given: attention.train_head(key=KEY, **given).risks,
         head=part(HEAD),
-        prompts=function(lambda key: attention.gaussian_prompts(key, jnp.eye(D), 4, 2)),
+        prompts=function(lambda key: gaussian_prompts(key, jnp.eye(D), 4, 2)),
         steps=count(2),
         optimizer=part(optax.sgd(0.01), fine="none"),
         geometry=part(Euclidean(), fine="none"),
-    ),
-    "whitened": entry(
-        lambda covariance: attention.whitened(covariance).metric,
-        covariance=covariance(),
     ),
 }

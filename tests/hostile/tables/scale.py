@@ -7,22 +7,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from wflow import solve
-from wflow.flows import GradientFlow
-from wflow.geometries import Euclidean
-from wflow.measures import Point
 from wflow.networks import scale
+from wflow.networks.scale.corpus import Corpus
+from wflow.networks.scale.scales import DirectScale
 
 from ..engine import (
     array,
     choice,
     count,
     entry,
-    function,
     given,
-    masses,
     non_negative,
-    number,
     part,
     positive,
 )
@@ -32,12 +27,8 @@ ROOM = "wflow.networks.scale"
 
 KEY = jax.random.key(0)
 LAYER = scale.ScaledLinear(3, 2, key=KEY)
-X = np.random.default_rng(0).normal(size=(4, 3))
-Y = np.random.default_rng(1).normal(size=(4, 2))
 W = np.random.default_rng(2).normal(size=(2, 3))
 G = np.array([1.0, 2.0, 0.5])
-RISK = scale.LinearRegression(X, Y)
-TOKENS = np.arange(10).reshape(2, 5) % 7
 RATES = {
     "text": "spoilt",
     "none": None,
@@ -50,19 +41,13 @@ RATES = {
 
 
 @functools.cache
-def solution():
-    flow = GradientFlow(RISK, Euclidean())
-    return solve(flow, Point(LAYER), 0.0, 0.1, times=[0.0, 0.1])
-
-
-@functools.cache
 def model():
     return scale.ByteTransformer(
         vocabulary=8, size=4, heads=1, layers=1, hidden=3, key=KEY
     )
 
 
-TEXT = scale.Corpus(
+TEXT = Corpus(
     np.arange(40, dtype=np.uint8) % 8, np.arange(40, dtype=np.uint8) % 8, 80, ""
 )
 
@@ -82,7 +67,6 @@ def trained(**more):
 
 
 TABLE = {
-    "AbstractScale": "a contract",
     "ByteTransformer": entry(
         lambda **more: scale.ByteTransformer(key=KEY, **more),
         vocabulary=count(8),
@@ -92,43 +76,6 @@ TABLE = {
         hidden=count(3),
         scaling=choice("none"),
         deviation=non_negative(0.02),
-    ),
-    "Corpus": "a record of texts",
-    "Decay": entry(
-        lambda rates: scale.Decay(rates).value(Point(LAYER)),
-        rates=given({"scale_in": 1.0}, **RATES),
-    ),
-    "DirectScale": entry(
-        scale.DirectScale, vector=array(G, fine="short"), role=choice("scale_in")
-    ),
-    "EffectiveLoss": entry(
-        lambda loss: scale.EffectiveLoss(loss).value(Point(LAYER)),
-        loss=function(lambda m: jnp.sum(m**2)),
-    ),
-    "EffectiveLoss.loss": entry(
-        lambda loss: scale.EffectiveLoss(loss).value(Point(LAYER)),
-        loss=given(lambda m: jnp.sum(m**2), matrix=lambda m: m, none=lambda m: None),
-    ),
-    "LinearRegression": entry(
-        lambda **more: scale.LinearRegression(**more).value(Point(LAYER)),
-        inputs=array(X, words=("targets",)),
-        targets=array(Y, words=("inputs",)),
-    ),
-    "MagnitudeDirection": entry(
-        scale.MagnitudeDirection,
-        magnitude=number(1.0),
-        direction=given(
-            jnp.array(G),
-            nan=G * np.nan,
-            inf=G + np.inf,
-            zero=0 * G,
-            complex=G * 1j,
-            shape=G[None],
-            empty=G[:0],
-            text="spoilt",
-        ),
-        role=choice("scale_in"),
-        unit=choice(False),
     ),
     "RMSNorm": entry(
         lambda x, **more: scale.RMSNorm(**more)(jnp.asarray(x)),
@@ -150,19 +97,6 @@ TABLE = {
         weight_decay=non_negative(0.1),
         clip=positive(1.0, fine="inf", finite="inf"),
     ),
-    "ResidualBlock": entry(
-        lambda x, **more: scale.ResidualBlock(key=KEY, **more)(jnp.asarray(x)),
-        x=given(jnp.array(G), shape=G[None], short=G[:-1], empty=G[:0]),
-        size=count(3),
-        hidden=count(2),
-        norm=choice("input"),
-        gain=number(2.0),
-    ),
-    "RoleRates": entry(
-        lambda rates: scale.RoleRates(rates)(LAYER).diagonal.weight,
-        rates=given({"scale_in": 2.0}, zero={"scale_in": 0.0}, **RATES),
-    ),
-    "ScaleReport": "what scale_report returns",
     "ScaleVector": entry(
         lambda c, rho: scale.ScaleVector(c, rho).eigenvalues(W)[0],
         c=given(
@@ -200,16 +134,8 @@ TABLE = {
             text="spoilt",
             integers=W.astype(int),
         ),
-        scales_in=given(
-            (scale.DirectScale(G),), other=(1.5,), short=(scale.DirectScale(G[:2]),)
-        ),
+        scales_in=given((DirectScale(G),), other=(1.5,), short=(DirectScale(G[:2]),)),
         bias=array(np.ones(2)),
-    ),
-    "Trained": "what train returns",
-    "dead_channels": entry(
-        lambda **more: jnp.sum(scale.dead_channels(**more)),
-        layer=part(LAYER),
-        tolerance=non_negative(0.0),
     ),
     "decay_mask": entry(
         lambda **more: jax.tree.leaves(scale.decay_mask(LAYER, **more)),
@@ -217,47 +143,6 @@ TABLE = {
         role_overrides=given({}, text="spoilt", unknown={"bia": lambda m: m}),
     ),
     "fold_scales": entry(lambda model: scale.fold_scales(model), model=given(LAYER)),
-    "imbalance": entry(
-        scale.imbalance,
-        weight=array(W, fine=("short", "empty")),
-        scale=array(G),
-        rho=positive(1.0),
-    ),
-    "invariant_drift": entry(scale.invariant_drift, solution=part(solution())),
-    "invariants": entry(scale.invariants, layer=part(LAYER), rho=positive(1.0)),
-    "nats": entry(
-        lambda **more: scale.nats(**({"model": model()} | more)),
-        tokens=given(
-            jnp.asarray(TOKENS),
-            floats=TOKENS * 1.0,
-            shape=TOKENS[0],
-            short=TOKENS[:, :1],
-            empty=TOKENS[:0],
-        ),
-    ),
-    "nats.model": entry(
-        lambda model: scale.nats(model, jnp.asarray(TOKENS)), model=part(model())
-    ),
-    "python_topics": entry(
-        lambda held_out: scale.python_topics(held_out).characters,
-        held_out=given(
-            0.05, nan=np.nan, zero=0.0, negative=-0.1, above=1.5, text="spoilt"
-        ),
-    ),
-    "roles": entry(
-        lambda role_overrides: jax.tree.leaves(scale.roles(LAYER, role_overrides)),
-        role_overrides=given(
-            {}, text="spoilt", unknown={"bia": lambda m: m}, other={"bias": 1.5}
-        ),
-    ),
-    "scalar_channel": entry(
-        scale.scalar_channel,
-        times=masses(np.array([0.0, 1.0]), fine=("zero", "short", "shape", "empty")),
-        curvature=non_negative(1.0),
-        target=number(2.0),
-        weight=number(0.5),
-        scale=number(1.0),
-    ),
     "scale_by_role": entry(
         lambda rates: jax.tree.leaves(
             scale.scale_by_role(rates).update(
@@ -272,7 +157,6 @@ TABLE = {
         initial=part(LAYER, fine="none"),
         tolerance=non_negative(0.0),
     ),
-    "sharpness": entry(scale.sharpness, energy=part(RISK), mu=part(Point(LAYER))),
     "train": entry(
         trained,
         model=part(model()),

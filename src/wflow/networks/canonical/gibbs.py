@@ -23,7 +23,7 @@ from wflow.geometries import Euclidean
 from wflow.measures import Point, UnsupportedMeasureError
 from wflow.solvers import solve
 
-from ._geodesic import GeodesicRidge
+from .geodesic import GeodesicRidge
 from .lift import LiftFlow
 from .metric import NTKMetric
 

@@ -11,11 +11,11 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 from wflow.checks import count, instance, known, positive, shape
 from wflow.measures import Gaussian, Particles
 
-from ._study import check_grid, follow
 from .risks import QuadraticRisk
 from .sampled import SampledQuadraticRisk
 from .student import Student
 from .tangent import stable_step
+from .widths import check_grid, follow
 
 
 def descend(

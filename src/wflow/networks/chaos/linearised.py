@@ -12,10 +12,10 @@ from jaxtyping import Array, ArrayLike, Float
 from wflow.checks import covariance, instance, to_real
 from wflow.measures import Gaussian
 
-from ._study import check_grid, follow
 from .risks import QuadraticRisk, squared_norm
 from .student import Student
 from .tangent import symmetric_units
+from .widths import check_grid, follow
 
 
 def _directions(cov: Float[Array, "d d"]) -> Float[Array, "k d d"]:

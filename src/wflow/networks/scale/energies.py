@@ -21,8 +21,8 @@ from wflow.checks import (
 from wflow.energies import AbstractEnergy
 from wflow.measures import Point, UnsupportedMeasureError
 
-from ._roles import Overrides, roles
 from .layers import ScaledLinear
+from .roles import Overrides, roles
 from .scales import ROLES, Role, real
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, ArrayLike, Float
 
 from wflow.checks import instance, one_of, positive, shape, to_real
 
-from ._roles import roles
+from .roles import roles
 from .scales import ROLES, Role
 
 

@@ -7,18 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from wflow.networks.saddle import (
-    Course,
-    Instance,
-    LogNeurons,
-    ReLUData,
-    descend,
-    follow,
-    half_times,
-    small_neurons,
-    solve_weights,
-    stable_step,
-)
+from wflow.networks.saddle import ReLUData, follow, small_neurons
+from wflow.networks.saddle.course import Course
+from wflow.networks.saddle.descent import descend, stable_step
+from wflow.networks.saddle.instances import Instance
+from wflow.networks.saddle.neurons import LogNeurons
+from wflow.networks.saddle.staircases import half_times
+from wflow.networks.saddle.weights import solve_weights
 
 from ._saddle import lateness
 

@@ -12,7 +12,8 @@ from pydantic import Field, model_validator
 
 from wflow.energies import Supervised
 from wflow.measures import Point
-from wflow.networks.canonical import Finetuned, finetune
+from wflow.networks.canonical import finetune
+from wflow.networks.canonical.finetuning import Finetuned
 from wflow.plotting import Curve, Level, Panel, plot_panels
 from wflow.plotting.panels import Scale
 from wflow.plotting.rows import plot_rows

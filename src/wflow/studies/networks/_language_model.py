@@ -7,7 +7,8 @@ import jax
 from pydantic import Field, model_validator
 
 from wflow.networks import scale
-from wflow.networks.scale import ByteTransformer, Corpus, Recipe
+from wflow.networks.scale import ByteTransformer, Recipe
+from wflow.networks.scale.corpus import Corpus
 from wflow.networks.scale.transformer import Scaling
 from wflow.studies import Part, Positive, Spec, Strict, build
 

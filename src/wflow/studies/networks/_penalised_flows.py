@@ -15,11 +15,11 @@ from wflow.measures import Point, Travelled
 from wflow.networks.canonical import (
     ArcRidge,
     GeodesicRidge,
-    LambdaPath,
     NTKMetric,
     Ridge,
     lambda_path,
 )
+from wflow.networks.canonical.arc import LambdaPath
 from wflow.solvers import Solution, solve
 
 

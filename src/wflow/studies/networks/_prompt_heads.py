@@ -11,19 +11,15 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from pydantic import Field, model_validator
 
 from wflow.networks import attention
-from wflow.networks.attention import (
-    AbstractHead,
-    AttentionRisk,
+from wflow.networks.attention import AttentionRisk, prompt_pca, train_head
+from wflow.networks.attention.covariance import square_root
+from wflow.networks.attention.heads import AbstractHead, initial_mu, power_layers
+from wflow.networks.attention.prompts import (
     bbp_overlap,
     gaussian_prompts,
-    initial_mu,
-    power_layers,
-    prompt_pca,
     spiked_covariance,
-    square_root,
-    stream_pca,
-    train_head,
 )
+from wflow.networks.attention.streaming import stream_pca
 from wflow.studies import Count, Positive, Strict, StudyParams
 
 

@@ -11,13 +11,10 @@ from pydantic import Field
 from wflow.flows import GradientFlow
 from wflow.geometries import Euclidean
 from wflow.measures import Point
-from wflow.networks.attention import (
-    AttentionRisk,
-    PromptRisk,
-    critical_point,
-    initial_mu,
-    spiked_wishart,
-)
+from wflow.networks.attention import AttentionRisk, critical_point
+from wflow.networks.attention.heads import initial_mu
+from wflow.networks.attention.prompts import spiked_wishart
+from wflow.networks.attention.risks import PromptRisk
 from wflow.solvers import solve
 from wflow.studies import Count, Positive, Strict
 

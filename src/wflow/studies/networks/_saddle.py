@@ -6,17 +6,10 @@ import jax
 import numpy as np
 from pydantic import AfterValidator, Field, model_validator
 
-from wflow.networks.saddle import (
-    Course,
-    Instance,
-    JumpProcess,
-    ReLUData,
-    draw_instances,
-    follow,
-    limit_of_cover,
-    random_labels,
-    small_neurons,
-)
+from wflow.networks.saddle import ReLUData, follow, small_neurons
+from wflow.networks.saddle.course import Course
+from wflow.networks.saddle.instances import Instance, draw_instances, random_labels
+from wflow.networks.saddle.jumps import JumpProcess, limit_of_cover
 from wflow.plotting import Curve, Panel
 from wflow.studies import Count, NonNegative, Positive, Strict, StudyParams
 

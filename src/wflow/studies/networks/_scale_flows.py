@@ -13,13 +13,10 @@ from wflow.energies import AbstractEnergy
 from wflow.flows import GradientFlow
 from wflow.geometries import AbstractGeometry, Euclidean
 from wflow.measures import Point
-from wflow.networks.scale import (
-    DirectScale,
-    EffectiveLoss,
-    LinearRegression,
-    ScaledLinear,
-    scalar_channel,
-)
+from wflow.networks.scale import ScaledLinear
+from wflow.networks.scale.closed_form import scalar_channel
+from wflow.networks.scale.energies import EffectiveLoss, LinearRegression
+from wflow.networks.scale.scales import DirectScale
 from wflow.solvers import Solution, solve
 from wflow.studies import Count, NonNegative, Positive, Strict
 

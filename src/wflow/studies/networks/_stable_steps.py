@@ -9,6 +9,8 @@ import numpy as np
 
 from wflow.measures import Particles
 from wflow.networks import chaos
+from wflow.networks.chaos.finite import descend
+from wflow.networks.chaos.tangent import stable_step
 
 
 STABILITY = (
@@ -21,7 +23,7 @@ STABILITY = (
 
 def stability(student: chaos.Student) -> dict[str, Any]:
     """Losses of descent from near the teacher, steps on either side of the bound."""
-    risk, bound = student.risk, float(chaos.stable_step(student.risk))
+    risk, bound = student.risk, float(stable_step(student.risk))
     # Neurons at the teacher's root, moved a little.
     root = jnp.sqrt(len(risk.teacher) * risk.teacher)
     near = Particles.from_samples(root * (1 + 1e-4))
@@ -31,7 +33,7 @@ def stability(student: chaos.Student) -> dict[str, Any]:
         with warnings.catch_warnings():
             # One of the steps is meant to be too long.
             warnings.filterwarnings("ignore", message="step .* is above")
-            end = chaos.descend(student, near, step * np.array([0.0, 200.0]), step)
+            end = descend(student, near, step * np.array([0.0, 200.0]), step)
         losses.append(risk.loss(Particles(end.x[-1], end.logw[-1])))
     return dict(zip(STABILITY, [bound, *losses], strict=True))
 

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from wflow.energies import Supervised
-from wflow.networks import calibration_error, cka
+from wflow.networks.calibration import calibration_error
+from wflow.networks.similarity import cka
 
 
 class Layer(eqx.Module):

@@ -8,15 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from pydantic import Field, model_validator
 
-from wflow.networks.saddle import (
-    LogNeurons,
-    ReLUData,
-    descend,
-    from_weights,
-    limit_of_cover,
-    small_neurons,
-    stable_step,
-)
+from wflow.networks.saddle import ReLUData, small_neurons
+from wflow.networks.saddle.descent import descend, stable_step
+from wflow.networks.saddle.jumps import limit_of_cover
+from wflow.networks.saddle.neurons import LogNeurons, from_weights
 from wflow.studies import Count, Positive, StudyParams
 
 from ._saddle import Counts, Increasing, Sizes, StepShare

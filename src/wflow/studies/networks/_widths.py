@@ -10,13 +10,9 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from wflow.measures import Gaussian
-from wflow.networks.chaos import (
-    QuadraticRisk,
-    Report,
-    Student,
-    integral_sqrt_loss,
-    study,
-)
+from wflow.networks.chaos import QuadraticRisk, Student, study_widths
+from wflow.networks.chaos.conditions import integral_sqrt_loss
+from wflow.networks.chaos.widths import Report
 from wflow.plotting import Curve
 from wflow.studies import Arrays, Count, Strict, StudyParams
 
@@ -58,7 +54,7 @@ class WidthsParams(StudyParams):
         self, student: Student, limit: Any, times: Any, key: jax.Array, **more: Any
     ) -> Report:
         """Networks of these widths beside their limit; ``more`` goes to the solver."""
-        return study(
+        return study_widths(
             student,
             self.neurons,
             self.networks,

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from pydantic import Field
 
-from wflow.networks.attention import bbp_overlap
+from wflow.networks.attention.prompts import bbp_overlap
 from wflow.plotting.alignment import plot_alignment, plot_gap, plot_recovery
 from wflow.studies import Arrays, Log, Name, Outcome, ScoreTable, Study
 

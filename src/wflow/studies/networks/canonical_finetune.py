@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from wflow.energies import Supervised
 from wflow.measures import Point
-from wflow.networks.canonical import descend
+from wflow.networks.canonical.finetuning import descend
 from wflow.plotting import Curve, Panel, plot_panels
 from wflow.studies import Arrays, Count, Log, NonNegative, Outcome, Study
 

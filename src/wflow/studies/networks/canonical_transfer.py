@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from wflow.energies import Supervised
 from wflow.measures import Point
-from wflow.networks.canonical import descend
+from wflow.networks.canonical.finetuning import descend
 from wflow.studies import Arrays, Count, Log, Outcome, Part, Spec, Study, build
 
 from . import _packaged_data

@@ -9,7 +9,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from pydantic import Field, model_validator
 
-from wflow.networks import chaos
+from wflow.networks.chaos.conditions import bound_exponent, decay_exponent
+from wflow.networks.chaos.diagonal import diagonal_gaps, power_law, residual_at
+from wflow.networks.chaos.widths import summarize
 from wflow.plotting import Curve, Level, Panel, plot_panels, shades
 from wflow.plotting.style import OBSERVED
 from wflow.studies import Arrays, Count, Log, Outcome, Positive, ScoreTable, Study
@@ -63,18 +65,14 @@ def run(p: Params, key: jax.Array, log: Log) -> dict[str, np.ndarray]:
     arrays = {}
     for number, c in enumerate(p.exponents):
         source = (c * p.spectrum - p.spectrum + 1) / 2
-        risk, start = chaos.power_law(p.dim, p.spectrum, source)
+        risk, start = power_law(p.dim, p.spectrum, source)
         keys = jax.random.split(jax.random.fold_in(key, number), 1 + len(times))
         gaps = [
-            chaos.diagonal_gaps(risk, start, width.neurons, times, key, width.seeds)
+            diagonal_gaps(risk, start, width.neurons, times, key, width.seeds)
             for width, key in zip(p.widths, keys[1:], strict=False)
         ]
-        report = chaos.summarise(
-            p.neurons, times, gaps, key=keys[0], resamples=p.resamples
-        )
-        g = jax.vmap(chaos.residual_at, (None, None, 0))(
-            risk, start, jnp.asarray(times)
-        )
+        report = summarize(p.neurons, times, gaps, key=keys[0], resamples=p.resamples)
+        g = jax.vmap(residual_at, (None, None, 0))(risk, start, jnp.asarray(times))
         loss = np.asarray(g**2 @ risk.probabilities)
         arrays |= report_arrays(report._replace(loss=loss), f"{tag(c)}_")
     return arrays
@@ -90,7 +88,7 @@ def report(p: Params, arrays: Arrays) -> Outcome:
         late = found.widths * found.mean[:, -1]
         metrics |= slope_metrics(found, f"_{name}")
         metrics |= {
-            f"decay_{name}": chaos.decay_exponent(
+            f"decay_{name}": decay_exponent(
                 found.times, found.loss, decades=math.log10(last / first), floor=0
             ),
             f"integral_sqrt_loss_{name}": root_integral(found.times, found.loss),
@@ -105,9 +103,7 @@ def report(p: Params, arrays: Arrays) -> Outcome:
     rows = {
         "c, fitted": decays,
         "- slope in m": [-found.slope for found in reports],
-        "theorem: at least": [
-            chaos.bound_exponent(c) if c > 2 else None for c in decays
-        ],
+        "theorem: at least": [bound_exponent(c) if c > 2 else None for c in decays],
         "sup / start": [metrics[f"amplification_{name}"] for name in tags],
         "integral of sqrt(L)": [metrics[f"integral_sqrt_loss_{name}"] for name in tags],
     }

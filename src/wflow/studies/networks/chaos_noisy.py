@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from wflow.energies import Entropy, Potential
 from wflow.networks import chaos
+from wflow.networks.chaos.widths import follow
 from wflow.plotting import Curve, Level, Panel, plot_panels, shades
 from wflow.plotting.style import MODEL, OBSERVED
 from wflow.studies import (
@@ -83,7 +84,7 @@ def run(p: Params, key: jax.Array, log: Log) -> dict[str, np.ndarray]:
     students = [_student(p, tau) for tau in (0.0, *p.temperatures)]
     losses = []
     for student in students:
-        limit = chaos.follow(student, student.start, times, max_steps=2**16)
+        limit = follow(student, student.start, times, max_steps=2**16)
         losses.append(jax.vmap(student.risk.loss)(limit.measures))
     of_quiet, of_noisy = jax.random.split(key)
     quiet, noisy = students[0], students[-1]

@@ -9,6 +9,14 @@ from matplotlib.figure import Figure
 from pydantic import Field
 
 from wflow.networks import chaos
+from wflow.networks.chaos.conditions import (
+    bound_exponent,
+    decay_exponent,
+    gronwall_factor,
+)
+from wflow.networks.chaos.linearised import sampling_variance
+from wflow.networks.chaos.tangent import frozen_kernel_loss, lipschitz_rate
+from wflow.networks.chaos.widths import follow
 from wflow.plotting.chaos import plot_chaos
 from wflow.studies import (
     Arrays,
@@ -57,21 +65,21 @@ def run(p: Params, key: jax.Array, log: Log) -> dict[str, np.ndarray]:
     risk, start = student.risk, student.start
     times = np.linspace(0, p.horizon, max(1, round(p.horizon / p.step)) + 1)
     report = p.study(student, start, times, key)
-    near = chaos.follow(student, start, times).measures
+    near = follow(student, start, times).measures
     late = np.concatenate(
         [np.linspace(0, 6, 121), np.geomspace(6, p.long_horizon, 200)[1:]]
     )
-    far = chaos.follow(student, start, late, max_steps=2**20).measures
+    far = follow(student, start, late, max_steps=2**20).measures
     return {
         **report_arrays(report),
         "limit": chaos.clt_variance(student, times),
         "late": late,
         "late_loss": jax.vmap(risk.loss)(far),
         "near_loss": jax.vmap(risk.loss)(near),
-        "rate": chaos.lipschitz_rate(risk, near.cov),
-        "rate_60": chaos.lipschitz_rate(risk, far.cov[late <= 60]),
-        "fresh": jnp.max(jax.vmap(chaos.sampling_variance)(near.cov)),
-        "frozen": chaos.frozen_kernel_loss(risk, start.cov, jnp.asarray(times)),
+        "rate": lipschitz_rate(risk, near.cov),
+        "rate_60": lipschitz_rate(risk, far.cov[late <= 60]),
+        "fresh": jnp.max(jax.vmap(sampling_variance)(near.cov)),
+        "frozen": frozen_kernel_loss(risk, start.cov, jnp.asarray(times)),
     }
 
 
@@ -79,7 +87,7 @@ def report(p: Params, arrays: Arrays) -> Outcome:
     """The slope in m with every bound beside it."""
     found, widths = report_of(p.neurons, arrays), np.array(p.neurons)
     late, loss, limit = (arrays[k] for k in ("late", "late_loss", "limit"))
-    decay = chaos.decay_exponent(late, loss)
+    decay = decay_exponent(late, loss)
     rate, rate_60 = float(arrays["rate"]), float(arrays["rate_60"])
     # Quoted at the width with the most seeds.
     k = int(np.argmax(p.networks))
@@ -90,7 +98,7 @@ def report(p: Params, arrays: Arrays) -> Outcome:
         "decay_exponent": decay,
         "integral_sqrt_loss": root_integral(late, loss),
         "integral_sqrt_loss_6": root_integral(late[late <= 6], loss[late <= 6]),
-        "bound_exponent": chaos.bound_exponent(decay),
+        "bound_exponent": bound_exponent(decay),
         "lipschitz_rate": rate,
         "log10_gronwall_60": 120 * rate_60 / np.log(10),
         "loss_end": float(arrays["near_loss"][-1]),
@@ -113,9 +121,9 @@ def report(p: Params, arrays: Arrays) -> Outcome:
         (),
         averaged=False,
     )
-    growth = chaos.gronwall_factor(rate, p.horizon)
+    growth = gronwall_factor(rate, p.horizon)
     remarks = [
-        sentence(found, decay, chaos.bound_exponent(decay)),
+        sentence(found, decay, bound_exponent(decay)),
         f"Gronwall with the largest rate, {rate_60:.1f}: the start's gap grows by up "
         f"to {growth:.2g} at {p.horizon:g}, to "
         f"10^{metrics['log10_gronwall_60']:.0f} at 60.",

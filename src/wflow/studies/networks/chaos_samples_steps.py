@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from wflow.measures import Gaussian
 from wflow.networks import chaos
+from wflow.networks.chaos.finite import sample_gaps, step_gaps
 from wflow.plotting import Curve, Panel, plot_panels
 from wflow.plotting.style import QUIET
 from wflow.studies import (
@@ -74,7 +75,7 @@ def run(p: Params, key: jax.Array, log: Log) -> dict[str, np.ndarray]:
     of_samples, of_steps, of_resamples = jax.random.split(key, 3)
     times = np.linspace(0, p.sample_horizon, 61)
     by_samples = [
-        chaos.sample_gaps(
+        sample_gaps(
             student, n, times, jax.random.fold_in(of_samples, n), p.sample_seeds
         )
         for n in p.samples
@@ -83,7 +84,7 @@ def run(p: Params, key: jax.Array, log: Log) -> dict[str, np.ndarray]:
     coarse = max(p.steps)
     grid = 10 * coarse * np.arange(max(1, round(p.step_horizon / coarse / 10)) + 1)
     by_steps = [
-        chaos.step_gaps(student, p.width, step, grid, of_steps, p.step_seeds)
+        step_gaps(student, p.width, step, grid, of_steps, p.step_seeds)
         for step in p.steps
     ]
     arrays = {

@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from pydantic import Field, model_validator
 
 from wflow.networks import chaos
+from wflow.networks.chaos.conditions import bound_exponent, decay_exponent
+from wflow.networks.chaos.student import UniformSphere
 from wflow.plotting import Curve, Panel, plot_panels, shades
 from wflow.studies import Arrays, Log, NonNegative, Outcome, Positive, ScoreTable, Study
 
@@ -69,7 +71,7 @@ def run(p: Params, key: jax.Array, log: Log) -> dict[str, np.ndarray]:
     arrays = {}
     for number, (name, d) in enumerate(p.cases):
         of_limit, of_study = jax.random.split(jax.random.fold_in(key, number))
-        student = chaos.Student(_risk(p, name, d), chaos.UniformSphere(d))
+        student = chaos.Student(_risk(p, name, d), UniformSphere(d))
         limit = student.network(of_limit, p.reference)
         report = p.study(student, limit, times, of_study)
         arrays |= report_arrays(report, f"{_tag(name, d)}_")
@@ -84,7 +86,7 @@ def report(p: Params, arrays: Arrays) -> Outcome:
     for name, d in p.cases:
         found = report_of(p.neurons, arrays, f"{_tag(name, d)}_")
         loss = arrays[f"{_tag(name, d)}_loss"]
-        decay = chaos.decay_exponent(found.times, loss, decades=0.5)
+        decay = decay_exponent(found.times, loss, decades=0.5)
         start = np.mean(found.widths * found.mean[:, 0])
         exact = float(_risk(p, name, d).sampling_variance)
         numbers = {
@@ -101,7 +103,7 @@ def report(p: Params, arrays: Arrays) -> Outcome:
         slopes.append(found.slope)
         rows[f"{name}, d = {d}"] = [
             found.slope,
-            -chaos.bound_exponent(decay) if decay > 2 else None,
+            -bound_exponent(decay) if decay > 2 else None,
             decay,
             float(found.amplification[-1]),
             numbers["m_times_e_end"],

@@ -12,7 +12,9 @@ from wflow.flows import GradientFlow
 from wflow.geometries import Wasserstein
 from wflow.measures import Gaussian, Particles
 from wflow.networks import chaos
-from wflow.networks.chaos.sampled import Activation
+from wflow.networks.chaos.conditions import bound_exponent, decay_exponent
+from wflow.networks.chaos.sampled import Activation, alignment
+from wflow.networks.chaos.widths import follow
 from wflow.plotting import Curve, Level, Panel, plot_panels, shades
 from wflow.plotting.style import MODEL, QUIET
 from wflow.solvers import solve
@@ -85,14 +87,14 @@ def run(p: Params, key: jax.Array, log: Log) -> dict[str, np.ndarray]:
     times = np.concatenate([[0], np.geomspace(0.1, p.horizon, 100)])
     limit = student.network(of_limit, p.reference)
     report = p.study(student, limit, times, of_study, max_steps=2**16)
-    moved = chaos.follow(student, limit, times, max_steps=2**16).measures
+    moved = follow(student, limit, times, max_steps=2**16).measures
     # Output weights alone: random features, the kernel regime.
     frozen = GradientFlow(student.risk, Wasserstein(np.eye(1 + p.dim)[0]))
     saved = {"times": times, "max_steps": 2**16}
     lazy = solve(frozen, limit, 0.0, times[-1], **saved).measures
     return {
         **report_arrays(report),
-        "alignment": jax.vmap(lambda mu: chaos.alignment(mu, teacher))(moved),
+        "alignment": jax.vmap(lambda mu: alignment(mu, teacher))(moved),
         "frozen": jax.vmap(student.risk.loss)(lazy),
     }
 
@@ -100,11 +102,11 @@ def run(p: Params, key: jax.Array, log: Log) -> dict[str, np.ndarray]:
 def report(p: Params, arrays: Arrays) -> Outcome:
     """The slope in m, the loss with and without features, and the alignment."""
     found, loss = report_of(p.neurons, arrays), arrays["loss"]
-    aligned, decay = arrays["alignment"], chaos.decay_exponent(found.times, loss)
+    aligned, decay = arrays["alignment"], decay_exponent(found.times, loss)
     metrics = {
         **slope_metrics(found),
         "decay_exponent": decay,
-        "bound_exponent": chaos.bound_exponent(decay),
+        "bound_exponent": bound_exponent(decay),
         "integral_sqrt_loss": root_integral(found.times, loss),
         "loss_start": float(loss[0]),
         "loss_end": float(loss[-1]),

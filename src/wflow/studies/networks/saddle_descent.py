@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from pydantic import Field, model_validator
 
-from wflow.networks.saddle import stable_step
+from wflow.networks.saddle.descent import stable_step
 from wflow.plotting import Curve, Panel, plot_panels, shades
 from wflow.plotting.style import MODEL, OBSERVED
 from wflow.studies import Arrays, Count, Log, Outcome, Positive, ScoreTable, Study

@@ -8,12 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 
-from wflow.networks.saddle import (
-    ReLUData,
+from wflow.networks.saddle import ReLUData, width_for
+from wflow.networks.saddle.cover import (
     covering_width,
     interpolation_probability,
     sample_cover,
-    width_for,
 )
 from wflow.plotting import Curve, Panel, plot_panels, shades
 from wflow.studies import (

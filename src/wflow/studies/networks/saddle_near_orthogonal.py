@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from pydantic import Field, model_validator
 
-from wflow.networks.saddle import min_norm_squared, random_gram
+from wflow.networks.saddle import min_norm_squared
+from wflow.networks.saddle.instances import random_gram
 from wflow.plotting import Curve, Level, Panel, plot_panels, shades
 from wflow.studies import Arrays, Count, Log, Outcome, Positive, ScoreTable, Study
 

@@ -8,12 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from pydantic import Field, model_validator
 
-from wflow.networks.saddle import (
-    ReLUData,
-    limit_of_cover,
-    min_norm_squared,
-    sample_cover,
-)
+from wflow.networks.saddle import ReLUData, min_norm_squared
+from wflow.networks.saddle.cover import sample_cover
+from wflow.networks.saddle.jumps import limit_of_cover
 from wflow.plotting import Curve, Level, Panel, plot_panels
 from wflow.plotting.style import OBSERVED
 from wflow.studies import (

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from matplotlib.figure import Figure
 
-from wflow.networks.saddle import interpolation_probability
+from wflow.networks.saddle.cover import interpolation_probability
 from wflow.plotting import Curve, Level, Panel, plot_panels, shades
 from wflow.plotting.style import OBSERVED
 from wflow.studies import Arrays, Log, Outcome, ScoreTable, Study

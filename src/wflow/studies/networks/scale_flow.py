@@ -9,6 +9,9 @@ from matplotlib.figure import Figure
 from pydantic import model_validator
 
 from wflow.networks import scale
+from wflow.networks.scale import analysis
+from wflow.networks.scale.analysis import imbalance, invariant_drift
+from wflow.networks.scale.energies import Decay
 from wflow.plotting import Curve, Level, Panel, plot_panels
 from wflow.plotting.style import MODEL, OBSERVED, QUIET
 from wflow.studies import Arrays, Log, Outcome, Positive, ScoreTable, Study, StudyParams
@@ -54,10 +57,10 @@ def run(p: Params, key: jax.Array, log: Log) -> dict[str, Any]:
     energy, layers = p.regression(p.seed), p.layers(key)
     flows = {name: p.follow(energy, layer) for name, layer in layers.items()}
     arrays: dict[str, Any] = {
-        f"drift_{name}": scale.invariant_drift(found) for name, found in flows.items()
+        f"drift_{name}": invariant_drift(found) for name, found in flows.items()
     }
     start, factors = layers["single"], flows["single"]
-    c = scale.imbalance(start.weight, jnp.ones(p.inputs))
+    c = imbalance(start.weight, jnp.ones(p.inputs))
     reduced = p.follow(energy, start.matrix(), scale.ScaleVector(c))
     product = jax.vmap(scale.ScaledLinear.matrix)(factors.measures.value)
     plain, least = p.follow(energy, start.matrix()), float(energy.least)
@@ -73,12 +76,12 @@ def run(p: Params, key: jax.Array, log: Log) -> dict[str, Any]:
     }
     rates, saved = ((p.decay, p.decay), (0.0, 0.0), (p.decay, 0.0)), range(p.times)
     for name, (of_matrix, of_scale) in zip(_DECAYS, rates, strict=True):
-        decay = scale.Decay({"matrix": of_matrix, "scale_in": of_scale})
+        decay = Decay({"matrix": of_matrix, "scale_in": of_scale})
         late = p.follow(energy + decay, start, late=p.late)
         end = late[-1]
         arrays |= {
             "late_t": late.times,
-            f"sharpness_{name}": [scale.sharpness(energy, late[k]) for k in saved],
+            f"sharpness_{name}": [analysis.sharpness(energy, late[k]) for k in saved],
             f"excess_loss_{name}": float(energy.value(end)) - least,
             f"max_scale_{name}": end.value.scales_in[0].vector.max(),
         }

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from pydantic import Field, model_validator
 
-from wflow.networks.scale import python_topics
+from wflow.networks.scale.corpus import python_topics
 from wflow.plotting import Curve, Level, Panel, plot_panels, shades
 from wflow.studies import (
     Arrays,

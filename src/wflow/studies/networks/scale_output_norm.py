@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from pydantic import Field, model_validator
 
 from wflow.measures import Point
-from wflow.networks.scale import Decay, ResidualBlock
+from wflow.networks.scale.blocks import ResidualBlock
+from wflow.networks.scale.energies import Decay
 from wflow.plotting import Curve, Panel, plot_panels
 from wflow.plotting.style import MODEL, OBSERVED
 from wflow.studies import (

@@ -101,7 +101,7 @@ class Report(NamedTuple):
         return width, not self.widths[0] <= width <= self.widths[-1]
 
 
-def study(
+def study_widths(
     student: Student,
     widths: Sequence[int],
     seeds: int | Sequence[int],
@@ -132,8 +132,8 @@ def study(
     Warns:
         UserWarning: the supremum stops to fall at the largest width.
     """
-    instance("study", "student", student, Student, "a Student")
-    count("study", "resamples", resamples)
+    instance("study_widths", "student", student, Student, "a Student")
+    count("study_widths", "resamples", resamples)
     times = check_grid(times)
     counts = check_widths(widths, seeds, limit)
     of_starts, of_limit, of_resamples = jax.random.split(key, 3)
@@ -146,12 +146,13 @@ def study(
             found = found / (1 + m / limit.n)
         gaps.append(np.asarray(found))
     loss = np.asarray(jax.vmap(student.risk.loss)(reference))
-    report = summarise(widths, times, gaps, key=of_resamples, resamples=resamples)
+    report = summarize(widths, times, gaps, key=of_resamples, resamples=resamples)
     report = report._replace(loss=loss)
     if report.flattens:
         warnings.warn(
-            f"study: from m = {widths[-2]} to {widths[-1]} the supremum falls far less "
-            "than before; the reference, or the solver's tolerance, may hide the rest.",
+            f"study_widths: from m = {widths[-2]} to {widths[-1]} the supremum falls "
+            "far less than before; the reference, or the solver's tolerance, may hide "
+            "the rest.",
             stacklevel=2,
         )
     return report
@@ -215,7 +216,7 @@ def _some_gaps(
     return jax.vmap(one)(keys)
 
 
-def summarise(
+def summarize(
     widths: Sequence[int],
     times: Float[ArrayLike, " T"],
     gaps: Sequence[Float[ArrayLike, "seeds T"]],
@@ -236,18 +237,18 @@ def summarise(
         ValueError: arguments of other shapes or ranges, or seeds of a width that are
             all alike, from which no interval can be told.
     """
-    shape("summarise", "times", times, ("T",))
-    increasing("summarise", "times", times)
-    count("summarise", "resamples", resamples)
+    shape("summarize", "times", times, ("T",))
+    increasing("summarize", "times", times)
+    count("summarize", "resamples", resamples)
     m = np.asarray(widths)
     gaps = [np.asarray(gap) for gap in gaps]
-    check_widths(widths, [len(gap) for gap in gaps], None, "summarise")
+    check_widths(widths, [len(gap) for gap in gaps], None, "summarize")
     for width, gap in zip(widths, gaps, strict=True):
-        shape("summarise", "gaps", gap, ("seeds", len(times)))
-        non_negative("summarise", "gaps", gap)
+        shape("summarize", "gaps", gap, ("seeds", len(times)))
+        non_negative("summarize", "gaps", gap)
         if not (gap.std(axis=0) > _ALIKE * gap.mean(axis=0)).any():
             raise ValueError(
-                f"summarise: expected gaps that differ from seed to seed, found the "
+                f"summarize: expected gaps that differ from seed to seed, found the "
                 f"{len(gap)} seeds of width {width} identical; draw them with other "
                 "keys."
             )
@@ -277,7 +278,7 @@ def _resampled(key: PRNGKeyArray, gap: np.ndarray, resamples: int) -> np.ndarray
     return (counts @ gap / n).max(axis=1)
 
 
-def check_grid(times: ArrayLike, owner: str = "study") -> np.ndarray:
+def check_grid(times: ArrayLike, owner: str = "study_widths") -> np.ndarray:
     """Times from 0 in order.
 
     Raises:
@@ -298,7 +299,7 @@ def check_widths(
     widths: Sequence[int],
     seeds: int | Sequence[int],
     limit: Any,
-    owner: str = "study",
+    owner: str = "study_widths",
 ) -> list[int]:
     """The number of seeds of each width, of widths that a slope can be fitted through.
 
