@@ -12,7 +12,13 @@ from wflow.checks import cast
 from wflow.energies import AttentionPotential
 from wflow.flows import LagrangianFlow
 from wflow.learning import AdamW, FullHorizon, Sinkhorn, Snapshots
-from wflow.learning.rollouts import Model, Rollout, Task, step_grid
+from wflow.learning.rollout_loss import (
+    Model,
+    Rollout,
+    RolloutTraining,
+    Task,
+    step_grid,
+)
 from wflow.learning.stacks import stacked
 from wflow.learning.trained import split
 from wflow.learning.training import Trainer, train_chunk
@@ -81,12 +87,26 @@ def tasks(case: Case, path: str) -> dict[str, Callable[[], float]]:
         cast(stacked(snapshots.take(range(1, len(times)))), jnp.float32),
         step_grid(times, 1.0, np.float32),
     )
-    params, held = split(Model(flow, jnp.asarray(velocity)[None]))
-    trainer = Trainer(Rollout(loss), FullHorizon(), AdamW(), 1000)
+    started = jnp.asarray(velocity)[None]
+    params, held = split(Model(flow, started))
+    rollout = Rollout(loss)
+    training = RolloutTraining(
+        rollout,
+        task,
+        FullHorizon(),
+        None,
+        started,
+        None,
+        np.asarray(started),
+        np.ones(1, bool),
+        np.zeros(1, int),
+        np.asarray(1.0),
+    )
+    trainer = Trainer(training, AdamW(), 1000, held, 0.99, 1.0)
     start, horizon = jnp.zeros((), jnp.int32), jnp.asarray(case.intervals)
 
     def value(params: Model) -> jax.Array:
-        return trainer.rollout(eqx.combine(params, held), task, start, horizon).value
+        return rollout(eqx.combine(params, held), task, start, horizon).value
 
     forward = jax.jit(value)
     gradient = jax.jit(jax.value_and_grad(value))
@@ -100,11 +120,9 @@ def tasks(case: Case, path: str) -> dict[str, Callable[[], float]]:
         return float(number)
 
     def step() -> float:
-        out = train_chunk(
-            trainer, state, held, task, jax.random.key(3), jnp.asarray(1), 1
-        )
-        _, record, _ = jax.block_until_ready(out)
-        return float(record.loss[0])
+        out = train_chunk(trainer, state, jax.random.key(3), jnp.asarray(1), 1)
+        _, records, _, _ = jax.block_until_ready(out)
+        return float(records["loss"][0])
 
     return {
         "forward": lambda: float(forward(params)),

@@ -18,7 +18,7 @@ from wflow.cli import runner
 from wflow.cli.app import app
 from wflow.energies import MLPPotential
 from wflow.flows import LagrangianFlow
-from wflow.learning import Snapshots, Zero, fit
+from wflow.learning import Rollouts, Snapshots, Zero, fit
 from wflow.studies._outcome import Outcome
 from wflow.studies._params import StudyParams
 from wflow.studies._task import AbstractTask
@@ -46,9 +46,9 @@ class FitTask(AbstractTask[FitConfig]):
         fitted = fit(
             LagrangianFlow(energy, friction=0.3),
             Snapshots([0.0, 1.0, 2.0], x),
+            Rollouts(velocity=Zero()),
             steps=30,
             key=jax.random.key(1),
-            velocity=Zero(),
             chunk=1,
             progress=False,
             checkpoint_dir=directory.checkpoints(),

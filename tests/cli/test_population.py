@@ -181,7 +181,7 @@ def test_wrong_questions_end_in_a_sentence(gapminder, tmp_path):
 
 
 def test_a_training_that_fails_keeps_its_history(tmp_path, monkeypatch):
-    def fit(flow, snapshots, *, callbacks, **options):
+    def fit(flow, snapshots, objective, *, callbacks, **options):
         history = {"step": np.arange(1, 3), "loss": np.ones(2)}
 
         class Chunk:

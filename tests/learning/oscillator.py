@@ -1,12 +1,14 @@
 """A small population that oscillates, and a small model of it."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from wflow.energies import AttentionPotential
 from wflow.flows import LagrangianFlow
-from wflow.learning import Snapshots
+from wflow.learning import Rollouts, Snapshots, fit
 from wflow.parameters import Learnable
 
 
@@ -32,6 +34,13 @@ def make_flow(time_dim):
         D, width=4, depth=1, feedforward=4, time_dim=time_dim, key=jax.random.key(0)
     )
     return LagrangianFlow(energy, Learnable(0.3), "unified")
+
+
+def trained(flow, snapshots, **options):
+    """``fit`` by rollouts, which take the options that are theirs."""
+    own = inspect.signature(Rollouts).parameters
+    rollouts = {name: options.pop(name) for name in own if name in options}
+    return fit(flow, snapshots, Rollouts(**rollouts), **options)
 
 
 def weighted(snapshots, seed=1):

@@ -17,6 +17,7 @@ from wflow.learning import (
     FullHorizon,
     Part,
     Prediction,
+    Rollouts,
     Snapshots,
     evaluated,
     fit_ensemble,
@@ -48,8 +49,7 @@ OPTIONS = {
     "members": 3,
     "key": jax.random.key(0),
     "steps": 2,
-    "loss": CharacteristicDistance(),
-    "horizon": FullHorizon(),
+    "objective": Rollouts(loss=CharacteristicDistance(), horizon=FullHorizon()),
     "optimizer": AdamW(scalar_learning_rate=0.0),
     "progress": False,
 }

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from oscillator import TIMES, as_float32, oscillation, weighted
+from oscillator import TIMES, as_float32, oscillation, trained, weighted
 
 from wflow.energies import AttentionPotential, Entropy, MLPPotential, Potential
 from wflow.flows import GradientFlow, LagrangianFlow
@@ -21,7 +21,6 @@ from wflow.learning import (
     Sinkhorn,
     Snapshots,
     Zero,
-    fit,
 )
 from wflow.measures import ImplicitEntropyError
 from wflow.parameters import Learnable, unwrap
@@ -32,7 +31,7 @@ KEY = jax.random.key(0)
 
 def train(flow, snapshots, **options):
     options = {"steps": 6, "key": KEY, "chunk": 4, "progress": False, **options}
-    return fit(flow, snapshots, **options)
+    return trained(flow, snapshots, **options)
 
 
 def harmonic(friction):
@@ -259,7 +258,7 @@ def test_refuses_options(flow, snapshots, options, message):
 )
 def test_refuses_arguments_of_another_kind(flow, snapshots, options):
     (name,) = options
-    with pytest.raises(TypeError, match=f"fit: expected {name} to be "):
+    with pytest.raises(TypeError, match=f"(fit|Rollouts): expected {name} to be "):
         train(flow, snapshots, **options)
 
 
@@ -271,7 +270,9 @@ def test_refuses_flows_and_snapshots(flow, snapshots):
         train(flow, snapshots.take([0]))
     with pytest.raises(ValueError, match="nothing to train"):
         train(harmonic(0.1), snapshots)
-    with pytest.raises(TypeError, match="expected a LagrangianFlow"):
+    with pytest.raises(TypeError, match="expected flow to be a flow without jumps"):
+        train(snapshots, snapshots)
+    with pytest.raises(ImplicitEntropyError):
         train(GradientFlow(Entropy(), Wasserstein()), snapshots)
     with pytest.raises(ImplicitEntropyError):
         train(LagrangianFlow(Entropy(), Learnable(0.1)), snapshots)

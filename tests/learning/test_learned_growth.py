@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from oscillator import TIMES, oscillation, random_like
+from oscillator import TIMES, oscillation, random_like, trained
 
 from wflow.energies import MLPPotential
 from wflow.flows import GradientFlow, GrowthFlow, LagrangianFlow, NeuralRate
@@ -18,10 +18,9 @@ from wflow.learning import (
     Sinkhorn,
     Snapshots,
     Zero,
-    fit,
     simulate,
 )
-from wflow.learning.rollouts import Model, Rollout, Task, step_grid
+from wflow.learning.rollout_loss import Model, Rollout, Task, step_grid
 from wflow.learning.stacks import stacked
 from wflow.learning.trained import split
 from wflow.parameters import Learnable
@@ -115,7 +114,7 @@ def test_recovers_where_growth_is():
     data = still_clusters(np.float32)
     energy = MLPPotential(2, width=4, depth=1, key=jax.random.key(0))
     rate = NeuralRate(2, width=8, depth=1, key=jax.random.key(1))
-    found = fit(
+    found = trained(
         LagrangianFlow(energy, Learnable(1.0)) + GrowthFlow(rate),
         data,
         steps=300,
@@ -140,7 +139,7 @@ def test_recovers_where_growth_is():
 
 
 def make(growing, steps=8, **options):
-    return fit(
+    return trained(
         make_flow(),
         growing,
         steps=steps,
@@ -197,5 +196,5 @@ def test_refusals(growing):
         MassAndShape(coefficient=-1.0)
     flow = make_flow()
     first_order = GradientFlow(flow.parts[0].energy, Wasserstein()) + flow.parts[1]
-    with pytest.raises(TypeError, match="found GradientFlow \\+ GrowthFlow"):
-        fit(first_order, growing, steps=1, key=jax.random.key(0))
+    with pytest.raises(ValueError, match="no velocity, since SumFlow moves"):
+        trained(first_order, growing, steps=1, key=jax.random.key(0), velocity=Zero())

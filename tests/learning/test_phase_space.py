@@ -4,10 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from oscillator import trained
 
 from wflow.energies import MLPPotential
 from wflow.flows import LagrangianFlow
-from wflow.learning import Sinkhorn, Snapshots, fit
+from wflow.learning import Sinkhorn, Snapshots
 from wflow.transport import sinkhorn_divergence
 
 
@@ -19,7 +20,7 @@ SNAPSHOTS = Snapshots([0.0, 1.0], list(X), list(V))
 
 def train(snapshots, **options):
     energy = MLPPotential(2, width=2, depth=1, key=jax.random.key(0))
-    return fit(
+    return trained(
         LagrangianFlow(0.0 * energy),
         snapshots,
         steps=1,

@@ -4,10 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from oscillator import trained
 
 from wflow.energies import Potential
 from wflow.flows import LagrangianFlow
-from wflow.learning import Displacement, Snapshots, Standardisation, fit
+from wflow.learning import Displacement, Snapshots, Standardisation
 from wflow.learning.scales import check_scales
 from wflow.parameters import Learnable
 
@@ -28,7 +29,7 @@ def test_fit_refuses_them():
     far = (X + 5e6).astype(np.float32)
     flow = LagrangianFlow(Potential(lambda x: jnp.sum(x**2)), Learnable(0.5))
     with pytest.raises(ValueError, match=r"fit: .*standardise\(\)"):
-        fit(
+        trained(
             flow,
             Snapshots([0, 1, 2], far),
             steps=1,

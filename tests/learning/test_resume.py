@@ -10,11 +10,11 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from oscillator import TIMES, oscillation
+from oscillator import TIMES, oscillation, trained
 
 from wflow.energies import MLPPotential
 from wflow.flows import LagrangianFlow
-from wflow.learning import AdamW, Learned, Snapshots, Zero, fit
+from wflow.learning import AdamW, Learned, Snapshots, Zero
 from wflow.learning.checkpoint import read_header
 from wflow.parameters import Learnable
 
@@ -29,7 +29,7 @@ class Interrupted(Exception):
 def make(steps=STEPS, snapshots=None, **options):
     energy = MLPPotential(2, width=4, depth=1, key=jax.random.key(0))
     snapshots = snapshots or Snapshots(TIMES, *oscillation(TIMES))
-    return fit(
+    return trained(
         LagrangianFlow(energy, Learnable(0.3)),
         snapshots.take([0, 1, 3]),
         steps=steps,

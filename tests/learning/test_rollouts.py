@@ -9,7 +9,7 @@ from oscillator import TIMES, random_like, weighted
 
 from wflow.flows import LagrangianFlow
 from wflow.learning import Sinkhorn, Snapshots
-from wflow.learning.rollouts import Model, Rollout, Task, step_grid
+from wflow.learning.rollout_loss import Model, Rollout, Task, step_grid
 from wflow.learning.stacks import padded, stacked
 from wflow.learning.trained import split
 from wflow.measures import Particles, Phase

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from oscillator import trained
 
 from wflow.energies import MLPPotential, Potential
 from wflow.flows import LagrangianFlow
@@ -13,7 +14,6 @@ from wflow.learning import (
     Displacement,
     Report,
     Snapshots,
-    fit,
     simulate,
 )
 from wflow.learning.clock import shown
@@ -33,7 +33,7 @@ FLOW = LagrangianFlow(Potential(lambda x: jnp.sum(x**2) / 2), Learnable(0.5))
 
 
 def train(snapshots, flow=FLOW):
-    return fit(
+    return trained(
         flow,
         snapshots,
         steps=2,

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from oscillator import as_float32, make_flow
+from oscillator import as_float32, make_flow, trained
 
 from wflow.learning import (
     AdamW,
@@ -16,7 +16,6 @@ from wflow.learning import (
     SmoothedDisplacement,
     Snapshots,
     VelocityNetwork,
-    fit,
 )
 
 
@@ -41,7 +40,7 @@ def unpaired(snapshots):
 
 @pytest.fixture(scope="module")
 def fitted(unpaired):
-    return fit(make_flow(0), unpaired, padding=15, **OPTIONS)
+    return trained(make_flow(0), unpaired, padding=15, **OPTIONS)
 
 
 def test_narrow_kernels_leave_the_displacement_wide_ones_its_mean(unpaired):
@@ -83,18 +82,20 @@ def test_correction_is_trained_and_kept(unpaired, fitted, tmp_path):
 
 @pytest.mark.slow
 def test_padding_changes_nothing(unpaired, fitted):
-    plain = fit(make_flow(0), unpaired, **OPTIONS)
+    plain = trained(make_flow(0), unpaired, **OPTIONS)
     np.testing.assert_allclose(plain.history["loss"], fitted.history["loss"], rtol=1e-8)
     with pytest.raises(ValueError, match="at least 12 rows"):
-        fit(make_flow(0), unpaired, padding=11, **OPTIONS)
+        trained(make_flow(0), unpaired, padding=11, **OPTIONS)
 
 
 @pytest.mark.slow
 def test_acceleration_penalty_is_that_of_the_path(unpaired, fitted):
-    bent = fit(make_flow(0), unpaired, padding=15, acceleration_penalty=10.0, **OPTIONS)
+    bent = trained(
+        make_flow(0), unpaired, padding=15, acceleration_penalty=10.0, **OPTIONS
+    )
     assert bent.history["loss"][0] > fitted.history["loss"][0]
     with pytest.raises(ValueError, match="acceleration_penalty >= 0"):
-        fit(make_flow(0), unpaired, acceleration_penalty=-1.0, **OPTIONS)
+        trained(make_flow(0), unpaired, acceleration_penalty=-1.0, **OPTIONS)
 
 
 def test_float32(snapshots):

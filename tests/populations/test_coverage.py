@@ -14,6 +14,7 @@ from wflow.learning import (
     FixedHorizon,
     Part,
     Prediction,
+    Rollouts,
     Snapshots,
     fit_ensemble,
     predict,
@@ -246,12 +247,10 @@ def test_a_learned_law_of_the_right_form_covers():
                 Potential(_square), Learnable(jax.random.uniform(key, minval=0.2))
             ),
             data,
+            Rollouts(starts="any", horizon=FixedHorizon(2), substeps=2),
             members=6,
             key=jax.random.key(world),
             steps=80,
-            starts="any",
-            horizon=FixedHorizon(2),
-            substeps=2,
             optimizer=AdamW(scalar_learning_rate=0.05, schedule="cosine"),
             progress=False,
         )

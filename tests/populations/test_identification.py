@@ -22,6 +22,7 @@ from wflow.learning import (
     FixedHorizon,
     Given,
     RandomHorizon,
+    Rollouts,
     Zero,
     fit,
 )
@@ -40,19 +41,18 @@ def _bowl():
     return Potential(Polynomial(2, 2, Learnable(START, positive=False)))
 
 
-def _fit(energy, snapshots, steps, **options):
+def _fit(energy, snapshots, steps, **rollouts):
     flow = LagrangianFlow(energy, friction=Learnable(0.3))
     optimizer = AdamW(scalar_learning_rate=5e-2, scalar_b2=0.99, schedule="cosine")
     return fit(
         flow,
         snapshots,
+        Rollouts(loss=CharacteristicDistance(), **rollouts),
         steps=steps,
         key=KEY,
-        loss=CharacteristicDistance(),
         optimizer=optimizer,
         ema=0.97,
         progress=False,
-        **options,
     )
 
 

@@ -1,6 +1,6 @@
 """Floor 5: laws of motion from snapshots."""
 
-from ._fit import fit
+from ._fit import Chunk, fit
 from ._simulate import simulate
 from .bands import (
     Band,
@@ -20,14 +20,16 @@ from .baselines import (
 )
 from .characteristic import CharacteristicDistance
 from .dice import DICE, dice_loss
-from .ensemble import Ensemble, Flow, fit_ensemble
+from .ensemble import Ensemble, fit_ensemble
 from .horizons import AbstractHorizon, FixedHorizon, FullHorizon, RandomHorizon
-from .loop import Chunk, TrainingError
+from .loop import TrainingError
 from .losses import AbstractLoss, LossValue, MassAndShape, Sinkhorn
+from .objective import AbstractObjective, AbstractTrainingLoss, Motion, Step
 from .optimizers import AdamW
 from .path_velocity import PathVelocity
 from .report import Report
 from .result import Fit
+from .rollouts import Rollouts
 from .snapshots import Snapshots, Standardisation
 from .velocities import (
     AbstractInitialVelocity,
@@ -44,6 +46,8 @@ __all__ = [
     "AbstractHorizon",
     "AbstractInitialVelocity",
     "AbstractLoss",
+    "AbstractObjective",
+    "AbstractTrainingLoss",
     "AdamW",
     "Band",
     "CharacteristicDistance",
@@ -53,22 +57,24 @@ __all__ = [
     "Ensemble",
     "Fit",
     "FixedHorizon",
-    "Flow",
     "FullHorizon",
     "Given",
     "Learned",
     "LossValue",
     "MassAndShape",
+    "Motion",
     "Part",
     "Prediction",
     "RandomHorizon",
     "Report",
+    "Rollouts",
     "Sinkhorn",
     "PathVelocity",
     "SmoothedDisplacement",
     "Snapshots",
     "Standardisation",
     "Statistic",
+    "Step",
     "TrainingError",
     "VelocityNetwork",
     "Zero",

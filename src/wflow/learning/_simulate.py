@@ -3,43 +3,50 @@
 import math
 from typing import Any
 
+import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import ArrayLike, Float
+from jaxtyping import ArrayLike, Float, PRNGKeyArray
 
 from wflow.checks import instance, one_of, positive, shape
 from wflow.energies.neural import TimeEmbedding
-from wflow.flows import LagrangianFlow, SumFlow, split_growth
+from wflow.flows import AbstractContinuousFlow, split_growth
 from wflow.measures import Particles, Phase
 from wflow.parameters import unwrap
 from wflow.solvers import DampedLeapfrog, solve
 from wflow.transport import optimal_plan
 
 from .clock import read_times, resolved, shown
+from .kinds import is_kinetic
 from .scales import check_scales
 from .snapshots import Snapshots
+from .steppers import has_leapfrog
 
 
 # Steps of a rollout of training, from the first snapshot to the last.
 _MOST_TRAINING = 10_000
 # Steps of a simulation.
 _MOST = 1_000_000
+# Parts of a simulation without a step that its precision has to tell apart.
+_TOLD_APART = 1000
 
 
 def simulate(
-    flow: LagrangianFlow | SumFlow,
+    flow: AbstractContinuousFlow,
     start: Snapshots,
     times: Float[ArrayLike, " T"],
-    step: float,
+    step: float | None,
     *,
     consistent: bool = True,
+    key: PRNGKeyArray | None = None,
 ) -> Snapshots:
-    """The one cloud of ``start``, with its velocities, at later ``times``.
+    """The one cloud of ``start``, with its velocities if they move, at later ``times``.
 
-    Steps of the damped leapfrog, at most ``step`` long, a million of them at most.
-    Where the flow has growth the clouds are weighted, and their masses are those of
-    the population.
+    By the method that training takes for the flow, in steps of at most ``step``, a
+    million of them at most; without a step as ``solve`` does it. Where the flow changes
+    weights the clouds are weighted, and their masses are those of the population.
+    ``key`` is that of the noise of a flow that has any, by default always the same.
 
     Times so far from zero that the precision of the cloud does not tell steps apart
     are taken from the start on: a flow that does not depend on time moves as ever.
@@ -47,20 +54,21 @@ def simulate(
     Raises:
         TypeError: an argument of another kind, dates among the times.
         ValueError: times not finite, not increasing, or before the start; more than a
-            million steps; a start without velocities or whose coordinates its precision
-            does not resolve; a flow that depends on time where the times are not told
-            apart.
+            million steps; a start without velocities that the flow needs or whose
+            coordinates its precision does not resolve; a flow that depends on time
+            where the times are not told apart.
         SolveError: the cloud left the reals; the sentence says when.
     """
-    check_flow("simulate", flow)
+    instance("simulate", "flow", flow, AbstractContinuousFlow, "a flow without jumps")
     one_of("simulate", "consistent", consistent, (True, False))
     instance("simulate", "start", start, Snapshots, "Snapshots")
     if len(start) != 1:
         raise ValueError(
             f"simulate: expected start of one snapshot, found {len(start)}."
         )
-    shape("simulate", "step", step, ())
-    positive("simulate", "step", step)
+    if step is not None:
+        shape("simulate", "step", step, ())
+        positive("simulate", "step", step)
     begin = float(start.times[0])
     times = read_times("simulate", "times", times)
     if times[0] < begin:
@@ -68,55 +76,75 @@ def simulate(
             f"simulate: expected increasing times from {shown(begin, times[0])} on, "
             f"that of the start, found {shown(times[0], begin)}."
         )
-    if (times[-1] - begin) / step > _MOST:
+    if step is not None and (times[-1] - begin) / step > _MOST:
         raise ValueError(
             f"simulate: expected times within {_MOST:,} steps of {step:g} from the "
             f"start at {shown(begin, times[-1])}, found {shown(times[-1], begin)}; "
             "take larger steps."
         )
     x, v = start[0], start.velocity(0)
-    if v is None:
-        raise ValueError("simulate: expected start with velocities, found none.")
     masses = start.weight(0) * start.mass(0)
-    phase = Phase(
-        Particles.from_samples(jnp.asarray(x), masses.astype(x.dtype)), jnp.asarray(v)
-    )
-    check_scales("simulate", start.clouds, phase.dtype)
+    law = Particles.from_samples(jnp.asarray(x), masses.astype(x.dtype))
+    mu: Particles | Phase = law
+    if is_kinetic(flow, law, v is not None):
+        if v is None:
+            raise ValueError("simulate: expected start with velocities, found none.")
+        mu = Phase(law, jnp.asarray(v))
+    check_scales("simulate", start.clouds, mu.dtype)
     ahead, zero = times, begin
-    if not resolved(np.append(times, begin), step, phase.dtype):
-        if depends_on_time(flow, phase, [begin, times[-1]]):
-            raise ValueError(_untold("simulate", [begin, *times], step, phase.dtype))
+    longest = (times[-1] - begin) / _TOLD_APART if step is None else step
+    if not resolved(np.append(times, begin), longest, mu.dtype):
+        if depends_on_time(flow, mu, [begin, times[-1]]):
+            raise ValueError(_untold("simulate", [begin, *times], longest, mu.dtype))
         ahead, zero = times - begin, 0.0
-    grows = split_growth(flow)[1] is not None
-    ws = np.repeat(masses[None], len(times), axis=0)
     if times[-1] == begin:
-        xs, vs = x[None], v[None]
+        states = jax.tree.map(lambda leaf: leaf[None], mu)
     else:
-        solution = solve(
+        noisy = flow.noise(mu, zero) is not None
+        key = jax.random.key(0) if key is None and noisy else key
+        states = solve(
             flow,
-            phase,
+            mu,
             zero,
             ahead[-1],
             times=ahead,
-            solver=DampedLeapfrog(consistent),
+            solver=_solver(flow, mu, step, noisy, consistent),
             dt0=step,
-        )
-        xs = np.asarray(solution.measures.measure.x)
-        vs = np.asarray(solution.measures.velocity)
-        if grows:
-            ws = np.exp(np.asarray(solution.measures.measure.logw, np.float64))
-    if grows:
-        return Snapshots(times, list(xs), list(vs), list(ws), ws.sum(axis=1))
+            key=key if noisy else None,
+        ).measures
+    moved = states.measure if isinstance(states, Phase) else states
+    xs, vs = list(np.asarray(moved.x)), None
+    if isinstance(states, Phase):
+        vs = list(np.asarray(states.velocity))
+    logw = np.asarray(moved.logw)
+    if split_growth(flow)[1] is not None or (logw != np.asarray(law.logw)).any():
+        ws = np.repeat(masses[None], len(times), axis=0)
+        if times[-1] != begin:
+            ws = np.exp(logw.astype(np.float64))
+        return Snapshots(times, xs, vs, list(ws), ws.sum(axis=1))
     weights = None if start.weights is None else [start.weights[0]] * len(times)
     still = None if start.masses is None else [start.mass(0)] * len(times)
-    return Snapshots(times, list(xs), list(vs), weights, still)
+    return Snapshots(times, xs, vs, weights, still)
+
+
+def _solver(
+    flow: AbstractContinuousFlow,
+    mu: Particles | Phase,
+    step: float | None,
+    noisy: bool,
+    consistent: bool,
+) -> diffrax.AbstractSolver | None:
+    """The method of rollouts, or None for what ``solve`` takes."""
+    if isinstance(mu, Phase) and has_leapfrog(flow):
+        return DampedLeapfrog(consistent)
+    return None if step is None or noisy else diffrax.Heun()
 
 
 def carried(
-    flow: LagrangianFlow | SumFlow,
+    flow: AbstractContinuousFlow,
     start: Snapshots,
     target: Snapshots,
-    step: float,
+    step: float | None,
     *,
     consistent: bool = True,
 ) -> Float[np.ndarray, "n d"]:
@@ -164,13 +192,17 @@ def check_steps(times: Float[np.ndarray, " T"], step: float) -> None:
 
 
 def check_times(
-    flow: Any, phase: Phase, times: Float[np.ndarray, " T"], step: float, moving: bool
+    flow: Any,
+    mu: Particles | Phase,
+    times: Float[np.ndarray, " T"],
+    step: float,
+    moving: bool,
 ) -> None:
     """Refuse times that a flow depends on and the precision does not tell apart.
 
     Args:
         flow: the law of motion.
-        phase: a state that it acts on.
+        mu: a measure that it acts on.
         times: of the snapshots.
         step: the time step.
         moving: whether something else than the flow depends on time.
@@ -178,9 +210,9 @@ def check_times(
     Raises:
         ValueError: there are such times.
     """
-    dtype = phase.dtype
+    dtype = mu.dtype
     if not resolved(times, step, dtype) and (
-        moving or depends_on_time(flow, phase, [times[0], times[-1]])
+        moving or depends_on_time(flow, mu, [times[0], times[-1]])
     ):
         raise ValueError(_untold("fit", times, step, dtype))
 
@@ -193,35 +225,19 @@ def _untold(owner: str, times: Any, step: float, dtype: np.dtype) -> str:
     )
 
 
-def check_flow(owner: str, flow: Any) -> None:
-    """Refuse what is not a ``LagrangianFlow``, alone or with growth.
-
-    Raises:
-        TypeError: it is not.
-    """
-    parts = flow.parts if isinstance(flow, SumFlow) else (flow,)
-    moving = split_growth(flow)[0]
-    if not isinstance(moving, LagrangianFlow):
-        found = " + ".join(type(part).__name__ for part in parts)
-        raise TypeError(
-            f"{owner}: expected a LagrangianFlow as flow, or one + a GrowthFlow, found "
-            f"{found}."
-        )
-
-
 def embeds_time(flow: Any) -> bool:
     """Whether a network of the flow has an embedding of time."""
     is_embedding = lambda node: isinstance(node, TimeEmbedding)
     return any(map(is_embedding, jax.tree.leaves(flow, is_leaf=is_embedding)))
 
 
-def depends_on_time(flow: Any, phase: Phase, times: Any) -> bool:
-    """Whether the flow moves ``phase`` differently at some of ``times``, or at zero."""
+def depends_on_time(flow: Any, mu: Particles | Phase, times: Any) -> bool:
+    """Whether the flow moves ``mu`` differently at some of ``times``, or at zero."""
     if embeds_time(flow):
         return True
     law = unwrap(flow)
     rates = [
-        jax.tree.leaves(law.velocity(phase, jnp.asarray(time, phase.dtype)))
+        jax.tree.leaves(law.velocity(mu, jnp.asarray(time, mu.dtype)))
         for time in (0.0, *times)
     ]
     return any(

@@ -1,5 +1,7 @@
 """Velocities from snapshots alone: a potential fitted to the continuity equation."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -11,6 +13,7 @@ from wflow.checks import count, finite, function, increasing, shape, to_real
 
 from .snapshots import Snapshots
 from .stacks import Stack, stacked
+from .training import Trainer
 from .velocities import AbstractInitialVelocity, Velocities, check_snapshots
 
 
@@ -191,26 +194,15 @@ def _trained(
     steps: int,
     batch: int,
 ) -> SpaceTimePotential:
-    optimizer = optax.chain(
-        optax.clip_by_global_norm(1.0),
-        optax.adam(optax.cosine_decay_schedule(1e-3, steps, alpha=1e-2)),
-    )
+    optimizer = optax.adam(optax.cosine_decay_schedule(1e-3, steps, alpha=1e-2))
     params, held = eqx.partition(potential.mlp, eqx.is_inexact_array)
     # In units of the data, so that the gradient's norm has a meaning for the clipping.
     unit = potential.length**2 / potential.duration
 
-    def loss(params: SpaceTimePotential, key: PRNGKeyArray) -> Array:
+    def loss(params: Any, _: Any, key: PRNGKeyArray) -> tuple[Array, dict]:
         model = eqx.tree_at(lambda s: s.mlp, potential, eqx.combine(params, held))
         sample = clouds if clouds.size <= batch else clouds.subset(key, batch)
-        return dice_loss(model, times, sample.x, sample.weights) / unit
+        return dice_loss(model, times, sample.x, sample.weights) / unit, {}
 
-    def step(carry: tuple, k: Array) -> tuple[tuple, None]:
-        params, state = carry
-        gradient = jax.grad(loss)(params, jax.random.fold_in(key, k))
-        updates, state = optimizer.update(gradient, state, params)
-        return (optax.apply_updates(params, updates), state), None
-
-    (params, _), _ = jax.lax.scan(
-        step, (params, optimizer.init(params)), jnp.arange(steps)
-    )
-    return eqx.tree_at(lambda s: s.mlp, potential, eqx.combine(params, held))
+    end, _ = Trainer(loss, optimizer, steps, clip=1.0).run(params, key)
+    return eqx.tree_at(lambda s: s.mlp, potential, eqx.combine(end.params, held))

@@ -11,16 +11,15 @@ import numpy as np
 from jaxtyping import ArrayLike, Float, PRNGKeyArray
 
 from wflow.checks import count, function, instance, one_of, random_key
-from wflow.flows import LagrangianFlow, SumFlow
+from wflow.flows import AbstractContinuousFlow
 
 from ._fit import fit
-from ._simulate import check_flow
 from .bands import Band, Prediction, Statistic, predict, reweighted
+from .objective import AbstractObjective
 from .result import Fit, Start
 from .snapshots import Snapshots
 
 
-Flow = LagrangianFlow | SumFlow
 Resample = Literal["none", "points", "rows"]
 _SNAPSHOTS = "snapshots.eqx"
 
@@ -142,7 +141,7 @@ class Ensemble:
         whole.save(Path(folder) / _SNAPSHOTS)
 
     @classmethod
-    def load(cls, folder: str | os.PathLike, flow: Flow) -> Self:
+    def load(cls, folder: str | os.PathLike, flow: AbstractContinuousFlow) -> Self:
         """The ensemble that ``save`` wrote; ``flow`` is any of the same structure.
 
         Raises:
@@ -156,8 +155,9 @@ class Ensemble:
 
 
 def fit_ensemble(
-    make_flow: Callable[[PRNGKeyArray], Flow],
+    make_flow: Callable[[PRNGKeyArray], AbstractContinuousFlow],
     snapshots: Snapshots,
+    objective: AbstractObjective | None = None,
     *,
     members: int = 8,
     key: PRNGKeyArray,
@@ -172,6 +172,7 @@ def fit_ensemble(
         make_flow: the law of motion with fresh parameters, from a key; what it makes
             differs in arrays alone.
         snapshots: training snapshots.
+        objective: what is lowered; ``Rollouts()`` by default.
         members: number of fits, two at least.
         key: random key.
         resample: ``"points"``: each member weighs the points of every snapshot anew, by
@@ -180,7 +181,7 @@ def fit_ensemble(
             members differ in their random key alone.
         checkpoint_dir: each member has a folder in it.
         done: called with the number of a member and its fit when it is made.
-        options: those of ``fit``.
+        options: the others of ``fit``.
 
     Raises:
         ValueError: fewer than two members, an unknown ``resample``, or as ``fit``.
@@ -201,8 +202,11 @@ def fit_ensemble(
             own = reweighted(snapshots, rng, rows=resample == "rows")
         folder = checkpoint_dir and Path(checkpoint_dir) / member_folder(m)
         flow = make_flow(flow_key)
-        check_flow("fit_ensemble: make_flow", flow)
-        member = fit(flow, own, key=fit_key, checkpoint_dir=folder, **options)
+        what = "a function that makes a flow without jumps"
+        instance("fit_ensemble", "make_flow", flow, AbstractContinuousFlow, what)
+        member = fit(
+            flow, own, objective, key=fit_key, checkpoint_dir=folder, **options
+        )
         if done is not None:
             done(m, member)
         fits.append(member)

@@ -1,51 +1,36 @@
 """The loop over compiled chunks of training steps, on the host."""
 
 import time
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray, PyTree
 
-from wflow.parameters import unwrap
-
 from . import checkpoint
 from .progress import progress_bar
-from .result import Fit, corrected
-from .rollouts import Model, Task
-from .snapshots import Snapshots
-from .training import Record, Trainer, TrainState, no_records, train_chunk
-from .velocities import Velocities
-
-
-# A share of steps whose loss stopped its iterations early that does no harm.
-_UNCONVERGED = 0.05
+from .training import Trainer, TrainState, train_chunk
 
 
 class TrainingError(FloatingPointError):
     """A loss or gradient of training that is not finite."""
 
 
-class Chunk(NamedTuple):
-    """What a callback is given after every chunk of steps."""
-
-    step: int
-    steps: int
-    loss: float
-    friction: float
-    fit: Fit
-
-
 class Memory(NamedTuple):
-    """What a checkpoint holds; ``scores`` are pairs of step and validation score."""
+    """What a checkpoint holds.
+
+    Attributes:
+        state: of the training.
+        records: of every step so far, by name.
+        best: the parameters of the best score.
+        scores: pairs of step and validation score, of which the least is the best.
+    """
 
     state: TrainState
-    records: Record
+    records: dict[str, np.ndarray]
     best: PyTree
     scores: Float[np.ndarray, "k 2"]
 
@@ -54,187 +39,155 @@ class Memory(NamedTuple):
         """Steps done."""
         return int(self.state.step)
 
+    @property
+    def chosen(self) -> PyTree:
+        """The parameters of the best score, or those at the end where none is."""
+        return self.best if len(self.scores) else self.state.chosen
 
-class Finish(NamedTuple):
-    """How trained parameters become a ``Fit``."""
 
-    held: PyTree
-    snapshots: Snapshots
-    velocities: Velocities
-    begins: list[int]
-    step: float
-    consistent: bool
+class Timing(NamedTuple):
+    """Seconds of the steps, of one of them, and of compiling."""
 
-    def __call__(self, params: PyTree, memory: Memory, *seconds: float) -> Fit:
-        """The fit with these parameters."""
-        model: Model = eqx.combine(params, self.held)
-        started = np.asarray(unwrap(model.velocities))
-        velocities = list(self.velocities)
-        for k, v in zip(self.begins, started, strict=True):
-            velocities[k] = v[: len(self.snapshots[k])]
-        velocities = corrected(model.correction, self.snapshots, tuple(velocities))
-        records = memory.records
-        history = {
-            "step": np.arange(1, len(records.loss) + 1),
-            **records._asdict(),
-            "start": np.asarray(self.begins)[records.start],
-            "validation_step": memory.scores[:, 0].astype(int),
-            "validation_w1": memory.scores[:, 1],
-        }
-        return Fit(
-            model.flow,
-            self.snapshots,
-            velocities,
-            history,
-            self.step,
-            self.consistent,
-            *seconds,
-            correction=model.correction,
-        )
+    steps: float
+    per_step: float
+    compiling: float
 
 
 class Loop(NamedTuple):
-    """A training that is ready to run, or to go on from its checkpoint."""
+    """A training in chunks of steps, which may go on from its checkpoint.
 
+    Attributes:
+        owner: who trains, for sentences.
+        trainer: what is trained and how.
+        key: of the steps.
+        chunk: steps between checkpoints, validations and what comes ``after``.
+        score: of the memory, on the host; None takes the score of the loss, if any.
+        after: called with the memory after every chunk.
+        patience: steps without a better score after which training stops.
+        path: of the checkpoint.
+        settings: by which a checkpoint is known to be of this training.
+        progress: whether a bar is shown.
+        advice: what may help where a number is not finite.
+    """
+
+    owner: str
     trainer: Trainer
-    held: PyTree
-    task: Task
     key: PRNGKeyArray
     chunk: int
-    finish: Finish
-    validation: Snapshots | None
-    patience: int | None
-    path: Path | None
-    settings: dict[str, Any]
+    score: Callable[[Memory], float] | None = None
+    after: Callable[[Memory], Any] | None = None
+    patience: int | None = None
+    path: Path | None = None
+    settings: dict[str, Any] | None = None
+    progress: bool = False
+    advice: str = "a lower learning rate may help"
 
-    @property
-    def steps(self) -> int:
-        """Steps of the whole training."""
-        return self.trainer.steps
+    def run(self, params: PyTree, *, resume: bool = False) -> tuple[Memory, Timing]:
+        """Train from ``params``, or from the checkpoint if there is one to resume.
 
-    def run(
-        self,
-        params: PyTree,
-        resume: bool,
-        callbacks: Sequence[Callable[[Chunk], Any]],
-        progress: bool,
-    ) -> Fit:
-        """Train from ``params``, or from the checkpoint if there is one to resume."""
-        memory = self._fresh(params)
+        Raises:
+            TrainingError: loss or gradient is not finite; the sentence names the step.
+            ValueError: the checkpoint is of another training.
+        """
+        memory = Memory(self.trainer.init(params), {}, params, np.zeros((0, 2)))
         if resume and self.path is not None and self.path.exists():
             memory = self._restored(memory, self.path)
         first, compiling, training = memory.step, 0.0, 0.0
-        told = False
         if not self._done(memory):
             begin = time.perf_counter()
             jax.block_until_ready(self._chunk(memory, 0))
             compiling = time.perf_counter() - begin
-            with progress_bar(progress, first, self.steps) as show:
+            steps = self.trainer.steps
+            with progress_bar(self.progress, self.owner, first, steps) as show:
                 while not self._done(memory):
                     begin = time.perf_counter()
-                    todo = min(self.chunk, self.steps - memory.step)
+                    todo = min(self.chunk, steps - memory.step)
                     out = jax.block_until_ready(self._chunk(memory, todo))
                     training += time.perf_counter() - begin
-                    memory = self._scored(self._grown(memory, *out))
-                    told = told or self._warned(memory.records)
+                    memory = self._grown(memory, *out)
                     if self.path is not None:
-                        header = {"kind": "training", "step": memory.step}
-                        sizes = {"scores": len(memory.scores)}
-                        header = {**header, **sizes, "settings": self.settings}
-                        checkpoint.write(self.path, header, memory)
-                    loss = float(memory.records.loss[-1])
-                    friction = float(memory.records.friction[-1])
-                    show(memory.step, loss, friction)
-                    for callback in callbacks:
-                        fit = self.finish(memory.state.average, memory)
-                        callback(Chunk(memory.step, self.steps, loss, friction, fit))
-        chosen = memory.state.average if self.validation is None else memory.best
+                        checkpoint.write(self.path, self._header(memory), memory)
+                    show(memory.step, last(memory.records))
+                    if self.after is not None:
+                        self.after(memory)
         per_step = training / max(memory.step - first, 1)
-        return self.finish(chosen, memory, per_step, compiling)
+        return memory, Timing(training, per_step, compiling)
 
-    def _chunk(self, memory: Memory, todo: int) -> tuple[TrainState, Record, Any]:
-        return train_chunk(
-            self.trainer,
-            memory.state,
-            self.held,
-            self.task,
-            self.key,
-            jnp.asarray(todo, jnp.int32),
-            self.chunk,
-        )
+    def _chunk(self, memory: Memory, todo: int) -> tuple:
+        count = jnp.asarray(todo, jnp.int32)
+        return train_chunk(self.trainer, memory.state, self.key, count, self.chunk)
 
-    def _fresh(self, params: PyTree) -> Memory:
-        state = self.trainer.init(params)
-        records = no_records(0, self.task.starts.x.dtype)
-        return Memory(state, records, params, np.zeros((0, 2)))
+    def _header(self, memory: Memory) -> dict[str, Any]:
+        return {
+            "kind": "training",
+            "step": memory.step,
+            "scores": len(memory.scores),
+            "records": {
+                name: [str(rows.dtype), rows.shape]
+                for name, rows in memory.records.items()
+            },
+            "settings": self.settings or {},
+        }
 
     def _restored(self, fresh: Memory, path: Path) -> Memory:
         """The memory in the checkpoint, if it is one of this training."""
         header = checkpoint.read_header(path)
         saved = header.get("settings", {})
-        for name, value in self.settings.items():
+        for name, value in (self.settings or {}).items():
             if name not in saved or saved[name] != value:
                 raise ValueError(
-                    f"fit: the checkpoint {path} is of another training: its {name} is "
-                    f"{saved.get(name)!r}, not {value!r}."
+                    f"{self.owner}: the checkpoint {path} is of another training: its "
+                    f"{name} is {saved.get(name)!r}, not {value!r}."
                 )
-        step, scores = header["step"], header["scores"]
-        records = no_records(step, self.task.starts.x.dtype)
-        like = fresh._replace(records=records, scores=np.zeros((scores, 2)))
-        return checkpoint.read(path, like)
+        records = {
+            name: np.zeros(shape, dtype)
+            for name, (dtype, shape) in header["records"].items()
+        }
+        scores = np.zeros((header["scores"], 2))
+        return checkpoint.read(path, fresh._replace(records=records, scores=scores))
 
     def _grown(
-        self, memory: Memory, state: TrainState, chunk: Record, finite: Any
+        self, memory: Memory, state: TrainState, rows: Any, finite: Any, score: Any
     ) -> Memory:
         """``memory`` after a chunk; refuse one that met a number that is not finite."""
         count = int(state.step) - memory.step
-        chunk = jax.tree.map(np.asarray, chunk)
+        first = ("loss", "grad_norm")
+        names = (*first, *(name for name in rows if name not in first))
+        rows = {name: np.asarray(rows[name]) for name in names}
         if not finite:
-            at = jax.tree.map(lambda rows: rows[count].item(), chunk)
+            at = last({name: row[: count + 1] for name, row in rows.items()})
+            numbers = ", ".join(f"{name} {value:g}" for name, value in at.items())
             # Whatever the file holds before the first chunk is of another training.
             kept = self.path is not None and memory.step > 0
             where = f"; {self.path} holds step {memory.step}" if kept else ""
             raise TrainingError(
-                f"fit: step {int(state.step) + 1} is not finite: loss {at.loss:g}, "
-                f"gradient norm {at.grad_norm:g}, friction {at.friction:g}, a rollout "
-                f"over {at.horizon} snapshots; a lower learning rate, a longer ramp of "
-                f"the horizon or more substeps may help{where}."
+                f"{self.owner}: step {int(state.step) + 1} is not finite: {numbers}; "
+                f"{self.advice}{where}."
             )
-        records = Record(
-            *(
-                np.concatenate([old, new[:count]])
-                for old, new in zip(memory.records, chunk, strict=True)
-            )
-        )
-        return memory._replace(state=state, records=records)
-
-    def _scored(self, memory: Memory) -> Memory:
-        """``memory`` with a validation score, and its parameters if it is the best."""
-        if self.validation is None:
+        done = memory.records or {name: row[:0] for name, row in rows.items()}
+        records = {
+            name: np.concatenate([done[name], row[:count]])
+            for name, row in rows.items()
+        }
+        memory = memory._replace(state=state, records=records)
+        if self.score is not None:
+            score = self.score(memory)
+        if score is None:
             return memory
-        params = memory.state.average
-        fit = self.finish(params, memory)
-        score = fit.report(self.validation, baselines=False, substeps=1).model
-        best = params if (score < memory.scores[:, 1]).all() else memory.best
+        score = float(score)
+        best = state.chosen if (score < memory.scores[:, 1]).all() else memory.best
         scores = np.vstack([memory.scores, [memory.step, score]])
         return memory._replace(best=best, scores=scores)
 
     def _done(self, memory: Memory) -> bool:
-        if memory.step >= self.steps:
+        if memory.step >= self.trainer.steps:
             return True
         if self.patience is None or len(memory.scores) == 0:
             return False
         best = memory.scores[np.argmin(memory.scores[:, 1]), 0]
         return memory.step - best >= self.patience
 
-    def _warned(self, records: Record) -> bool:
-        """Whether it had to be said that the losses do not converge."""
-        share = 1 - records.converged.mean()
-        if share <= _UNCONVERGED:
-            return False
-        warnings.warn(
-            f"fit: in {share:.0%} of the steps the iterations of the loss ended before "
-            "they converged; a larger blur or max_iterations helps.",
-            stacklevel=4,
-        )
-        return True
+
+def last(records: dict[str, np.ndarray]) -> dict[str, float]:
+    """The numbers of the last step."""
+    return {name: float(rows[-1]) for name, rows in records.items() if rows.ndim == 1}

@@ -1,7 +1,7 @@
 """The optimiser that fits use by default."""
 
 import dataclasses
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import optax
 
@@ -62,18 +62,30 @@ class AdamW:
         return optax.join_schedules([start, after], [rising])
 
 
+# What ``fit`` takes.
 Optimizer = AdamW | optax.GradientTransformation
 
 
+class Scheduled(Protocol):
+    """An optimiser that has to know what it moves, and for how long."""
+
+    def transformation(self, groups: Any, steps: int) -> optax.GradientTransformation:
+        """The optax transformation for parameters in ``groups`` and ``steps`` steps."""
+        ...
+
+
 def transformation(
-    optimizer: Optimizer, groups: Any, steps: int, clip: float | None
+    optimizer: optax.GradientTransformation | Scheduled,
+    groups: Any,
+    steps: int,
+    clip: float | None,
 ) -> optax.GradientTransformation:
     """``optimizer`` for parameters in ``groups``, after clipping by the global norm.
 
     Raises:
         ValueError: clip <= 0.
     """
-    if isinstance(optimizer, AdamW):
+    if not isinstance(optimizer, optax.GradientTransformation):
         optimizer = optimizer.transformation(groups, steps)
     if clip is None:
         return optimizer

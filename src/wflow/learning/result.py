@@ -3,26 +3,24 @@
 import dataclasses
 import os
 import warnings
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import ArrayLike, Float
+from jaxtyping import ArrayLike, Float, PRNGKeyArray
 
 from wflow.checks import cast, count, instance, one_of, positive, shape
-from wflow.flows import GrowthFlow, LagrangianFlow, SumFlow, split_growth
+from wflow.flows import AbstractContinuousFlow, GrowthFlow, split_growth
 from wflow.parameters import unwrap
 
 from . import checkpoint
-from ._simulate import carried, check_flow, embeds_time, simulate
+from ._simulate import carried, embeds_time, simulate
 from .baselines import Cloud
 from .clock import read_times, shown
 from .report import Report, score
 from .snapshots import Snapshots
 from .velocities import Velocities
-from .velocity_fields import VelocityNetwork
+from .velocity_fields import VelocityNetwork, corrected
 
 
 # What the header of a saved fit holds in any version.
@@ -42,33 +40,38 @@ class Fit:
         flow: the law, with the averaged parameters.
         snapshots: the training snapshots.
         velocities: for each of them the velocities that it starts with, or None: it
-            then takes them from a rollout of the model from the first snapshot.
-        history: arrays by name; one entry a step: ``step``, ``loss``, ``friction``,
-            ``horizon``, ``start`` (snapshot), ``grad_norm``, ``converged`` (of the
-            loss); one entry an evaluation: ``validation_step``, ``validation_w1``.
-        step: the time step of training; forecasts divide it.
+            then takes them from a rollout of the model from the first snapshot. A law
+            of first order has none.
+        history: arrays by name; one entry a step: ``step``, ``loss``, ``grad_norm``,
+            what the law writes down of itself (``friction``, ``temperature``) and the
+            objective of the step, for rollouts ``horizon``, ``start`` (snapshot) and
+            ``converged`` (of the loss); one entry an evaluation: ``validation_step``,
+            ``validation_w1`` (``validation_loss`` by the objective's own data).
+        step: the time step of training, which forecasts divide; None leaves the steps
+            of forecasts to ``solve``.
         consistent: the leapfrog's form; see ``wflow.solvers.leapfrog_step``.
         seconds_per_step: training time of a step without compiling; nan after ``load``.
         compile_seconds: time to trace and compile the training; nan after ``load``.
         correction: the network that ``Corrected`` trained, part of the velocities.
 
     Raises:
-        TypeError: the flow is not one that ``fit`` trains, or no snapshots.
+        TypeError: the flow is none without jumps, or no snapshots.
         ValueError: velocities that do not fit the snapshots, or step <= 0.
     """
 
-    flow: LagrangianFlow | SumFlow
+    flow: AbstractContinuousFlow
     snapshots: Snapshots
     velocities: Velocities
     history: dict[str, np.ndarray]
-    step: float
+    step: float | None = None
     consistent: bool = True
     seconds_per_step: float = float("nan")
     compile_seconds: float = float("nan")
     correction: VelocityNetwork | None = None
 
     def __post_init__(self) -> None:
-        check_flow("Fit", self.flow)
+        what = "a flow without jumps"
+        instance(self, "flow", self.flow, AbstractContinuousFlow, what)
         instance(self, "snapshots", self.snapshots, Snapshots, "Snapshots")
         instance(self, "velocities", self.velocities, (tuple, list), "a tuple")
         if len(self.velocities) != len(self.snapshots):
@@ -81,16 +84,21 @@ class Fit:
                 shape(self, f"velocities {k}", v, self.snapshots[k].shape)
         instance(self, "history", self.history, dict, "a dictionary of arrays")
         one_of(self, "consistent", self.consistent, (True, False))
-        shape(self, "step", self.step, ())
-        positive(self, "step", self.step)
+        if self.step is not None:
+            shape(self, "step", self.step, ())
+            positive(self, "step", self.step)
 
     @property
     def friction(self) -> float:
-        """The friction, per time."""
+        """The friction, per time, of a law that has one.
+
+        Raises:
+            AttributeError: it has none.
+        """
         return float(unwrap(self.mechanics).friction)
 
     @property
-    def mechanics(self) -> LagrangianFlow:
+    def mechanics(self) -> Any:
         """The flow without its growth."""
         return split_growth(self.flow)[0]
 
@@ -107,6 +115,11 @@ class Fit:
             raise ValueError("Fit: the first snapshot has no velocities.")
         return velocity
 
+    @property
+    def kinetic(self) -> bool:
+        """Whether the law moves points with velocities."""
+        return any(velocity is not None for velocity in self.velocities)
+
     def start(self, k: int) -> Snapshots:
         """Training snapshot ``k`` alone, with the velocities that it starts with."""
         total = len(self.snapshots)
@@ -115,7 +128,13 @@ class Fit:
         k = range(total)[k]
         alone = self.snapshots.take([k])
         velocity = self.velocities[k]
+        if not self.kinetic:
+            return Snapshots(
+                alone.times, alone.clouds, None, alone.weights, alone.masses
+            )
         if velocity is None:
+            if k == 0:
+                raise ValueError("Fit: the first snapshot has no velocities.")
             velocity = carried(
                 self.flow, self.start(0), alone, self.step, consistent=self.consistent
             )
@@ -137,10 +156,11 @@ class Fit:
         start: Start = "last_snapshot",
         *,
         substeps: int = 5,
+        key: PRNGKeyArray | None = None,
     ) -> Snapshots:
         """Clouds and velocities at ``times``, by the fitted law.
 
-        With growth the clouds are weighted, and have masses.
+        Where the law changes weights the clouds are weighted, and have masses.
 
         From the ``"last_snapshot"``, or from the ``"initial"`` one as in training. The
         last snapshot starts with its given velocities, or their estimate where the fit
@@ -152,6 +172,7 @@ class Fit:
             times: increasing, from the start's time on.
             start: which snapshot to start from.
             substeps: steps of the forecast in one step of training.
+            key: of the noise of a law that has any; by default always the same.
 
         Raises:
             TypeError: times that are no numbers, or substeps that is not whole.
@@ -160,7 +181,7 @@ class Fit:
             SolveError: the cloud left the reals.
         """
         k = self._start_index(start)
-        return self._simulate(k, times, substeps)
+        return self._simulate(k, times, substeps, key)
 
     def interpolate(self, time: float, *, substeps: int = 5) -> Snapshots:
         """The cloud at ``time``, restarted at the last training snapshot before it."""
@@ -218,7 +239,13 @@ class Fit:
         one_of("Fit", "start", start, ("last_snapshot", "initial"))
         return len(self.snapshots) - 1 if start == "last_snapshot" else 0
 
-    def _simulate(self, k: int, times: ArrayLike, substeps: int) -> Snapshots:
+    def _simulate(
+        self,
+        k: int,
+        times: ArrayLike,
+        substeps: int,
+        key: PRNGKeyArray | None = None,
+    ) -> Snapshots:
         count("Fit", "substeps", substeps)
         last = self.snapshots.times[-1]
         times = read_times("Fit", "times", times)
@@ -232,8 +259,9 @@ class Fit:
             self.flow,
             self.start(k),
             times,
-            self.step / substeps,
+            None if self.step is None else self.step / substeps,
             consistent=self.consistent,
+            key=key,
         )
 
     def save(self, path: str | os.PathLike) -> None:
@@ -265,7 +293,7 @@ class Fit:
         checkpoint.write(path, header, self._arrays())
 
     @classmethod
-    def load(cls, path: str | os.PathLike, flow: LagrangianFlow | SumFlow) -> Self:
+    def load(cls, path: str | os.PathLike, flow: AbstractContinuousFlow) -> Self:
         """The fit that ``save`` wrote; ``flow`` is any flow of the same structure.
 
         Raises:
@@ -337,18 +365,3 @@ class Fit:
             self.history,
             self.correction,
         )
-
-
-def corrected(
-    correction: VelocityNetwork | None, snapshots: Snapshots, velocities: Velocities
-) -> Velocities:
-    """``velocities`` plus ``correction`` at the points of ``snapshots``."""
-    if correction is None:
-        return velocities
-    return tuple(
-        None if v is None else v + np.asarray(_evaluated(correction, x, t))
-        for x, t, v in zip(snapshots.clouds, snapshots.times, velocities, strict=True)
-    )
-
-
-_evaluated = eqx.filter_jit(lambda field, x, t: field(jnp.asarray(x), t))

@@ -1,256 +1,303 @@
-"""The loss of a training rollout."""
+"""Training by rollouts: the law is integrated, and its clouds meet the snapshots."""
 
-import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
+import warnings
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
-from wflow.checks import real_field
-from wflow.flows import LagrangianFlow, SumFlow, split_growth
-from wflow.measures import Particles, Phase
+from wflow.checks import (
+    cast,
+    count,
+    instance,
+    non_negative,
+    one_of,
+    positive,
+    real_field,
+    shape,
+)
+from wflow.flows import AbstractContinuousFlow, split_growth
+from wflow.measures import (
+    ImplicitEntropyError,
+    Particles,
+    Phase,
+    UnsupportedMeasureError,
+)
 from wflow.parameters import Learnable, unwrap
-from wflow.solvers import KineticState, leapfrog_step, rollout, start_rollout
 
-from .losses import AbstractLoss
-from .stacks import Stack
+from ._simulate import check_steps, check_times, largest_step
+from .horizons import AbstractHorizon, RandomHorizon
+from .kinds import is_kinetic
+from .losses import AbstractLoss, MassAndShape, Sinkhorn
+from .objective import AbstractObjective
+from .rollout_loss import Rollout, RolloutTraining, Task, first_start, step_grid
+from .snapshots import Snapshots
+from .stacks import padded, stacked
+from .steppers import has_leapfrog
+from .velocities import AbstractInitialVelocity, Given, Velocities
 
 
-class Model(eqx.Module):
-    """What is trained: the law of motion and, if learned, the start velocities.
+# A share of steps whose loss stopped its iterations early that does no harm.
+_UNCONVERGED = 0.05
 
-    ``correction``, a network of points and time, is added to the ``velocities``.
+
+class Rollouts(AbstractObjective):
+    r"""$\frac1k \sum_{m=1}^k \ell(\hat\mu(t_m), \mu_m)$ over rollouts of the law.
+
+    Each step rolls out from a snapshot over a horizon k, by fixed steps: the damped
+    leapfrog where the flow has a force on a ``Phase``, Heun's method of its velocity
+    where it has not, Euler-Maruyama where its noise is Ito's and depends on the state.
+    A flow that moves particles alone is of first order and takes no velocities.
+
+    Args:
+        loss: default ``Sinkhorn(p=2, blur="median")``, with growth
+            ``MassAndShape(Sinkhorn())``.
+        horizon: default ``RandomHorizon(ramp=0.3)``.
+        starts: rollouts begin at a random one of ``"any"`` snapshots but the last that
+            have velocities, or at the ``"first"``.
+        velocity: where start velocities come from: ``Given()`` (default), ``Zero()``,
+            ``Learned(start)``, ``Displacement()``, ``SmoothedDisplacement()``,
+            ``PathVelocity()``, ``Corrected(start)`` or ``DICE()``.
+        batch: points of the start and of each target in a step, at random; None is all.
+        padding: rows that every cloud is padded to, at least the largest's: fits that
+            differ in their data alone then share one compiled program.
+        substeps: steps in ``dt0``.
+        dt0: a time; by default the smallest gap between the snapshots. With held-out
+            snapshots in between give the smallest gap of them all. A longer gap takes
+            more steps in proportion, 10,000 of them in all at most.
+        growth_penalty: adds this times $\frac1k\int\overline{g^2}\,dt$ over a rollout,
+            the mean over the population: of all growths that explain the snapshots the
+            least.
+        acceleration_penalty: adds this times $\frac1k\int\overline{|\dot v|^2}\,dt$
+            over a rollout, the mean over the population: of all paths that meet the
+            snapshots the one that bends least, as a cubic spline does.
+        velocity_scale: a time s > 0: clouds are compared in phase space, as points
+            $(x, s v)$, where every snapshot has velocities. None compares positions.
+        stop_gradient_force: drop the derivative of the force in the positions, as the
+            published training does; the gradient is then not that of the loss.
+        consistent: form of the leapfrog; see ``wflow.solvers.leapfrog_step``.
+
+    Raises:
+        TypeError: an argument of another kind.
+        ValueError: an argument out of range.
+
+    Reference: Guan, Atanackovic, Neklyudov, arXiv:2605.08550, section 4 and its code.
     """
 
-    flow: LagrangianFlow | SumFlow
-    velocities: Float[Array, "S n d"] | Learnable
-    correction: Callable[[Array, Array], Array] | None = None
-
-
-class Grid(NamedTuple):
-    """The steps of a rollout through all snapshots, one row each."""
-
-    time: Float[Array, " M"]
-    length: Float[Array, " M"]
-    interval: Int[Array, " M"]
-    last: Bool[Array, " M"]
-
-
-def step_grid(times: Float[np.ndarray, " T"], longest: float, dtype: np.dtype) -> Grid:
-    """Steps of at most ``longest``, equal within each interval between ``times``."""
-    gaps = np.diff(times)
-    # A gap of whole steps is not lengthened by rounding.
-    counts = [math.ceil(gap / longest * (1 - 1e-9)) for gap in gaps]
-    interval = np.repeat(np.arange(len(gaps)), counts)
-    within = np.concatenate([np.arange(n) for n in counts])
-    length = (gaps / counts)[interval]
-    return Grid(
-        jnp.asarray(times[interval] + within * length, dtype),
-        jnp.asarray(length, dtype),
-        jnp.asarray(interval),
-        jnp.asarray(within == np.asarray(counts)[interval] - 1),
-    )
-
-
-class Task(NamedTuple):
-    """What a rollout is compared with.
-
-    ``starts`` are the clouds that rollouts may begin at, of the snapshots
-    ``start_index``; ``targets[m]`` ends interval m of the grid. ``masses`` are those of
-    all snapshots, None is one throughout.
-    """
-
-    starts: Stack
-    start_index: Int[Array, " S"]
-    start_times: Float[Array, " S"]
-    targets: Stack
-    grid: Grid
-    masses: Float[Array, " T"] | None = None
-
-    def mass(self, k: Int[Array, ""]) -> Float[Array, ""] | float:
-        """Size of the population at snapshot ``k``."""
-        return 1.0 if self.masses is None else self.masses[k]
-
-
-class RolloutLoss(NamedTuple):
-    """Mean loss over the snapshots of a rollout, and whether every one converged."""
-
-    value: Float[Array, ""]
-    converged: Bool[Array, ""]
-
-
-class Rollout(eqx.Module):
-    """How a rollout is made and scored; see ``fit`` for the penalties."""
-
-    loss: AbstractLoss
+    loss: AbstractLoss | None = None
+    horizon: AbstractHorizon | None = None
+    starts: Literal["first", "any"] = eqx.field(static=True, default="any")
+    velocity: AbstractInitialVelocity | None = None
+    batch: int | None = eqx.field(static=True, default=None)
+    padding: int | None = eqx.field(static=True, default=None)
+    substeps: int = eqx.field(static=True, default=1)
+    dt0: float | None = eqx.field(static=True, default=None)
     growth_penalty: Float[Array, ""] = eqx.field(
         converter=real_field("growth_penalty"), default=0.0
     )
-    consistent: bool = eqx.field(static=True, default=True)
-    stop_gradient_force: bool = eqx.field(static=True, default=False)
     acceleration_penalty: Float[Array, ""] = eqx.field(
         converter=real_field("acceleration_penalty"), default=0.0
     )
-    velocity_scale: Float[Array, ""] | None = None
+    velocity_scale: Float[Array, ""] | None = eqx.field(
+        converter=real_field("velocity_scale", optional=True), default=None
+    )
+    stop_gradient_force: bool = eqx.field(static=True, default=False)
+    consistent: bool = eqx.field(static=True, default=True)
 
-    def _shown(self, state: KineticState) -> Float[Array, "n c"]:
-        """What is compared with a target: positions, or positions and velocities."""
-        if self.velocity_scale is None:
-            return state.x
-        scaled = self.velocity_scale.astype(state.v.dtype) * state.v
-        return jnp.concatenate([state.x, scaled], axis=1)
+    def __check_init__(self) -> None:
+        count(self, "substeps", self.substeps)
+        for name in ("batch", "padding"):
+            if getattr(self, name) is not None:
+                count(self, name, getattr(self, name))
+        for name in ("growth_penalty", "acceleration_penalty"):
+            shape(self, name, getattr(self, name), ())
+            non_negative(self, name, getattr(self, name))
+        for name in ("velocity_scale", "dt0"):
+            if getattr(self, name) is not None:
+                shape(self, name, getattr(self, name), ())
+                positive(self, name, getattr(self, name))
+        for name in ("stop_gradient_force", "consistent"):
+            one_of(self, name, getattr(self, name), (True, False))
+        one_of(self, "starts", self.starts, ("first", "any"))
+        rule = "a rule of start velocities"
+        for name, kind, what in (
+            ("loss", AbstractLoss, "a loss"),
+            ("horizon", AbstractHorizon, "a horizon"),
+            ("velocity", AbstractInitialVelocity, rule),
+        ):
+            if getattr(self, name) is not None:
+                instance(self, name, getattr(self, name), kind, what)
 
-    def __call__(
+    def prepare(
         self,
-        model: Model,
-        task: Task,
-        start: Int[Array, ""],
-        horizon: Int[Array, ""],
-        batch: int | None = None,
-        key: PRNGKeyArray | None = None,
-    ) -> RolloutLoss:
-        r"""$\frac1k \sum_{m=1}^k \ell(\hat\mu(t_{s+m}), \mu_{s+m})$.
-
-        From start number ``start`` over ``horizon`` snapshots. Integration beyond the
-        horizon is skipped, not masked: a short rollout costs little, compiled once.
-
-        With ``batch``, random ``batch`` rows of the start and of every target.
-        """
-        flow = unwrap(model.flow)
-        x, weights = task.starts.x[start], task.starts.weights[start]
-        v = unwrap(model.velocities)[start]
-        targets = task.targets
-        if batch is not None:
-            first, second = jax.random.split(key)
-            if batch < task.starts.size:
-                one = Stack(x[None], weights[None])
-                rows = one.rows(first, batch)
-                one = one.take(rows)
-                x, weights, v = one.x[0], one.weights[0], v[rows[0]]
-            if batch < targets.size:
-                targets = targets.subset(second, batch)
-        if model.correction is not None:
-            v = v + model.correction(x, task.start_times[start])
-        weights = weights * task.mass(task.start_index[start])
-        law = Particles.from_samples(x, weights)
-        state = start_rollout(
-            flow,
-            Phase(law, v),
-            task.start_times[start],
-            stop_gradient_force=self.stop_gradient_force,
+        flow: AbstractContinuousFlow,
+        snapshots: Snapshots,
+        *,
+        key: PRNGKeyArray,
+    ) -> RolloutTraining:
+        _, loss_key, velocity_key = jax.random.split(key, 3)
+        dtype = jax.dtypes.canonicalize_dtype(snapshots.dtype)
+        step = largest_step(snapshots.times, self.dt0) / self.substeps
+        check_steps(snapshots.times, step)
+        rule = self._rule(flow, snapshots, dtype)
+        compared = snapshots
+        if self.velocity_scale is not None:
+            compared = _in_phase_space(snapshots, float(self.velocity_scale))
+        begins, started, correction = self._whole(snapshots), None, None
+        velocities: Velocities = (None,) * len(snapshots)
+        if rule is not None:
+            velocities = _checked(rule(snapshots, velocity_key), snapshots)
+            known = [k for k, v in enumerate(velocities[:-1]) if v is not None]
+            begins = [k for k in begins if k in known]
+            if rule.trained:
+                velocities = tuple(
+                    v if k in begins else None for k, v in enumerate(velocities)
+                )
+            own = jax.random.fold_in(velocity_key, 1)
+            correction = rule.correction(snapshots, own)
+        task = _task(snapshots, compared, begins, step, dtype, self.padding)
+        known = np.array([v is not None for v in velocities])
+        size = max(snapshots.sizes) if self.padding is None else self.padding
+        given = np.stack(
+            [
+                padded(np.zeros_like(x) if v is None else v, size)
+                for x, v in zip(snapshots.clouds, velocities, strict=True)
+            ]
         )
-        first_interval = task.start_index[start]
-        end_interval = first_interval + horizon
-
-        def advance(state: KineticState, step: Grid) -> KineticState:
-            return rollout(
-                flow,
-                law,
-                state,
-                step.time,
-                step.length,
-                1,
-                consistent=self.consistent,
-                stop_gradient_force=self.stop_gradient_force,
-            )
-
-        moving, growth = split_growth(flow)
-
-        def coast(state: KineticState, step: Grid) -> KineticState:
-            """The same positions without the force there, half a kick short."""
-            return leapfrog_step(
-                jnp.zeros_like,
-                state,
-                step.length,
-                moving.friction,
-                moving.force_scaling,
+        if rule is not None:
+            started = jnp.asarray(given[begins, : task.starts.size], dtype)
+            started = Learnable(started, positive=False) if rule.trained else started
+        first = first_start(task, started)
+        _check_flow(flow, first, task.start_times[0])
+        check_times(flow, first, snapshots.times, step, correction is not None)
+        return RolloutTraining(
+            Rollout(
+                self._loss(flow, snapshots).prepared(compared, loss_key),
+                self.growth_penalty,
                 self.consistent,
+                self.stop_gradient_force,
+                self.acceleration_penalty,
+                None
+                if self.velocity_scale is None
+                else cast(self.velocity_scale, dtype),
+            ),
+            task,
+            RandomHorizon() if self.horizon is None else self.horizon,
+            self.batch,
+            started,
+            correction,
+            given,
+            known,
+            np.asarray(begins),
+            np.asarray(step),
+        )
+
+    def _whole(self, snapshots: Snapshots) -> list[int]:
+        """Numbers of the snapshots that rollouts may begin at."""
+        return [0] if self.starts == "first" else list(range(len(snapshots) - 1))
+
+    def _loss(self, flow: AbstractContinuousFlow, snapshots: Snapshots) -> AbstractLoss:
+        if self.loss is not None:
+            return self.loss
+        grows = split_growth(flow)[1] is not None
+        if not has_leapfrog(flow):
+            grows = grows or snapshots.masses is not None
+        return MassAndShape() if grows else Sinkhorn()
+
+    def _rule(
+        self, flow: AbstractContinuousFlow, snapshots: Snapshots, dtype: np.dtype
+    ) -> AbstractInitialVelocity | None:
+        """The rule of start velocities; None for a law of first order."""
+        mu = Particles.from_samples(jnp.asarray(snapshots[0], dtype))
+        there = snapshots.velocity(0) is not None or self.velocity is not None
+        if is_kinetic(flow, mu, there):
+            return Given() if self.velocity is None else self.velocity
+        for name, value, absent in (
+            ("velocity", self.velocity, None),
+            ("velocity_scale", self.velocity_scale, None),
+            ("acceleration_penalty", float(self.acceleration_penalty), 0.0),
+        ):
+            if value != absent:
+                raise ValueError(
+                    f"Rollouts: expected no {name}, since {type(flow).__name__} moves "
+                    "particles that have no velocity of their own."
+                )
+        return None
+
+
+def _checked(velocities: Velocities, snapshots: Snapshots) -> Velocities:
+    """``velocities`` if they have the shapes of their clouds."""
+    for k, (v, x) in enumerate(zip(velocities, snapshots.clouds, strict=True)):
+        if v is not None and v.shape != x.shape:
+            raise ValueError(
+                f"fit: expected velocities {k} of shape {x.shape}, found {v.shape}."
             )
+    return velocities
 
-        def score(state: KineticState, interval: Array) -> tuple[Array, Array]:
-            y, weights_y = targets.x[interval], targets.weights[interval]
-            weights_y = weights_y * task.mass(interval + 1)
-            moved = self._shown(state), state.logw
-            return _score(moved, self.loss, weights, y, weights_y)
 
-        def action(old: Array, new: Array, h: Array) -> Array:
-            share = jax.nn.softmax((old + new) / 2)
-            coefficient = self.growth_penalty.astype(h.dtype)
-            return coefficient * (share @ (new - old) ** 2) / h
-
-        def bending(old: Array, new: Array, h: Array) -> Array:
-            coefficient = self.acceleration_penalty.astype(h.dtype)
-            share = weights / weights.sum()
-            return coefficient * (share @ jnp.sum((new - old) ** 2, axis=1)) / h
-
-        ways = [lambda state, _: state, advance]
-        if self.velocity_scale is None and growth is None:
-            # No one asks for the velocity at the end: its force is a whole one saved.
-            ways.append(coast)
-
-        # Checkpointed as a whole: else the branch saves the parameters at each step.
-        @jax.checkpoint
-        def move(active: Array, state: KineticState, step: Grid) -> KineticState:
-            ends = step.last & (step.interval == end_interval - 1)
-            ends = ends & (self.acceleration_penalty == 0)
-            way = jnp.where(active, 1 + ends, 0)
-            return jax.lax.switch(jnp.minimum(way, len(ways) - 1), ways, state, step)
-
-        def body(carry: tuple, step: Grid) -> tuple[tuple, None]:
-            state, total, converged = carry
-            active = (step.interval >= first_interval) & (step.interval < end_interval)
-            before, state = state, move(active, state, step)
-            total = total + bending(before.v, state.v, step.length)
-            if state.logw is not None:
-                total = total + action(before.logw, state.logw, step.length)
-            value, fine = jax.lax.cond(
-                active & step.last,
-                score,
-                lambda state, _: (jnp.zeros((), x.dtype), jnp.ones((), bool)),
-                state,
-                step.interval,
+def _in_phase_space(snapshots: Snapshots, scale: float) -> Snapshots:
+    """Snapshots of the points $(x, s v)$."""
+    points = []
+    for k, x in enumerate(snapshots.clouds):
+        v = snapshots.velocity(k)
+        if v is None:
+            raise ValueError(
+                f"fit: velocity_scale compares velocities, and snapshot {k} has none."
             )
-            return (state, total + value, converged & fine), None
-
-        carry = (state, jnp.zeros((), x.dtype), jnp.ones((), bool))
-        (_, total, converged), _ = jax.lax.scan(body, carry, task.grid)
-        return RolloutLoss(total / horizon.astype(total.dtype), converged)
-
-
-# What is compared (positions, perhaps velocities); log-weights where there is growth.
-_Moved = tuple[Array, Array | None]
+        points.append(np.concatenate([x, scale * v], axis=1))
+    return Snapshots(
+        snapshots.times, points, None, snapshots.weights, masses=snapshots.masses
+    )
 
 
-@eqx.filter_custom_vjp
-def _score(
-    moved: _Moved, loss: AbstractLoss, weights: Array, *target: Array
-) -> tuple[Array, Array]:
-    """``loss`` with its gradient in what moved taken on the way forward.
-
-    Backpropagation then keeps arrays (n, d) and (n,) for each snapshot, not the plans.
-    ``weights`` are those of clouds that do not grow.
-    """
-    return _compared(moved, loss, weights, *target)
-
-
-def _compared(
-    moved: _Moved, loss: AbstractLoss, weights: Array, *target: Array
-) -> tuple[Array, Array]:
-    x, logw = moved
-    return tuple(loss(x, weights if logw is None else jnp.exp(logw), *target))
-
-
-@_score.def_fwd
-def _(perturbed: Any, moved: _Moved, *rest: Any) -> tuple:
-    del perturbed
-    return jax.value_and_grad(_compared, has_aux=True)(moved, *rest)
+def _task(
+    snapshots: Snapshots,
+    compared: Snapshots,
+    begins: list[int],
+    step: float,
+    dtype: np.dtype,
+    padding: int | None,
+) -> Task:
+    return Task(
+        cast(stacked(snapshots.take(begins), padding), dtype),
+        jnp.asarray(begins),
+        jnp.asarray(snapshots.times[begins], dtype),
+        cast(stacked(compared.take(range(1, len(compared))), padding), dtype),
+        step_grid(snapshots.times, step, dtype),
+        None if snapshots.masses is None else jnp.asarray(snapshots.masses, dtype),
+    )
 
 
-@_score.def_bwd
-def _(gradient: _Moved, cotangents: tuple, *rest: Any) -> _Moved:
-    del rest
-    return jax.tree.map(lambda leaf: cotangents[0] * leaf, gradient)
+def _check_flow(flow: Any, mu: Particles | Phase, t: Array) -> None:
+    """Refuse a flow that does not act on the first start."""
+    try:
+        jax.eval_shape(lambda: unwrap(flow).velocity(mu, t))
+    except (ImplicitEntropyError, UnsupportedMeasureError):
+        raise
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"fit: the flow does not act on points of dimension {mu.dim}, that of "
+            f"the snapshots: {_short(error)}"
+        ) from error
+
+
+def _short(error: Exception, length: int = 200) -> str:
+    """The beginning of what an error says."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= length else f"{text[:length]}..."
+
+
+def tell_unconverged(converged: np.ndarray) -> bool:
+    """Whether it had to be said that the losses do not converge."""
+    share = 1 - converged.mean()
+    if share <= _UNCONVERGED:
+        return False
+    warnings.warn(
+        f"fit: in {share:.0%} of the steps the iterations of the loss ended before "
+        "they converged; a larger blur or max_iterations helps.",
+        stacklevel=5,
+    )
+    return True

@@ -1,140 +1,164 @@
-"""One training step, and many of them compiled as one program."""
+"""The trainer: parameters, a loss, an optimiser and a key; nothing else."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
-from wflow.flows import split_growth
-from wflow.parameters import unwrap
-
 from .average import averaged
-from .horizons import AbstractHorizon
-from .optimizers import Optimizer, transformation
-from .rollouts import Rollout, Task
+from .objective import Step
+from .optimizers import Scheduled, transformation
 from .trained import groups
 
 
+# What is written down of a step, by name; of several, with a leading axis.
+Records = dict[str, Array]
+# (model, step, key of the step) to a loss and records.
+Loss = Callable[[PyTree, Step, PRNGKeyArray], tuple[Float[Array, ""], Records]]
+
+
 class TrainState(NamedTuple):
-    """What training changes; ``step`` counts the steps done."""
+    """What training changes; ``step`` counts the steps done.
+
+    ``average`` is that of the parameters, None where none is asked for.
+    """
 
     params: PyTree[Array]
     optimizer: PyTree[Array]
-    average: PyTree[Array]
+    average: PyTree[Array] | None
     step: Int[Array, ""]
 
-
-class Record(NamedTuple):
-    """What is written down of a step; of a chunk, with a leading axis of steps."""
-
-    loss: Float[Array, "..."]
-    friction: Float[Array, "..."]
-    horizon: Int[Array, "..."]
-    start: Int[Array, "..."]
-    grad_norm: Float[Array, "..."]
-    converged: Bool[Array, "..."]
-
-
-def no_records(size: int, dtype: np.dtype) -> Record:
-    """Room for the records of ``size`` steps."""
-    number, count = np.zeros(size, dtype), np.zeros(size, np.int32)
-    return Record(number, number, count, count, number, np.zeros(size, bool))
+    @property
+    def chosen(self) -> PyTree[Array]:
+        """The average, or the parameters where there is none."""
+        return self.params if self.average is None else self.average
 
 
 class Trainer(eqx.Module):
-    """The rules of a training; two with the same static fields share a program."""
+    r"""$\theta_{t+1} = R(\theta_t + u(\nabla\ell_t(\theta_t)))$, u the optimiser.
 
-    rollout: Rollout
-    horizon: AbstractHorizon
-    optimizer: Optimizer = eqx.field(static=True)
+    Attributes:
+        loss: of a model, a ``Step`` and the key of that step, with records.
+        optimizer: of optax, or what has a ``transformation`` of groups and steps.
+        steps: of the whole training.
+        held: what completes parameters to a model; None where they are one.
+        decay: of the average of the parameters; None takes none.
+        clip: largest global norm of a gradient; None does not clip.
+        retract: R, what brings parameters back to where they belong after each step.
+    """
+
+    loss: Loss
+    optimizer: optax.GradientTransformation | Scheduled
     steps: int = eqx.field(static=True)
-    batch: int | None = eqx.field(static=True, default=None)
-    decay: float = eqx.field(static=True, default=0.99)
-    clip: float | None = eqx.field(static=True, default=1.0)
+    held: PyTree = None
+    decay: float | None = eqx.field(static=True, default=None)
+    clip: float | None = eqx.field(static=True, default=None)
+    retract: Callable[[PyTree], PyTree] | None = None
+
+    def model(self, params: PyTree[Array]) -> PyTree:
+        """The model of these parameters."""
+        return params if self.held is None else eqx.combine(params, self.held)
 
     def init(self, params: PyTree[Array]) -> TrainState:
         """The state before the first step."""
         optimizer = self._transformation(params).init(params)
-        return TrainState(params, optimizer, params, jnp.zeros((), jnp.int32))
+        average = None if self.decay is None else params
+        return TrainState(params, optimizer, average, jnp.zeros((), jnp.int32))
 
-    def _transformation(self, params: PyTree[Array]) -> optax.GradientTransformation:
-        return transformation(self.optimizer, groups(params), self.steps, self.clip)
+    def run(
+        self, params: PyTree[Array], key: PRNGKeyArray
+    ) -> tuple[TrainState, Records]:
+        """All steps as one scan, for a training inside a compiled function."""
 
-    def step(
-        self, state: TrainState, held: PyTree, task: Task, key: PRNGKeyArray
-    ) -> tuple[TrainState, Record, Bool[Array, ""]]:
-        """One step; the state stays as it is if a number is not finite.
+        def body(state: TrainState, _: None) -> tuple[TrainState, Records]:
+            return self.step(state, key)
 
-        Its random choices depend on ``key`` and ``state.step`` alone.
+        return jax.lax.scan(body, self.init(params), None, length=self.steps)
+
+    def step(self, state: TrainState, key: PRNGKeyArray) -> tuple[TrainState, Records]:
+        """One step, whose random choices depend on ``key`` and its number alone.
+
+        The records hold ``loss`` and ``grad_norm``, before the step, and what the loss
+        writes down.
         """
-        start_key, horizon_key, batch_key = jax.random.split(
-            jax.random.fold_in(key, state.step), 3
-        )
-        many = len(task.start_index)
-        start = jax.random.randint(start_key, (), 0, many, jnp.int32)
-        longest = len(task.targets.x) - task.start_index[start]
-        dtype = task.starts.x.dtype
-        progress = state.step.astype(dtype) / self.steps
-        horizon = self.horizon(horizon_key, progress, longest).astype(jnp.int32)
 
-        def loss(params: PyTree[Array]) -> tuple[Array, Array]:
-            model = eqx.combine(params, held)
-            out = self.rollout(model, task, start, horizon, self.batch, batch_key)
-            return out.value, out.converged
+        def loss(params: PyTree[Array]) -> tuple[Array, Records]:
+            return self._value(params, state.step, key)
 
-        (value, converged), gradient = jax.value_and_grad(loss, has_aux=True)(
+        (value, records), gradient = jax.value_and_grad(loss, has_aux=True)(
             state.params
         )
-        norm = optax.tree.norm(gradient)
-        finite = jnp.isfinite(value) & jnp.isfinite(norm)
+        records = {"loss": value, "grad_norm": optax.tree.norm(gradient), **records}
         updates, optimizer = self._transformation(state.params).update(
             gradient, state.optimizer, state.params
         )
         params = optax.apply_updates(state.params, updates)
-        count = state.step + 1
-        average = averaged(
-            state.average, params, count, self.decay, groups(state.params)
+        if self.retract is not None:
+            params = self.retract(params)
+        count, average = state.step + 1, None
+        if self.decay is not None:
+            average = averaged(
+                state.average, params, count, self.decay, groups(state.params)
+            )
+        return TrainState(params, optimizer, average, count), records
+
+    def room(self, state: TrainState, key: PRNGKeyArray, size: int) -> Records:
+        """Zeros for the records of ``size`` steps."""
+        value, records = jax.eval_shape(
+            lambda: self._value(state.params, state.step, key)
         )
-        new = TrainState(params, optimizer, average, count)
-        moving, _ = split_growth(unwrap(eqx.combine(state.params, held).flow))
-        friction = moving.friction
-        record = Record(value, friction.astype(dtype), horizon, start, norm, converged)
-        kept = jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, state)
-        return kept, record, finite
+        records = {"loss": value, "grad_norm": value, **records}
+        return jax.tree.map(
+            lambda one: jnp.zeros((size, *one.shape), one.dtype), records
+        )
+
+    def _value(
+        self, params: PyTree[Array], number: Array, key: PRNGKeyArray
+    ) -> tuple[Array, Records]:
+        own = jax.random.fold_in(key, number)
+        return self.loss(self.model(params), Step(number, self.steps), own)
+
+    def _transformation(self, params: PyTree[Array]) -> optax.GradientTransformation:
+        return transformation(self.optimizer, groups(params), self.steps, self.clip)
 
 
 @eqx.filter_jit
 def train_chunk(
     trainer: Trainer,
     state: TrainState,
-    held: PyTree,
-    task: Task,
     key: PRNGKeyArray,
     todo: Int[Array, ""],
     size: int,
-) -> tuple[TrainState, Record, Bool[Array, ""]]:
+) -> tuple[TrainState, Records, Bool[Array, ""], Float[Array, ""] | None]:
     """``todo`` <= ``size`` steps, stopping before one that is not finite.
 
     The number of steps is not compiled in: a shorter last chunk is the same program,
     and none at all just compiles. Returns the state, the records of ``size`` steps, of
-    which the first are filled, and whether all was finite.
+    which the first are filled, whether all was finite, and the loss's own score of
+    what is chosen, if it has one.
     """
-    records = jax.tree.map(jnp.asarray, no_records(size, task.starts.x.dtype))
 
     def proceed(carry: Any) -> Bool[Array, ""]:
         _, _, done, finite = carry
         return (done < todo) & finite
 
     def body(carry: Any) -> Any:
-        state, records, done, _ = carry
-        state, record, finite = trainer.step(state, held, task, key)
-        records = jax.tree.map(lambda all, new: all.at[done].set(new), records, record)
-        return state, records, done + 1, finite
+        state, rows, done, _ = carry
+        new, records = trainer.step(state, key)
+        finite = jnp.isfinite(records["loss"]) & jnp.isfinite(records["grad_norm"])
+        kept = jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, state)
+        rows = jax.tree.map(lambda all, one: all.at[done].set(one), rows, records)
+        return kept, rows, done + 1, finite
 
-    start = (state, records, jnp.zeros((), todo.dtype), jnp.ones((), bool))
-    state, records, _, finite = jax.lax.while_loop(proceed, body, start)
-    return state, records, finite
+    rows = trainer.room(state, key, size)
+    start = (state, rows, jnp.zeros((), todo.dtype), jnp.ones((), bool))
+    state, rows, _, finite = jax.lax.while_loop(proceed, body, start)
+    validate = getattr(trainer.loss, "validate", None)
+    score = None
+    if validate is not None:
+        score = validate(trainer.model(state.chosen), key)
+    return state, rows, finite, score

@@ -136,3 +136,18 @@ class Corrected(AbstractInitialVelocity):
 
     def correction(self, snapshots: Snapshots, key: PRNGKeyArray) -> Any:
         return VelocityNetwork(snapshots, width=self.width, depth=self.depth, key=key)
+
+
+def corrected(
+    correction: VelocityNetwork | None, snapshots: Snapshots, velocities: Velocities
+) -> Velocities:
+    """``velocities`` plus ``correction`` at the points of ``snapshots``."""
+    if correction is None:
+        return velocities
+    return tuple(
+        None if v is None else v + np.asarray(_evaluated(correction, x, t))
+        for x, t, v in zip(snapshots.clouds, snapshots.times, velocities, strict=True)
+    )
+
+
+_evaluated = eqx.filter_jit(lambda field, x, t: field(jnp.asarray(x), t))

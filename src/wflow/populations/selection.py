@@ -60,8 +60,8 @@ def select_model(
     differences below it say nothing.
 
     Args:
-        candidates: by name, such as
-            ``lambda train, gap: fit(flow, train, dt0=gap, steps=400, key=key)``.
+        candidates: by name, such as ``lambda train, gap: fit(flow, train,
+            Rollouts(dt0=gap), steps=400, key=key)``.
         snapshots: the training snapshots.
         held_out: index of the one that decides, not the first; -1 is the last.
         start: predictions begin at the snapshot before it, or at the first one.

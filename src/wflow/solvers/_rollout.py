@@ -4,16 +4,18 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike
+from jaxtyping import Array, ArrayLike, PRNGKeyArray
 
 from wflow.checks import (
     count,
     finite,
     instance,
+    random_key,
     shape,
 )
 from wflow.flows import (
     LagrangianFlow,
+    LangevinFlow,
     SumFlow,
     particle_force,
     split_growth,
@@ -24,7 +26,7 @@ from .leapfrog import KineticState, check_state, check_step, leapfrog_substep
 
 
 def start_rollout(
-    flow: LagrangianFlow | SumFlow,
+    flow: LagrangianFlow | LangevinFlow | SumFlow,
     mu: Phase,
     t: ArrayLike,
     *,
@@ -51,7 +53,7 @@ def start_rollout(
 
 
 def rollout(
-    flow: LagrangianFlow | SumFlow,
+    flow: LagrangianFlow | LangevinFlow | SumFlow,
     law: Particles,
     state: KineticState,
     t: ArrayLike,
@@ -60,14 +62,16 @@ def rollout(
     *,
     consistent: bool = True,
     stop_gradient_force: bool = False,
+    key: PRNGKeyArray | None = None,
 ) -> KineticState:
     """``num_steps`` damped leapfrog steps of length ``h`` from ``state`` at time ``t``.
 
     The same map as ``solve`` with ``DampedLeapfrog``, as a bare scan that keeps only
     the states in reverse mode and recomputes the rest: it compiles and runs several
-    times faster, for training. ``flow`` is a ``LagrangianFlow``, or the sum of one and
-    a ``GrowthFlow``; ``law`` gives the weights of particles that do not grow. Whether
-    the state stays finite is not checked: this is for compiled loops.
+    times faster, for training. ``flow`` is a ``LagrangianFlow`` or ``LangevinFlow``, or
+    the sum of one and a ``GrowthFlow``; ``law`` gives the weights of particles that do
+    not grow, ``key`` the noise of a ``LangevinFlow``. Whether the state stays finite is
+    not checked: this is for compiled loops.
 
     ``stop_gradient_force=True`` drops the force's derivative in the positions, as the
     published training does: the gradient is then not that of the loss.
@@ -88,6 +92,8 @@ def rollout(
     instance("rollout", "stop_gradient_force", stop_gradient_force, bool, "a bool")
     t, h = jnp.asarray(t, state.x.dtype), jnp.asarray(h, state.x.dtype)
     moving, growth = split_growth(flow)
+    if isinstance(moving, LangevinFlow):
+        key = random_key("rollout", "key", key)
 
     @jax.checkpoint
     def step(state: KineticState, k: Array) -> tuple[KineticState, None]:
@@ -97,6 +103,10 @@ def rollout(
         def rates(x: Array) -> Array:
             return growth.rates(x, t + (k + 0.5) * h)
 
+        kicks = None
+        if isinstance(moving, LangevinFlow):
+            own = jax.random.fold_in(key, k.astype(jnp.int32))
+            kicks = moving.kicks(Phase(law, state.v), h, own)
         return leapfrog_substep(
             force,
             None if growth is None else rates,
@@ -105,6 +115,7 @@ def rollout(
             moving.friction,
             moving.force_scaling,
             consistent,
+            kicks,
         ), None
 
     if num_steps == 1:
@@ -113,7 +124,7 @@ def rollout(
 
 
 def _force(
-    flow: LagrangianFlow,
+    flow: LagrangianFlow | LangevinFlow,
     law: Particles,
     x: Array,
     logw: Array | None,
@@ -127,6 +138,7 @@ def _force(
 
 def _check_flow(owner: str, flow: Any) -> None:
     """Refuse what has no second-order motion of particles."""
-    what = "a LagrangianFlow, or the sum of one and a GrowthFlow"
-    instance(owner, "flow", flow, LagrangianFlow | SumFlow, what)
-    instance(owner, "flow", split_growth(flow)[0], LagrangianFlow, what)
+    what = "a LagrangianFlow or LangevinFlow, or the sum of one and a GrowthFlow"
+    kinds = LagrangianFlow | LangevinFlow
+    instance(owner, "flow", flow, kinds | SumFlow, what)
+    instance(owner, "flow", split_growth(flow)[0], kinds, what)

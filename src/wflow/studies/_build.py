@@ -185,11 +185,12 @@ def arguments_of(
     place: str,
     given: Mapping[str, Any],
     reserved: Sequence[str] = (),
+    also: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The arguments in ``spec``, components built."""
+    """The arguments in ``spec``, components built; a typo may mean one of ``also``."""
     arguments = {} if isinstance(spec, str) else dict(spec)
     arguments.pop("kind", None)
-    valid = [name for name in parameters_of(make) if name not in reserved]
+    valid = [name for name in (*parameters_of(make), *also) if name not in reserved]
     _refuse_unknown(arguments, valid, place)
     hints = _hints(make)
     return {

@@ -56,26 +56,25 @@ class Part:
 
 
 class Options:
-    """Marks a key of ``Params`` as arguments of a function.
+    """Marks a key of ``Params`` as arguments of functions.
 
     ``Annotated[Spec, Options(fit, needs=["flow"])]`` takes those that ``fit`` has, but
     for the ones that the study ``needs`` to give itself; ``options.read(spec, place)``
     builds what stands in it.
 
     Args:
-        function: the function.
+        functions: whose arguments they are, each that of the first that has it.
         needs: arguments that no config gives.
         check: called with the arguments when the config is read; refuses values.
     """
 
     def __init__(
         self,
-        function: Callable[..., Any],
-        *,
+        *functions: Callable[..., Any],
         needs: Sequence[str],
-        check: Callable[..., None],
+        check: Callable[..., Any],
     ):
-        self.function, self.needs, self.check = function, tuple(needs), check
+        self.functions, self.needs, self.check = functions, tuple(needs), check
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         del source, handler
@@ -83,11 +82,12 @@ class Options:
 
     def _checked(self, spec: Any) -> Spec:
         made = self.read(spec, HERE)
-        name = self.function.__name__
         try:
             self.check(**made)
         except (TypeError, ValueError) as error:
-            said = str(error).removeprefix(f"{name}: ")
+            said = str(error)
+            for function in self.functions:
+                said = said.removeprefix(f"{function.__name__}: ")
             raise ValueError(f"{HERE}: {said}") from error
         return spec
 
@@ -99,8 +99,16 @@ class Options:
         """
         if not isinstance(spec, Mapping):
             raise ValueError(f"expected keys and values, found {shown(spec)}.")
-        made = arguments_of(spec, self.function, (), place, {}, self.needs)
-        refuse_missing({*self.needs, *made}, parameters_of(self.function), place)
+        rest, made = dict(spec), {}
+        parameters = [parameters_of(function) for function in self.functions]
+        for function, own in zip(self.functions[1:], parameters[1:], strict=True):
+            taken = {name: rest.pop(name) for name in own if name in rest}
+            made |= arguments_of(taken, function, (), place, {}, self.needs)
+        first = self.functions[0]
+        also = [name for own in parameters[1:] for name in own]
+        made |= arguments_of(rest, first, (), place, {}, self.needs, also)
+        for own in parameters:
+            refuse_missing({*self.needs, *made}, own, place)
         return made
 
 

@@ -104,14 +104,25 @@ def loss(made):
     return ready(jnp.asarray(X[0]), w, jnp.asarray(X[1]), w).value
 
 
+def rolled(**options):
+    """The loss of a step of rollouts."""
+    objective = learning.Rollouts(**options)
+    return learning.fit(FLOW, DATA, objective, steps=1, key=KEY, progress=False).history
+
+
 TABLE = {
     **{
         name: ABSTRACT
-        for name in ("AbstractHorizon", "AbstractInitialVelocity", "AbstractLoss")
+        for name in (
+            "AbstractHorizon",
+            "AbstractInitialVelocity",
+            "AbstractLoss",
+            "AbstractObjective",
+            "AbstractTrainingLoss",
+        )
     },
-    **{name: RECORD for name in ("Band", "Chunk", "LossValue")},
+    **{name: RECORD for name in ("Band", "Chunk", "LossValue", "Motion", "Step")},
     "Part": "a record; Prediction looks at it",
-    "Flow": "a type",
     "Statistic": "a type",
     "TrainingError": "an exception",
     "Snapshots": entry(
@@ -320,26 +331,32 @@ TABLE = {
         step=positive(0.5),
         consistent=given(True, text="spoilt", none=None),
     ),
-    "fit": entry(
-        learning.fit,
-        flow=part(FLOW),
-        snapshots=SNAPSHOTS,
-        steps=count(1),
-        key=KEYS,
+    "Rollouts": entry(
+        rolled,
         loss=given(Sinkhorn(), text="spoilt", other=1.5),
         growth_penalty=non_negative(0.5),
         acceleration_penalty=non_negative(0.5),
         velocity_scale=positive(0.5),
         horizon=given(FixedHorizon(1), text="spoilt", other=1.5),
-        optimizer=given(AdamW(), text="spoilt", other=1.5),
         velocity=given(learning.Given(), text="spoilt", other=1.5),
         starts=choice("any"),
         batch=count(5),
         padding=given(5, short=2, zero=0, fraction=5.5, text="spoilt"),
-        ema=non_negative(0.9),
-        clip=positive(1.0, fine="inf", finite="inf"),
         substeps=count(1),
         dt0=positive(0.5),
+        stop_gradient_force=FLAG,
+        consistent=given(True, text="spoilt", none=None),
+    ),
+    "fit": entry(
+        learning.fit,
+        flow=part(FLOW),
+        snapshots=SNAPSHOTS,
+        objective=given(learning.Rollouts(), text="spoilt", other=1.5),
+        steps=count(1),
+        key=KEYS,
+        optimizer=given(AdamW(), text="spoilt", other=1.5),
+        ema=non_negative(0.9),
+        clip=positive(1.0, fine="inf", finite="inf"),
         validation=given(
             Snapshots([2.5], X[:1]), text="spoilt", dimension=OTHER, other=1.5
         ),
@@ -349,8 +366,6 @@ TABLE = {
         chunk=count(1),
         callbacks=given((), none=None, text="spoilt", other=[1.5]),
         progress=FLAG,
-        stop_gradient_force=FLAG,
-        consistent=given(True, text="spoilt", none=None),
     ),
     "fit_ensemble": entry(
         functools.partial(learning.fit_ensemble, steps=1, chunk=1, progress=False),

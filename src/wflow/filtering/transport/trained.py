@@ -1,5 +1,7 @@
 """The baseline that the flow replaces: a block-triangular map, trained."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,6 +12,7 @@ from wflow import checks
 from wflow.checks import real_field
 from wflow.filtering.base import check_number
 from wflow.kernels import AbstractRadialKernel, InverseMultiquadric
+from wflow.learning.training import Trainer
 from wflow.measures import Particles
 
 from .attraction import Simulated
@@ -100,15 +103,10 @@ class TrainedTransport(AbstractTransport):
             points = jnp.concatenate([members.x, members.labels], axis=1)
             return members.x + jax.vmap(eqx.combine(params, static))(points)
 
-        @jax.grad
-        def slope(params: eqx.nn.MLP) -> Array:
-            return 2 * energy.value(Particles.from_samples(moved(params, cloud)))
+        def loss(params: eqx.nn.MLP, *_: Any) -> tuple[Array, dict]:
+            carried = Particles.from_samples(moved(params, cloud))
+            return 2 * energy.value(carried), {}
 
-        def step(carry: tuple, _: None) -> tuple[tuple, None]:
-            params, state = carry
-            updates, state = optimiser.update(slope(params), state)
-            return (optax.apply_updates(params, updates), state), None
-
-        start = (params, optimiser.init(params))
-        (params, _), _ = jax.lax.scan(step, start, None, length=self.steps)
-        return moved(params, passengers(pairs))
+        # The loss draws nothing: a key is what steps have.
+        end, _ = Trainer(loss, optimiser, self.steps).run(params, for_network)
+        return moved(end.params, passengers(pairs))

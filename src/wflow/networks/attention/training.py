@@ -1,16 +1,16 @@
 """Heads trained on fresh prompts."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from wflow.checks import count, function, instance
 from wflow.geometries import AbstractGeometry, Euclidean, Sphere
+from wflow.learning.training import Trainer
 from wflow.measures import Point
 
 from .heads import AbstractHead
@@ -69,20 +69,29 @@ def train_head(
         optimizer = optax.adam(optax.cosine_decay_schedule(0.01, steps))
     geometry = Euclidean() if geometry is None else geometry
 
-    def step(carry: tuple[Array, optax.OptState], i: Array) -> tuple[tuple, tuple]:
-        mu, state = carry
-        risk = PromptRisk(head, prompts(jax.random.fold_in(key, i)))
-        value, gradient = Point(mu).differential(risk.value)
-        downhill = geometry.velocity(Point(mu), gradient)
-        updates, state = optimizer.update(
-            jax.tree.map(jnp.negative, downhill), state, mu
-        )
-        mu = optax.apply_updates(mu, updates)
-        if isinstance(geometry, Sphere):
-            mu = geometry.point(mu).value
-        return (mu, state), (value, mu)
+    def loss(mu: Array, _: Any, key: PRNGKeyArray) -> tuple[Array, dict[str, Array]]:
+        return PromptRisk(head, prompts(key)).value(Point(mu)), {"mu": mu}
 
-    start = head.mu
-    carry = (start, optimizer.init(start))
-    (mu, _), (risks, path) = jax.lax.scan(step, carry, jnp.arange(steps))
-    return Trained(eqx.tree_at(lambda head: head.mu, head, mu), risks, path)
+    trainer = Trainer(
+        loss,
+        optax.chain(_gradient_in(geometry), optimizer),
+        steps,
+        retract=(
+            (lambda mu: geometry.point(mu).value)
+            if isinstance(geometry, Sphere)
+            else None
+        ),
+    )
+    end, records = trainer.run(head.mu, key)
+    path = jnp.concatenate([records["mu"][1:], end.params[None]])
+    trained = eqx.tree_at(lambda head: head.mu, head, end.params)
+    return Trained(trained, records["loss"], path)
+
+
+def _gradient_in(geometry: AbstractGeometry) -> optax.GradientTransformation:
+    """The steepest ascent in a geometry, of the differential at a point."""
+
+    def uphill(differential: Array, mu: Array) -> Array:
+        return -geometry.velocity(Point(mu), differential)
+
+    return optax.stateless(uphill)

@@ -1,5 +1,6 @@
 """Where fine-tuning ends under every penalty: gradient descent, all strengths."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -18,6 +19,7 @@ from wflow.checks import (
     to_real,
 )
 from wflow.energies import AbstractEnergy
+from wflow.learning.training import Trainer
 from wflow.measures import Point
 
 from .optax_form import arc_ridge
@@ -159,28 +161,60 @@ def _one_run(
     steps: int,
 ) -> tuple[PyTree, PyTree, PyTree, Array]:
     """Last, best on validation, and first at every strength of one plain run."""
-    first = start.state
-    optimizer = arc_ridge(optax.sgd(rate), 0.0)
+    descent = _watched(
+        arc_ridge(optax.sgd(rate), 0.0),
+        lambda params: validation.value(start.with_state(params)),
+        strengths,
+    )
 
-    def step(carry: Any, _: None) -> tuple[Any, None]:
-        params, state, least, early, arc, reached = carry
-        here = start.with_state(params)
-        score = validation.value(here)
-        early = _keep(score < least, params, early)
-        gradient = train.differential(here)
-        moves, state = optimizer.update(gradient, state, params)
+    def loss(params: PyTree, *_: Any) -> tuple[Array, dict]:
+        return train.value(start.with_state(params)), {}
+
+    # The loss draws nothing: a key is what steps have.
+    end, _ = Trainer(loss, descent, steps).run(start.state, jax.random.key(0))
+    seen: _Watched = end.optimizer
+    arc = _keep(~seen.reached, end.params, seen.arc)
+    return end.params, seen.early, arc, seen.reached
+
+
+class _Watched(NamedTuple):
+    """What a run has met so far, beside the state of its optimiser.
+
+    ``early`` has the ``least`` validation loss; ``arc`` is where each strength was
+    first ``reached``, and what was met last until then.
+    """
+
+    inner: Any
+    least: Array
+    early: PyTree
+    arc: PyTree
+    reached: Array
+
+
+def _watched(
+    optimizer: optax.GradientTransformation,
+    score: Callable[[PyTree], Array],
+    strengths: Array,
+) -> optax.GradientTransformation:
+    """An optimiser with arc ridge's state that remembers what it has met."""
+
+    def init(params: PyTree) -> _Watched:
+        many = jax.tree.map(lambda w: jnp.stack([w] * len(strengths)), params)
+        none = jnp.zeros(strengths.shape, bool)
+        worst = jnp.array(jnp.inf, strengths.dtype)
+        return _Watched(optimizer.init(params), worst, params, many, none)
+
+    def update(gradient: PyTree, seen: _Watched, params: PyTree) -> tuple:
+        found = score(params)
+        early = _keep(found < seen.least, params, seen.early)
+        moves, inner = optimizer.update(gradient, seen.inner, params)
         # The state now speaks of ``params``; a strength not yet reached keeps the last.
-        arc = _keep(~reached, params, arc)
-        reached |= state.strength <= strengths
-        params = optax.apply_updates(params, moves)
-        return (params, state, jnp.minimum(least, score), early, arc, reached), None
+        arc = _keep(~seen.reached, params, seen.arc)
+        reached = seen.reached | (inner.strength <= strengths)
+        least = jnp.minimum(seen.least, found)
+        return moves, _Watched(inner, least, early, arc, reached)
 
-    many = jax.tree.map(lambda w: jnp.stack([w] * len(strengths)), first)
-    none = jnp.zeros(strengths.shape, bool)
-    worst = jnp.array(jnp.inf, strengths.dtype)
-    begin = (first, optimizer.init(first), worst, first, many, none)
-    params, _, _, early, arc, reached = jax.lax.scan(step, begin, None, length=steps)[0]
-    return params, early, _keep(~reached, params, arc), reached
+    return optax.GradientTransformation(init, update)
 
 
 def _keep(choice: Array, new: PyTree, old: PyTree) -> PyTree:

@@ -1,6 +1,5 @@
 """Training of the language model: optax in one compiled scan."""
 
-import time
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -11,6 +10,8 @@ import optax
 from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree
 
 from wflow.checks import count, instance, non_negative, positive, shape, within
+from wflow.learning.loop import Loop
+from wflow.learning.training import Trainer
 
 from .corpus import Corpus
 from .transformer import ByteTransformer, nats
@@ -116,7 +117,7 @@ def train(
     Raises:
         TypeError: a model, corpus or recipe that is none.
         ValueError: a text shorter than a window, or a rate that is not positive.
-        FloatingPointError: the loss is not finite.
+        TrainingError: loss or gradient is not finite.
     """
     instance("train", "corpus", corpus, Corpus, "a Corpus")
     instance("train", "recipe", recipe, Recipe, "a Recipe")
@@ -133,33 +134,22 @@ def train(
     held_out = windows(corpus.validation, recipe.context)
     params, rest = eqx.partition(model, eqx.is_inexact_array)
     rate = jnp.asarray(rate, model.embedding.dtype)
-    state = recipe.optimizer(rate, mask).init(params)
-    fixed = rest, text, held_out, rate, key, mask, recipe
-    begin = time.perf_counter()
-    jax.block_until_ready(_chunk(params, state, jnp.asarray(0), jnp.asarray(0), *fixed))
-    compiling = time.perf_counter() - begin
-    begin, marks, losses, scores = time.perf_counter(), [0], [], []
-    while marks[-1] < recipe.steps:
-        todo = min(recipe.every, recipe.steps - marks[-1])
-        params, state, loss, score = _chunk(
-            params, state, jnp.asarray(marks[-1]), jnp.asarray(todo), *fixed
-        )
-        losses.append(np.asarray(loss)[:todo])
-        scores.append(float(score))
-        marks.append(marks[-1] + todo)
-        if not np.isfinite(losses[-1]).all():
-            raise FloatingPointError(
-                f"train: the loss is not finite by step {marks[-1]} at rate "
-                f"{float(rate):g}; take a lower one."
-            )
-    seconds = time.perf_counter() - begin
+    trainer = Trainer(
+        _NextByte(text, held_out, recipe),
+        _AtRate(rate, mask, recipe),
+        recipe.steps,
+        rest,
+    )
+    every = min(recipe.every, recipe.steps)
+    advice = f"rate {float(rate):g}; a lower one may help"
+    memory, timing = Loop("train", trainer, key, every, advice=advice).run(params)
     return Trained(
-        eqx.combine(params, rest),
-        np.asarray(marks[1:]),
-        np.asarray(scores),
-        np.concatenate(losses),
-        seconds,
-        compiling,
+        eqx.combine(memory.state.params, rest),
+        memory.scores[:, 0].astype(int),
+        memory.scores[:, 1],
+        memory.records["loss"],
+        timing.steps,
+        timing.compiling,
     )
 
 
@@ -170,42 +160,38 @@ def windows(text: Int[np.ndarray, " n"], context: int) -> Int[Array, "k context+
     return jnp.asarray(text[starts[:, None] + np.arange(context + 1)])
 
 
+class _NextByte(eqx.Module):
+    """Nats per byte of random windows, and of those that are held out."""
+
+    text: Int[Array, " n"]
+    held_out: Int[Array, "k context+1"]
+    recipe: Recipe
+
+    def __call__(self, model: Any, step: Any, key: PRNGKeyArray) -> tuple[Array, dict]:
+        del step
+        return nats(model, batch(self.text, key, self.recipe)), {}
+
+    def validate(self, model: Any, key: PRNGKeyArray) -> Array:
+        del key
+        return nats(model, self.held_out)
+
+
+class _AtRate(eqx.Module):
+    """The recipe's optimiser at a peak learning rate."""
+
+    rate: Float[Array, ""]
+    mask: PyTree[bool]
+    recipe: Recipe
+
+    def transformation(self, groups: Any, steps: int) -> optax.GradientTransformation:
+        del groups, steps
+        return self.recipe.optimizer(self.rate, self.mask)
+
+
 def batch(
-    text: Int[Array, " n"], key: PRNGKeyArray, step: ArrayLike, recipe: Recipe
+    text: Int[Array, " n"], key: PRNGKeyArray, recipe: Recipe
 ) -> Int[Array, "batch context+1"]:
-    """Random windows of the text, of this key and step."""
+    """Random windows of the text, of the key of a step."""
     last = text.shape[0] - recipe.context
-    starts = jax.random.randint(jax.random.fold_in(key, step), (recipe.batch,), 0, last)
+    starts = jax.random.randint(key, (recipe.batch,), 0, last)
     return text[starts[:, None] + jnp.arange(recipe.context + 1)]
-
-
-@eqx.filter_jit
-def _chunk(
-    params: Any,
-    state: Any,
-    done: Array,
-    todo: Array,
-    rest: Any,
-    text: Array,
-    held_out: Array,
-    rate: Array,
-    key: PRNGKeyArray,
-    mask: PyTree[bool],
-    recipe: Recipe,
-) -> tuple[Any, Any, Array, Array]:
-    """``todo`` steps, at most ``recipe.every``, and the score after them."""
-    optimizer = recipe.optimizer(rate, mask)
-
-    def loss(params: Any, tokens: Array) -> Array:
-        return nats(eqx.combine(params, rest), tokens)
-
-    def step(k: Array, carry: tuple[Any, Any, Array]) -> tuple[Any, Any, Array]:
-        params, state, losses = carry
-        tokens = batch(text, key, done + k, recipe)
-        value, grads = jax.value_and_grad(loss)(params, tokens)
-        updates, state = optimizer.update(grads, state, params)
-        return optax.apply_updates(params, updates), state, losses.at[k].set(value)
-
-    losses = jnp.full(recipe.every, jnp.nan, rate.dtype)
-    params, state, losses = jax.lax.fori_loop(0, todo, step, (params, state, losses))
-    return params, state, losses, loss(params, held_out)

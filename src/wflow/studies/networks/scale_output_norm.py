@@ -10,6 +10,7 @@ import optax
 from matplotlib.figure import Figure
 from pydantic import Field, model_validator
 
+from wflow.learning.training import Trainer
 from wflow.measures import Point
 from wflow.networks.scale.blocks import ResidualBlock
 from wflow.networks.scale.energies import Decay
@@ -92,23 +93,19 @@ def _student(p: Params, side: str) -> Any:
         apart = lambda x: block(x) - teacher(x)
         return jnp.mean(jnp.sum(jax.vmap(apart)(x) ** 2, axis=1)) / 2
 
-    def loss(block: Any, teacher: Any, decay: jax.Array, x: jax.Array) -> jax.Array:
-        return data_loss(block, teacher, x) + Decay({role: decay}).value(Point(block))
-
     def student(decay: jax.Array, seed: jax.Array) -> tuple[jax.Array, jax.Array]:
         taught, own, data, test = jax.random.split(jax.random.key(seed), 4)
         teacher = ResidualBlock(p.size, p.hidden, norm, gain=p.target, key=taught)
         block = ResidualBlock(p.size, p.hidden, norm, key=own)
 
-        def step(carry: Any, k: jax.Array) -> tuple[Any, None]:
-            block, state = carry
-            x = jax.random.normal(jax.random.fold_in(data, k), (p.batch, p.size))
-            grads = eqx.filter_grad(loss)(block, teacher, decay, x)
-            updates, state = optimizer.update(grads, state)
-            return (optax.apply_updates(block, updates), state), None
+        def loss(block: Any, _: Any, key: jax.Array) -> tuple[jax.Array, dict]:
+            x = jax.random.normal(key, (p.batch, p.size))
+            penalty = Decay({role: decay}).value(Point(block))
+            return data_loss(block, teacher, x) + penalty, {}
 
-        start = block, optimizer.init(block)
-        (block, _), _ = jax.lax.scan(step, start, jnp.arange(p.steps))
+        params, held = eqx.partition(block, eqx.is_inexact_array)
+        end, _ = Trainer(loss, optimizer, p.steps, held).run(params, data)
+        block = eqx.combine(end.params, held)
         held_out = jax.random.normal(test, (p.held_out, p.size))
         return data_loss(block, teacher, held_out), jnp.mean(block.gain)
 

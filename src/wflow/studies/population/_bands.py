@@ -111,18 +111,18 @@ class Bands(Strict):
             for member in range(self.members):
                 directory.checkpoints(name, member_folder(member))
             log(f"{self.members} members on the first {len(seen)} snapshots")
+            objective, options = p.training(gap)
             return fit_ensemble(
                 lambda flow_key: p.law(seen.dim, flow_key),
                 seen,
+                objective,
                 members=self.members,
                 key=key,
                 resample=self.resample,
-                velocity=p.start_velocity(),
-                dt0=gap,
                 checkpoint_dir=directory.path / "checkpoints" / name,
                 resume=resume,
                 progress=False,
-                **p.options(),
+                **options,
             )
 
         ensemble, error = fitted(train), None

@@ -15,6 +15,7 @@ from wflow.learning import (
     AbstractInitialVelocity,
     Fit,
     MassAndShape,
+    Rollouts,
     Snapshots,
     fit,
 )
@@ -30,14 +31,31 @@ from wflow.studies import (
     StudyParams,
     build,
 )
+from wflow.studies._build import parameters_of
 
 
-# What a run gives to ``fit`` itself.
+# What a run gives to ``Rollouts`` and ``fit`` itself.
 _GIVEN = (
-    *("flow", "snapshots", "key", "velocity", "dt0", "padding", "validation"),
-    *("patience", "checkpoint_dir", "resume", "callbacks", "progress"),
+    *("flow", "snapshots", "objective", "key", "velocity", "dt0", "padding"),
+    *("validation", "patience", "checkpoint_dir", "resume", "callbacks", "progress"),
 )
-TRAINING = Options(fit, needs=_GIVEN, check=check_options)
+
+
+def _divided(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The options of ``Rollouts``, and those of ``fit``."""
+    own = parameters_of(Rollouts)
+    rollouts = {name: value for name, value in options.items() if name in own}
+    return rollouts, {k: value for k, value in options.items() if k not in own}
+
+
+def _refuse(**options: Any) -> None:
+    """Refuse options that no snapshots are needed to refuse."""
+    rollouts, rest = _divided(options)
+    Rollouts(**rollouts)
+    check_options(**rest)
+
+
+TRAINING = Options(fit, Rollouts, needs=_GIVEN, check=_refuse)
 
 
 class Clock(Strict):
@@ -134,7 +152,7 @@ class PopulationParams(StudyParams):
         force_scaling: see ``wflow.flows.LagrangianFlow``.
         growth: births less deaths, a ``NeuralRate``, if the population grows.
         velocity: the rule for the velocities that rollouts start with.
-        fit: the options of ``wflow.learning.fit``.
+        fit: the options of ``wflow.learning.fit`` and ``Rollouts``.
         evaluation: how forecasts are integrated.
     """
 
@@ -194,26 +212,35 @@ class PopulationParams(StudyParams):
         )
 
     def train(
-        self, snapshots: Snapshots, key: PRNGKeyArray, gap: float, **more: Any
+        self,
+        snapshots: Snapshots,
+        key: PRNGKeyArray,
+        gap: float,
+        *,
+        padding: int | None = None,
+        **more: Any,
     ) -> Fit:
         """The law fitted to ``snapshots``; ``more`` are arguments of ``fit``."""
         flow_key, fit_key = jax.random.split(key)
-        return fit(
-            self.law(snapshots.dim, flow_key),
-            snapshots,
-            key=fit_key,
-            velocity=self.start_velocity(),
-            dt0=gap,
-            **more,
-            **self.options(),
-        )
+        objective, options = self.training(gap, padding)
+        flow = self.law(snapshots.dim, flow_key)
+        return fit(flow, snapshots, objective, key=fit_key, **more, **options)
+
+    def training(
+        self, gap: float, padding: int | None = None
+    ) -> tuple[Rollouts, dict[str, Any]]:
+        """The objective, and the options of ``fit``."""
+        rollouts, options = _divided(self.options())
+        velocity = self.start_velocity()
+        made = Rollouts(velocity=velocity, dt0=gap, padding=padding, **rollouts)
+        return made, options
 
     def start_velocity(self) -> AbstractInitialVelocity:
         """The rule for the velocities that rollouts start with."""
         return build(self.velocity, learning, AbstractInitialVelocity, "velocity")
 
     def options(self) -> dict[str, Any]:
-        """Arguments of ``wflow.learning.fit``."""
+        """Arguments of ``wflow.learning.fit`` and ``Rollouts``."""
         return TRAINING.read(self.fit, "fit")
 
 

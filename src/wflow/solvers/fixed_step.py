@@ -1,0 +1,71 @@
+"""One fixed step of any flow without jumps, for loops that are compiled as a whole."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+from wflow.flows import AbstractContinuousFlow
+from wflow.flows.base import as_operator
+
+
+def fixed_step(
+    flow: AbstractContinuousFlow,
+    mu: Any,
+    t: Float[Array, ""],
+    h: Float[Array, ""],
+    key: PRNGKeyArray | None = None,
+) -> Any:
+    r"""``mu`` a step of length h later, by Heun's method.
+
+    $y^* = y + h f(y) + \sigma(y)\,\Delta W$,
+    $y^+ = y + \frac h2 (f(y) + f(y^*)) + \frac12 (\sigma(y) + \sigma(y^*))\,\Delta W$;
+    for Ito's noise whose amplitude depends on the state $y^*$ itself, Euler-Maruyama.
+    The same map as ``solve`` with ``diffrax.Heun()`` and ``diffrax.Euler()``.
+
+    Raises:
+        ValueError: the flow has noise, and there is no key.
+    """
+    noise = flow.noise(mu, t)
+    if noise is None:
+        first = flow.velocity(mu, t)
+        middle = mu.with_state(_moved(mu.state, h, first))
+        second = flow.velocity(middle, t + h)
+        return mu.with_state(_moved(_moved(mu.state, h / 2, first), h / 2, second))
+    if key is None:
+        raise ValueError(
+            f"fixed_step: expected key, since {type(flow).__name__} is noisy."
+        )
+    first, dw = flow.velocity(mu, t), _increment(mu.state, h, key)
+    kick = as_operator(noise).mv(dw)
+    middle = mu.with_state(_added(_moved(mu.state, h, first), kick))
+    if not (flow.additive or flow.stratonovich):
+        return middle
+    second = flow.velocity(middle, t + h)
+    if not flow.additive:
+        again = as_operator(flow.noise(middle, t + h)).mv(dw)
+        kick = jax.tree.map(lambda a, b: (a + b) / 2, kick, again)
+    drifted = _moved(_moved(mu.state, h / 2, first), h / 2, second)
+    return mu.with_state(_added(drifted, kick))
+
+
+def _increment(state: PyTree[Array], h: Array, key: PRNGKeyArray) -> PyTree[Array]:
+    """Of Brownian motion over a step, of the shape of a state."""
+    leaves, structure = jax.tree.flatten(state)
+    keys = jax.random.split(key, len(leaves))
+    return structure.unflatten(
+        [
+            jnp.sqrt(h).astype(leaf.dtype)
+            * jax.random.normal(one, leaf.shape, leaf.dtype)
+            for one, leaf in zip(keys, leaves, strict=True)
+        ]
+    )
+
+
+def _moved(state: PyTree[Array], h: Array, rate: PyTree[Array]) -> PyTree[Array]:
+    return jax.tree.map(lambda y, f: y + h * f, state, rate)
+
+
+def _added(state: PyTree[Array], kick: PyTree[Array]) -> PyTree[Array]:
+    return jax.tree.map(jnp.add, state, kick)

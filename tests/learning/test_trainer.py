@@ -1,0 +1,78 @@
+"""The trainer alone: closed forms of gradient descent, its loop and its bits."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from wflow.learning import TrainingError
+from wflow.learning.loop import Loop
+from wflow.learning.training import Trainer
+
+
+KEY = jax.random.key(0)
+RATE, STEPS = 0.1, 8
+
+
+class Bowl(eqx.Module):
+    """|x - c|^2 / 2, with a score on the side."""
+
+    centre: jax.Array
+
+    def __call__(self, x, step, key):
+        del key
+        return jnp.sum((x - self.centre) ** 2) / 2, {"at": x, "number": step.number}
+
+    def validate(self, x, key):
+        del key
+        return jnp.sum(x**2)
+
+
+def trainer(**options):
+    return Trainer(Bowl(jnp.ones(2)), optax.sgd(RATE), STEPS, **options)
+
+
+def test_gradient_descent_of_a_bowl():
+    end, records = jax.jit(lambda x: trainer().run(x, KEY))(jnp.array([3.0, -1.0]))
+    path = 1 + np.outer((1 - RATE) ** np.arange(STEPS + 1), [2.0, -2.0])
+    np.testing.assert_allclose(end.params, path[-1], rtol=1e-13)
+    np.testing.assert_allclose(records["at"], path[:-1], rtol=1e-13)
+    np.testing.assert_array_equal(records["number"], np.arange(STEPS))
+    away = np.linalg.norm(path[:-1] - 1, axis=1)
+    np.testing.assert_allclose(records["loss"], away**2 / 2, rtol=1e-13)
+    np.testing.assert_allclose(records["grad_norm"], away, rtol=1e-13)
+    assert end.average is None
+
+
+def test_a_retraction_keeps_parameters_where_they_belong():
+    one = trainer(retract=lambda x: x / jnp.linalg.norm(x), clip=0.01)
+    end, records = jax.jit(lambda x: one.run(x, KEY))(jnp.array([0.6, -0.8]))
+    np.testing.assert_allclose(jnp.linalg.norm(end.params), 1, rtol=1e-14)
+    # Clipped steps of a thousandth turn by less than that.
+    turned = np.linalg.norm(np.diff(records["at"], axis=0), axis=1)
+    assert ((turned > 0) & (turned <= 1e-3)).all()
+
+
+def test_the_loop_is_the_scan_and_stops_by_the_score_of_the_loss():
+    start, one = jnp.array([3.0, -1.0]), trainer(decay=0.5)
+    memory, timing = Loop("train", one, KEY, 3).run(start)
+    end, records = jax.jit(lambda x: one.run(x, KEY))(start)
+    np.testing.assert_allclose(memory.state.params, end.params, rtol=1e-14)
+    np.testing.assert_allclose(memory.state.average, end.average, rtol=1e-14)
+    np.testing.assert_allclose(memory.records["loss"], records["loss"], rtol=1e-14)
+    assert timing.compiling > 0
+    # The score falls while -1 nears zero, and rises on the way on to one.
+    np.testing.assert_array_equal(memory.scores[:, 0], [3, 6, 8])
+    early = trainer()
+    stopped, _ = Loop("train", early, KEY, 1, patience=2).run(jnp.array([-0.5, -0.5]))
+    best = np.argmin(stopped.scores[:, 1])
+    assert stopped.step == stopped.scores[best, 0] + 2 < STEPS
+    path = 1 - 1.5 * (1 - RATE) ** stopped.scores[best, 0]
+    np.testing.assert_allclose(stopped.chosen, [path, path], rtol=1e-13)
+
+
+def test_a_number_that_is_not_finite_is_named():
+    with pytest.raises(TrainingError, match="train: step 1 is not finite: loss inf"):
+        Loop("train", trainer(), KEY, 3).run(jnp.array([1e200, 0.0]))
