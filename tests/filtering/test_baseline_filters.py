@@ -18,18 +18,16 @@ from wflow.filtering import (
     Linear,
     LocalEnKF,
     ParticleFilter,
-    bimodal,
     filter,
-    half_square,
-    linear_gaussian,
-    w1_of_line,
 )
+from wflow.filtering.distances import w1_of_line
+from wflow.filtering.settings import bimodal, half_square, linear_gaussian
 from wflow.measures import Gaussian, Grid, Particles
 
 
 KEY = jax.random.key(0)
-analyse = eqx.filter_jit(
-    lambda method, mu, y, observation, key=KEY: method.analyse(mu, y, observation, key)
+analyze = eqx.filter_jit(
+    lambda method, mu, y, observation, key=KEY: method.analyze(mu, y, observation, key)
 )
 
 
@@ -56,8 +54,8 @@ def moments(mu):
 def test_etkf_is_the_kalman_update_of_its_moments(n, p, rotate):
     """Exactly, in both forms of the transform; to rounding of 5 x 5 algebra."""
     mu, observation, y = problem(4, p, n)
-    exact = analyse(KalmanFilter(), moments(mu), y, observation)
-    found = moments(analyse(ETKF(rotate=rotate), mu, y, observation))
+    exact = analyze(KalmanFilter(), moments(mu), y, observation)
+    found = moments(analyze(ETKF(rotate=rotate), mu, y, observation))
     np.testing.assert_allclose(found.mean, exact.mean, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(found.cov, exact.cov, rtol=1e-9, atol=1e-9)
 
@@ -72,14 +70,14 @@ def test_etkf_takes_the_symmetric_root():
     dy = seen - seen.mean(0)
     gram = np.eye(30) + dy @ inv(np.asarray(observation.cov)) @ dy.T / 29
     expected = inv(sqrtm(gram)).real @ (x - x.mean(0))
-    found = np.asarray(analyse(ETKF(), mu, y, observation).x)
+    found = np.asarray(analyze(ETKF(), mu, y, observation).x)
     np.testing.assert_allclose(found - found.mean(0), expected, atol=1e-9)
 
 
 def test_rotation_keeps_moments_and_moves_members():
     mu, observation, y = problem(4, 2, 30)
     plain, turned = (
-        np.asarray(analyse(ETKF(rotate=rotate), mu, y, observation).x)
+        np.asarray(analyze(ETKF(rotate=rotate), mu, y, observation).x)
         for rotate in (False, True)
     )
     np.testing.assert_allclose(turned.mean(0), plain.mean(0), atol=1e-10)
@@ -93,8 +91,8 @@ def test_enkf_has_the_kalman_mean_exactly_and_the_covariance_in_the_limit():
     The covariance has an error of some n^(-1/2): 5 % are ten errors at n = 40,000.
     """
     mu, observation, y = problem(4, 2, 40_000)
-    exact = analyse(KalmanFilter(), moments(mu), y, observation)
-    found = moments(analyse(EnKF(), mu, y, observation))
+    exact = analyze(KalmanFilter(), moments(mu), y, observation)
+    found = moments(analyze(EnKF(), mu, y, observation))
     np.testing.assert_allclose(found.mean, exact.mean, rtol=1e-8, atol=1e-8)
     scale = np.trace(exact.cov)
     np.testing.assert_allclose(found.cov, exact.cov, atol=0.05 * scale)
@@ -192,14 +190,14 @@ def test_static_posterior_with_two_modes():
     mass = quad(density, -8, 8)[0]
     second = quad(lambda s: s**2 * density(s), -8, 8)[0] / mass
     prior = grid(Gaussian(np.zeros(1), np.eye(1)), 301)
-    found = analyse(GridFilter(), prior, np.array([y]), observation)
+    found = analyze(GridFilter(), prior, np.array([y]), observation)
     x, masses = map(np.asarray, found.atoms)
     assert masses @ x[:, 0] ** 2 == pytest.approx(second, rel=1e-8)
     members = Particles.from_samples(np.random.default_rng(0).normal(size=(20_000, 1)))
-    weighted = analyse(ParticleFilter(), members, np.array([y]), observation)
+    weighted = analyze(ParticleFilter(), members, np.array([y]), observation)
     x, weights = map(np.asarray, (weighted.x, weighted.logw))
     assert np.exp(weights) @ x[:, 0] ** 2 == pytest.approx(second, rel=0.03)
-    kalman = analyse(EnKF(), members, np.array([y]), observation)
+    kalman = analyze(EnKF(), members, np.array([y]), observation)
     assert np.var(kalman.x) == pytest.approx(1, rel=0.05)
 
 
@@ -247,8 +245,8 @@ def test_without_a_radius_local_filters_are_the_global_ones(n):
         (LocalEnKF(ring(np.inf), 1.1), EnKF(1.1)),
     ):
         np.testing.assert_allclose(
-            analyse(local, mu, y, observation).x,
-            analyse(whole, mu, y, observation).x,
+            analyze(local, mu, y, observation).x,
+            analyze(whole, mu, y, observation).x,
             atol=1e-9,
         )
 
@@ -259,19 +257,19 @@ def test_far_observations_have_no_influence(kind):
     mu, observation, y = ring_problem(8)
     method = kind(ring(0.5))  # reaches one place and a bit
     x = np.asarray(mu.x)
-    base = np.asarray(analyse(method, mu, y, observation).x)
+    base = np.asarray(analyze(method, mu, y, observation).x)
     further = y + 3 * (np.arange(6) == 0)
-    changed = np.asarray(analyse(method, mu, further, observation).x)
+    changed = np.asarray(analyze(method, mu, further, observation).x)
     np.testing.assert_array_equal(changed[:, 2:11], base[:, 2:11])
     assert np.abs(changed - base)[:, [0, 1, 11]].min() > 0
     nothing = np.where(np.arange(6) == 0, np.nan, y)
-    kept = np.asarray(analyse(method, mu, nothing, observation).x)
+    kept = np.asarray(analyze(method, mu, nothing, observation).x)
     np.testing.assert_array_equal(kept[:, 0], x[:, 0])
     assert np.abs(kept - x)[:, 1].max() > 0  # still sees the second
 
 
 def test_inflation_multiplies_the_anomalies():
     mu, observation, y = problem(4, 2, 30)
-    plain, wide = (moments(analyse(EnKF(f), mu, y, observation)) for f in (1.0, 1.2))
+    plain, wide = (moments(analyze(EnKF(f), mu, y, observation)) for f in (1.0, 1.2))
     np.testing.assert_allclose(wide.mean, plain.mean, atol=1e-12)
     np.testing.assert_allclose(wide.cov, 1.44 * plain.cov, rtol=1e-9)

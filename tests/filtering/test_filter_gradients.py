@@ -17,11 +17,11 @@ from wflow.filtering import (
     Lorenz96,
     ParticleFilter,
     filter,
-    linear_gaussian,
     lorenz63_full,
     lorenz96_classic,
 )
 from wflow.filtering.methods.etkf import inverse_root
+from wflow.filtering.settings import linear_gaussian
 from wflow.measures import Grid
 
 

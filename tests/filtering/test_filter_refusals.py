@@ -9,7 +9,6 @@ import pytest
 from wflow.filtering import (
     ETKF,
     LETKF,
-    AbstractLikelihood,
     AdaptiveODE,
     Components,
     CouplingTransport,
@@ -30,14 +29,14 @@ from wflow.filtering import (
     SimulatedObservation,
     StateSpace,
     assimilate,
-    covered,
     filter,
-    gaspari_cohn,
-    half_square,
-    level_of,
-    start,
+    init,
     twin,
 )
+from wflow.filtering.localisation import gaspari_cohn
+from wflow.filtering.metrics import covered, level_of
+from wflow.filtering.observations import AbstractLikelihood
+from wflow.filtering.settings import half_square
 from wflow.measures import Gaussian, Grid, Particles
 from wflow.parameters import Learnable
 
@@ -68,7 +67,7 @@ def law(method, x=X):
 def traced(method, observation, y):
     """The analysis, without computing it."""
     mu = law(method)
-    run = lambda mu, y, key: method.analyse(mu, y, observation, key)
+    run = lambda mu, y, key: method.analyze(mu, y, observation, key)
     return eqx.filter_eval_shape(run, mu, jnp.asarray(y, float), KEY)
 
 
@@ -118,7 +117,7 @@ def test_times_that_cannot_be_told_apart_are_refused():
     single = X.astype(jnp.float32)
     with pytest.raises(ValueError, match="filter: in float32, times near 17000.* t0"):
         filter(model, EnKF(), jnp.zeros((3, 2)), single, KEY, t0=1.7e9)
-    state = start(EnKF(), single, KEY, t0=1e8)
+    state = init(EnKF(), single, KEY, t0=1e8)
     with pytest.raises(ValueError, match="assimilate: in float32, times near"):
         assimilate(model, EnKF(), state, jnp.zeros(2))
     with pytest.raises(ValueError, match="twin: in float64, times near"):
@@ -208,7 +207,7 @@ def test_an_operator_has_the_size_of_its_covariance(method, operator, p):
 @pytest.mark.parametrize("method", METHODS[:3], ids=lambda m: m.name)
 def test_one_number_is_an_observation_of_one_component(method):
     both = [
-        method.analyse(law(method), jnp.array([0.7]), of, KEY)
+        method.analyze(law(method), jnp.array([0.7]), of, KEY)
         for of in (
             GaussianObservation(lambda x: x[0], [[0.5]]),
             GaussianObservation(lambda x: x[:1], [[0.5]]),
@@ -240,7 +239,7 @@ def test_a_log_likelihood_is_one_number():
             traced(method, Column(), y)
     line = Grid.from_log_density(lambda x: -(x[0] ** 2), -3, 3, (50,))
     with pytest.raises(ValueError, match="Column: expected log_likelihood"):
-        GridFilter().analyse(line, y, Column(), KEY)
+        GridFilter().analyze(line, y, Column(), KEY)
 
 
 @pytest.mark.parametrize("noise", [[[1.0]], np.ones((3, 1)), np.ones((1, 2))])
@@ -320,7 +319,7 @@ def analysed(kind, distance, cov, order, y, radius=1.5):
     observation = GaussianObservation(operator, cov[np.ix_(order, order)])
     method = kind(Domain(radius, distance[:, order]))
     mu = Particles.from_samples(x)
-    run = eqx.filter_jit(lambda mu, y: method.analyse(mu, y, observation, KEY).x)
+    run = eqx.filter_jit(lambda mu, y: method.analyze(mu, y, observation, KEY).x)
     return np.asarray(run(mu, jnp.asarray(y[order])))
 
 
@@ -366,7 +365,7 @@ def test_without_a_radius_correlated_errors_are_those_of_the_global_filter(
     found = analysed(local, APART, cov, PLACE, SEEN, radius=np.inf)
     x = np.cumsum(np.random.default_rng(0).normal(size=(9, 6)), axis=1)
     observation = GaussianObservation(Components(), cov)
-    expected = whole.analyse(
+    expected = whole.analyze(
         Particles.from_samples(x), jnp.asarray(SEEN), observation, KEY
     )
     np.testing.assert_allclose(found, expected.x, atol=1e-9)
@@ -408,7 +407,7 @@ def test_a_law_that_nothing_spreads_is_refused(method):
         with pytest.raises(ValueError, match="the model has no noise that would"):
             filter(model, method, y, initial, KEY)
         with pytest.raises(ValueError, match="the model has no noise that would"):
-            assimilate(model, method, start(method, initial, KEY), y[0])
+            assimilate(model, method, init(method, initial, KEY), y[0])
 
 
 def test_a_law_that_something_spreads_is_not():
@@ -449,7 +448,7 @@ def test_nan_shows():
     for logw in (jnp.nan, -jnp.inf, jnp.inf):
         lost = law.with_state((X, jnp.full(12, logw)))
         with pytest.raises(ValueError, match="expected weights of initial"):
-            start(ParticleFilter(), lost, KEY)
+            init(ParticleFilter(), lost, KEY)
 
 
 def test_covariances_are_judged_in_their_own_units():

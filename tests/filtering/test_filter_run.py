@@ -13,7 +13,6 @@ from wflow.filtering import (
     DiscreteMap,
     Domain,
     EnKF,
-    FilterError,
     GaussianObservation,
     GridFilter,
     KalmanFilter,
@@ -26,10 +25,11 @@ from wflow.filtering import (
     StateSpace,
     assimilate,
     filter,
+    init,
     lorenz63_full,
-    start,
     twin,
 )
+from wflow.filtering.result import FilterError
 from wflow.measures import Gaussian, Grid, Particles
 from wflow.parameters import Learnable
 
@@ -68,11 +68,11 @@ def run(method, observed=TWIN.observed, **options):
 def test_online_cycles_are_the_scan_to_the_bit(method, tmp_path):
     """One observation at a time, saved and resumed half-way in a new state."""
     whole = run(method)
-    state = start(method, law(method), KEY)
+    state = init(method, law(method), KEY)
     for k, y in enumerate(TWIN.observed):
         if k == 3:
             state.save(tmp_path / "state.eqx")
-            state = start(method, law(method), jax.random.key(9)).load(
+            state = init(method, law(method), jax.random.key(9)).load(
                 tmp_path / "state.eqx"
             )
         state = assimilate(SETTING.model, method, state, y)
@@ -131,25 +131,25 @@ def test_missing_observations(method):
     mu = method.init(law(method), KEY)
     y = TWIN.observed[0]
     observation = SETTING.model.observation
-    analyse = eqx.filter_jit(
-        lambda method, mu, y, observation: method.analyse(mu, y, observation, KEY)
+    analyze = eqx.filter_jit(
+        lambda method, mu, y, observation: method.analyze(mu, y, observation, KEY)
     )
-    same = analyse(method, mu, jnp.full(3, jnp.nan), observation)
+    same = analyze(method, mu, jnp.full(3, jnp.nan), observation)
     for a, b in zip(jax.tree.leaves(same), jax.tree.leaves(mu), strict=True):
         np.testing.assert_array_equal(a, b)
-    part = analyse(method, mu, y.at[2].set(jnp.nan), observation)
+    part = analyze(method, mu, y.at[2].set(jnp.nan), observation)
     fewer = GaussianObservation(Components(stop=2), 2 * np.eye(2))
     if isinstance(method, EnKF | LocalEnKF):
         # Its draws are of the length of the observation: cut a larger one.
         wide = GaussianObservation(
             lambda x: x.at[2].set(x[2] ** 3), np.diag([2.0, 2.0, 7.0])
         )
-        expected = analyse(method, mu, y.at[2].set(jnp.nan), wide)
+        expected = analyze(method, mu, y.at[2].set(jnp.nan), wide)
     elif isinstance(method, LETKF):
         local = LETKF(Domain(2.0, (1 - np.eye(3))[:, :2]), method.inflation)
-        expected = analyse(local, mu, y[:2], fewer)
+        expected = analyze(local, mu, y[:2], fewer)
     else:
-        expected = analyse(method, mu, y[:2], fewer)
+        expected = analyze(method, mu, y[:2], fewer)
     for a, b in zip(jax.tree.leaves(part), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9)
     missing = TWIN.observed.at[2].set(jnp.nan).at[4, 1].set(jnp.nan)
@@ -206,7 +206,7 @@ def test_a_failed_cycle_is_named_and_what_was_before_is_kept():
     found = filter(growing(9.0, 5.0), EnKF(), seen, ensemble, KEY, throw=False)
     assert "the analysis of cycle 1 (time 2) became nan" in found.message
     # Online the state stays where it was.
-    state = start(EnKF(), ensemble, KEY)
+    state = init(EnKF(), ensemble, KEY)
     for k, y in enumerate(seen[:3]):
         state = assimilate(growing(9.0, 5.0), EnKF(), state, y)
         assert bool(state.ok) == (k < 1)
@@ -309,7 +309,7 @@ def test_bad_input_is_named():
         filter(model, EnKF(), good, START.at[3, 0].set(jnp.nan), KEY)
     with pytest.raises(ValueError, match="expected a key"):
         filter(model, EnKF(), good, START)
-    state = start(EnKF(), START, KEY)
+    state = init(EnKF(), START, KEY)
     with pytest.raises(ValueError, match=r"observed of shape \(p,\), found .*\(6, 3\)"):
         assimilate(model, EnKF(), state, good)
     with pytest.raises(ValueError, match="a state has its key"):
@@ -360,7 +360,7 @@ def test_members_that_agree_divide_by_nothing(method):
     """There is nothing to learn from; model noise spreads them in the next cycle."""
     equal = Particles.from_samples(jnp.tile(SETTING.initial.mean, (8, 1)))
     observation = SETTING.model.observation
-    found = eqx.filter_jit(method.analyse)(equal, TWIN.observed[0], observation, KEY)
+    found = eqx.filter_jit(method.analyze)(equal, TWIN.observed[0], observation, KEY)
     np.testing.assert_allclose(found.x, equal.x, atol=1e-6)
     noisy = StateSpace(SETTING.model.transition, observation, 0.1 * np.eye(3))
     spread = filter(noisy, method, TWIN.observed, equal, KEY).spread

@@ -8,13 +8,11 @@ import pytest
 
 from wflow.filtering import GaussianObservation, SimulatedObservation
 from wflow.filtering.localisation import Domain, gaspari_cohn
-from wflow.filtering.transport import (
-    CouplingTransport,
-    LikelihoodTransport,
-    LocalTransport,
-    MomentTransport,
-    Pairs,
-)
+from wflow.filtering.transport.likelihood import LikelihoodTransport
+from wflow.filtering.transport.local import LocalTransport
+from wflow.filtering.transport.moments import MomentTransport
+from wflow.filtering.transport.pairs import Pairs
+from wflow.filtering.transport.wasserstein import CouplingTransport
 from wflow.measures import Particles
 
 
@@ -152,7 +150,7 @@ def test_tapered_likelihood_has_errors_of_variance_r_over_w():
     local = LocalTransport(method, Domain(1.0, distance))
     weight = float(gaspari_cohn(1.5 / 1.82))
     x = X[:, :1]
-    found = eqx.filter_jit(local.analyse)(
+    found = eqx.filter_jit(local.analyze)(
         Particles.from_samples(x), jnp.array([0.9]), observation, KEY
     ).x
     variance = float(jnp.var(x, ddof=1))
@@ -185,4 +183,4 @@ def test_bad_input_is_named():
     observation = SimulatedObservation(lambda x, key: x[:2])
     mu = Particles.from_samples(X[:3])
     with pytest.warns(UserWarning, match="3 members are too few to whiten the 2"):
-        eqx.filter_eval_shape(small.analyse, mu, OBSERVED, observation, KEY)
+        eqx.filter_eval_shape(small.analyze, mu, OBSERVED, observation, KEY)

@@ -12,7 +12,6 @@ from wflow.filtering import (
     DiscreteMap,
     EulerMaruyama,
     GaussianObservation,
-    KuramotoSivashinsky,
     Linear,
     Lorenz63,
     Lorenz96,
@@ -20,6 +19,7 @@ from wflow.filtering import (
     StateSpace,
     twin,
 )
+from wflow.filtering.kuramoto_sivashinsky import KuramotoSivashinsky
 
 
 # Order-8 and implicit Radau solves at 1e-12 agree to 4e-12, 5e-11, 1e-9.

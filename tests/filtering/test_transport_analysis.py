@@ -8,17 +8,14 @@ import pytest
 
 from wflow.filtering import GaussianObservation, SimulatedObservation
 from wflow.filtering.observations import AbstractLikelihood
-from wflow.filtering.transport import (
-    CouplingTransport,
-    LikelihoodFree,
-    LikelihoodTransport,
-    MomentTransport,
-    Pairs,
-    RaoBlackwellised,
-    SteinTransport,
-    TrainedTransport,
-    analyse,
-)
+from wflow.filtering.transport.likelihood import LikelihoodTransport
+from wflow.filtering.transport.moments import MomentTransport
+from wflow.filtering.transport.oneoff import analyze
+from wflow.filtering.transport.pairs import Pairs
+from wflow.filtering.transport.stein import SteinTransport
+from wflow.filtering.transport.targets import LikelihoodFree, RaoBlackwellized
+from wflow.filtering.transport.trained import TrainedTransport
+from wflow.filtering.transport.wasserstein import CouplingTransport
 from wflow.kernels import EnergyDistance, GaussianKernel, InverseMultiquadric
 from wflow.measures import Particles
 
@@ -40,7 +37,7 @@ def move(method, x, y, observed):
 
 @eqx.filter_jit
 def updated(method, mu, observed, observation):
-    return method.analyse(mu, observed, observation, KEY)
+    return method.analyze(mu, observed, observation, KEY)
 
 
 def test_symmetries():
@@ -147,7 +144,7 @@ SD = np.sqrt(JOINT[0, 0] - GAIN * JOINT[0, 1])
     ids=lambda value: type(value).__name__,
 )
 def test_methods_on_a_gaussian(method, atol):
-    moved = np.asarray(analyse(PRIOR, SEEN, [1.0], method, key=KEY))
+    moved = np.asarray(analyze(PRIOR, SEEN, [1.0], method, key=KEY))
     np.testing.assert_allclose(moved.mean(), MEAN, atol=atol * SD + 1e-9)
     # The spread is wider from the identity, by slow tails on the far side.
     wider = 0.5 if getattr(method, "start", "") == "identity" else 0.25
@@ -159,7 +156,7 @@ def test_rao_blackwellised_and_draws():
     observation = GaussianObservation(lambda x: x[:1], [[0.36]])
     start = Particles.from_samples(PRIOR[:40])
     common = dict(kernel_y=GaussianKernel(0.7), steps=10)
-    exact = CouplingTransport(target=RaoBlackwellised(), **common)
+    exact = CouplingTransport(target=RaoBlackwellized(), **common)
     analysed = updated(exact, start, jnp.array([1.0]), observation)
     sampled = CouplingTransport(target=LikelihoodFree(20), **common)
     other = updated(sampled, start, jnp.array([1.0]), observation)
@@ -218,7 +215,7 @@ def test_linear_gaussian_problems_stay_at_the_kalman_start(r):
     observed = jnp.array([0.8], jnp.float32)
     moved, start = (
         np.asarray(
-            analyse(
+            analyze(
                 x,
                 y,
                 observed,

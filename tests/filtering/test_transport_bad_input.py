@@ -8,16 +8,13 @@ import pytest
 
 from wflow.filtering import SimulatedObservation
 from wflow.filtering.methods.enkf import EnKF
-from wflow.filtering.transport import (
-    CouplingTransport,
-    LikelihoodFree,
-    LikelihoodTransport,
-    MomentTransport,
-    RaoBlackwellised,
-    SteinTransport,
-    TrainedTransport,
-    analyse,
-)
+from wflow.filtering.transport.likelihood import LikelihoodTransport
+from wflow.filtering.transport.moments import MomentTransport
+from wflow.filtering.transport.oneoff import analyze
+from wflow.filtering.transport.stein import SteinTransport
+from wflow.filtering.transport.targets import LikelihoodFree, RaoBlackwellized
+from wflow.filtering.transport.trained import TrainedTransport
+from wflow.filtering.transport.wasserstein import CouplingTransport
 from wflow.kernels import GaussianKernel, InverseMultiquadric
 from wflow.measures import Particles
 
@@ -53,12 +50,12 @@ def with_bad(rows, k, value):
 )
 def test_what_does_not_fit_is_named_before_any_computing(x, y, observed, words):
     with pytest.raises(ValueError, match=words):
-        analyse(x, y, observed, METHOD, key=KEY)
+        analyze(x, y, observed, METHOD, key=KEY)
 
 
 def test_a_method_that_is_none_is_named():
     with pytest.raises(TypeError, match="method to be a transport, found EnKF"):
-        analyse(X, Y, [0.1], EnKF(), key=KEY)
+        analyze(X, Y, [0.1], EnKF(), key=KEY)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +104,7 @@ def test_a_step_that_may_raise_the_energy():
 def test_an_observation_out_of_range_is_met_by_kalman(method):
     far = 40.0
     with pytest.warns(UserWarning, match="outside predictive range .* 6 standard"):
-        moved = np.asarray(analyse(X, Y, [far], method, key=KEY))
+        moved = np.asarray(analyze(X, Y, [far], method, key=KEY))
     joint = np.cov(np.concatenate([X, Y], axis=1).T)
     gain = joint[:2, 2] / joint[2, 2]
     np.testing.assert_allclose(moved, X + (far - Y) * gain, rtol=1e-6)
@@ -128,30 +125,30 @@ def test_a_cloud_of_outliers_ends_finite():
     y = x[:, :1]
     for kernel in (GaussianKernel(0.3), InverseMultiquadric(0.3)):
         method = CouplingTransport(kernel, kernel, start="identity", steps=3)
-        assert np.all(np.isfinite(analyse(x, y, [150.0], method, key=KEY)))
+        assert np.all(np.isfinite(analyze(x, y, [150.0], method, key=KEY)))
 
 
 @pytest.mark.slow
 def test_few_members_are_scaled_one_by_one():
     y = np.concatenate([X, X**2, X**3], axis=1)[:6]
     with pytest.warns(UserWarning, match="6 members are too few to whiten the 6 comp"):
-        moved = analyse(X[:6], y, y[0], QUICK, key=KEY)
+        moved = analyze(X[:6], y, y[0], QUICK, key=KEY)
     assert np.all(np.isfinite(moved))
     # The same warning where a deterministic simulator leaves no other choice.
     observation = SimulatedObservation(lambda x, key: jnp.concatenate([x, x**2]))
     mu = Particles.from_samples(X[:5])
     with pytest.warns(UserWarning, match="MomentTransport: 5 members are too few"):
-        analysed = eqx.filter_jit(QUICK.analyse)(mu, jnp.zeros(4), observation, KEY)
+        analysed = eqx.filter_jit(QUICK.analyze)(mu, jnp.zeros(4), observation, KEY)
     assert np.all(np.isfinite(analysed.x))
 
 
 def test_a_deterministic_simulator_is_welcome():
-    moved = analyse(X, X[:, :1] ** 2, [0.5], QUICK, key=KEY)
+    moved = analyze(X, X[:, :1] ** 2, [0.5], QUICK, key=KEY)
     assert np.all(np.isfinite(moved))
     # A component that is the same for all says nothing, and is left out.
     y = np.concatenate([X[:, :1] ** 2, np.full((15, 1), 0.1)], axis=1)
     np.testing.assert_allclose(
-        analyse(X, y, [0.5, 0.1], QUICK, key=KEY), moved, atol=1e-12
+        analyze(X, y, [0.5, 0.1], QUICK, key=KEY), moved, atol=1e-12
     )
 
 
@@ -171,20 +168,20 @@ def test_likelihoods_are_asked_for():
     simulator = SimulatedObservation(lambda x, key: x[:1])
     mu, observed = Particles.from_samples(X), jnp.array([0.1])
     with pytest.raises(TypeError, match="LikelihoodTransport needs .* likelihood"):
-        traced(LikelihoodTransport().analyse, mu, observed, simulator)
+        traced(LikelihoodTransport().analyze, mu, observed, simulator)
     smoothed = CouplingTransport(
-        kernel_y=GaussianKernel(0.5), target=RaoBlackwellised()
+        kernel_y=GaussianKernel(0.5), target=RaoBlackwellized()
     )
-    with pytest.raises(TypeError, match="RaoBlackwellised needs .* Gaussian errors"):
-        traced(smoothed.analyse, mu, observed, simulator)
+    with pytest.raises(TypeError, match="RaoBlackwellized needs .* Gaussian errors"):
+        traced(smoothed.analyze, mu, observed, simulator)
     with pytest.raises(TypeError, match="be a Gaussian kernel, found InverseMultiq"):
-        CouplingTransport(target=RaoBlackwellised())
+        CouplingTransport(target=RaoBlackwellized())
     for method in (smoothed, LikelihoodTransport()):
         with pytest.raises(TypeError, match="simulated observations alone"):
-            analyse(X, Y, [0.1], method, key=KEY)
+            analyze(X, Y, [0.1], method, key=KEY)
     few = Particles.from_samples(X[:3])
     with (
         pytest.raises(ValueError, match="found 3 members and 2 components"),
         pytest.warns(UserWarning, match="whiten the 2 components of the state"),
     ):
-        traced(MomentTransport().analyse, few, observed, simulator)
+        traced(MomentTransport().analyze, few, observed, simulator)

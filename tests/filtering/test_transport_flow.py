@@ -9,14 +9,10 @@ import pytest
 
 from wflow import solve
 from wflow.energies import MMD, Interaction, Potential
-from wflow.filtering.transport import (
-    ConditionalMMD,
-    CouplingTransport,
-    Floored,
-    Pairs,
-    Simulated,
-    smoothness,
-)
+from wflow.filtering.transport.attraction import Simulated
+from wflow.filtering.transport.joint import ConditionalMMD, Floored
+from wflow.filtering.transport.pairs import Pairs
+from wflow.filtering.transport.wasserstein import CouplingTransport, smoothness
 from wflow.flows import GradientFlow, TracerFlow
 from wflow.geometries import Block, Wasserstein
 from wflow.kernels import EnergyDistance, GaussianKernel, Kronecker, Product

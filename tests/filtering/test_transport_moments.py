@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 
 from wflow import solve
-from wflow.filtering.transport import MomentMismatch, MomentTransport, moment_flow
+from wflow.filtering.transport.moments import (
+    MomentMismatch,
+    MomentTransport,
+    moment_flow,
+)
 from wflow.measures import Particles, UnsupportedMeasureError
 
 

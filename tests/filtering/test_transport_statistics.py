@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from wflow.energies import MMD
-from wflow.filtering.transport import Simulated, Smoothed, derangements, sampling_floor
+from wflow.filtering.transport.attraction import Simulated, Smoothed
+from wflow.filtering.transport.coupling import derangements
+from wflow.filtering.transport.joint import sampling_floor
 from wflow.kernels import (
     GaussianKernel,
     InverseMultiquadric,

@@ -31,7 +31,7 @@ def load() -> dict[str, dict[str, Entry | str]]:
     found = {}
     for module in pkgutil.iter_modules(tables.__path__):
         table = importlib.import_module(f"{tables.__name__}.{module.name}")
-        found[table.ROOM] = table.TABLE
+        found.setdefault(table.ROOM, {}).update(table.TABLE)
     return found
 
 

@@ -231,10 +231,10 @@ def test_contenders_are_refused():
     said = sentence({"members": 10, "filter": {"kind": "enkf"}})
     assert "methods.near.filter.kind: expected one of" in said
     assert said.endswith("Did you mean EnKF?")
-    exact = transport(target={"kind": "RaoBlackwellised"})
+    exact = transport(target={"kind": "RaoBlackwellized"})
     said = sentence(exact)
     assert (
-        "methods.near.filter: RaoBlackwellised: expected kernel_y to be a Gaussian"
+        "methods.near.filter: RaoBlackwellized: expected kernel_y to be a Gaussian"
         in said
     )
     assert "'a b'" in refused(filter_twin.Params, {**given, "methods": {"a b": ENKF}})

@@ -1,80 +1,34 @@
 """Floor 6: filtering, the law of a state that is observed again and again."""
 
-from .base import AbstractMethod
-from .distances import mmd_squared, sliced_w1, w1_of_line
 from .kuramoto_sivashinsky import KuramotoSivashinsky
-from .localisation import Domain, gaspari_cohn
+from .localisation import Domain
 from .lorenz import Lorenz63, Lorenz96
-from .methods import (
-    ETKF,
-    LETKF,
-    EnKF,
-    GridFilter,
-    KalmanFilter,
-    LocalEnKF,
-    ParticleFilter,
-)
-from .metrics import (
-    covered,
-    crps,
-    gaussian_crps,
-    level_of,
-    level_shares,
-    rank_histogram,
-    rmse,
-)
+from .methods.enkf import EnKF
+from .methods.etkf import ETKF
+from .methods.grid import GridFilter
+from .methods.kalman import KalmanFilter
+from .methods.local import LETKF, LocalEnKF
+from .methods.particle import ParticleFilter
+from .metrics import crps
 from .models import StateSpace
-from .observations import (
-    AbstractLikelihood,
-    AbstractObservation,
-    GaussianObservation,
-    SimulatedObservation,
-)
-from .online import FilterState, assimilate, start
+from .observations import GaussianObservation, SimulatedObservation
+from .online import assimilate, init
 from .operators import Components, Linear
-from .result import FilterError, FilterResult
 from .run import filter
-from .settings import (
-    Setting,
-    bimodal,
-    half_square,
-    linear_gaussian,
-    lorenz63_full,
-    lorenz63_partial,
-    lorenz96_classic,
-    lorenz96_hard,
-)
-from .transitions import (
-    AbstractMap,
-    AbstractTransition,
-    AdaptiveODE,
-    DiscreteMap,
-    EulerMaruyama,
-    RungeKutta4,
-)
-from .transport import (
-    CouplingTransport,
-    LikelihoodFree,
-    LikelihoodTransport,
-    LocalTransport,
-    MomentTransport,
-    RaoBlackwellised,
-    Scale,
-    Start,
-    SteinTransport,
-    TrainedTransport,
-    analyse,
-    moment_flow,
-)
-from .twins import Twin, twin
+from .settings import lorenz63_full, lorenz63_partial, lorenz96_classic, lorenz96_hard
+from .transitions import AdaptiveODE, DiscreteMap, EulerMaruyama, RungeKutta4
+from .transport.likelihood import LikelihoodTransport
+from .transport.local import LocalTransport
+from .transport.moments import MomentTransport
+from .transport.oneoff import analyze
+from .transport.stein import SteinTransport
+from .transport.targets import LikelihoodFree, RaoBlackwellized
+from .transport.trained import TrainedTransport
+from .transport.wasserstein import CouplingTransport
+from .twins import twin
 
 
 __all__ = [
-    "AbstractLikelihood",
-    "AbstractMap",
-    "AbstractMethod",
-    "AbstractObservation",
-    "AbstractTransition",
     "AdaptiveODE",
     "Components",
     "CouplingTransport",
@@ -83,9 +37,6 @@ __all__ = [
     "ETKF",
     "EnKF",
     "EulerMaruyama",
-    "FilterError",
-    "FilterResult",
-    "FilterState",
     "GaussianObservation",
     "GridFilter",
     "KalmanFilter",
@@ -100,38 +51,20 @@ __all__ = [
     "Lorenz96",
     "MomentTransport",
     "ParticleFilter",
-    "RaoBlackwellised",
+    "RaoBlackwellized",
     "RungeKutta4",
-    "Scale",
-    "Setting",
     "SimulatedObservation",
-    "Start",
     "StateSpace",
     "SteinTransport",
     "TrainedTransport",
-    "Twin",
-    "analyse",
+    "analyze",
     "assimilate",
-    "bimodal",
-    "covered",
     "crps",
     "filter",
-    "gaspari_cohn",
-    "gaussian_crps",
-    "half_square",
-    "level_of",
-    "level_shares",
-    "linear_gaussian",
     "lorenz63_full",
     "lorenz63_partial",
     "lorenz96_classic",
     "lorenz96_hard",
-    "mmd_squared",
-    "moment_flow",
-    "rank_histogram",
-    "rmse",
-    "sliced_w1",
-    "start",
+    "init",
     "twin",
-    "w1_of_line",
 ]

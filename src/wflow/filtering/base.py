@@ -105,7 +105,7 @@ class AbstractMethod(eqx.Module):
         return gaussian_log_density(observed, mean, cov + observation.cov)
 
     @abc.abstractmethod
-    def analyse(
+    def analyze(
         self,
         measure: Any,
         observed: Float[Array, " p"],

@@ -76,7 +76,7 @@ class Record(NamedTuple):
     finite: Bool[Array, ""]
 
 
-def start(
+def init(
     method: AbstractMethod,
     initial: Any,
     key: PRNGKeyArray,
@@ -93,10 +93,10 @@ def start(
         TypeError: method is none, or its law is of another kind than initial; key is no
             random key.
     """
-    check_method("start", method)
-    checks.shape("start", "t0", t0, ())
-    checks.finite("start", "t0", t0)
-    checks.random_key("start", "key", key)
+    check_method("init", method)
+    checks.shape("init", "t0", t0, ())
+    checks.finite("init", "t0", t0)
+    checks.random_key("init", "key", key)
     init_key, key = jax.random.split(key)
     measure = method.init(initial, init_key)
     if jnp.finfo(measure.dtype).bits < jnp.finfo(jnp.float32).bits:
@@ -212,7 +212,7 @@ def cycle(
     before = state.cycle.astype(state.t0.dtype) * model.interval
     forecast = method.forecast(model, state.measure, state.t0 + before, forecast_key)
     evidence = method.log_evidence(forecast, observed, model.observation)
-    measure = method.analyse(forecast, observed, model.observation, analysis_key)
+    measure = method.analyze(forecast, observed, model.observation, analysis_key)
     forecast_finite = state.ok & _finite(forecast)
     finite = forecast_finite & _finite(measure)
     mean, variance = _moments(measure)

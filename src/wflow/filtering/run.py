@@ -19,8 +19,8 @@ from .online import (
     check_method,
     check_ready,
     cycle,
+    init,
     matched,
-    start,
 )
 from .result import FilterResult, check_ended
 
@@ -76,7 +76,7 @@ def filter(
         raise ValueError("filter: expected a key.")
     else:
         checks.random_key("filter", "key", key)
-        state = start(method, initial, key, t0=t0)
+        state = init(method, initial, key, t0=t0)
     observations = to_real(observations, "observations").astype(state.measure.dtype)
     if observations.ndim != 2 or len(observations) == 0:
         raise ValueError(

@@ -6,8 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from wflow import filtering as f
-from wflow.kernels import GaussianKernel
-from wflow.measures import Gaussian, Grid, Particles
+from wflow.measures import Gaussian, Grid
 
 from ..engine import (
     array,
@@ -36,9 +35,8 @@ OBSERVATION = f.GaussianObservation(lambda x: x, np.eye(2))
 MOTION = f.DiscreteMap(lambda x, t: x / 2)
 MODEL = f.StateSpace(MOTION, OBSERVATION, np.eye(2))
 OF_LINE = f.StateSpace(MOTION, f.GaussianObservation(lambda x: x, np.eye(1)), [[1.0]])
-STATE = f.start(f.EnKF(), X, KEY)
+STATE = f.init(f.EnKF(), X, KEY)
 Y = np.ones((2, 2))
-RESULT = f.filter(MODEL, f.EnKF(), Y, X, KEY)
 DOMAIN = f.Domain(1.0, 1 - np.eye(2))
 FAR = np.array([[0.0, 1.0], [1.0, 2.0], [2.0, 3.0]])
 NEAR = np.array([[0.0, 1.0, 2.0], [1.0, 0.0, 1.0], [2.0, 1.0, 0.0]])
@@ -87,16 +85,7 @@ def filtered(observations, **options):
     return f.filter(model=model, observations=observations, **options).mean
 
 
-contract = "an abstract contract"
-ranked = {"fine": ("short", "inf"), "finite": ("inf",)}
-
 TABLE = {
-    "AbstractLikelihood": contract,
-    "AbstractMap": contract,
-    "AbstractMethod": contract,
-    "AbstractObservation": contract,
-    "AbstractTransition": contract,
-    "FilterError": "an exception",
     "AdaptiveODE": entry(
         f.AdaptiveODE,
         drift=function(shrink),
@@ -148,6 +137,9 @@ TABLE = {
     ),
     "ETKF": entry(f.ETKF, inflation=positive(1.1), rotate=choice(True)),
     "EnKF": entry(f.EnKF, inflation=positive(1.1)),
+    "KuramotoSivashinsky": entry(
+        f.KuramotoSivashinsky, length=positive(9.0), dt=positive(0.1), steps=count(2)
+    ),
     "LETKF": entry(
         f.LETKF, domain=part(DOMAIN), inflation=positive(1.1), rotate=choice(True)
     ),
@@ -165,29 +157,6 @@ TABLE = {
         ),
         drift=given(shrink, **FIELDS),
         diffusion=given(still, **FIELDS),
-    ),
-    "FilterResult": entry(
-        lambda truth, level: RESULT.coverage(truth, level),
-        truth=array(Y),
-        level=non_negative(0.9),
-    ),
-    "FilterResult.crps": entry(lambda truth: RESULT.crps(truth), truth=array(Y)),
-    "FilterResult.rmse": entry(lambda truth: RESULT.rmse(truth), truth=array(Y)),
-    "FilterResult.rank_histogram": entry(
-        lambda truth, bins: RESULT.rank_histogram(truth, bins),
-        # What is not known is not counted; beyond all members is a rank.
-        truth=array(Y, fine=("nan", "inf"), finite=("nan", "inf")),
-        bins=count(3),
-    ),
-    "FilterState": entry(
-        f.FilterState,
-        measure=part(Particles.from_samples(X)),
-        cycle=given(
-            jnp.zeros((), int), negative=-1, shape=np.zeros(3), nan=np.nan, text="a"
-        ),
-        t0=number(0.0),
-        key=KEY,
-        ok=given(jnp.asarray(True), nan=np.nan, shape=np.ones(3, bool), text="a"),
     ),
     "GaussianObservation": entry(
         f.GaussianObservation,
@@ -215,13 +184,6 @@ TABLE = {
         noise=array([[1.0]]),
     ),
     "KalmanFilter": entry(kalman, initial=part(LAW, words=("does not act on",))),
-    "KuramotoSivashinsky": entry(
-        f.KuramotoSivashinsky, length=positive(9.0), dt=positive(0.1), steps=count(2)
-    ),
-    "KuramotoSivashinsky.advance": entry(
-        lambda x: f.KuramotoSivashinsky(9.0, 0.1).advance(x, 0.0),
-        x=given(jnp.zeros(4), odd=jnp.zeros(3), shape=jnp.zeros((4, 1))),
-    ),
     "Linear": entry(f.Linear, matrix=array(np.eye(2), fine="short")),
     "Linear.__call__": entry(
         lambda x: f.Linear(np.eye(2))(x),
@@ -245,19 +207,6 @@ TABLE = {
         lambda drift: f.RungeKutta4(drift, 0.1).advance(jnp.ones(2), 0.0),
         drift=given(shrink, **FIELDS),
     ),
-    "Setting": entry(
-        f.Setting,
-        model=part(MODEL),
-        initial=part(LAW),
-        cycles=count(5),
-        burn_in=given(1, negative=-1, fraction=0.5, large=5, text="a"),
-    ),
-    "Setting.twin": entry(
-        lambda key, cycles: f.bimodal().twin(key, cycles), key=KEYS, cycles=count(2)
-    ),
-    "Setting.ensemble": entry(
-        lambda key, n: f.bimodal().ensemble(key, n), key=KEYS, n=count(3)
-    ),
     "SimulatedObservation": entry(
         f.SimulatedObservation, simulator=function(lambda x, key: x)
     ),
@@ -271,12 +220,6 @@ TABLE = {
         f.StateSpace, transition=part(MOTION), observation=part(OBSERVATION)
     ),
     "StateSpace.step": entry(stepped, noise=array(np.ones((2, 1)))),
-    "Twin": entry(
-        f.Twin,
-        times=masses([1.0, 2.0], words=("truth",)),
-        truth=array(Y),
-        observed=array(np.ones((2, 1)), fine="nan", finite=("nan",)),
-    ),
     "assimilate": entry(
         f.assimilate,
         model=part(MODEL),
@@ -295,8 +238,8 @@ TABLE = {
         save=choice(True),
         throw=choice(True),
     ),
-    "start": entry(
-        f.start,
+    "init": entry(
+        f.init,
         method=part(f.EnKF()),
         initial=array(X, fine="short"),
         key=KEYS,
@@ -310,100 +253,11 @@ TABLE = {
         key=KEYS,
         t0=number(0.0),
     ),
-    "bimodal": entry(f.bimodal, scale=positive(0.3), dim=count(1)),
-    "half_square": entry(f.half_square, scale=positive(0.3), dim=count(1)),
-    "linear_gaussian": entry(
-        f.linear_gaussian,
-        matrix=array(np.eye(2) / 2),
-        noise=array(np.ones((2, 1))),
-        operator=array(np.ones((1, 2))),
-        cov=masses(np.eye(1)),
-    ),
     "lorenz63_full": entry(f.lorenz63_full, observation=part(OBSERVATION, fine="none")),
     "lorenz63_partial": entry(f.lorenz63_partial),
     "lorenz96_classic": entry(f.lorenz96_classic),
     "lorenz96_hard": entry(f.lorenz96_hard),
-    "gaspari_cohn": entry(
-        f.gaspari_cohn,
-        a=masses(
-            [0.0, 0.5, 1.5],
-            fine=("zero", "shape", "short", "empty", "inf"),
-            finite=("inf",),
-        ),
-    ),
-    "covered": entry(
-        f.covered,
-        x=array(X, fine="short"),
-        truth=array(np.ones(2)),
-        level=non_negative(0.9),
-    ),
-    "covered.weighted": entry(f.covered, x=X, truth=np.ones(2), weights=masses(W)),
     "crps": entry(f.crps, x=array(X, fine="short"), truth=array(np.ones(2))),
     "crps.weighted": entry(f.crps, x=X, truth=np.ones(2), weights=masses(W)),
     # Infinity has a rank.
-    "level_of": entry(
-        f.level_of,
-        x=array(X, **ranked),
-        truth=array(np.ones(2), fine="inf", finite=("inf",)),
-    ),
-    "level_of.weighted": entry(f.level_of, x=X, truth=np.ones(2), weights=masses(W)),
-    "gaussian_crps": entry(
-        f.gaussian_crps,
-        mean=array(np.ones(3), words=("std",)),
-        std=masses(np.ones(3), fine="zero"),
-        truth=array(np.ones(3)),
-    ),
-    "level_shares": entry(
-        f.level_shares,
-        levels=masses(
-            [0.0, 0.5, 0.25],
-            fine=("zero", "shape", "short", "empty", "nan"),
-            finite=("nan",),
-        ),
-        members=count(4),
-        bins=count(3),
-    ),
-    "mmd_squared": entry(
-        f.mmd_squared,
-        kernel=part(GaussianKernel(1.0)),
-        x=array(X, fine="short"),
-        y=array(X + 1, fine="short"),
-    ),
-    "rank_histogram": entry(
-        f.rank_histogram,
-        levels=masses(
-            [0.0, 0.5, 0.25],
-            fine=("zero", "shape", "short", "empty", "nan"),
-            finite=("nan",),
-        ),
-        members=count(4, words=("bins",)),
-        bins=count(5),
-    ),
-    "rmse": entry(f.rmse, mean=array(Y, words=("truth",)), truth=array(Y)),
-    "sliced_w1": entry(
-        f.sliced_w1,
-        x=array(X, fine="short"),
-        y=array(X + 1, fine="short"),
-        key=KEYS,
-        directions=count(3),
-    ),
-    "sliced_w1.weighted": entry(
-        f.sliced_w1,
-        x=X,
-        y=X + 1,
-        weights_x=masses(W),
-        weights_y=masses(W),
-        key=KEY,
-        directions=3,
-    ),
-    "w1_of_line": entry(
-        f.w1_of_line, x=array(X[:, 0], fine="short"), y=array(X[:, 1], fine="short")
-    ),
-    "w1_of_line.weighted": entry(
-        f.w1_of_line,
-        x=X[:, 0],
-        y=X[:, 1],
-        weights_x=masses(W),
-        weights_y=masses(W),
-    ),
 }

@@ -39,7 +39,7 @@ class EnKF(AbstractMethod):
     def __check_init__(self) -> None:
         check_number(self, "inflation", self.inflation)
 
-    def analyse(
+    def analyze(
         self,
         measure: Particles,
         observed: Float[Array, " p"],

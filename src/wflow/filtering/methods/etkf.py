@@ -43,7 +43,7 @@ class ETKF(AbstractMethod):
         check_number(self, "inflation", self.inflation)
         checks.one_of(self, "rotate", self.rotate, (True, False))
 
-    def analyse(
+    def analyze(
         self,
         measure: Particles,
         observed: Float[Array, " p"],

@@ -93,7 +93,7 @@ class GridFilter(AbstractMethod):
         logs = self._log_likelihood(measure, observed, observation)
         return jax.nn.logsumexp(logs, b=measure.density * measure.cell_volume)
 
-    def analyse(
+    def analyze(
         self,
         measure: Grid,
         observed: Float[Array, " p"],

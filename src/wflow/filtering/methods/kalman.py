@@ -82,7 +82,7 @@ class KalmanFilter(AbstractMethod):
         cov = slope @ measure.cov @ slope.T + observation.cov
         return gaussian_log_density(observed, observation.mean(measure.mean), cov)
 
-    def analyse(
+    def analyze(
         self,
         measure: Gaussian,
         observed: Float[Array, " p"],

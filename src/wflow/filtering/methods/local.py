@@ -56,7 +56,7 @@ class LETKF(AbstractMethod):
         check_number(self, "inflation", self.inflation)
         checks.one_of(self, "rotate", self.rotate, (True, False))
 
-    def analyse(
+    def analyze(
         self,
         measure: Particles,
         observed: Float[Array, " p"],
@@ -116,7 +116,7 @@ class LocalEnKF(AbstractMethod):
         checks.instance(self, "domain", self.domain, Domain, "a Domain")
         check_number(self, "inflation", self.inflation)
 
-    def analyse(
+    def analyze(
         self,
         measure: Particles,
         observed: Float[Array, " p"],

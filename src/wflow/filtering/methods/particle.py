@@ -96,7 +96,7 @@ class ParticleFilter(AbstractMethod):
         logs = log_likelihoods(observation, observed, measure.x)
         return jax.nn.logsumexp(measure.logw + logs) - measure.log_mass
 
-    def analyse(
+    def analyze(
         self,
         measure: Particles,
         observed: Float[Array, " p"],

@@ -69,7 +69,7 @@ class AbstractTransport(AbstractMethod):
         """The ensemble given ``observed``, from simulated observations alone."""
         return self.move(Pairs.of(x, y, observed), key)
 
-    def analyse(
+    def analyze(
         self,
         measure: Particles,
         observed: Float[Array, " p"],

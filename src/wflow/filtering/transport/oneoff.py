@@ -16,7 +16,7 @@ from .pairs import RANGE, Pairs
 from .wasserstein import CouplingTransport
 
 
-def analyse(
+def analyze(
     ensemble: Float[ArrayLike, "n d"],
     simulated: Float[ArrayLike, "n p"] | Float[ArrayLike, "n m p"],
     observed: Float[ArrayLike, " p"],
@@ -48,8 +48,8 @@ def analyse(
             no numbers.
     """
     method = CouplingTransport() if method is None else method
-    checks.instance("analyse", "method", method, AbstractTransport, "a transport")
-    checks.random_key("analyse", "key", key)
+    checks.instance("analyze", "method", method, AbstractTransport, "a transport")
+    checks.random_key("analyze", "key", key)
     x = checks.at_least_single(to_real(ensemble, "ensemble"))
     y = to_real(simulated, "simulated").astype(x.dtype)
     observed = to_real(observed, "observed").astype(x.dtype)
@@ -60,7 +60,7 @@ def analyse(
     moved, outside = _move(method, pairs, key)
     if checks.known(outside):
         warnings.warn(
-            "analyse: observation outside predictive range (more than "
+            "analyze: observation outside predictive range (more than "
             f"{RANGE:g} standard deviations from every simulated one); the result is "
             "that of a Kalman update.",
             stacklevel=2,
@@ -78,16 +78,16 @@ def _move(
 def _check_shapes(x: Array, y: Array, observed: Array) -> None:
     if x.ndim != 2 or x.shape[0] < 2 or x.shape[1] < 1:
         raise ValueError(
-            f"analyse: expected ensemble of shape (n, d) with n >= 2, found {x.shape}."
+            f"analyze: expected ensemble of shape (n, d) with n >= 2, found {x.shape}."
         )
     if y.ndim not in (2, 3) or y.shape[0] != x.shape[0] or 0 in y.shape:
         raise ValueError(
-            f"analyse: expected simulated of shape ({x.shape[0]}, p) or "
+            f"analyze: expected simulated of shape ({x.shape[0]}, p) or "
             f"({x.shape[0]}, m, p), as many as ensemble has members, found {y.shape}."
         )
     if observed.shape != y.shape[-1:]:
         raise ValueError(
-            f"analyse: expected observed of shape {y.shape[-1:]}, as many components "
+            f"analyze: expected observed of shape {y.shape[-1:]}, as many components "
             f"as simulated has, found {observed.shape}."
         )
 
@@ -100,18 +100,18 @@ def _check_values(x: Array, y: Array, observed: Array) -> None:
         bad = ~np.isfinite(found).reshape(len(found), -1).all(axis=1)
         if bad.any():
             raise ValueError(
-                f"analyse: {int(bad.sum())} of {len(bad)} members of {name} (shape "
+                f"analyze: {int(bad.sum())} of {len(bad)} members of {name} (shape "
                 f"{found.shape}) are not finite, the first is {int(np.argmax(bad))}."
             )
-    check_observed("analyse", "observed", observed)
+    check_observed("analyze", "observed", observed)
     members, flat = checks.known(x), checks.known(y.reshape(-1, y.shape[-1]))
     if members is not None and identical(members):
         raise ValueError(
-            f"analyse: degenerate ensemble: all {len(x)} members are identical."
+            f"analyze: degenerate ensemble: all {len(x)} members are identical."
         )
     if flat is not None and identical(flat):
         raise ValueError(
-            f"analyse: degenerate simulated observations: all {len(flat)} are "
+            f"analyze: degenerate simulated observations: all {len(flat)} are "
             "identical and say nothing of the state. Where that is meant, set observed "
             "to nan."
         )

@@ -73,7 +73,7 @@ class LikelihoodFree(AbstractTarget):
         return Simulated(kernel, pairs.y)
 
 
-class RaoBlackwellised(AbstractTarget):
+class RaoBlackwellized(AbstractTarget):
     """Gaussian errors integrated in closed form, as of infinitely many draws.
 
     The kernel of observations must be Gaussian. The Kalman start uses the covariance of
@@ -106,7 +106,7 @@ class RaoBlackwellised(AbstractTarget):
         self.check_kernel(kernel)
         if pairs.mean is None or pairs.cov is None:
             raise TypeError(
-                "RaoBlackwellised: simulated observations alone do not say the "
+                "RaoBlackwellized: simulated observations alone do not say the "
                 "covariance of their errors; take LikelihoodFree()."
             )
         return Smoothed(kernel, pairs.mean, pairs.cov)  # pyright: ignore[reportArgumentType]

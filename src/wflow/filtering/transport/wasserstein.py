@@ -59,7 +59,7 @@ class CouplingTransport(AbstractTransport):
         steps: number of steps.
         step: length of a step, in standard units.
         permutations: product cloud of so many times the ensemble.
-        target: ``LikelihoodFree()``, or ``RaoBlackwellised()`` with Gaussian errors.
+        target: ``LikelihoodFree()``, or ``RaoBlackwellized()`` with Gaussian errors.
         inflation: of the forecast, about its mean.
         noise: level of noise injected into the force at the start, falling linearly to
             zero; None for none.

@@ -7,7 +7,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from wflow import filtering
-from wflow.filtering import AbstractMethod, Domain, GridFilter, KalmanFilter
+from wflow.filtering import Domain, GridFilter, KalmanFilter
+from wflow.filtering.base import AbstractMethod
 from wflow.studies import HERE, Name, NonNegative, Part, Positive, Spec, Strict, build
 
 

@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from wflow.filtering import GaussianObservation, w1_of_line
+from wflow.filtering import GaussianObservation
+from wflow.filtering.distances import w1_of_line
 
 from ._contenders import mean_of
 

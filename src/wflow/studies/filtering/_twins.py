@@ -10,14 +10,11 @@ from jaxtyping import Array, Float
 from pydantic import model_validator
 
 from wflow import filtering
-from wflow.filtering import (
-    AbstractMethod,
-    GaussianObservation,
-    Setting,
-    Twin,
-    filter,
-    level_of,
-)
+from wflow.filtering import GaussianObservation, filter
+from wflow.filtering.base import AbstractMethod
+from wflow.filtering.metrics import level_of
+from wflow.filtering.settings import Setting
+from wflow.filtering.twins import Twin
 from wflow.studies import HERE, Strict
 
 

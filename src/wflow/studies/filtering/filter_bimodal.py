@@ -8,7 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from pydantic import Field, model_validator
 
-from wflow.filtering import GridFilter, bimodal, filter, w1_of_line
+from wflow.filtering import GridFilter, filter
+from wflow.filtering.distances import w1_of_line
+from wflow.filtering.settings import bimodal
 from wflow.measures import Grid, Particles
 from wflow.plotting import Curve, Panel, plot_panels, shades
 from wflow.studies import (

@@ -9,11 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from pydantic import Field, model_validator
 
-from wflow.filtering import (
-    Components,
-    GaussianObservation,
-    half_square,
-)
+from wflow.filtering import Components, GaussianObservation
+from wflow.filtering.settings import half_square
 from wflow.measures import Particles
 from wflow.plotting import Curve, Panel, plot_panels, shades
 from wflow.studies import (
@@ -82,7 +79,7 @@ def run(p: Params, key: jax.Array, log: Log) -> dict[str, np.ndarray]:
     cases = p.cases()
     arrays = {"density": np.stack([posterior_on_grid(law, y) for _, law, y in cases])}
     for k, (name, contender) in enumerate(p.methods.items()):
-        analyse = eqx.filter_jit(contender.build().analyse)
+        analyze = eqx.filter_jit(contender.build().analyze)
         found = []
         for number, (_, law, y) in enumerate(cases):
             for repeat in range(p.repeats):
@@ -90,7 +87,7 @@ def run(p: Params, key: jax.Array, log: Log) -> dict[str, np.ndarray]:
                 of_start = jax.random.fold_in(jax.random.fold_in(key, number), repeat)
                 x = jax.random.normal(of_start, (contender.members, 1))
                 of_update = jax.random.fold_in(of_start, 1 + k)
-                mu = analyse(Particles.from_samples(x), jnp.array([y]), law, of_update)
+                mu = analyze(Particles.from_samples(x), jnp.array([y]), law, of_update)
                 found.append((mu.x[:, 0], jax.nn.softmax(mu.logw)))
         members, weights = (np.stack(each) for each in zip(*found, strict=True))
         shape = (len(cases), p.repeats, contender.members)

@@ -7,7 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from pydantic import Field, model_validator
 
-from wflow.filtering import Setting, level_shares
+from wflow.filtering.metrics import level_shares
+from wflow.filtering.settings import Setting
 from wflow.plotting import Curve, Level, Panel, plot_panels, shades
 from wflow.studies import (
     Arrays,
