@@ -168,6 +168,7 @@ OTHERS = {
         "ReweightingFlow",
         "ScheduledResets",
         "TransitionMixtureFlow",
+        "VelocityFlow",
     },
     geometries: {"Riemannian"},
 }
