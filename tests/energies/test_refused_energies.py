@@ -1,5 +1,6 @@
 """Energies look at their parts and at what functions return; nan stays nan."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -155,6 +156,11 @@ def test_labels_that_are_no_numbers_are_named(at, value):
         NetworkRisk(jnp.dot, X, labels)
 
 
+@eqx.filter_jit
+def value_of(energy, mu):
+    return energy.value(mu)
+
+
 def test_a_nan_in_a_cloud_shows():
     lost = Particles.from_samples(np.where(X < 0, np.nan, X))
     for energy in (
@@ -165,8 +171,8 @@ def test_a_nan_in_a_cloud_shows():
         FisherInformation(1.0, KDE(0.5)),
         V,
     ):
-        assert jnp.isnan(energy.value(lost))
-    assert jnp.isnan(MMD(Laplace(1.0), lost).value(CLOUD))
+        assert np.isnan(value_of(energy, lost))
+    assert np.isnan(value_of(MMD(Laplace(1.0), lost), CLOUD))
     assert jnp.isnan(KDE(0.5).log_density(lost)).all()
     assert jnp.isnan(MMD(Laplace(1.0), CLOUD).first_variation(lost, CLOUD.x)).all()
 

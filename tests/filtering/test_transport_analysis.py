@@ -209,7 +209,7 @@ def test_transport_to_the_weighted_ensemble():
 @pytest.mark.parametrize("r", [0.6, 0.0])
 def test_linear_gaussian_problems_stay_at_the_kalman_start(r):
     # Correlated and (r = 0) independent pairs, 100 steps of the Gaussian kernel.
-    n, key = 2000, jax.random.key(3)
+    n, key = 1000, jax.random.key(3)
     x, e = jax.random.normal(key, (2, n, 1), jnp.float32)
     y = r * x + np.sqrt(1 - r**2) * e
     observed = jnp.array([0.8], jnp.float32)

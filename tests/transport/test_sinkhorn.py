@@ -294,7 +294,7 @@ def test_clouds_of_whole_numbers_keep_the_blur(dtype):
 
 
 # Of one size and in three dimensions all, so that they share their programs.
-LARGE = 80, 120
+LARGE = 40, 60
 
 
 def clouds(kind, n, m):
