@@ -21,7 +21,8 @@ from harness import RESULTS, report
 from rich.console import Console
 
 from wflow.cli.runner import prepare, run_config
-from wflow.populations import HoldOut, hold_outs, score, yardsticks
+from wflow.populations import hold_outs
+from wflow.populations.leave_one_out import HoldOut, score, yardsticks
 from wflow.studies._configs import read_yaml
 from wflow.studies.population._data import load
 

@@ -12,7 +12,7 @@ import math
 from harness import report
 
 from wflow.measures import Gaussian
-from wflow.sampling.privacy import (
+from wflow.sampling.privacy.conversions import (
     delta_from_pure,
     delta_from_renyi,
     epsilon_from_pure,

@@ -43,8 +43,8 @@ def velocities(z, c, x, y, q):
     labels = jnp.broadcast_to(OBSERVED, (len(q), 1))
     other = Traced(Particles.from_samples(joint(z, c)), joint(q, labels))
     return (
-        (prepared.velocity(one), prepared.value(one)),
-        (declared.velocity(other), declared.value(other)),
+        (prepared.velocity(one), prepared.flow.value(one.measure)),
+        (declared.velocity(other), declared.flow.value(other.measure)),
     )
 
 

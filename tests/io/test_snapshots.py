@@ -8,13 +8,13 @@ import pytest
 from wflow.io import (
     Keys,
     SnapshotFileError,
-    read_csv,
     read_gapminder,
-    read_h5ad,
-    read_npz,
     read_snapshots,
     write_snapshots,
 )
+from wflow.io.h5ad import read_h5ad
+from wflow.io.npz import read_npz
+from wflow.io.table import read_csv
 from wflow.learning import Snapshots
 
 

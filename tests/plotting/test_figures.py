@@ -7,11 +7,9 @@ import numpy as np
 import pytest
 
 from wflow.plotting import (
-    BandCurve,
     plot_bands,
     plot_forecasts,
     plot_friction,
-    plot_frictions,
     plot_growth,
     plot_interaction,
     plot_landscape,
@@ -19,8 +17,9 @@ from wflow.plotting import (
     plot_masses,
     plot_scores,
     plot_snapshots,
-    running_median,
 )
+from wflow.plotting.bands import BandCurve
+from wflow.plotting.history import plot_frictions, running_median
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 
-from wflow.plotting import Curve, Level, Panel, plot_panels, shades
+from wflow.plotting import Curve, Panel, plot_panels
+from wflow.plotting.panels import Level, shades
 
 
 T = np.linspace(1.0, 2.0, 5)

@@ -12,17 +12,19 @@ import pytest
 from wflow.energies import Potential
 from wflow.flows import LagrangianFlow
 from wflow.learning import Fit, Snapshots
-from wflow.populations import (
+from wflow.learning.baselines import (
     constant_velocity,
     extrapolated_velocity,
+    mean_shift,
+    ot_interpolation,
+    persistence,
+)
+from wflow.populations import (
     forecast_scores,
     forecast_split,
     interpolation_scores,
     interpolation_split,
-    mean_shift,
     noise_floor,
-    ot_interpolation,
-    persistence,
 )
 from wflow.transport import w1
 

@@ -24,22 +24,17 @@ from wflow.parameters import Learnable
 from wflow.populations import (
     Deviation,
     Mean,
-    ModelError,
     Quantile,
     Share,
     backtest,
     coverage,
     forecast_bands,
-    half_sample_floors,
     half_sample_w1,
-    observations,
-    persistence_bands,
-    summaries,
-    total_mass,
-    trend_bands,
-    units,
 )
-from wflow.populations._backtest import error_rate, usual_origins
+from wflow.populations._backtest import ModelError, error_rate, usual_origins
+from wflow.populations._coverage import observations, persistence_bands, trend_bands
+from wflow.populations.scores import half_sample_floors
+from wflow.populations.summaries import summaries, total_mass, units
 
 
 def test_summaries():

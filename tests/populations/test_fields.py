@@ -9,7 +9,8 @@ from wflow.energies import AttentionPotential, Interaction, Potential
 from wflow.flows import particle_force
 from wflow.learning import Snapshots
 from wflow.measures import Particles
-from wflow.populations import force_field, landscape, lattice, velocity_field
+from wflow.populations import force_field, landscape, velocity_field
+from wflow.populations.fields import lattice
 
 
 rng = np.random.default_rng(0)

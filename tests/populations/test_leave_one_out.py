@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 
 from wflow.learning import Snapshots
-from wflow.populations import (
-    half_sample_w1,
-    hold_outs,
+from wflow.populations import half_sample_w1, hold_outs, noise_floor
+from wflow.populations.leave_one_out import (
     mixture,
-    noise_floor,
     reach,
     reversed_time,
     score,

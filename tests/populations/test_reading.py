@@ -25,11 +25,9 @@ from wflow.populations import (
     coefficients,
     interaction_profile,
     landscape,
-    pair_distances,
-    parts,
     reading_errors,
-    temperature,
 )
+from wflow.populations.reading import pair_distances, parts, temperature
 
 
 KEY = jax.random.key(0)

@@ -6,12 +6,11 @@ import pytest
 
 from wflow.energies import Potential
 from wflow.learning import Part, Prediction, Snapshots
+from wflow.learning.baselines import ot_interpolation, persistence
 from wflow.measures import Particles
 from wflow.populations import (
-    Coverage,
     Deviation,
     Mean,
-    ModelError,
     Quantile,
     Share,
     force_field,
@@ -21,21 +20,20 @@ from wflow.populations import (
     interaction_profile,
     interpolation_split,
     landscape,
-    lattice,
-    mixture,
-    observations,
-    ot_interpolation,
-    pair_distances,
-    persistence,
-    persistence_bands,
-    score,
     select_model,
-    summaries,
-    total_mass,
-    trend_bands,
-    units,
     velocity_field,
 )
+from wflow.populations._backtest import ModelError
+from wflow.populations._coverage import (
+    Coverage,
+    observations,
+    persistence_bands,
+    trend_bands,
+)
+from wflow.populations.fields import lattice
+from wflow.populations.leave_one_out import mixture, score
+from wflow.populations.reading import pair_distances
+from wflow.populations.summaries import summaries, total_mass, units
 
 
 X = np.random.default_rng(0).normal(size=(4, 5, 2))

@@ -11,11 +11,15 @@ from wflow.energies import KDE, KLDivergence
 from wflow.flows import BirthDeathFlow
 from wflow.measures import Gaussian, Grid, Particles, Phase
 from wflow.sampling._sample import sample
-from wflow.sampling.methods import SHK
+from wflow.sampling.methods.shk import SHK
 from wflow.sampling.privacy import (
     ExponentialMechanism,
     PrivacyAccountant,
-    UnboundedPrivacyWarning,
+    privatize,
+    stability,
+)
+from wflow.sampling.privacy.certificate import UnboundedPrivacyWarning
+from wflow.sampling.privacy.conversions import (
     delta_from_kl,
     delta_from_pure,
     delta_from_renyi,
@@ -23,11 +27,9 @@ from wflow.sampling.privacy import (
     epsilon_from_renyi,
     gaussian_renyi,
     kl_from_pure,
-    log_ratio,
-    privatise,
     renyi_from_pure,
-    stability,
 )
+from wflow.sampling.privacy.ratio import log_ratio
 
 
 KEY = jax.random.key(0)
@@ -47,7 +49,7 @@ def jumps(**changes):
 def private(**changes):
     given = {"epsilon": 1.0, "longest": 1.0, "key": KEY, **changes}
     initial = given.pop("initial", CIRCLE)
-    return privatise(lambda x: jnp.cos(x[0]), initial, KNOWN, **given)
+    return privatize(lambda x: jnp.cos(x[0]), initial, KNOWN, **given)
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,8 @@ from wflow.sampling import (
     GradientFreeEmbedding,
     GradientInformedEmbedding,
     MonteCarlo,
-    damped_iteration,
-    stationary,
 )
+from wflow.sampling.mean_shift_runs import damped_iteration, stationary
 
 
 rng = np.random.default_rng(0)

@@ -13,26 +13,27 @@ from wflow.measures import Gaussian, Grid, Particles
 from wflow.sampling.privacy import (
     ExponentialMechanism,
     PrivacyAccountant,
+    privatize,
+    stability,
+)
+from wflow.sampling.privacy.bounds import drift_term, duhamel_bound, kl_bound
+from wflow.sampling.privacy.certificate import (
     UnboundedPrivacyWarning,
     UncertifiedReleaseError,
+)
+from wflow.sampling.privacy.conversions import (
     delta_from_kl,
     delta_from_pure,
     delta_from_renyi,
     divergence_budget,
-    drift_term,
-    duhamel_bound,
     epsilon_from_kl,
     epsilon_from_pure,
     epsilon_from_renyi,
     gaussian_renyi,
-    kl_bound,
     kl_from_pure,
-    log_ratio,
-    oscillation,
-    privatise,
     renyi_from_pure,
-    stability,
 )
+from wflow.sampling.privacy.ratio import log_ratio, oscillation
 
 
 def potential(x):
@@ -254,7 +255,7 @@ def test_interacting_particles_are_refused():
     one = ACCOUNTANT.certificate(1.0, measure=cloud)
     assert "finite number of particles" in one.scope
     with pytest.raises(UncertifiedReleaseError, match="5 interacting particles"):
-        privatise(
+        privatize(
             target, cloud, ACCOUNTANT, epsilon=1.0, longest=1.0, key=jax.random.key(0)
         )
 
@@ -313,7 +314,7 @@ def test_log_ratio_of_what_vanishes():
 
 def test_private_draw():
     accountant = PrivacyAccountant.on_grid(circle(16), target, neighbour)
-    drawn = privatise(
+    drawn = privatize(
         target, circle(16), accountant, epsilon=0.3, longest=2.0, key=jax.random.key(0)
     )
     assert drawn.certificate.epsilon == pytest.approx(0.3, rel=1e-6)

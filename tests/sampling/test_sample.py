@@ -24,10 +24,10 @@ from wflow.sampling import (
     GradientInformedEmbedding,
     MeanShift,
     MMDFlow,
-    SignedWeightsError,
     find_modes,
     sample,
 )
+from wflow.sampling.samples import SignedWeightsError
 
 
 LAW = Gaussian([1.0, -0.5], [[1.0, 0.6], [0.6, 0.8]])

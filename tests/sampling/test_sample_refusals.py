@@ -27,32 +27,32 @@ from wflow.sampling import (
     MeanShift,
     MMDFlow,
     Target,
-    damped_iteration,
     find_modes,
     laplace,
     optimal_quadrature,
     sample,
-    stationary,
 )
-from wflow.sampling.privacy import (
-    PrivacyAccountant,
-    delta_from_pure,
-    divergence_budget,
+from wflow.sampling.mean_shift_runs import damped_iteration, stationary
+from wflow.sampling.privacy import PrivacyAccountant, utility_bound
+from wflow.sampling.privacy.bounds import (
     drift_term,
     duhamel_bound,
+    gradient_bound,
+    kl_bound,
+    source_bound,
+    warm_start_bound,
+)
+from wflow.sampling.privacy.conversions import (
+    delta_from_pure,
+    divergence_budget,
     epsilon_from_kl,
     epsilon_from_pure,
     epsilon_from_renyi,
     gaussian_renyi,
-    gradient_bound,
-    kl_bound,
     kl_from_pure,
     renyi_from_pure,
-    source_bound,
-    utility_bound,
-    warm_start_bound,
-    warm_start_kl,
 )
+from wflow.sampling.privacy.utility import warm_start_kl
 from wflow.solvers import solve
 
 

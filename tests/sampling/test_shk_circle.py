@@ -12,7 +12,7 @@ from wflow.energies import KLDivergence
 from wflow.flows import GradientFlow, ReweightingFlow
 from wflow.geometries import HellingerKantorovich
 from wflow.measures import Grid
-from wflow.sampling.privacy import log_ratio, oscillation
+from wflow.sampling.privacy.ratio import log_ratio, oscillation
 
 
 CELLS = 64

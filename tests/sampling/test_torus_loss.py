@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from wflow.measures import Grid
-from wflow.sampling.privacy import PrivacyAccountant, TorusLoss
+from wflow.sampling.privacy import PrivacyAccountant
+from wflow.sampling.privacy.torus import TorusLoss
 
 
 POINTS = np.random.default_rng(1).uniform(0, 2 * math.pi, (4, 2))

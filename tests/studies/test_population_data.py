@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from population_runs import FREE, flying, read, setting
 
-from wflow.io import Layout
+from wflow.io.base import Layout
 from wflow.io.cells import load_cells
 from wflow.learning import Fit
 from wflow.studies import load as load_study

@@ -9,7 +9,8 @@ from population_runs import read
 
 from wflow.learning import AdamW, FixedHorizon, MassAndShape, Sinkhorn
 from wflow.parameters import Learnable
-from wflow.populations import coefficients, parts
+from wflow.populations import coefficients
+from wflow.populations.reading import parts
 from wflow.studies.population._data import true_energy
 
 

@@ -22,7 +22,7 @@ from wflow.learning.bands import check_statistics
 from wflow.learning.clock import shown
 
 from ._coverage import check_predictions, observations
-from ._summaries import AbstractSummary, units
+from .summaries import AbstractSummary, units
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,7 @@ from wflow.learning import Part, Prediction, Snapshots, evaluated
 from wflow.learning.bands import check_statistics
 from wflow.learning.clock import read_times, shown
 
-from ._summaries import AbstractSummary
+from .summaries import AbstractSummary
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from ._coverage import (
     persistence_bands,
     trend_bands,
 )
-from ._summaries import AbstractSummary, units
+from .summaries import AbstractSummary, units
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

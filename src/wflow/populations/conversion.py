@@ -9,7 +9,7 @@ from jaxtyping import Float
 from wflow.checks import finite, one_of, positive, shape
 from wflow.learning import Snapshots, Standardisation
 
-from ._summaries import AbstractSummary, Deviation
+from .summaries import AbstractSummary, Deviation
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -15,7 +15,8 @@ from wflow.checks import cast, count, finite, instance, random_key, to_real
 from wflow.measures import Particles
 
 from .density import check_density
-from .methods import SHK, AbstractMethod
+from .methods.base import AbstractMethod
+from .methods.shk import SHK
 from .samples import Samples
 from .target import Target
 

@@ -9,20 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from tests.hostile.engine import Argument, count, entry, given, part
-from wflow.io import (
-    Keys,
-    Layout,
-    SnapshotFile,
-    read_csv,
-    read_gapminder,
-    read_h5ad,
-    read_npz,
-    read_snapshots,
-    write_csv,
-    write_h5ad,
-    write_npz,
-    write_snapshots,
-)
+from wflow.io import Keys, read_gapminder, read_snapshots, write_snapshots
+from wflow.io.base import Layout
 from wflow.learning import Snapshots
 
 
@@ -61,11 +49,6 @@ def _reader(call, suffix):
     return entry(call, path=_read(suffix), keys=keys, max_bytes=most)
 
 
-def _writer(call, suffix, layout):
-    snapshots = part(SNAPSHOTS)
-    return entry(call, path=_write(suffix), snapshots=snapshots, layout=layout)
-
-
 COLUMNS = given(
     ("x", "y"), other=1.5, numbers=(1, 2), twice=("x", "x"), empty=(), text="spoilt"
 )
@@ -80,38 +63,9 @@ TABLE = {
         columns=COLUMNS,
         masses=_name(),
     ),
-    "Layout": entry(
-        Layout,
-        format=given("csv", other="xlsx", none=None),
-        time=_name("t"),
-        positions=_name(),
-        velocities=_name(),
-        weights=_name(),
-        columns=COLUMNS,
-        stacked=given(False, other=1.5, text="spoilt", none=None),
-    ),
-    "SnapshotFile": entry(
-        lambda snapshots, layout: write_csv(
-            FOLDER / "pair.csv", *SnapshotFile(snapshots, layout)
-        ),
-        snapshots=part(SNAPSHOTS),
-        layout=part(Layout("csv")),
-    ),
     "SnapshotFileError": "an exception",
-    "read_csv": _reader(read_csv, "csv"),
     "read_gapminder": entry(read_gapminder, seed=count(1, fine="zero")),
-    "read_h5ad": _reader(read_h5ad, "h5ad"),
-    "read_npz": _reader(read_npz, "npz"),
     "read_snapshots": _reader(read_snapshots, "csv"),
-    "write_csv": _writer(write_csv, "csv", part(Layout("csv"))),
-    "write_h5ad": entry(
-        write_h5ad,
-        path=_write("h5ad"),
-        snapshots=part(SNAPSHOTS),
-        layout=part(Layout("h5ad")),
-        cells=part(None, fine="none"),
-    ),
-    "write_npz": _writer(write_npz, "npz", part(Layout("npz"))),
     "write_snapshots": entry(
         write_snapshots,
         path=_write("csv"),

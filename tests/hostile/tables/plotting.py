@@ -17,15 +17,11 @@ from tests.hostile.engine import (
     positive,
 )
 from wflow.plotting import (
-    BandCurve,
     Curve,
-    Level,
     Panel,
-    coordinates,
     plot_bands,
     plot_forecasts,
     plot_friction,
-    plot_frictions,
     plot_growth,
     plot_interaction,
     plot_landscape,
@@ -34,9 +30,9 @@ from wflow.plotting import (
     plot_panels,
     plot_scores,
     plot_snapshots,
-    running_median,
-    shades,
 )
+from wflow.plotting.bands import BandCurve
+from wflow.plotting.panels import Level
 
 
 ROOM = "wflow.plotting"
@@ -92,10 +88,6 @@ def _rows(value: dict[str, Any], **more: Any) -> Argument:
 LABELS = given(["a", "b"], one=["a"], numbers=[1.5, 2.5], other=1.5, text="ab")
 
 
-def _bands(**parts: Any) -> Any:
-    return plot_bands({"a": {"mean": BandCurve(**parts)}}, levels=(0.5,))
-
-
 def _spoilt_label() -> Argument:
     return given("a", other=1.5, listed=["a"])
 
@@ -148,23 +140,6 @@ CURVE = BandCurve(STEPS, STEPS, STEPS, STEPS, STEPS, [(STEPS, STEPS)])
 SHORT = CURVE._replace(past=STEPS[:-1])
 
 TABLE = {
-    "BandCurve": entry(
-        _bands,
-        past_times=array(STEPS, words=("past",)),
-        past=array(STEPS, **GAPS),
-        times=array(STEPS, words=("observed",)),
-        observed=array(STEPS, **GAPS),
-        centre=array(STEPS, **GAPS),
-        bands=given(
-            [(STEPS, STEPS)],
-            empty=[],
-            one=[(STEPS,)],
-            short=[(STEPS[:-1], STEPS[:-1])],
-            other=1.5,
-            text="spoilt",
-            none=None,
-        ),
-    ),
     "Curve": entry(
         Curve,
         x=array(STEPS, fine=("nan", "inf")),
@@ -192,15 +167,6 @@ TABLE = {
         style=_style(marker="o"),
         steps=True,
     ),
-    "Level": entry(
-        Level,
-        y=number(1.0, fine=("nan", "inf")),
-        x=given(None, both=1.0, text="spoilt"),
-        label=_spoilt_label(),
-        colour=_colour(),
-        style=_style(marker="o-"),
-    ),
-    "Level.x": entry(Level, x=number(1.0, fine=("nan", "inf"))),
     "Panel": entry(
         Panel,
         curves=_parts(LINE),
@@ -221,7 +187,6 @@ TABLE = {
         yticks=_ticks(),
         legend=given("best", other="spoilt", number=1.5, none=None),
     ),
-    "coordinates": entry(coordinates, labels=LABELS, dim=count(2, words=("names",))),
     "plot_bands": entry(
         plot_bands,
         curves=_rows({"a": {"mean": CURVE}}, short={"a": {"mean": SHORT}}),
@@ -261,11 +226,6 @@ TABLE = {
         friction=array(STEPS),
         unit=_text(),
         interval=positive(0.5),
-    ),
-    "plot_frictions": entry(
-        plot_frictions,
-        frictions=_rows({"a": STEPS}, negative={"a": -STEPS}, nan={"a": [math.nan]}),
-        unit=_text(),
     ),
     "plot_growth": entry(
         plot_growth,
@@ -336,11 +296,6 @@ TABLE = {
         share_y=_flag(),
         legend_below=count(1, fine=("zero",)),
     ),
-    "shades": entry(
-        shades,
-        number=count(3, fine=("zero",)),
-        colours=given("tab10", other="spoilt", number=1.5, none=None),
-    ),
     "plot_scores": entry(
         plot_scores,
         groups=dataclasses.replace(
@@ -359,10 +314,5 @@ TABLE = {
         labels=LABELS,
         time_label=_text(),
         equal=_flag(),
-    ),
-    "running_median": entry(
-        running_median,
-        values=array(STEPS, fine=("nan", "inf", "short")),
-        width=count(3),
     ),
 }

@@ -10,7 +10,9 @@ from wflow.energies import GaussianProfile, Interaction, Polynomial, Potential, 
 from wflow.flows import GrowthFlow
 from wflow.learning import Ensemble, Fit, Part, Prediction, Snapshots
 from wflow.measures import Particles
-from wflow.populations import Mean, Split
+from wflow.populations import Mean
+from wflow.populations._backtest import ModelError
+from wflow.populations.protocols import Split
 
 from ..engine import (
     array,
@@ -19,7 +21,6 @@ from ..engine import (
     entry,
     given,
     masses,
-    non_negative,
     number,
     part,
     positive,
@@ -29,13 +30,9 @@ from .learning import BARE, DATA, FIT, FLAG, FLOW, X
 
 ROOM = "wflow.populations"
 
-RECORD = "a record that the library makes and hands back"
 
 LONG = Snapshots(np.arange(4.0), np.random.default_rng(1).normal(size=(4, 5, 2)))
 SNAPSHOTS = given(LONG, none=None, text="spoilt", other=1.5, array=X)
-HELD = populations.hold_outs(LONG)[0]
-HELD_OUT = given(HELD, none=None, text="spoilt", other=1.5)
-SPLIT = Split(BARE.take([0, 1]), BARE.take([2]), 1.0)
 SEED = given(0, fraction=2.5, negative=-1, text="spoilt", none=None)
 CLOUD = Particles.from_samples(jnp.asarray(X[0]))
 CLOUDS = given(CLOUD, none=None, text="spoilt", other=1.5)
@@ -53,15 +50,6 @@ PREDICTIONS = given(
 )
 POINTS = array(X[1], fine=("nan", "inf", "short", "empty"), finite="inf")
 WEIGHTED = (X[0], np.full(5, 0.2))
-WEIGHTED_CLOUD = given(
-    WEIGHTED,
-    none=None,
-    text="spoilt",
-    short=(X[0], np.full(4, 0.2)),
-    negative=(X[0], -np.full(5, 0.2)),
-    nan=(X[0] * np.nan, WEIGHTED[1]),
-    dimension=(X[0][:, :1], WEIGHTED[1]),
-)
 
 
 def refit(train, *_):
@@ -78,19 +66,6 @@ FUTURE = Snapshots([3.0, 4.0], X[:2])
 FITTER = given(ensemble, none=None, text="spoilt", other=lambda train: 1.5)
 
 TABLE = {
-    **{
-        name: RECORD
-        for name in (
-            "HoldOut",
-            "Parts",
-            "Profile",
-            "ReadingErrors",
-            "Selection",
-            "Split",
-            "Yardsticks",
-        )
-    },
-    "AbstractSummary": "an abstract contract",
     "Mean": entry(Mean, axis=count(1, fine="zero")),
     "Mean.__call__": entry(lambda axis: Mean(axis)(*WEIGHTED), axis=given(1, far=2)),
     "Deviation": entry(populations.Deviation, axis=count(1, fine="zero")),
@@ -101,31 +76,6 @@ TABLE = {
         populations.Share,
         low=array([-1.0, 0.0], fine="inf", finite="inf"),
         high=array([1.0, 2.0], fine="inf", finite="inf"),
-    ),
-    "summaries": entry(
-        populations.summaries,
-        labels=given(["x", "y"], none=None, text="spoilt", twice=["x", "x"]),
-        quantiles=array([0.5, 0.9], fine=("short", "empty")),
-    ),
-    "total_mass": entry(
-        populations.total_mass,
-        x=given(X[0], short=X[0][:2]),
-        weights=array(np.full(5, 0.2), fine=("nan", "inf")),
-    ),
-    "units": entry(populations.units, statistics=STATISTICS, snapshots=SNAPSHOTS),
-    "observations": entry(
-        populations.observations, statistics=STATISTICS, snapshots=SNAPSHOTS
-    ),
-    "ModelError": entry(
-        populations.ModelError,
-        rate=non_negative(0.1),
-        degrees=positive(3.0, fine="inf", finite="inf"),
-    ),
-    "ModelError.added": entry(
-        populations.ModelError(0.1, 3.0).added,
-        predictions=PREDICTIONS,
-        origin=number(3.0),
-        unit=masses([1.0]),
     ),
     "backtest": entry(
         populations.backtest,
@@ -139,29 +89,14 @@ TABLE = {
         substeps=count(1),
         followed=FLAG,
     ),
-    "ForecastBands": RECORD,
-    "ForecastBands.coverages": entry(
-        populations.forecast_bands(ensemble(BARE), FUTURE, {"mean": Mean(0)}).coverages,
-        level=positive(0.9),
-    ),
     "forecast_bands": entry(
         populations.forecast_bands,
         ensemble=given(ensemble(BARE), none=None, text="spoilt", other=1.5),
         test=given(FUTURE, none=None, text="spoilt", early=BARE),
         statistics=STATISTICS,
-        error=given(populations.ModelError(0.5, 3.0), text="spoilt", other=1.5),
+        error=given(ModelError(0.5, 3.0), text="spoilt", other=1.5),
         substeps=count(1),
         followed=FLAG,
-    ),
-    "Coverage": entry(
-        populations.Coverage,
-        names=given(("mean",), none=None, text="spoilt", short=()),
-        times=array([4.0, 5.0]),
-        level=positive(0.9),
-        observed=array(np.ones((1, 2)), fine=("nan", "inf")),
-        low=array(np.zeros((1, 2)), fine=("nan", "inf")),
-        high=array(np.ones((1, 2)), fine=("nan", "inf")),
-        unit=masses([1.0]),
     ),
     "coverage": entry(
         populations.coverage,
@@ -169,24 +104,6 @@ TABLE = {
         observed=array(np.ones((1, 2)), fine=("nan", "inf")),
         unit=masses([1.0]),
         level=positive(0.9),
-    ),
-    "persistence_bands": entry(
-        populations.persistence_bands,
-        statistics=STATISTICS,
-        snapshots=SNAPSHOTS,
-        times=array([4.0, 5.0], fine="short"),
-    ),
-    "trend_bands": entry(
-        populations.trend_bands,
-        statistics=STATISTICS,
-        snapshots=SNAPSHOTS,
-        times=array([4.0, 5.0], fine="short"),
-    ),
-    "lattice": entry(
-        populations.lattice,
-        snapshots=SNAPSHOTS,
-        size=given(4, fraction=2.5, one=1, text="spoilt", none=None),
-        margin=non_negative(0.1),
     ),
     "landscape": entry(
         populations.landscape,
@@ -219,28 +136,6 @@ TABLE = {
         populations.hold_outs,
         snapshots=given(LONG, none=None, text="spoilt", short=LONG.take([0, 1])),
     ),
-    "reversed_time": entry(populations.reversed_time, snapshots=SNAPSHOTS),
-    "mixture": entry(
-        populations.mixture,
-        clouds=given(
-            [WEIGHTED, WEIGHTED],
-            empty=[],
-            other=[1.5, 1.5],
-            dimension=[WEIGHTED, (X[0][:, :1], WEIGHTED[1])],
-        ),
-        shares=masses([0.4, 0.6]),
-    ),
-    "reach": entry(
-        lambda **options: populations.reach(**options)[:2],
-        held=HELD_OUT,
-        fitter=given(refit, none=None, text="spoilt", other=lambda *_: 1.5),
-        both_sides=given(True, text="spoilt", none=None),
-        substeps=count(1),
-    ),
-    "yardsticks": entry(populations.yardsticks, held=HELD_OUT, seed=SEED),
-    "score": entry(
-        populations.score, cloud=WEIGHTED_CLOUD, held=HELD_OUT, standardised=FLAG
-    ),
     "forecast_split": entry(
         functools.partial(populations.forecast_split),
         snapshots=SNAPSHOTS,
@@ -269,12 +164,6 @@ TABLE = {
             all=[1, 2, 3],
         ),
     ),
-    "full_split": entry(
-        populations.full_split,
-        snapshots=given(LONG, none=None, text="spoilt", short=LONG.take([0])),
-    ),
-    "parts": entry(populations.parts, energy=ENERGIES),
-    "temperature": entry(populations.temperature, energy=ENERGIES),
     "coefficients": entry(populations.coefficients, energy=ENERGIES),
     "interaction_profile": entry(
         populations.interaction_profile,
@@ -289,9 +178,6 @@ TABLE = {
         snapshots=SNAPSHOTS,
         seed=SEED,
         points=count(4),
-    ),
-    "pair_distances": entry(
-        populations.pair_distances, snapshots=SNAPSHOTS, seed=SEED, count=count(4)
     ),
     "forecast_scores": entry(
         populations.forecast_scores,
@@ -311,7 +197,6 @@ TABLE = {
         seed=SEED,
         splits=count(2),
     ),
-    "half_sample_floors": entry(populations.half_sample_floors, snapshots=SNAPSHOTS),
     "half_sample_w1": entry(
         populations.half_sample_w1,
         cloud=array(X[0], fine="short"),

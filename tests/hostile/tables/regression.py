@@ -1,6 +1,5 @@
 """Regression regularised by resetting."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -9,11 +8,8 @@ from tests.hostile.engine import (
     choice,
     count,
     entry,
-    function,
     given,
-    masses,
     non_negative,
-    number,
     part,
     positive,
 )
@@ -23,11 +19,11 @@ from wflow.flows import (
     Deterministic,
     Exponential,
     GradientFlow,
-    ResettingFlow,
     SumFlow,
 )
 from wflow.geometries import Euclidean
-from wflow.measures import Particles, Point
+from wflow.measures import Point
+from wflow.regression.diffusion import Diffusion
 
 
 ROOM = "wflow.regression"
@@ -50,31 +46,12 @@ _PROBLEM = regression.SpectralProblem(_MU, [1.0, 0.5, 0.3], 0.1)
 _CURVATURE = np.array([[2.0, 0.3], [0.3, 1.0]])
 _FLOW = GradientFlow(Potential(lambda x: x @ x / 2), Euclidean())
 _START = Point(jnp.array([1.0, 2.0]))
-_RESETTING = ResettingFlow(_FLOW, _LAW, jnp.zeros(2))
-_KEY = jax.random.key(0)
-_TRAJECTORY = regression.age_trajectory(_FLOW, _START, 4.0, panels=3)
 
 _shrinkage = array(_SHRINKAGE)
 _law = part(_LAW)
 _data = part(_DATA)
 _problem = part(_PROBLEM)
 _noise = non_negative(0.1)
-
-
-def _resets_flow(flow):
-    drawn = regression.drawn_resets(_LAW, 0.0, 1.0, key=_KEY)
-    return drawn.flow_with(flow)
-
-
-def _drawn(**options):
-    found = regression.drawn_resets(key=_KEY, **options)
-    # Epochs are padded by infinity.
-    return jnp.where(found.epochs < jnp.inf, found.epochs, 0.0)
-
-
-def _found(start, **options):
-    found = regression.found_resets(start=start, key=_KEY, max_resets=5, **options)
-    return jnp.where(found.epochs < jnp.inf, found.epochs, 0.0)
 
 
 def _ridge(**options):
@@ -95,56 +72,14 @@ def _spread(diffusion):
 
 
 TABLE = {
-    "Resets": "a result",
-    "Resets.flow_with": entry(_resets_flow, flow=part(_RESETTING)),
-    "SpectralFilter": "a contract",
-    "StationaryMoments": "a result",
-    "Tuned": "a result",
     "EarlyStopping": entry(regression.EarlyStopping, time=positive(1.0)),
-    "principal_components": entry(
-        regression.principal_components,
-        curvature=masses(_MU, fine=("zero", "short", "empty")),
-        count=count(2, fine="zero"),
-    ),
-    "Diffusion": entry(regression.Diffusion, deviation=non_negative(0.5, fine="shape")),
-    "AgeTrajectory": entry(
-        regression.AgeTrajectory,
-        measure=part(_TRAJECTORY.measure),
-        edges=given(
-            _TRAJECTORY.edges,
-            nan=_TRAJECTORY.edges.at[1].set(jnp.nan),
-            short=_TRAJECTORY.edges[:-1],
-            backward=-_TRAJECTORY.edges,
-            number=1.0,
-        ),
-        states=given(
-            _TRAJECTORY.states,
-            short=_TRAJECTORY.states[:-1],
-        ),
-    ),
-    "AgeTrajectory.at": entry(
-        _TRAJECTORY.at,
-        ages=given(
-            np.array([0.1, 2.0]),
-            nan=np.array([np.nan, 1.0]),
-            negative=np.array([-1.0, 1.0]),
-            shape=np.ones((2, 1)),
-            empty=np.zeros(0),
-            complex=np.array([1j, 1]),
-            text=np.array(["a", "b"]),
-        ),
-    ),
-    "AgeTrajectory.average": entry(
-        _TRAJECTORY.average, law=_law, function=given(lambda mu: mu.value, text="a")
-    ),
-    "AgeTrajectory.sample": entry(_TRAJECTORY.sample, law=_law, key=_KEY, n=count(3)),
     "age_trajectory": entry(
         regression.age_trajectory,
         flow=given(
             _FLOW,
             text="spoilt",
             none=None,
-            noise=SumFlow((_FLOW, regression.Diffusion(0.3))),
+            noise=SumFlow((_FLOW, Diffusion(0.3))),
         ),
         origin=part(_START),
         horizon=positive(4.0),
@@ -188,62 +123,6 @@ TABLE = {
         y=array(_Y),
         origin=array(np.zeros(3)),
         spent=non_negative(1.0),
-    ),
-    "best_mean": entry(
-        regression.best_mean,
-        score=function(lambda law: law.mean, words=("score",)),
-        law=_law,
-        curvature=given(
-            _MU,
-            negative=-_MU,
-            nan=np.full(3, np.nan),
-            complex=_MU + 1j,
-            shape=_MU[:, None],
-            text="spoilt",
-        ),
-    ),
-    "best_mean.score": entry(
-        lambda score: regression.best_mean(score, _LAW, _MU)[1],
-        score=given(
-            lambda law: law.mean,
-            shape=lambda law: jnp.ones(2) * law.mean,
-            complex=lambda law: law.mean + 1j,
-        ),
-    ),
-    "drawn_resets": entry(
-        _drawn,
-        law=_law,
-        t0=number(0.0, words=("t1",)),
-        t1=non_negative(2.0, words=("t0",)),
-        shape=given((2,), fraction=(1.5,), negative=(-1,), text="spoilt", number=2),
-        max_resets=count(40),
-    ),
-    "found_resets": entry(
-        _found,
-        flow=part(_RESETTING),
-        start=given(
-            _START,
-            particles=Particles.from_samples(np.ones((2, 2))),
-            text="spoilt",
-        ),
-        t0=number(0.0),
-        t1=non_negative(2.0),
-        hazard=given(
-            lambda value, age: 1.0 + 0 * age,
-            text="spoilt",
-            nan=lambda value, age: jnp.nan * age,
-            negative=lambda value, age: -1.0 + 0 * age,
-            shape=lambda value, age: value,
-        ),
-    ),
-    "found_resets.max_resets": entry(
-        regression.found_resets,
-        flow=_RESETTING,
-        start=_START,
-        t0=0.0,
-        t1=1.0,
-        key=_KEY,
-        max_resets=count(5),
     ),
     "stationary_moments": entry(
         regression.stationary_moments,
@@ -310,15 +189,7 @@ TABLE = {
     "optimal_mean": entry(
         regression.optimal_mean, problem=_problem, law=_law, risk=choice("prediction")
     ),
-    "effective_dof": entry(regression.effective_dof, data=_data, shrinkage=_shrinkage),
     "gcv": entry(regression.gcv, data=_data, shrinkage=_shrinkage),
-    "unbiased_risk": entry(
-        regression.unbiased_risk, data=_data, shrinkage=_shrinkage, noise=_noise
-    ),
-    "unbiased_process_risk": entry(
-        regression.unbiased_process_risk, data=_data, law=_law, noise=_noise
-    ),
-    "noise_variance": entry(regression.noise_variance, data=_data),
     "shrinkage_curves": entry(
         regression.shrinkage_curves,
         data=_data,

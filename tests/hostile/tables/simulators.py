@@ -1,9 +1,10 @@
 """Populations whose law is known."""
 
-import numpy as np
-
 from wflow.energies import Polynomial, Potential
 from wflow.populations import simulators
+from wflow.populations.simulators._boids import BoidsRule
+from wflow.populations.simulators._toggle import Toggle
+from wflow.populations.simulators._vortex import Vortex
 
 from ..engine import (
     array,
@@ -11,7 +12,6 @@ from ..engine import (
     count,
     entry,
     given,
-    masses,
     non_negative,
     number,
     positive,
@@ -25,29 +25,12 @@ FEW = {"n": count(3), "snapshots": given(2, fraction=2.5, one=1, text="spoilt")}
 PAIR = given(3, fraction=2.5, one=1, negative=-1, text="spoilt")
 
 TABLE = {
-    "POTENTIALS": "a constant",
-    "BoidsRule": entry(
-        simulators.BoidsRule,
-        cohesion=number(0.01),
-        separation=number(0.1),
-        alignment=number(0.3),
-        wall=number(0.5),
-        sight=non_negative(1.0),
-        closeness=non_negative(0.3),
-        half_width=non_negative(5.0),
-    ),
     "boids": entry(
         simulators.boids,
         key=KEYS,
         interval=positive(0.5),
-        rule=given(simulators.BoidsRule(), text="spoilt", other=1.5),
+        rule=given(BoidsRule(), text="spoilt", other=1.5),
         **FEW,
-    ),
-    "Vortex": entry(
-        simulators.Vortex,
-        circulation=number(6.0),
-        core=positive(0.7),
-        drift=array([0.3, 0.0]),
     ),
     "vortex": entry(
         simulators.vortex,
@@ -55,17 +38,8 @@ TABLE = {
         interval=positive(0.5),
         offset=number(1.0),
         spread=positive(0.15),
-        law=given(simulators.Vortex(), text="spoilt", other=1.5),
+        law=given(Vortex(), text="spoilt", other=1.5),
         **FEW,
-    ),
-    "Toggle": entry(
-        simulators.Toggle,
-        activation=masses([0.5, 1.0, 1.0], fine="zero"),
-        inhibition=masses([0.5, 1.0, 1.0], fine="zero"),
-        decay=masses([0.4, 0.4, 0.4], fine="zero"),
-        basal=non_negative(1.0),
-        noise=masses([0.05, 0.05, 0.01], fine="zero"),
-        growth=non_negative(0.06),
     ),
     "toggle": entry(
         simulators.toggle,
@@ -76,7 +50,7 @@ TABLE = {
         step=positive(0.5),
         spread=non_negative(0.1),
         daughter=non_negative(0.01),
-        law=given(simulators.Toggle(), text="spoilt", other=1.5),
+        law=given(Toggle(), text="spoilt", other=1.5),
     ),
     "gradient_flow_sde": entry(
         simulators.gradient_flow_sde,
@@ -88,13 +62,6 @@ TABLE = {
         variance=positive(0.2),
         paired=FLAG,
         **FEW,
-    ),
-    "free_energy_velocity": entry(
-        simulators.free_energy_velocity,
-        x=array(np.ones((3, 2)), fine=("nan", "inf", "short", "empty")),
-        potential=choice("poly"),
-        sigma=non_negative(1.0),
-        variance=positive(0.2),
     ),
     "swarm": entry(
         simulators.swarm,

@@ -1,19 +1,14 @@
 """Populations whose law is known: each a function of a key that returns Snapshots."""
 
-from ._boids import BoidsRule, boids
-from ._gradient_flow_sde import POTENTIALS, free_energy_velocity, gradient_flow_sde
+from ._boids import boids
+from ._gradient_flow_sde import gradient_flow_sde
 from ._swarm import swarm
-from ._toggle import Toggle, toggle
-from ._vortex import Vortex, vortex
+from ._toggle import toggle
+from ._vortex import vortex
 
 
 __all__ = [
-    "POTENTIALS",
-    "BoidsRule",
-    "Toggle",
-    "Vortex",
     "boids",
-    "free_energy_velocity",
     "gradient_flow_sde",
     "swarm",
     "toggle",

@@ -74,7 +74,7 @@ class PrivateDraw(NamedTuple):
     certificate: Certificate
 
 
-def privatise(
+def privatize(
     log_density: Callable[[Array], Array],
     initial: Grid,
     accountant: PrivacyAccountant,
@@ -98,18 +98,18 @@ def privatise(
     """
     if isinstance(initial, Particles):
         raise UncertifiedReleaseError(
-            "privatise: the certificate is for the law of the exact flow, not for "
+            "privatize: the certificate is for the law of the exact flow, not for "
             f"{initial.n} interacting particles. Start from a Grid."
         )
-    instance("privatise", "initial", initial, Grid, "a Grid")
+    instance("privatize", "initial", initial, Grid, "a Grid")
     what = "a PrivacyAccountant"
-    instance("privatise", "accountant", accountant, PrivacyAccountant, what)
-    shape("privatise", "longest", longest, ())
-    positive("privatise", "longest", longest)
-    key = random_key("privatise", "key", key)
+    instance("privatize", "accountant", accountant, PrivacyAccountant, what)
+    shape("privatize", "longest", longest, ())
+    positive("privatize", "longest", longest)
+    key = random_key("privatize", "key", key)
     centres = initial.centres.reshape(-1, initial.dim)
-    check_density("privatise", "log_density", log_density, centres[0])
-    check_on("privatise", "log_density", log_density, initial)
+    check_density("privatize", "log_density", log_density, centres[0])
+    check_on("privatize", "log_density", log_density, initial)
     t = longest
     if not accountant.time_for(epsilon, delta, late=True) <= longest:
         t = min(longest, accountant.time_for(epsilon, delta))

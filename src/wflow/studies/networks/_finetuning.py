@@ -14,8 +14,8 @@ from wflow.energies import Supervised
 from wflow.measures import Point
 from wflow.networks.canonical import finetune
 from wflow.networks.canonical.finetuning import Finetuned
-from wflow.plotting import Curve, Level, Panel, plot_panels
-from wflow.plotting.panels import Scale
+from wflow.plotting import Curve, Panel, plot_panels
+from wflow.plotting.panels import Level, Scale
 from wflow.plotting.rows import plot_rows
 from wflow.plotting.style import BASELINES as SHADES
 from wflow.plotting.style import MODEL, OBSERVED, QUIET

@@ -15,7 +15,8 @@ from wflow.networks import chaos
 from wflow.networks.chaos.conditions import bound_exponent, decay_exponent
 from wflow.networks.chaos.sampled import Activation, alignment
 from wflow.networks.chaos.widths import follow
-from wflow.plotting import Curve, Level, Panel, plot_panels, shades
+from wflow.plotting import Curve, Panel, plot_panels
+from wflow.plotting.panels import Level, shades
 from wflow.plotting.style import MODEL, QUIET
 from wflow.solvers import solve
 from wflow.studies import Arrays, Count, Log, Outcome, Positive, ScoreTable, Study

@@ -14,7 +14,8 @@ from wflow.networks.saddle.cover import (
     interpolation_probability,
     sample_cover,
 )
-from wflow.plotting import Curve, Panel, plot_panels, shades
+from wflow.plotting import Curve, Panel, plot_panels
+from wflow.plotting.panels import shades
 from wflow.studies import (
     Arrays,
     Count,

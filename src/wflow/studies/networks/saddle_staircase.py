@@ -7,7 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from wflow.networks.saddle import follow, staircase
-from wflow.plotting import Curve, plot_panels, shades
+from wflow.plotting import Curve, plot_panels
+from wflow.plotting.panels import shades
 from wflow.studies import Arrays, Log, Outcome, Positive, ScoreTable, Study
 
 from ._saddle import InstancesParams, slow_panel

@@ -12,7 +12,8 @@ from wflow.networks import scale
 from wflow.networks.scale import analysis
 from wflow.networks.scale.analysis import imbalance, invariant_drift
 from wflow.networks.scale.energies import Decay
-from wflow.plotting import Curve, Level, Panel, plot_panels
+from wflow.plotting import Curve, Panel, plot_panels
+from wflow.plotting.panels import Level
 from wflow.plotting.style import MODEL, OBSERVED, QUIET
 from wflow.studies import Arrays, Log, Outcome, Positive, ScoreTable, Study, StudyParams
 

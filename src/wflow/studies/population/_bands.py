@@ -12,19 +12,16 @@ from pydantic import Field
 
 from wflow.learning import Ensemble, Prediction, Snapshots, fit_ensemble
 from wflow.learning.ensemble import member_folder
-from wflow.plotting import BandCurve, coordinates, plot_bands
-from wflow.populations import (
-    AbstractSummary,
-    ForecastBands,
-    ModelError,
-    backtest,
-    forecast_bands,
-    observations,
-    summaries,
-)
-from wflow.populations import units as units_of
-from wflow.populations._backtest import usual_origins
+from wflow.plotting import plot_bands
+from wflow.plotting.bands import BandCurve
+from wflow.plotting.style import coordinates
+from wflow.populations import backtest, forecast_bands
+from wflow.populations._backtest import ModelError, usual_origins
+from wflow.populations._coverage import observations
+from wflow.populations._forecast_bands import ForecastBands
 from wflow.populations.conversion import Units
+from wflow.populations.summaries import AbstractSummary, summaries
+from wflow.populations.summaries import units as units_of
 from wflow.studies import Log, Outcome, ScoreTable, Strict
 from wflow.studies._folder import RunDirectory
 from wflow.studies._tables import damaged, read_json, write_columns

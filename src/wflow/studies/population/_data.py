@@ -13,14 +13,8 @@ import numpy as np
 
 from wflow import energies, io
 from wflow.energies import AbstractEnergy
-from wflow.io import (
-    Keys,
-    Layout,
-    SnapshotFile,
-    SnapshotFileError,
-    read_gapminder,
-    read_snapshots,
-)
+from wflow.io import Keys, SnapshotFileError, read_gapminder, read_snapshots
+from wflow.io.base import Layout, SnapshotFile
 from wflow.io.npz import NPZ
 from wflow.learning import Snapshots
 from wflow.parameters import unwrap

@@ -20,15 +20,9 @@ from wflow.plotting import (
     plot_scores,
     plot_snapshots,
 )
-from wflow.populations import (
-    force_field,
-    growth_field,
-    interaction_profile,
-    landscape,
-    lattice,
-    pair_distances,
-    parts,
-)
+from wflow.populations import force_field, growth_field, interaction_profile, landscape
+from wflow.populations.fields import lattice
+from wflow.populations.reading import pair_distances, parts
 from wflow.studies import ScoreTable
 
 from ._data import true_energy

@@ -5,8 +5,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from wflow.populations import HoldOut, reach, score, yardsticks
-from wflow.populations.leave_one_out import Cloud, Fitter
+from wflow.populations.leave_one_out import (
+    Cloud,
+    Fitter,
+    HoldOut,
+    reach,
+    score,
+    yardsticks,
+)
 from wflow.studies import ScoreTable
 
 from ._times import time_text

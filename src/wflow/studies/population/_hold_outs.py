@@ -5,10 +5,10 @@ import dataclasses
 import jax
 import numpy as np
 
-from wflow.io import SnapshotFile
+from wflow.io.base import SnapshotFile
 from wflow.learning import Fit, Snapshots
-from wflow.populations import HoldOut
 from wflow.populations.conversion import Units
+from wflow.populations.leave_one_out import HoldOut
 from wflow.studies._folder import RunDirectory
 
 from ._params import PopulationParams

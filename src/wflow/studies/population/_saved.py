@@ -8,12 +8,8 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from wflow.io import (
-    Layout,
-    SnapshotFile,
-    SnapshotFileError,
-    write_snapshots,
-)
+from wflow.io import SnapshotFileError, write_snapshots
+from wflow.io.base import Layout, SnapshotFile
 from wflow.io.cells import load_cells
 from wflow.learning import Fit, Snapshots
 from wflow.populations.conversion import Units

@@ -8,11 +8,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from wflow.io import SnapshotFile
+from wflow.io.base import SnapshotFile
 from wflow.io.cells import read_cells, save_cells
 from wflow.learning import Chunk, Fit, Report, Snapshots
-from wflow.populations import Split, coefficients, half_sample_floors, reading_errors
+from wflow.populations import coefficients, reading_errors
 from wflow.populations.conversion import Units
+from wflow.populations.protocols import Split
+from wflow.populations.scores import half_sample_floors
 from wflow.studies import ScoreTable
 from wflow.studies._folder import RunDirectory
 

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from wflow import learning
 from wflow.learning import AbstractInitialVelocity
 from wflow.plotting import plot_forecasts, plot_scores
-from wflow.populations import HoldOut, hold_outs, reach
-from wflow.populations.leave_one_out import Cloud, Fitter
+from wflow.populations import hold_outs
+from wflow.populations.leave_one_out import Cloud, Fitter, HoldOut, reach
 from wflow.studies import (
     AbstractTask,
     Log,

@@ -9,9 +9,10 @@ from pydantic import Field, model_validator
 
 from wflow.checks import one_of
 from wflow.learning import Fit
-from wflow.plotting import plot_frictions, plot_scores
+from wflow.plotting import plot_scores
+from wflow.plotting.history import plot_frictions
 from wflow.populations import noise_floor
-from wflow.populations.simulators import POTENTIALS
+from wflow.populations.simulators._gradient_flow_sde import POTENTIALS
 from wflow.studies import AbstractTask, Log, Name, Outcome, ScoreTable
 from wflow.studies._folder import RunDirectory
 
@@ -52,7 +53,7 @@ class Params(PopulationParams):
 
     Attributes:
         data: of ``gradient_flow_sde``, whose potential is each of these in turn.
-        potentials: see ``wflow.populations.simulators.POTENTIALS``.
+        potentials: see ``wflow.populations.simulators._gradient_flow_sde.POTENTIALS``.
         scored_points: points of each cloud that are compared.
         split: the first share of the snapshots trains.
     """

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 from pydantic import Field
 
-from wflow.regression import SpectralData, SpectralFilter, SpectralProblem
+from wflow.regression import SpectralData, SpectralProblem
+from wflow.regression.search import SpectralFilter
 from wflow.studies import Count, NonNegative, Positive, Strict
 
 from ._laws import cross_validated

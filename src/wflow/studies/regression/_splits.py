@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from wflow.regression import SpectralData, SpectralFilter, shrinkage_curves
+from wflow.regression import SpectralData, shrinkage_curves
+from wflow.regression.search import SpectralFilter
 
 from ._design import Design
 from ._laws import cross_validated

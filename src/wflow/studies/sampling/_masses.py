@@ -11,8 +11,9 @@ import numpy as np
 from pydantic import Field
 
 from wflow.measures import GaussianMixture, Grid
-from wflow.sampling import AbstractMethod, sample
-from wflow.sampling.privacy import kl_flow
+from wflow.sampling import sample
+from wflow.sampling.methods.base import AbstractMethod
+from wflow.sampling.privacy.mechanism import kl_flow
 from wflow.solvers import solve
 from wflow.studies import NonNegative, Positive
 

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from wflow import sampling
 from wflow.measures import GaussianMixture
-from wflow.sampling import AbstractFlowMethod, AbstractMethod
+from wflow.sampling.methods.base import AbstractFlowMethod, AbstractMethod
 from wflow.studies import Name, Part, Spec, build
 
 

@@ -9,7 +9,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from wflow.sampling import AbstractMethod, Target, sample
+from wflow.sampling import Target, sample
+from wflow.sampling.methods.base import AbstractMethod
 from wflow.solvers import SolveError
 from wflow.studies import Arrays
 

@@ -12,14 +12,14 @@ from pydantic import Field
 from wflow.measures import Gaussian
 from wflow.sampling import (
     NUTS,
-    EllipticModel,
     GaussianInverseProblem,
-    Posterior,
     Target,
     laplace,
     load_posterior,
     sample,
 )
+from wflow.sampling.elliptic import EllipticModel
+from wflow.sampling.posteriors import Posterior
 from wflow.studies import Count, Positive, Seed, Strict
 
 

@@ -6,7 +6,8 @@ from pydantic import model_validator
 
 from wflow import measures, sampling
 from wflow.measures import AbstractDensity, GaussianMixture
-from wflow.sampling import AbstractMethod, Joker
+from wflow.sampling import Joker
+from wflow.sampling.methods.base import AbstractMethod
 from wflow.studies import Part, Spec, StudyParams, build
 
 from ._methods import Methods, build_method

@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 
 from wflow import measures
 from wflow.measures import GaussianMixture
-from wflow.plotting import Curve, Panel, plot_panels, shades
+from wflow.plotting import Curve, Panel, plot_panels
+from wflow.plotting.panels import shades
 from wflow.studies import (
     Arrays,
     Count,
