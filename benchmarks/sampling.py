@@ -92,7 +92,8 @@ def timings(n, rule, peers):
 def posterior(path, missing):
     """Worst error of a mean and ratios of standard deviations, a row a method."""
     jax.config.update("jax_enable_x64", True)
-    from wflow.sampling import SHK, SVGD, laplace, load_posterior, sample
+    from wflow.sampling import SHK, SVGD, laplace, sample
+    from wflow.sampling.posteriors import load_posterior
 
     found = load_posterior(path)
     d = len(found.names)

@@ -15,7 +15,6 @@ from wflow.networks.attention import (
     LinearAttention,
     alignment,
     critical_point,
-    prompt_pca,
     train_head,
 )
 from wflow.networks.attention.covariance import square_root
@@ -23,6 +22,7 @@ from wflow.networks.attention.heads import initial_mu
 from wflow.networks.attention.prompts import (
     bbp_overlap,
     gaussian_prompts,
+    prompt_pca,
     spiked_covariance,
 )
 

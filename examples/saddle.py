@@ -12,6 +12,7 @@ import numpy as np
 
 from wflow.networks import saddle
 from wflow.networks.saddle.jumps import limit_of_cover
+from wflow.networks.saddle.staircases import staircase
 
 
 def main(path="saddle.png"):
@@ -29,7 +30,7 @@ def main(path="saddle.png"):
     for scale in (50.0, 1000.0):
         neurons = saddle.small_neurons(start, 8, data, -scale)
         course = saddle.follow(data, neurons)
-        runs[scale] = saddle.staircase(course, limit, -scale)
+        runs[scale] = staircase(course, limit, -scale)
         print(f"log(1/scale) = {scale:g}: {int(course.steps)} steps of the solver")
     print("jump  neuron  predicted  halfway at 1000  squared weight")
     for q in range(count):

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from wflow.flows import GradientFlow
 from wflow.geometries import Euclidean
 from wflow.measures import Point
-from wflow.networks.scale import ScaledLinear, ScaleVector, fold_scales, scale_report
-from wflow.networks.scale.analysis import imbalance, invariant_drift
+from wflow.networks.scale import ScaledLinear, ScaleVector, fold_scales
+from wflow.networks.scale.analysis import imbalance, invariant_drift, scale_report
 from wflow.networks.scale.energies import LinearRegression
 from wflow.solvers import solve
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from wflow import transport
-from wflow.filtering import crps
 from wflow.filtering.distances import mmd_squared, sliced_w1, w1_of_line
 from wflow.filtering.metrics import (
     covered,
+    crps,
     gaussian_crps,
     level_of,
     level_shares,

@@ -12,9 +12,9 @@ import pytest
 from wflow import Euclidean, GradientFlow, solve
 from wflow.geometries import Sphere
 from wflow.measures import Point
-from wflow.networks.attention import AttentionRisk, alignment, critical_point, oja
+from wflow.networks.attention import AttentionRisk, alignment, critical_point
 from wflow.networks.attention.diagnostics import SaddleWarning
-from wflow.networks.attention.geometries import whitened
+from wflow.networks.attention.geometries import oja, whitened
 
 
 EIGENVALUES = np.array([3.0, 1.5, 0.8, 0.3])

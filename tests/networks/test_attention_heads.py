@@ -13,7 +13,6 @@ from wflow.networks.attention import (
     LinearAttention,
     SoftmaxAttention,
     heads,
-    prompt_pca,
     train_head,
 )
 from wflow.networks.attention.covariance import square_root
@@ -21,6 +20,7 @@ from wflow.networks.attention.heads import initial_mu, power_layers
 from wflow.networks.attention.prompts import (
     bbp_overlap,
     gaussian_prompts,
+    prompt_pca,
     spiked_covariance,
     spiked_wishart,
 )

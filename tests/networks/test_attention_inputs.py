@@ -14,12 +14,12 @@ from wflow.networks.attention import (
     LinearAttention,
     SoftmaxAttention,
     alignment,
-    prompt_pca,
 )
 from wflow.networks.attention.covariance import square_root
 from wflow.networks.attention.prompts import (
     bbp_overlap,
     gaussian_prompts,
+    prompt_pca,
     spiked_covariance,
 )
 from wflow.solvers import SolveError

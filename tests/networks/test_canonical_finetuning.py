@@ -8,8 +8,7 @@ import pytest
 
 from wflow.energies import Supervised
 from wflow.measures import Point
-from wflow.networks.canonical import finetune
-from wflow.networks.canonical.finetuning import descend
+from wflow.networks.canonical.finetuning import descend, finetune
 
 
 # Of the loss K (w - TARGET)^2 / 2, from START with steps of RATE.

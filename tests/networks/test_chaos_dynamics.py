@@ -12,8 +12,6 @@ from wflow.flows import GradientFlow
 from wflow.geometries import Wasserstein
 from wflow.measures import Gaussian, Particles
 from wflow.networks.chaos import (
-    DiagonalRisk,
-    ErfRisk,
     Neuron,
     QuadraticRisk,
     SampledRisk,
@@ -23,8 +21,9 @@ from wflow.networks.chaos import (
 )
 from wflow.networks.chaos.conditions import decay_exponent, verdict
 from wflow.networks.chaos.finite import descend, sample_gaps, step_gaps
+from wflow.networks.chaos.kernel_risks import ErfRisk
 from wflow.networks.chaos.linearised import clt_bias, sampling_variance
-from wflow.networks.chaos.risks import Correlation, FrozenRisk
+from wflow.networks.chaos.risks import Correlation, DiagonalRisk, FrozenRisk
 from wflow.networks.chaos.sampled import alignment
 from wflow.networks.chaos.student import UniformSphere
 from wflow.networks.chaos.tangent import frozen_kernel_loss, stable_step, tangent_kernel

@@ -8,7 +8,6 @@ import pytest
 from wflow.energies import Entropy, NetworkRisk
 from wflow.measures import Gaussian, Particles
 from wflow.networks.chaos import (
-    DiagonalRisk,
     QuadraticRisk,
     SampledRisk,
     SingleIndexRisk,
@@ -19,7 +18,7 @@ from wflow.networks.chaos import (
 from wflow.networks.chaos.conditions import gronwall_factor, integral_sqrt_loss
 from wflow.networks.chaos.diagonal import diagonal_gaps
 from wflow.networks.chaos.linearised import clt_bias
-from wflow.networks.chaos.risks import FrozenRisk
+from wflow.networks.chaos.risks import DiagonalRisk, FrozenRisk
 from wflow.networks.chaos.sampled import SampledQuadraticRisk
 from wflow.networks.chaos.student import UniformSphere
 from wflow.networks.chaos.tangent import lipschitz_rate

@@ -9,7 +9,6 @@ from wflow.flows import GradientFlow
 from wflow.geometries import Wasserstein
 from wflow.measures import Gaussian, Particles
 from wflow.networks.chaos import (
-    DiagonalRisk,
     Neuron,
     QuadraticRisk,
     SampledRisk,
@@ -24,6 +23,7 @@ from wflow.networks.chaos.conditions import (
     verdict,
 )
 from wflow.networks.chaos.diagonal import power_law, residual_at
+from wflow.networks.chaos.risks import DiagonalRisk
 from wflow.networks.chaos.tangent import tangent_rates
 from wflow.networks.chaos.widths import check_grid, summarize
 

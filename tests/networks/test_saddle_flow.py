@@ -11,14 +11,14 @@ from wflow.energies import NetworkRisk
 from wflow.flows import GradientFlow
 from wflow.geometries import Wasserstein
 from wflow.measures import Particles, Point, UnsupportedMeasureError
-from wflow.networks.saddle import ReLUData, ReLUFlow, follow, small_neurons, staircase
+from wflow.networks.saddle import ReLUData, ReLUFlow, follow, small_neurons
 from wflow.networks.saddle.course import course_of
 from wflow.networks.saddle.flow import plateau_controller
 from wflow.networks.saddle.jumps import limit_of_cover
 from wflow.networks.saddle.neurons import LogNeurons
 from wflow.networks.saddle.norms import tangent_kernel
 from wflow.networks.saddle.plateaus import plateau_motion, time_to_level
-from wflow.networks.saddle.staircases import half_times
+from wflow.networks.saddle.staircases import half_times, staircase
 from wflow.solvers import solve
 
 

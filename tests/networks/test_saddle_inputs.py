@@ -15,7 +15,6 @@ from wflow.networks.saddle import (
     ReLUFlow,
     follow,
     jump_process,
-    min_norm_squared,
     small_neurons,
 )
 from wflow.networks.saddle.course import course_of
@@ -24,6 +23,7 @@ from wflow.networks.saddle.data import positive_part
 from wflow.networks.saddle.descent import descend
 from wflow.networks.saddle.jumps import limit_of_cover
 from wflow.networks.saddle.neurons import LogNeurons, from_weights
+from wflow.networks.saddle.norms import min_norm_squared
 from wflow.networks.saddle.plateaus import plateau_motion, time_to_level
 from wflow.networks.saddle.staircases import half_times
 from wflow.solvers import SolveError, solve

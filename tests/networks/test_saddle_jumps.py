@@ -5,15 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wflow.networks.saddle import (
-    ReLUData,
-    jump_process,
-    min_norm_squared,
-    small_neurons,
-)
+from wflow.networks.saddle import ReLUData, jump_process, small_neurons
 from wflow.networks.saddle.cover import sample_cover
 from wflow.networks.saddle.jumps import TieError, limit_of_cover
 from wflow.networks.saddle.neurons import LogNeurons, from_weights
+from wflow.networks.saddle.norms import min_norm_squared
 
 
 # The hand example: two positive neurons that share a sample, one negative.

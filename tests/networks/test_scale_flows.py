@@ -16,11 +16,12 @@ from wflow.energies import Potential
 from wflow.flows import GradientFlow
 from wflow.geometries import Euclidean, Riemannian
 from wflow.measures import Point
-from wflow.networks.scale import ScaledLinear, ScaleVector, scale_report
+from wflow.networks.scale import ScaledLinear, ScaleVector
 from wflow.networks.scale.analysis import (
     dead_channels,
     imbalance,
     invariant_drift,
+    scale_report,
     sharpness,
 )
 from wflow.networks.scale.closed_form import scalar_channel

@@ -20,8 +20,6 @@ from wflow.networks.scale import (
     ScaleVector,
     decay_mask,
     fold_scales,
-    scale_by_role,
-    scale_report,
     train,
 )
 from wflow.networks.scale.analysis import (
@@ -29,12 +27,13 @@ from wflow.networks.scale.analysis import (
     imbalance,
     invariant_drift,
     invariants,
+    scale_report,
     sharpness,
 )
 from wflow.networks.scale.blocks import ResidualBlock
 from wflow.networks.scale.corpus import Corpus, python_topics
 from wflow.networks.scale.energies import Decay, EffectiveLoss, LinearRegression
-from wflow.networks.scale.rates import RoleRates
+from wflow.networks.scale.rates import RoleRates, scale_by_role
 from wflow.networks.scale.roles import roles
 from wflow.networks.scale.scales import DirectScale, MagnitudeDirection
 

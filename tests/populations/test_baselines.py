@@ -19,13 +19,8 @@ from wflow.learning.baselines import (
     ot_interpolation,
     persistence,
 )
-from wflow.populations import (
-    forecast_scores,
-    forecast_split,
-    interpolation_scores,
-    interpolation_split,
-    noise_floor,
-)
+from wflow.populations.protocols import forecast_split, interpolation_split
+from wflow.populations.scores import forecast_scores, interpolation_scores, noise_floor
 from wflow.transport import w1
 
 

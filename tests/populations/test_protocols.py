@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wflow.learning import Snapshots
-from wflow.populations import forecast_split, interpolation_split
+from wflow.populations.protocols import forecast_split, interpolation_split
 
 
 TIMES = np.arange(10.0) ** 1.5

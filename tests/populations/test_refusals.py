@@ -14,11 +14,9 @@ from wflow.populations import (
     Quantile,
     Share,
     force_field,
-    forecast_split,
     half_sample_w1,
     hold_outs,
     interaction_profile,
-    interpolation_split,
     landscape,
     select_model,
     velocity_field,
@@ -32,6 +30,7 @@ from wflow.populations._coverage import (
 )
 from wflow.populations.fields import lattice
 from wflow.populations.leave_one_out import mixture, score
+from wflow.populations.protocols import forecast_split, interpolation_split
 from wflow.populations.reading import pair_distances
 from wflow.populations.summaries import summaries, total_mass, units
 

@@ -12,12 +12,7 @@ from wflow.flows import BirthDeathFlow
 from wflow.measures import Gaussian, Grid, Particles, Phase
 from wflow.sampling._sample import sample
 from wflow.sampling.methods.shk import SHK
-from wflow.sampling.privacy import (
-    ExponentialMechanism,
-    PrivacyAccountant,
-    privatize,
-    stability,
-)
+from wflow.sampling.privacy import ExponentialMechanism, PrivacyAccountant, privatize
 from wflow.sampling.privacy.certificate import UnboundedPrivacyWarning
 from wflow.sampling.privacy.conversions import (
     delta_from_kl,
@@ -30,6 +25,7 @@ from wflow.sampling.privacy.conversions import (
     renyi_from_pure,
 )
 from wflow.sampling.privacy.ratio import log_ratio
+from wflow.sampling.privacy.stability import stability
 
 
 KEY = jax.random.key(0)

@@ -15,8 +15,8 @@ from scipy.special import logsumexp
 from scipy.stats import beta, cauchy, gamma, halfnorm, multivariate_normal, norm
 
 from tests.sampling.posterior_files import FEW, file_of
-from wflow.sampling import load_posterior
 from wflow.sampling.posteriordb import MODELS
+from wflow.sampling.posteriors import load_posterior
 
 
 def half_cauchy(x, scale):

@@ -10,12 +10,7 @@ import pytest
 from scipy.stats import norm
 
 from wflow.measures import Gaussian, Grid, Particles
-from wflow.sampling.privacy import (
-    ExponentialMechanism,
-    PrivacyAccountant,
-    privatize,
-    stability,
-)
+from wflow.sampling.privacy import ExponentialMechanism, PrivacyAccountant, privatize
 from wflow.sampling.privacy.bounds import drift_term, duhamel_bound, kl_bound
 from wflow.sampling.privacy.certificate import (
     UnboundedPrivacyWarning,
@@ -34,6 +29,7 @@ from wflow.sampling.privacy.conversions import (
     renyi_from_pure,
 )
 from wflow.sampling.privacy.ratio import log_ratio, oscillation
+from wflow.sampling.privacy.stability import stability
 
 
 def potential(x):

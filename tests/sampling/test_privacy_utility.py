@@ -11,12 +11,12 @@ from wflow.energies import KLDivergence
 from wflow.flows import ReweightingFlow
 from wflow.measures import Gaussian, Grid
 from wflow.sampling.gaussian import gaussian_shk
-from wflow.sampling.privacy import utility_bound
 from wflow.sampling.privacy.conversions import gaussian_renyi
 from wflow.sampling.privacy.ratio import grid_kl, oscillation
 from wflow.sampling.privacy.utility import (
     gaussian_utility,
     quadratic_utility_bound,
+    utility_bound,
     warm_start_kl,
 )
 

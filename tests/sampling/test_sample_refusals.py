@@ -33,7 +33,7 @@ from wflow.sampling import (
     sample,
 )
 from wflow.sampling.mean_shift_runs import damped_iteration, stationary
-from wflow.sampling.privacy import PrivacyAccountant, utility_bound
+from wflow.sampling.privacy import PrivacyAccountant
 from wflow.sampling.privacy.bounds import (
     drift_term,
     duhamel_bound,
@@ -52,7 +52,7 @@ from wflow.sampling.privacy.conversions import (
     kl_from_pure,
     renyi_from_pure,
 )
-from wflow.sampling.privacy.utility import warm_start_kl
+from wflow.sampling.privacy.utility import utility_bound, warm_start_kl
 from wflow.solvers import solve
 
 

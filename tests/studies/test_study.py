@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wflow.plotting import Curve, Panel, plot_panels
+from wflow.plotting.panels import Curve, Panel, plot_panels
 from wflow.studies import (
     AbstractTask,
     Count,

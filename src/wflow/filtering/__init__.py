@@ -9,7 +9,6 @@ from .methods.grid import GridFilter
 from .methods.kalman import KalmanFilter
 from .methods.local import LETKF, LocalEnKF
 from .methods.particle import ParticleFilter
-from .metrics import crps
 from .models import StateSpace
 from .observations import GaussianObservation, SimulatedObservation
 from .online import assimilate, init
@@ -59,12 +58,11 @@ __all__ = [
     "TrainedTransport",
     "analyze",
     "assimilate",
-    "crps",
     "filter",
+    "init",
     "lorenz63_full",
     "lorenz63_partial",
     "lorenz96_classic",
     "lorenz96_hard",
-    "init",
     "twin",
 ]

@@ -6,13 +6,10 @@ from .growth import plot_growth, plot_masses
 from .history import plot_friction, plot_loss
 from .interaction import plot_interaction
 from .landscape import plot_landscape
-from .panels import Curve, Panel, plot_panels
 from .scores import plot_scores
 
 
 __all__ = [
-    "Curve",
-    "Panel",
     "plot_bands",
     "plot_forecasts",
     "plot_friction",
@@ -21,7 +18,6 @@ __all__ = [
     "plot_landscape",
     "plot_loss",
     "plot_masses",
-    "plot_panels",
     "plot_scores",
     "plot_snapshots",
 ]

@@ -3,11 +3,10 @@
 from ._backtest import backtest
 from ._coverage import coverage
 from ._forecast_bands import forecast_bands
-from .fields import force_field, growth_field, landscape, velocity_field
+from .fields import force_field, landscape, velocity_field
 from .leave_one_out import hold_outs
-from .protocols import forecast_split, interpolation_split
 from .reading import coefficients, interaction_profile, reading_errors
-from .scores import forecast_scores, half_sample_w1, interpolation_scores, noise_floor
+from .scores import half_sample_w1
 from .selection import select_model
 from .summaries import Deviation, Mean, Quantile, Share
 
@@ -22,16 +21,10 @@ __all__ = [
     "coverage",
     "force_field",
     "forecast_bands",
-    "forecast_scores",
-    "forecast_split",
-    "growth_field",
     "half_sample_w1",
     "hold_outs",
     "interaction_profile",
-    "interpolation_scores",
-    "interpolation_split",
     "landscape",
-    "noise_floor",
     "reading_errors",
     "select_model",
     "velocity_field",

@@ -5,16 +5,8 @@ from typing import TYPE_CHECKING, Any
 from .comparators import EarlyStopping
 from .moments import stationary_moments
 from .reweight import age_trajectory
-from .risk import (
-    SpectralProblem,
-    estimation_risk,
-    optimal_mean,
-    population_risk,
-    prediction_risk,
-    process_risk,
-    wiener_filter,
-)
-from .spectral import SpectralData, equivalent_penalty, gcv, shrinkage_curves, tune
+from .risk import SpectralProblem, optimal_mean, prediction_risk, wiener_filter
+from .spectral import SpectralData, gcv, shrinkage_curves, tune
 
 
 if TYPE_CHECKING:
@@ -27,13 +19,9 @@ __all__ = [
     "SpectralData",
     "SpectralProblem",
     "age_trajectory",
-    "equivalent_penalty",
-    "estimation_risk",
     "gcv",
     "optimal_mean",
-    "population_risk",
     "prediction_risk",
-    "process_risk",
     "shrinkage_curves",
     "stationary_moments",
     "tune",

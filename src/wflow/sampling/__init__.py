@@ -16,7 +16,6 @@ from .methods.nuts import NUTS
 from .methods.shk import SHK, SMCWFR
 from .modes import find_modes
 from .msip import MSIP
-from .posteriors import load_posterior
 from .problems import Joker
 from .quadrature import optimal_quadrature
 from .rules import GaussHermite, MonteCarlo, RadialSpherical
@@ -48,7 +47,6 @@ __all__ = [
     "WFRMMD",
     "find_modes",
     "laplace",
-    "load_posterior",
     "optimal_quadrature",
     "sample",
 ]

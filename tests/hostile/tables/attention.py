@@ -31,7 +31,6 @@ D = 3
 SIGMA = np.diag([3.0, 2.0, 1.0]) + 0.1
 MU = np.array([0.3, 0.2, -0.1])
 TOKENS = np.random.default_rng(0).normal(size=(5, D))
-PROMPTS = np.random.default_rng(1).normal(size=(2, 5, D))
 RISK = attention.AttentionRisk(SIGMA)
 HEAD = attention.LinearAttention(MU)
 
@@ -114,14 +113,6 @@ TABLE = {
         flow=part(GradientFlow(RISK, Euclidean())),
         mu=part(Point(attention.AttentionRisk(SIGMA).minimum)),
         tol=positive(1e-5),
-    ),
-    "oja": entry(
-        lambda covariance: attention.oja(covariance).metric, covariance=covariance()
-    ),
-    "prompt_pca": entry(
-        attention.prompt_pca,
-        prompts=array(PROMPTS, fine=("short", "inf")),
-        k=count(1),
     ),
     "train_head": entry(
         lambda **given: attention.train_head(key=KEY, **given).risks,

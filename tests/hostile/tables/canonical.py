@@ -104,15 +104,6 @@ TABLE = {
         strength=non_negative(0.1, fine="inf", finite="inf"),
         decay=given(0.5, nan=np.nan, negative=-0.1, one=1.0, text="spoilt"),
     ),
-    "finetune": entry(
-        lambda **more: canonical.finetune(**more).arc.value.w,
-        start=part(ORIGIN),
-        train=part(LOSS),
-        validation=part(LOSS),
-        strengths=given(jnp.array(LAMS), **STRENGTHS),
-        rate=positive(0.1),
-        steps=count(2),
-    ),
     "lambda_path": entry(
         lambda **more: canonical.lambda_path(**more).losses,
         flow=part(FLOW),

@@ -63,14 +63,6 @@ WIDTHS_ARGUMENT = given(
 )
 
 TABLE = {
-    "DiagonalRisk": entry(
-        lambda **more: chaos.DiagonalRisk(**more).value(CLOUD),
-        probabilities=masses(np.array([0.5, 0.5]), words=("teacher",)),
-        teacher=array(np.array([1.0, 0.5])),
-    ),
-    "ErfRisk": entry(
-        lambda **more: chaos.ErfRisk(**more).value(NEURONS), teacher=part(NEURONS)
-    ),
     "Neuron": entry(chaos.Neuron, activation=choice("tanh")),
     "QuadraticRisk": entry(
         lambda mu, **more: chaos.QuadraticRisk(**more).value(mu),

@@ -28,7 +28,6 @@ ROOM = "wflow.filtering"
 KEY = jax.random.key(0)
 KEYS = given(KEY, zero=0, none=None, text="spoilt", shape=jax.random.split(KEY, 3))
 X = np.random.default_rng(0).normal(size=(5, 2))
-W = np.array([1.0, 2.0, 3.0, 2.0, 1.0])
 LAW = Gaussian(np.zeros(2), np.eye(2))
 LINE = Grid.from_log_density(lambda x: -(x[0] ** 2) / 2, -3.0, 3.0, (40,))
 OBSERVATION = f.GaussianObservation(lambda x: x, np.eye(2))
@@ -257,7 +256,5 @@ TABLE = {
     "lorenz63_partial": entry(f.lorenz63_partial),
     "lorenz96_classic": entry(f.lorenz96_classic),
     "lorenz96_hard": entry(f.lorenz96_hard),
-    "crps": entry(f.crps, x=array(X, fine="short"), truth=array(np.ones(2))),
-    "crps.weighted": entry(f.crps, x=X, truth=np.ones(2), weights=masses(W)),
     # Infinity has a rank.
 }

@@ -17,8 +17,6 @@ from tests.hostile.engine import (
     positive,
 )
 from wflow.plotting import (
-    Curve,
-    Panel,
     plot_bands,
     plot_forecasts,
     plot_friction,
@@ -27,12 +25,10 @@ from wflow.plotting import (
     plot_landscape,
     plot_loss,
     plot_masses,
-    plot_panels,
     plot_scores,
     plot_snapshots,
 )
 from wflow.plotting.bands import BandCurve
-from wflow.plotting.panels import Level
 
 
 ROOM = "wflow.plotting"
@@ -88,105 +84,10 @@ def _rows(value: dict[str, Any], **more: Any) -> Argument:
 LABELS = given(["a", "b"], one=["a"], numbers=[1.5, 2.5], other=1.5, text="ab")
 
 
-def _spoilt_label() -> Argument:
-    return given("a", other=1.5, listed=["a"])
-
-
-def _colour() -> Argument:
-    return given("C0", other="spoilt", number=1.5, none=None)
-
-
-def _style(value: str = "-", **more: Any) -> Argument:
-    return given(
-        value, other="spoilt", two="oo", empty="", number=1.5, none=None, **more
-    )
-
-
-def _parts(value: Any) -> Argument:
-    return given([value], one=value, other=[1.5], text="spoilt", none=None)
-
-
-def _limits() -> Argument:
-    return given(
-        (0.5, 1.0),
-        turned=(1.0, 0.5),
-        equal=(1.0, 1.0),
-        zero=(0.0, 1.0),
-        nan=(math.nan, 1.0),
-        inf=(0.5, math.inf),
-        short=(0.5,),
-        texts=("a", "b"),
-        text="ab",
-        other=1.5,
-    )
-
-
-def _ticks() -> Argument:
-    return given(
-        ([0.5, 1.0], ["a", "b"]),
-        short=([0.5, 1.0], ["a"]),
-        values=[0.5, 1.0],
-        numbers=([0.5, 1.0], [1.5, 2.5]),
-        texts=(["a", "b"], ["a", "b"]),
-        nan=([math.nan, 1.0], ["a", "b"]),
-        empty=([], []),
-        other=1.5,
-    )
-
-
-LINE = Curve(STEPS, STEPS)
-
 CURVE = BandCurve(STEPS, STEPS, STEPS, STEPS, STEPS, [(STEPS, STEPS)])
 SHORT = CURVE._replace(past=STEPS[:-1])
 
 TABLE = {
-    "Curve": entry(
-        Curve,
-        x=array(STEPS, fine=("nan", "inf")),
-        # A curve for each column.
-        y=array(STEPS, fine=("nan", "inf", "shape"), words=(r"\bx\b",)),
-        label=_spoilt_label(),
-        colour=_colour(),
-        style=_style("o-"),
-        width=positive(1.5),
-        size=positive(4.0),
-        alpha=positive(0.5, fine=("zero",)),
-        steps=given(False, true=True, other=1.5, none=None, text="spoilt"),
-    ),
-    "Curve.band": entry(
-        Curve,
-        x=STEPS,
-        y=array(STEPS, fine=("nan", "inf"), words=(r"\bx\b",)),
-        low=array(STEPS, fine=("nan", "inf")),
-        high=array(STEPS, fine=("nan", "inf")),
-    ),
-    "Curve.steps": entry(
-        Curve,
-        x=array(np.arange(5.0)),
-        y=array(STEPS, fine=("nan", "inf"), words=(r"\bx\b",)),
-        style=_style(marker="o"),
-        steps=True,
-    ),
-    "Panel": entry(
-        Panel,
-        curves=_parts(LINE),
-        x=_text(),
-        y=_text(),
-        title=_text(),
-        levels=_parts(Level(1.0)),
-        scales=given(
-            ("log", "log"),
-            other=("log", "spoilt"),
-            short=("log",),
-            text="log",
-            none=None,
-        ),
-        xlim=_limits(),
-        ylim=_limits(),
-        xticks=_ticks(),
-        yticks=_ticks(),
-        legend=given("best", other="spoilt", number=1.5, none=None),
-    ),
     "plot_bands": entry(
         plot_bands,
         curves=_rows({"a": {"mean": CURVE}}, short={"a": {"mean": SHORT}}),
@@ -278,23 +179,6 @@ TABLE = {
             {"a": (STEPS, STEPS)}, short={"a": (STEPS, STEPS[:-1])}, one={"a": (STEPS,)}
         ),
         time_label=_text(),
-    ),
-    "plot_panels": entry(
-        plot_panels,
-        panels=given(
-            [Panel([LINE])],
-            empty=[],
-            curves=[LINE],
-            one=Panel([LINE]),
-            text="spoilt",
-            none=None,
-        ),
-        columns=count(2),
-        width=positive(3.0),
-        height=positive(3.0),
-        title=_text(),
-        share_y=_flag(),
-        legend_below=count(1, fine=("zero",)),
     ),
     "plot_scores": entry(
         plot_scores,

@@ -1,18 +1,14 @@
 """Protocols, scores, bands and fields of populations."""
 
-import functools
-
 import jax.numpy as jnp
 import numpy as np
 
 from wflow import populations
 from wflow.energies import GaussianProfile, Interaction, Polynomial, Potential, Radial
-from wflow.flows import GrowthFlow
 from wflow.learning import Ensemble, Fit, Part, Prediction, Snapshots
 from wflow.measures import Particles
 from wflow.populations import Mean
 from wflow.populations._backtest import ModelError
-from wflow.populations.protocols import Split
 
 from ..engine import (
     array,
@@ -25,7 +21,7 @@ from ..engine import (
     part,
     positive,
 )
-from .learning import BARE, DATA, FIT, FLAG, FLOW, X
+from .learning import BARE, FLAG, FLOW, X
 
 
 ROOM = "wflow.populations"
@@ -119,12 +115,6 @@ TABLE = {
         points=POINTS,
         t=number(0.0),
     ),
-    "growth_field": entry(
-        populations.growth_field,
-        growth=part(GrowthFlow(lambda x, t: -(x[0] ** 2) + 0 * t)),
-        points=POINTS,
-        t=number(0.0),
-    ),
     "velocity_field": entry(
         populations.velocity_field,
         cloud=CLOUDS,
@@ -135,34 +125,6 @@ TABLE = {
     "hold_outs": entry(
         populations.hold_outs,
         snapshots=given(LONG, none=None, text="spoilt", short=LONG.take([0, 1])),
-    ),
-    "forecast_split": entry(
-        functools.partial(populations.forecast_split),
-        snapshots=SNAPSHOTS,
-        fraction=positive(0.5),
-    ),
-    "forecast_split.held_out": entry(
-        functools.partial(populations.forecast_split, LONG),
-        held_out=given(1, none=None, zero=0, far=3, fraction=1.5, text="spoilt"),
-    ),
-    "forecast_split.until": entry(
-        functools.partial(populations.forecast_split, LONG),
-        until=given(1.5, none=None, early=0.5, late=3.0, nan=np.nan, text="spoilt"),
-    ),
-    "interpolation_split": entry(
-        populations.interpolation_split,
-        snapshots=SNAPSHOTS,
-        held_out=given(
-            [1],
-            none=None,
-            text="spoilt",
-            empty=[],
-            far=[9],
-            first=[0],
-            fraction=[1.5],
-            twice=[1, 1],
-            all=[1, 2, 3],
-        ),
     ),
     "coefficients": entry(populations.coefficients, energy=ENERGIES),
     "interaction_profile": entry(
@@ -178,24 +140,6 @@ TABLE = {
         snapshots=SNAPSHOTS,
         seed=SEED,
         points=count(4),
-    ),
-    "forecast_scores": entry(
-        populations.forecast_scores,
-        fit=part(FIT),
-        split=part(Split(DATA, Snapshots([3.0], X[:1]), 1.0)),
-        substeps=count(1),
-    ),
-    "interpolation_scores": entry(
-        populations.interpolation_scores,
-        fit=part(FIT),
-        split=part(Split(DATA, Snapshots([1.5], X[:1]), 1.0)),
-        substeps=count(1),
-    ),
-    "noise_floor": entry(
-        populations.noise_floor,
-        cloud=array(X[0], fine="short"),
-        seed=SEED,
-        splits=count(2),
     ),
     "half_sample_w1": entry(
         populations.half_sample_w1,

@@ -152,38 +152,8 @@ TABLE = {
             _CURVATURE, zero=0 * _CURVATURE, nan=np.nan * _CURVATURE, text="spoilt"
         ),
     ),
-    "estimation_risk": entry(
-        regression.estimation_risk, problem=_problem, shrinkage=_shrinkage
-    ),
     "prediction_risk": entry(
         regression.prediction_risk, problem=_problem, shrinkage=_shrinkage
-    ),
-    "population_risk": entry(
-        regression.population_risk,
-        problem=_problem,
-        shrinkage=_shrinkage,
-        covariance=given(
-            np.eye(3),
-            nan=np.nan * np.eye(3),
-            negative=-np.eye(3),
-            short=np.eye(2),
-            complex=1j * np.eye(3),
-            text="spoilt",
-        ),
-    ),
-    "process_risk": entry(
-        regression.process_risk,
-        problem=_problem,
-        law=_law,
-        diffusion=given(
-            np.array([0.1, 0.2, 0.0]),
-            nan=np.nan,
-            negative=-1.0,
-            short=np.ones(2),
-            complex=1j,
-            text="spoilt",
-        ),
-        prediction=given(True, text="spoilt", number=2.0),
     ),
     "wiener_filter": entry(regression.wiener_filter, problem=_problem),
     "optimal_mean": entry(
@@ -203,11 +173,6 @@ TABLE = {
             number=1.0,
             text="spoilt",
         ),
-    ),
-    "equivalent_penalty": entry(
-        regression.equivalent_penalty,
-        law=_law,
-        mu=positive(1.0, fine="shape"),
     ),
     "tune": entry(
         regression.tune,

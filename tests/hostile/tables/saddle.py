@@ -6,8 +6,6 @@ import numpy as np
 
 from wflow.measures import Point
 from wflow.networks import saddle
-from wflow.networks.saddle.descent import descend
-from wflow.networks.saddle.jumps import limit_of_cover
 from wflow.networks.saddle.neurons import from_weights
 
 from ..engine import (
@@ -27,8 +25,6 @@ KEY = jax.random.key(0)
 Y = np.array([1.0, -1.2])
 DATA = saddle.ReLUData.orthogonal(Y)
 NEURONS = from_weights(DATA, [0.02, -0.02], [[0.01, -0.01], [-0.01, 0.01]])
-LIMIT = limit_of_cover(DATA, NEURONS.active, NEURONS.sign)
-COURSE = descend(DATA, NEURONS, 0.1, points=3, stride=2)
 # A label may be of either sign but not zero; nan, infinity and zero are named.
 LABELS = {
     "nan": Y * np.nan,
@@ -82,7 +78,6 @@ TABLE = {
         data=part(DATA),
         neurons=part(NEURONS),
     ),
-    "min_norm_squared": entry(saddle.min_norm_squared, data=part(DATA)),
     "small_neurons": entry(
         lambda **more: saddle.small_neurons(KEY, **more).level,
         width=count(3),
@@ -90,12 +85,6 @@ TABLE = {
         log_scale=SMALL,
         dim=count(3, fine="none"),
         start=choice("balanced"),
-    ),
-    "staircase": entry(
-        lambda **more: saddle.staircase(**more).loss,
-        course=part(COURSE),
-        limit=part(LIMIT),
-        log_scale=SMALL,
     ),
     "width_for": entry(
         saddle.width_for,

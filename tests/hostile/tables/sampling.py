@@ -122,7 +122,6 @@ TABLE = {
         start=array([0.5, 0.2], fine="short"),
         max_steps=count(50),
     ),
-    "load_posterior": "reads a file; its test spoils these",
     "find_modes": entry(
         s.find_modes,
         log_density=DENSITY,

@@ -111,30 +111,8 @@ TABLE = {
         lambda **k: KNOWN.time_for(**k), epsilon=LEVEL, delta=SHARE, draws=count(2)
     ),
     # Bounds.
-    "utility_bound": entry(
-        p.utility_bound, kl=QUANTITY, osc_v=QUANTITY, intrinsic=QUANTITY
-    ),
     # Conversions.
     # On grids.
-    "stability": entry(
-        p.stability,
-        log_density=DENSITY,
-        neighbour=given(shifted, text="spoilt", shape=lambda x: x),
-        initial=part(CIRCLE),
-        times=given(
-            [0.05, 0.1],
-            nan=[math.nan],
-            zero=[0.0, 0.1],
-            back=[0.2, 0.1],
-            empty=[],
-            inf=[math.inf],
-            text=["a"],
-        ),
-        alpha=SCALE,
-        beta=SCALE,
-        refine=count(1),
-        rtol=positive(1e-3),
-    ),
     # Releases.
     "ExponentialMechanism": entry(
         p.ExponentialMechanism,

@@ -2,7 +2,6 @@
 
 import functools
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,15 +28,6 @@ KEY = jax.random.key(0)
 LAYER = scale.ScaledLinear(3, 2, key=KEY)
 W = np.random.default_rng(2).normal(size=(2, 3))
 G = np.array([1.0, 2.0, 0.5])
-RATES = {
-    "text": "spoilt",
-    "none": None,
-    "unknown": {"scales": 1.0},
-    "negative": {"scale_in": -1.0},
-    "nan": {"scale_in": np.nan},
-    "inf": {"scale_in": np.inf},
-    "shape": {"scale_in": np.ones(3)},
-}
 
 
 @functools.cache
@@ -143,20 +133,6 @@ TABLE = {
         role_overrides=given({}, text="spoilt", unknown={"bia": lambda m: m}),
     ),
     "fold_scales": entry(lambda model: scale.fold_scales(model), model=given(LAYER)),
-    "scale_by_role": entry(
-        lambda rates: jax.tree.leaves(
-            scale.scale_by_role(rates).update(
-                eqx.filter(LAYER, eqx.is_array), None, LAYER
-            )[0]
-        ),
-        rates=given({"scale_in": 2.0}, zero={"scale_in": 0.0}, **RATES),
-    ),
-    "scale_report": entry(
-        scale.scale_report,
-        layer=part(LAYER),
-        initial=part(LAYER, fine="none"),
-        tolerance=non_negative(0.0),
-    ),
     "train": entry(
         trained,
         model=part(model()),

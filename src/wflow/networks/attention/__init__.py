@@ -3,9 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from .diagnostics import alignment, critical_point
-from .geometries import oja
 from .heads import LinearAttention, SoftmaxAttention
-from .prompts import prompt_pca
 from .risks import AttentionRisk
 from .training import train_head
 
@@ -20,8 +18,6 @@ __all__ = [
     "SoftmaxAttention",
     "alignment",
     "critical_point",
-    "oja",
-    "prompt_pca",
     "train_head",
 ]
 

@@ -1,7 +1,6 @@
 """Canonical regularisation: penalties that do not move along output fibres."""
 
 from .arc import ArcRidge, lambda_path
-from .finetuning import finetune
 from .geodesic import GeodesicRidge
 from .gibbs import GibbsProcess
 from .metric import NTKMetric
@@ -16,6 +15,5 @@ __all__ = [
     "NTKMetric",
     "Ridge",
     "arc_ridge",
-    "finetune",
     "lambda_path",
 ]

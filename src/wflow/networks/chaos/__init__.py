@@ -1,16 +1,14 @@
 """Propagation of chaos: how closely finite networks follow their mean-field limit."""
 
-from .kernel_risks import ErfRisk, SingleIndexRisk
+from .kernel_risks import SingleIndexRisk
 from .linearised import clt_variance
-from .risks import DiagonalRisk, QuadraticRisk
+from .risks import QuadraticRisk
 from .sampled import Neuron, SampledRisk
 from .student import Student
 from .widths import study_widths
 
 
 __all__ = [
-    "DiagonalRisk",
-    "ErfRisk",
     "Neuron",
     "QuadraticRisk",
     "SampledRisk",

@@ -6,8 +6,6 @@ from .data import ReLUData
 from .flow import ReLUFlow
 from .jumps import jump_process
 from .neurons import small_neurons
-from .norms import min_norm_squared
-from .staircases import staircase
 
 
 __all__ = [
@@ -15,8 +13,6 @@ __all__ = [
     "ReLUFlow",
     "follow",
     "jump_process",
-    "min_norm_squared",
     "small_neurons",
-    "staircase",
     "width_for",
 ]

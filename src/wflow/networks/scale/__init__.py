@@ -1,10 +1,8 @@
 """Scale vectors: layers, their flows, and a language model that has them."""
 
-from .analysis import scale_report
 from .folding import fold_scales
 from .geometry import ScaleVector
 from .layers import RMSNorm, ScaledLinear
-from .rates import scale_by_role
 from .roles import decay_mask
 from .training import Recipe, train
 from .transformer import ByteTransformer
@@ -18,7 +16,5 @@ __all__ = [
     "ScaledLinear",
     "decay_mask",
     "fold_scales",
-    "scale_by_role",
-    "scale_report",
     "train",
 ]

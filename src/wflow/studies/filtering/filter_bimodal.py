@@ -12,8 +12,7 @@ from wflow.filtering import GridFilter, filter
 from wflow.filtering.distances import w1_of_line
 from wflow.filtering.settings import bimodal
 from wflow.measures import Grid, Particles
-from wflow.plotting import Curve, Panel, plot_panels
-from wflow.plotting.panels import shades
+from wflow.plotting.panels import Curve, Panel, plot_panels, shades
 from wflow.studies import (
     Arrays,
     Count,

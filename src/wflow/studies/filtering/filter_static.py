@@ -12,8 +12,7 @@ from pydantic import Field, model_validator
 from wflow.filtering import Components, GaussianObservation
 from wflow.filtering.settings import half_square
 from wflow.measures import Particles
-from wflow.plotting import Curve, Panel, plot_panels
-from wflow.plotting.panels import shades
+from wflow.plotting.panels import Curve, Panel, plot_panels, shades
 from wflow.studies import (
     Arrays,
     Count,

@@ -9,8 +9,7 @@ from pydantic import Field, model_validator
 
 from wflow.filtering.metrics import level_shares
 from wflow.filtering.settings import Setting
-from wflow.plotting import Curve, Panel, plot_panels
-from wflow.plotting.panels import Level, shades
+from wflow.plotting.panels import Curve, Level, Panel, plot_panels, shades
 from wflow.studies import (
     Arrays,
     Count,

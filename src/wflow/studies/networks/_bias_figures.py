@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from wflow.plotting import Curve, Panel, plot_panels
+from wflow.plotting.panels import Curve, Panel, plot_panels
 from wflow.plotting.style import MODEL, OBSERVED, QUIET
 from wflow.studies import Arrays
 

@@ -12,10 +12,8 @@ from pydantic import Field, model_validator
 
 from wflow.energies import Supervised
 from wflow.measures import Point
-from wflow.networks.canonical import finetune
-from wflow.networks.canonical.finetuning import Finetuned
-from wflow.plotting import Curve, Panel, plot_panels
-from wflow.plotting.panels import Level, Scale
+from wflow.networks.canonical.finetuning import Finetuned, finetune
+from wflow.plotting.panels import Curve, Level, Panel, Scale, plot_panels
 from wflow.plotting.rows import plot_rows
 from wflow.plotting.style import BASELINES as SHADES
 from wflow.plotting.style import MODEL, OBSERVED, QUIET

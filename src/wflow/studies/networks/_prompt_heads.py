@@ -11,12 +11,13 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from pydantic import Field, model_validator
 
 from wflow.networks import attention
-from wflow.networks.attention import AttentionRisk, prompt_pca, train_head
+from wflow.networks.attention import AttentionRisk, train_head
 from wflow.networks.attention.covariance import square_root
 from wflow.networks.attention.heads import AbstractHead, initial_mu, power_layers
 from wflow.networks.attention.prompts import (
     bbp_overlap,
     gaussian_prompts,
+    prompt_pca,
     spiked_covariance,
 )
 from wflow.networks.attention.streaming import stream_pca

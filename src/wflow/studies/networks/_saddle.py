@@ -10,7 +10,7 @@ from wflow.networks.saddle import ReLUData, follow, small_neurons
 from wflow.networks.saddle.course import Course
 from wflow.networks.saddle.instances import Instance, draw_instances, random_labels
 from wflow.networks.saddle.jumps import JumpProcess, limit_of_cover
-from wflow.plotting import Curve, Panel
+from wflow.plotting.panels import Curve, Panel
 from wflow.studies import Count, NonNegative, Positive, Strict, StudyParams
 
 

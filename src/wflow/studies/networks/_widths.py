@@ -13,7 +13,7 @@ from wflow.measures import Gaussian
 from wflow.networks.chaos import QuadraticRisk, Student, study_widths
 from wflow.networks.chaos.conditions import integral_sqrt_loss
 from wflow.networks.chaos.widths import Report
-from wflow.plotting import Curve
+from wflow.plotting.panels import Curve
 from wflow.studies import Arrays, Count, Strict, StudyParams
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from wflow.energies import Supervised
 from wflow.measures import Point
 from wflow.networks.canonical.finetuning import descend
-from wflow.plotting import Curve, Panel, plot_panels
+from wflow.plotting.panels import Curve, Panel, plot_panels
 from wflow.studies import Arrays, Count, Log, NonNegative, Outcome, Study
 
 from ._finetuning import (

@@ -11,7 +11,7 @@ from pydantic import model_validator
 from wflow.energies import Supervised
 from wflow.measures import Point
 from wflow.networks.canonical import NTKMetric
-from wflow.plotting import Curve, Panel, plot_panels
+from wflow.plotting.panels import Curve, Panel, plot_panels
 from wflow.plotting.style import MODEL, OBSERVED, QUIET
 from wflow.studies import (
     Arrays,

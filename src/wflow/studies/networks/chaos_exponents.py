@@ -12,8 +12,7 @@ from pydantic import Field, model_validator
 from wflow.networks.chaos.conditions import bound_exponent, decay_exponent
 from wflow.networks.chaos.diagonal import diagonal_gaps, power_law, residual_at
 from wflow.networks.chaos.widths import summarize
-from wflow.plotting import Curve, Panel, plot_panels
-from wflow.plotting.panels import Level, shades
+from wflow.plotting.panels import Curve, Level, Panel, plot_panels, shades
 from wflow.plotting.style import OBSERVED
 from wflow.studies import Arrays, Count, Log, Outcome, Positive, ScoreTable, Study
 

@@ -11,8 +11,7 @@ from pydantic import Field, model_validator
 from wflow.energies import Entropy, Potential
 from wflow.networks import chaos
 from wflow.networks.chaos.widths import follow
-from wflow.plotting import Curve, Panel, plot_panels
-from wflow.plotting.panels import Level, shades
+from wflow.plotting.panels import Curve, Level, Panel, plot_panels, shades
 from wflow.plotting.style import MODEL, OBSERVED
 from wflow.studies import (
     Arrays,

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from wflow.measures import Gaussian
 from wflow.networks import chaos
 from wflow.networks.chaos.finite import sample_gaps, step_gaps
-from wflow.plotting import Curve, Panel, plot_panels
+from wflow.plotting.panels import Curve, Panel, plot_panels
 from wflow.plotting.style import QUIET
 from wflow.studies import (
     Arrays,

@@ -11,8 +11,7 @@ from pydantic import Field, model_validator
 from wflow.networks import chaos
 from wflow.networks.chaos.conditions import bound_exponent, decay_exponent
 from wflow.networks.chaos.student import UniformSphere
-from wflow.plotting import Curve, Panel, plot_panels
-from wflow.plotting.panels import shades
+from wflow.plotting.panels import Curve, Panel, plot_panels, shades
 from wflow.studies import Arrays, Log, NonNegative, Outcome, Positive, ScoreTable, Study
 
 from ._widths import (

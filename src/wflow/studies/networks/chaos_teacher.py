@@ -13,10 +13,10 @@ from wflow.geometries import Wasserstein
 from wflow.measures import Gaussian, Particles
 from wflow.networks import chaos
 from wflow.networks.chaos.conditions import bound_exponent, decay_exponent
+from wflow.networks.chaos.kernel_risks import ErfRisk
 from wflow.networks.chaos.sampled import Activation, alignment
 from wflow.networks.chaos.widths import follow
-from wflow.plotting import Curve, Panel, plot_panels
-from wflow.plotting.panels import Level, shades
+from wflow.plotting.panels import Curve, Level, Panel, plot_panels, shades
 from wflow.plotting.style import MODEL, QUIET
 from wflow.solvers import solve
 from wflow.studies import Arrays, Count, Log, Outcome, Positive, ScoreTable, Study
@@ -74,7 +74,7 @@ def _student(p: Params, key: jax.Array) -> tuple[chaos.Student, Particles]:
     teacher = Particles.from_samples(jnp.hstack([signs[:, None], 2 * directions[:k]]))
     start = Gaussian(jnp.zeros(1 + d), jnp.diag(jnp.array([1.0, *[1 / d] * d])))
     if p.inputs is None:
-        return chaos.Student(chaos.ErfRisk(teacher), start), teacher
+        return chaos.Student(ErfRisk(teacher), start), teacher
     inputs = jax.random.normal(of_inputs, (p.inputs, d))
     risk = chaos.SampledRisk.of(chaos.Neuron(p.activation), inputs, teacher)
     return chaos.Student(risk, start), teacher

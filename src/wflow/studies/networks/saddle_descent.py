@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 from pydantic import Field, model_validator
 
 from wflow.networks.saddle.descent import stable_step
-from wflow.plotting import Curve, Panel, plot_panels
-from wflow.plotting.panels import shades
+from wflow.plotting.panels import Curve, Panel, plot_panels, shades
 from wflow.plotting.style import MODEL, OBSERVED
 from wflow.studies import Arrays, Count, Log, Outcome, Positive, ScoreTable, Study
 

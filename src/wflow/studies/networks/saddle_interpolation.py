@@ -14,8 +14,7 @@ from wflow.networks.saddle.cover import (
     interpolation_probability,
     sample_cover,
 )
-from wflow.plotting import Curve, Panel, plot_panels
-from wflow.plotting.panels import shades
+from wflow.plotting.panels import Curve, Panel, plot_panels, shades
 from wflow.studies import (
     Arrays,
     Count,

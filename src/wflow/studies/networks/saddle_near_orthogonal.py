@@ -9,10 +9,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from pydantic import Field, model_validator
 
-from wflow.networks.saddle import min_norm_squared
 from wflow.networks.saddle.instances import random_gram
-from wflow.plotting import Curve, Panel, plot_panels
-from wflow.plotting.panels import Level, shades
+from wflow.networks.saddle.norms import min_norm_squared
+from wflow.plotting.panels import Curve, Level, Panel, plot_panels, shades
 from wflow.studies import Arrays, Count, Log, Outcome, Positive, ScoreTable, Study
 
 from ._descents import on_grams

@@ -8,11 +8,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from pydantic import Field, model_validator
 
-from wflow.networks.saddle import ReLUData, min_norm_squared
+from wflow.networks.saddle import ReLUData
 from wflow.networks.saddle.cover import sample_cover
 from wflow.networks.saddle.jumps import limit_of_cover
-from wflow.plotting import Curve, Panel, plot_panels
-from wflow.plotting.panels import Level
+from wflow.networks.saddle.norms import min_norm_squared
+from wflow.plotting.panels import Curve, Level, Panel, plot_panels
 from wflow.plotting.style import OBSERVED
 from wflow.studies import (
     Arrays,

@@ -6,9 +6,9 @@ import jax
 import numpy as np
 from matplotlib.figure import Figure
 
-from wflow.networks.saddle import follow, staircase
-from wflow.plotting import Curve, plot_panels
-from wflow.plotting.panels import shades
+from wflow.networks.saddle import follow
+from wflow.networks.saddle.staircases import staircase
+from wflow.plotting.panels import Curve, plot_panels, shades
 from wflow.studies import Arrays, Log, Outcome, Positive, ScoreTable, Study
 
 from ._saddle import InstancesParams, slow_panel

@@ -8,8 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from wflow.networks.saddle.cover import interpolation_probability
-from wflow.plotting import Curve, Panel, plot_panels
-from wflow.plotting.panels import Level, shades
+from wflow.plotting.panels import Curve, Level, Panel, plot_panels, shades
 from wflow.plotting.style import OBSERVED
 from wflow.studies import Arrays, Log, Outcome, ScoreTable, Study
 

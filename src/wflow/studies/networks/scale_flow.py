@@ -10,10 +10,9 @@ from pydantic import model_validator
 
 from wflow.networks import scale
 from wflow.networks.scale import analysis
-from wflow.networks.scale.analysis import imbalance, invariant_drift
+from wflow.networks.scale.analysis import imbalance, invariant_drift, scale_report
 from wflow.networks.scale.energies import Decay
-from wflow.plotting import Curve, Panel, plot_panels
-from wflow.plotting.panels import Level
+from wflow.plotting.panels import Curve, Level, Panel, plot_panels
 from wflow.plotting.style import MODEL, OBSERVED, QUIET
 from wflow.studies import Arrays, Log, Outcome, Positive, ScoreTable, Study, StudyParams
 
@@ -65,7 +64,7 @@ def run(p: Params, key: jax.Array, log: Log) -> dict[str, Any]:
     reduced = p.follow(energy, start.matrix(), scale.ScaleVector(c))
     product = jax.vmap(scale.ScaledLinear.matrix)(factors.measures.value)
     plain, least = p.follow(energy, start.matrix()), float(energy.least)
-    report = jax.vmap(scale.scale_report)(factors.measures.value)["y"]
+    report = jax.vmap(scale_report)(factors.measures.value)["y"]
     arrays |= {
         "t": factors.times,
         "along": report.along,

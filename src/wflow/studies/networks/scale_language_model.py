@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 from pydantic import Field, model_validator
 
 from wflow.networks.scale.corpus import python_topics
-from wflow.plotting import Curve, Panel, plot_panels
-from wflow.plotting.panels import Level, shades
+from wflow.plotting.panels import Curve, Level, Panel, plot_panels, shades
 from wflow.studies import (
     Arrays,
     Keep,

@@ -14,7 +14,7 @@ from wflow.learning.training import Trainer
 from wflow.measures import Point
 from wflow.networks.scale.blocks import ResidualBlock
 from wflow.networks.scale.energies import Decay
-from wflow.plotting import Curve, Panel, plot_panels
+from wflow.plotting.panels import Curve, Panel, plot_panels
 from wflow.plotting.style import MODEL, OBSERVED
 from wflow.studies import (
     Arrays,

@@ -20,8 +20,8 @@ from wflow.plotting import (
     plot_scores,
     plot_snapshots,
 )
-from wflow.populations import force_field, growth_field, interaction_profile, landscape
-from wflow.populations.fields import lattice
+from wflow.populations import force_field, interaction_profile, landscape
+from wflow.populations.fields import growth_field, lattice
 from wflow.populations.reading import pair_distances, parts
 from wflow.studies import ScoreTable
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from wflow.learning import Fit
-from wflow.populations import forecast_scores
 from wflow.populations.protocols import Split
+from wflow.populations.scores import forecast_scores
 from wflow.studies import Outcome, ScoreTable
 
 from . import _figures

@@ -6,8 +6,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from wflow.learning import Snapshots
-from wflow.populations import forecast_split, interpolation_split
-from wflow.populations.protocols import Split, full_split
+from wflow.populations.protocols import (
+    Split,
+    forecast_split,
+    full_split,
+    interpolation_split,
+)
 from wflow.studies import Count, Strict
 
 from ._times import time_text

@@ -5,7 +5,7 @@ from typing import Literal
 from matplotlib.figure import Figure
 
 from wflow.learning import Snapshots
-from wflow.populations import interpolation_scores
+from wflow.populations.scores import interpolation_scores
 from wflow.studies import Outcome
 
 from . import _figures

@@ -11,7 +11,7 @@ from wflow.checks import one_of
 from wflow.learning import Fit
 from wflow.plotting import plot_scores
 from wflow.plotting.history import plot_frictions
-from wflow.populations import noise_floor
+from wflow.populations.scores import noise_floor
 from wflow.populations.simulators._gradient_flow_sde import POTENTIALS
 from wflow.studies import AbstractTask, Log, Name, Outcome, ScoreTable
 from wflow.studies._folder import RunDirectory

@@ -10,7 +10,8 @@ from pydantic import Field
 from wflow import energies
 from wflow.energies import AbstractEnergy
 from wflow.learning import Fit, Snapshots
-from wflow.populations import interpolation_split, select_model
+from wflow.populations import select_model
+from wflow.populations.protocols import interpolation_split
 from wflow.studies import AbstractTask, Log, Outcome, Part, ScoreTable, Spec, Strict
 from wflow.studies._folder import RunDirectory
 

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from wflow.plotting import Curve, Panel, plot_panels
-from wflow.plotting.panels import Level
+from wflow.plotting.panels import Curve, Level, Panel, plot_panels
 from wflow.plotting.style import BASELINES, MODEL, OBSERVED
 
 

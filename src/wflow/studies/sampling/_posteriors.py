@@ -10,16 +10,9 @@ import numpy as np
 from pydantic import Field
 
 from wflow.measures import Gaussian
-from wflow.sampling import (
-    NUTS,
-    GaussianInverseProblem,
-    Target,
-    laplace,
-    load_posterior,
-    sample,
-)
+from wflow.sampling import NUTS, GaussianInverseProblem, Target, laplace, sample
 from wflow.sampling.elliptic import EllipticModel
-from wflow.sampling.posteriors import Posterior
+from wflow.sampling.posteriors import Posterior, load_posterior
 from wflow.studies import Count, Positive, Seed, Strict
 
 

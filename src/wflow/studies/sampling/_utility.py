@@ -8,11 +8,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from wflow.measures import Grid
-from wflow.sampling.privacy import utility_bound
 from wflow.sampling.privacy.mechanism import kl_flow
 from wflow.sampling.privacy.ratio import oscillation
 from wflow.sampling.privacy.torus import TorusLoss
-from wflow.sampling.privacy.utility import warm_start_kl
+from wflow.sampling.privacy.utility import utility_bound, warm_start_kl
 from wflow.solvers import solve
 
 

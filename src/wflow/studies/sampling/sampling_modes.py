@@ -9,8 +9,7 @@ from pydantic import Field, model_validator
 
 from wflow import measures
 from wflow.measures import GaussianMixture
-from wflow.plotting import Curve, Panel, plot_panels
-from wflow.plotting.panels import shades
+from wflow.plotting.panels import Curve, Panel, plot_panels, shades
 from wflow.studies import (
     Arrays,
     Count,

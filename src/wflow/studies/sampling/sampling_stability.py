@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from pydantic import Field, model_validator
 
 from wflow.measures import Grid
-from wflow.sampling.privacy import stability
+from wflow.sampling.privacy.stability import stability
 from wflow.studies import (
     Arrays,
     Count,
