@@ -11,7 +11,8 @@ from wflow import solve
 from wflow.energies import KDE, Entropy, FisherInformation, KLDivergence
 from wflow.flows import GradientFlow
 from wflow.geometries import HellingerKantorovich, Wasserstein
-from wflow.kernels import silverman_bandwidth, silverman_matrix
+from wflow.kernels import silverman_bandwidth
+from wflow.kernels.bandwidth import silverman_matrix
 from wflow.measures import Gaussian, Particles
 
 

@@ -10,13 +10,9 @@ from wflow.energies import MMD
 from wflow.filtering.transport.attraction import Simulated, Smoothed
 from wflow.filtering.transport.coupling import derangements
 from wflow.filtering.transport.joint import sampling_floor
-from wflow.kernels import (
-    GaussianKernel,
-    InverseMultiquadric,
-    gram,
-    matvec,
-    mixture_double_integral,
-)
+from wflow.kernels import GaussianKernel, InverseMultiquadric, gram
+from wflow.kernels.embeddings import mixture_double_integral
+from wflow.kernels.sums import matvec
 from wflow.measures import Gaussian as Normal
 from wflow.measures import GaussianMixture, Particles
 

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wflow.kernels import GaussianKernel, InverseMultiquadric, gradient_matvec, gram
+from wflow.kernels import GaussianKernel, InverseMultiquadric, gram
+from wflow.kernels.sums import gradient_matvec
 
 
 rng = np.random.default_rng(0)

@@ -13,10 +13,9 @@ from wflow.kernels import (
     InverseMultiquadric,
     Kronecker,
     Product,
-    gradient_matvec,
     gram,
-    matvec,
 )
+from wflow.kernels.sums import gradient_matvec, matvec
 from wflow.measures import Particles
 
 

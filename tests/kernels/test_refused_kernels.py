@@ -16,15 +16,12 @@ from wflow.kernels import (
     MedianGaussian,
     Product,
     ScaleMixture,
-    gradient_matvec,
     gram,
-    log_matvec,
-    matvec,
     median_bandwidth,
-    pair_sum,
     silverman_bandwidth,
-    silverman_matrix,
 )
+from wflow.kernels.bandwidth import silverman_matrix
+from wflow.kernels.sums import gradient_matvec, log_matvec, matvec, pair_sum
 from wflow.parameters import Learnable
 
 

@@ -12,9 +12,9 @@ from wflow.kernels import (
     GaussianKernel,
     InverseMultiquadric,
     ScaleMixture,
-    gradient_matvec,
     gram,
 )
+from wflow.kernels.sums import gradient_matvec
 from wflow.measures import Particles
 from wflow.parameters import Learnable, unwrap
 

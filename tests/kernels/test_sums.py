@@ -16,12 +16,9 @@ from wflow.kernels import (
     Laplace,
     Matern32,
     Matern52,
-    gradient_matvec,
     gram,
-    log_matvec,
-    matvec,
-    pair_sum,
 )
+from wflow.kernels.sums import gradient_matvec, log_matvec, matvec, pair_sum
 
 
 H = np.array([0.7, 1.3])

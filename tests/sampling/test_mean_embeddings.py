@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wflow.kernels import GaussianKernel, gram, log_mixture_embedding, mixture_embedding
+from wflow.kernels import GaussianKernel, gram
+from wflow.kernels.embeddings import log_mixture_embedding, mixture_embedding
 from wflow.measures import Gaussian, GaussianMixture, Particles
 from wflow.sampling import (
     ExactEmbedding,

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from wflow import Learnable, solve
-from wflow.kernels import GaussianKernel, InverseMultiquadric, mixture_double_integral
+from wflow.kernels import GaussianKernel, InverseMultiquadric
+from wflow.kernels.embeddings import mixture_double_integral
 from wflow.measures import (
     Gaussian,
     GaussianMixture,

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wflow.kernels import GaussianKernel, gram, mixture_embedding
+from wflow.kernels import GaussianKernel, gram
+from wflow.kernels.embeddings import mixture_embedding
 from wflow.measures import Gaussian
 from wflow.sampling.elliptic import EllipticModel
 from wflow.sampling.ensemble import GaussianInverseProblem

@@ -5,12 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wflow.kernels import (
-    GaussianKernel,
-    gram,
-    mixture_double_integral,
-    mixture_embedding,
-)
+from wflow.kernels import GaussianKernel, gram
+from wflow.kernels.embeddings import mixture_double_integral, mixture_embedding
 from wflow.measures import GaussianMixture, Particles
 from wflow.sampling import ExactEmbedding, FredholmEmbedding, optimal_quadrature
 

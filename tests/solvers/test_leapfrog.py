@@ -19,7 +19,8 @@ from wflow.solvers import (
     solve,
     start_rollout,
 )
-from wflow.transport import barycentric_map, w2
+from wflow.transport import w2
+from wflow.transport.exact import barycentric_map
 
 
 rng = np.random.default_rng(0)

@@ -8,14 +8,8 @@ from scipy.sparse import csr_matrix
 from scipy.spatial.distance import cdist
 from scipy.stats import wasserstein_distance
 
-from wflow.transport import (
-    barycentric_map,
-    displacement_interpolation,
-    optimal_plan,
-    w1,
-    w2,
-    w2_squared,
-)
+from wflow.transport import optimal_plan, w1, w2, w2_squared
+from wflow.transport.exact import barycentric_map, displacement_interpolation
 
 
 @pytest.fixture

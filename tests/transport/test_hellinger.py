@@ -7,7 +7,8 @@ import pytest
 from scipy.optimize import minimize
 
 from wflow.measures import Gaussian, Particles
-from wflow.transport import hk_distance, hk_squared, shk_distance
+from wflow.transport import hk_distance, shk_distance
+from wflow.transport.hellinger import hk_squared
 
 
 def atoms(points, masses):

@@ -11,13 +11,8 @@ from scipy.sparse import csr_matrix
 
 from wflow.energies import SinkhornDivergence
 from wflow.measures import Particles
-from wflow.transport import (
-    median_blur,
-    optimal_plan,
-    sinkhorn_divergence,
-    w1,
-    w2_squared,
-)
+from wflow.transport import optimal_plan, sinkhorn_divergence, w1, w2_squared
+from wflow.transport.sinkhorn import median_blur
 
 
 rng = np.random.default_rng(0)

@@ -9,15 +9,10 @@ from jaxtyping import Array, Float
 
 from wflow import checks
 from wflow.checks import real_field
-from wflow.kernels import (
-    GaussianKernel,
-    gradient_matvec,
-    log_matvec,
-    matvec,
-    silverman_bandwidth,
-    silverman_matrix,
-)
+from wflow.kernels import GaussianKernel, silverman_bandwidth
+from wflow.kernels.bandwidth import silverman_matrix
 from wflow.kernels.base import check_bandwidth
+from wflow.kernels.sums import gradient_matvec, log_matvec, matvec
 from wflow.measures import Particles
 
 

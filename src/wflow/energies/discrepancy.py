@@ -10,14 +10,9 @@ from jaxtyping import Array, ArrayLike, Float
 
 from wflow import checks
 from wflow.checks import real_field
-from wflow.kernels import (
-    AbstractKernel,
-    GaussianKernel,
-    matvec,
-    mixture_double_integral,
-    mixture_embedding,
-    pair_sum,
-)
+from wflow.kernels import AbstractKernel, GaussianKernel
+from wflow.kernels.embeddings import mixture_double_integral, mixture_embedding
+from wflow.kernels.sums import matvec, pair_sum
 from wflow.measures import (
     Gaussian,
     GaussianMixture,

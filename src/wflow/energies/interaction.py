@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from wflow import checks
-from wflow.kernels import pair_sum
+from wflow.kernels.sums import pair_sum
 from wflow.measures import Gaussian, UnsupportedMeasureError
 
 from .base import AbstractEnergy, atoms

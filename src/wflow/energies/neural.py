@@ -9,7 +9,7 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from wflow import checks
 from wflow.checks import real_field, to_real
-from wflow.kernels import pair_sum
+from wflow.kernels.sums import pair_sum
 from wflow.measures import Particles, UnsupportedMeasureError
 
 from .base import AbstractEnergy, atoms

@@ -6,7 +6,8 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from wflow import checks
 from wflow.checks import to_real
-from wflow.kernels import AbstractKernel, matvec
+from wflow.kernels import AbstractKernel
+from wflow.kernels.sums import matvec
 
 from .metrics import normalised, not_empty
 

@@ -22,21 +22,13 @@ from .langevin import LangevinFlow
 from .metropolis import MetropolisLangevinFlow
 from .noise_injection import NoiseInjectionFlow
 from .poisson_moments import PoissonMomentFlow
-from .renewal import (
-    AbstractRenewalLaw,
-    AbstractResetTimes,
-    Custom,
-    Deterministic,
-    Exponential,
-    Gamma,
-    HyperExponential,
-    InverseGaussian,
-    KnownResets,
-    LogNormal,
-    Lomax,
-    Uniform,
-    Weibull,
-)
+from .renewal.base import AbstractRenewalLaw, AbstractResetTimes
+from .renewal.bounded import Deterministic, Uniform
+from .renewal.custom import Custom
+from .renewal.gamma import Gamma, InverseGaussian
+from .renewal.known import KnownResets
+from .renewal.ridges import Exponential, HyperExponential, Lomax
+from .renewal.stretched import LogNormal, Weibull
 from .resetting import ResettingFlow, ScheduledResets
 from .reweighting import ReweightingFlow
 from .tracers import TracerFlow

@@ -25,7 +25,7 @@ from .base import (
     SplitFlow,
     check_flow,
 )
-from .renewal import AbstractResetTimes
+from .renewal.base import AbstractResetTimes
 
 
 class ResettingFlow(AbstractJumpFlow):

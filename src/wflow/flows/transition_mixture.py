@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PRNGKeyArray
 
 from wflow.checks import function
-from wflow.kernels import GaussianKernel, log_matvec
+from wflow.kernels import GaussianKernel
+from wflow.kernels.sums import log_matvec
 from wflow.measures import Particles, UnsupportedMeasureError
 
 from .base import (

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from wflow import checks
-from wflow.kernels import AbstractKernel, gradient_matvec, matvec
+from wflow.kernels import AbstractKernel
+from wflow.kernels.sums import gradient_matvec, matvec
 from wflow.measures import Particles, UnsupportedMeasureError
 
 from .base import AbstractGeometry

@@ -1,17 +1,7 @@
 """Floor 1: kernels, bandwidth rules and sums over pairs of points."""
 
-from .bandwidth import (
-    MedianGaussian,
-    median_bandwidth,
-    silverman_bandwidth,
-    silverman_matrix,
-)
+from .bandwidth import MedianGaussian, median_bandwidth, silverman_bandwidth
 from .base import AbstractKernel, AbstractRadialKernel
-from .embeddings import (
-    log_mixture_embedding,
-    mixture_double_integral,
-    mixture_embedding,
-)
 from .product import Product
 from .radial import (
     EnergyDistance,
@@ -23,7 +13,7 @@ from .radial import (
     Matern52,
 )
 from .scales import ScaleMixture
-from .sums import gradient_matvec, gram, log_matvec, matvec, pair_sum
+from .sums import gram
 
 
 __all__ = [
@@ -39,15 +29,7 @@ __all__ = [
     "MedianGaussian",
     "Product",
     "ScaleMixture",
-    "gradient_matvec",
     "gram",
-    "log_matvec",
-    "log_mixture_embedding",
-    "matvec",
     "median_bandwidth",
-    "mixture_double_integral",
-    "mixture_embedding",
-    "pair_sum",
     "silverman_bandwidth",
-    "silverman_matrix",
 ]

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from wflow.checks import finite, instance, shape
-from wflow.transport import displacement_interpolation
+from wflow.transport.exact import displacement_interpolation
 
 from .clock import shown
 from .snapshots import Snapshots

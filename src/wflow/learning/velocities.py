@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from wflow.checks import instance
-from wflow.transport import barycentric_map
+from wflow.transport.exact import barycentric_map
 
 from .snapshots import Snapshots
 

@@ -8,7 +8,8 @@ from jaxtyping import Array, ArrayLike, Float
 
 from wflow.checks import finite, instance, real_field, shape
 from wflow.energies import AbstractEnergy
-from wflow.kernels import GaussianKernel, matvec
+from wflow.kernels import GaussianKernel
+from wflow.kernels.sums import matvec
 from wflow.measures import Particles, UnsupportedMeasureError
 
 from .embeddings import AbstractEmbedding

@@ -18,7 +18,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from wflow.checks import function, instance, real_field, shape, within
-from wflow.kernels import GaussianKernel, log_matvec, log_mixture_embedding
+from wflow.kernels import GaussianKernel
+from wflow.kernels.embeddings import log_mixture_embedding
+from wflow.kernels.sums import log_matvec
 from wflow.measures import Gaussian, GaussianMixture, Particles
 
 from .density import check_density

@@ -1,6 +1,5 @@
 """Distances between clouds."""
 
-import jax
 import numpy as np
 
 from tests.hostile.engine import (
@@ -10,8 +9,6 @@ from tests.hostile.engine import (
     entry,
     given,
     masses,
-    number,
-    part,
     positive,
 )
 from wflow import transport
@@ -58,12 +55,7 @@ _MEASURES = {
 }
 
 
-def _median(snapshots, **options):
-    return transport.median_blur([_Y, snapshots], key=jax.random.key(0), **options)
-
-
 TABLE = {
-    "SinkhornResult": "a result",
     "optimal_plan": entry(transport.optimal_plan, **_BARE, p=choice(2)),
     "optimal_plan.weights": entry(transport.optimal_plan, **_WEIGHED),
     "w1": entry(transport.w1, **_BARE),
@@ -72,14 +64,6 @@ TABLE = {
     "w2.weights": entry(transport.w2, **_WEIGHED),
     "w2_squared": entry(transport.w2_squared, **_BARE),
     "w2_squared.weights": entry(transport.w2_squared, **_WEIGHED),
-    "barycentric_map": entry(transport.barycentric_map, **_BARE),
-    "barycentric_map.weights": entry(transport.barycentric_map, **_WEIGHED),
-    "displacement_interpolation": entry(
-        transport.displacement_interpolation, **_BARE, s=number(0.5)
-    ),
-    "displacement_interpolation.weights": entry(
-        transport.displacement_interpolation, **_WEIGHED, s=0.5
-    ),
     "sinkhorn_divergence": entry(
         transport.sinkhorn_divergence,
         **_BARE,
@@ -91,22 +75,6 @@ TABLE = {
     "sinkhorn_divergence.weights": entry(
         transport.sinkhorn_divergence, **_WEIGHED, blur=0.3
     ),
-    "median_blur": entry(
-        _median,
-        # No distances give the least blur.
-        snapshots=array(_X, fine="short"),
-        low=positive(0.01),
-        high=positive(10.0, fine="inf", finite="inf"),
-        pairs=count(50),
-    ),
-    "median_blur.snapshots": entry(
-        transport.median_blur,
-        snapshots=part([_X, _Y]),
-        key=jax.random.key(0),
-        low=0.01,
-        high=10.0,
-    ),
-    "hk_squared": entry(transport.hk_squared, **_MEASURES),
     "hk_distance": entry(transport.hk_distance, **_MEASURES),
     "shk_distance": entry(transport.shk_distance, **_MEASURES),
 }

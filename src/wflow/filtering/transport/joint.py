@@ -10,7 +10,8 @@ from jaxtyping import Array, ArrayLike, Float
 from wflow import checks
 from wflow.checks import real_field
 from wflow.energies import AbstractEnergy
-from wflow.kernels import AbstractRadialKernel, gram, matvec
+from wflow.kernels import AbstractRadialKernel, gram
+from wflow.kernels.sums import matvec
 from wflow.measures import Particles, UnsupportedMeasureError
 
 from .attraction import AbstractAttraction

@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from pydantic import Field, model_validator
 
-from wflow.kernels import GaussianKernel, mixture_double_integral
+from wflow.kernels import GaussianKernel
+from wflow.kernels.embeddings import mixture_double_integral
 from wflow.measures import GaussianMixture
 from wflow.plotting.quadratures import plot_discrepancies, plot_nodes
 from wflow.studies import Arrays, Count, Log, Outcome, Positive, ScoreTable, Study
