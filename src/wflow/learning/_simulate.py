@@ -100,7 +100,7 @@ def simulate(
     if times[-1] == begin:
         states = jax.tree.map(lambda leaf: leaf[None], mu)
     else:
-        noisy = flow.noise(mu, zero) is not None
+        noisy = unwrap(flow).noise(mu, zero) is not None
         key = jax.random.key(0) if key is None and noisy else key
         states = solve(
             flow,

@@ -6,17 +6,20 @@ import warnings
 from typing import Any, Literal, Self
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike, Float, PRNGKeyArray
 
 from wflow.checks import cast, count, instance, one_of, positive, shape
 from wflow.flows import AbstractContinuousFlow, GrowthFlow, split_growth
+from wflow.measures import Particles
 from wflow.parameters import unwrap
 
 from . import checkpoint
 from ._simulate import carried, embeds_time, simulate
 from .baselines import Cloud
 from .clock import read_times, shown
+from .kinds import is_kinetic
 from .report import Report, score
 from .snapshots import Snapshots
 from .velocities import Velocities
@@ -118,7 +121,9 @@ class Fit:
     @property
     def kinetic(self) -> bool:
         """Whether the law moves points with velocities."""
-        return any(velocity is not None for velocity in self.velocities)
+        law = Particles.from_samples(jnp.asarray(self.snapshots[0]))
+        known = any(velocity is not None for velocity in self.velocities)
+        return is_kinetic(self.flow, law, known)
 
     def start(self, k: int) -> Snapshots:
         """Training snapshot ``k`` alone, with the velocities that it starts with."""
