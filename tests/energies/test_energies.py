@@ -23,7 +23,7 @@ from wflow.energies import (
     SinkhornDivergence,
 )
 from wflow.geometries import Wasserstein
-from wflow.kernels import EnergyDistance, GaussianKernel, Laplace
+from wflow.kernels import EnergyDistance, GaussianKernel, LaplaceKernel
 from wflow.measures import (
     Gaussian,
     GaussianMixture,
@@ -169,7 +169,7 @@ def test_discrepancies_against_numpy():
     signed = np.concatenate([W, -V])
     for kernel, k in (
         (GaussianKernel(0.7), np.exp(-(r**2) / (2 * 0.49))),
-        (Laplace(0.7), np.exp(-r / 0.7)),
+        (LaplaceKernel(0.7), np.exp(-r / 0.7)),
         (EnergyDistance(), -r),
     ):
         np.testing.assert_allclose(
@@ -200,8 +200,10 @@ def test_discrepancy_to_a_density_is_that_to_its_quadrature():
         np.testing.assert_allclose(
             value_of(MMD(kernel, target), other), value_of(sampled, cloud), rtol=1e-6
         )
-    with pytest.raises(TypeError, match="needs the Gaussian kernel, found Laplace"):
-        MMD(Laplace(1.0), law)
+    with pytest.raises(
+        TypeError, match="needs the Gaussian kernel, found LaplaceKernel"
+    ):
+        MMD(LaplaceKernel(1.0), law)
     with pytest.raises(UnsupportedMeasureError, match="when the target is a Gaussian"):
         sampled.value(law)
 

@@ -32,7 +32,7 @@ from wflow.energies import (
     Supervised,
     predictions,
 )
-from wflow.kernels import GaussianKernel, InverseMultiquadric, Laplace
+from wflow.kernels import GaussianKernel, InverseMultiquadric, LaplaceKernel
 from wflow.measures import Gaussian as Law
 from wflow.measures import Grid, Particles, Point
 
@@ -164,7 +164,7 @@ def value_of(energy, mu):
 def test_a_nan_in_a_cloud_shows():
     lost = Particles.from_samples(np.where(X < 0, np.nan, X))
     for energy in (
-        MMD(Laplace(1.0), CLOUD),
+        MMD(LaplaceKernel(1.0), CLOUD),
         MMD(GaussianKernel(1.0), MEASURES["gaussian"]),
         KernelSteinDiscrepancy(InverseMultiquadric(1.0), lambda x: -x @ x),
         Entropy(1.0, KDE(0.5)),
@@ -172,9 +172,11 @@ def test_a_nan_in_a_cloud_shows():
         V,
     ):
         assert np.isnan(value_of(energy, lost))
-    assert np.isnan(value_of(MMD(Laplace(1.0), lost), CLOUD))
+    assert np.isnan(value_of(MMD(LaplaceKernel(1.0), lost), CLOUD))
     assert jnp.isnan(KDE(0.5).log_density(lost)).all()
-    assert jnp.isnan(MMD(Laplace(1.0), CLOUD).first_variation(lost, CLOUD.x)).all()
+    assert jnp.isnan(
+        MMD(LaplaceKernel(1.0), CLOUD).first_variation(lost, CLOUD.x)
+    ).all()
 
 
 def test_whole_numbers_stay_whole_where_they_are_labels_or_tokens():

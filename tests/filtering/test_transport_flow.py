@@ -15,7 +15,7 @@ from wflow.filtering.transport.pairs import Pairs
 from wflow.filtering.transport.wasserstein import CouplingTransport, smoothness
 from wflow.flows import GradientFlow, TracerFlow
 from wflow.geometries import Block, Wasserstein
-from wflow.kernels import EnergyDistance, GaussianKernel, Kronecker, Product
+from wflow.kernels import EnergyDistance, GaussianKernel, Kronecker, ProductKernel
 from wflow.measures import Particles, Traced
 
 
@@ -38,7 +38,7 @@ def velocities(z, c, x, y, q):
     prepared = TracerFlow(GradientFlow(conditional(KX, KY, x, y, c), Wasserstein()))
     one = Traced(Particles.from_samples(z), q)
     joint = lambda states, labels: jnp.concatenate([states, labels], axis=1)
-    energy = MMD(Product((KX, KY), (2, 1)), Particles.from_samples(joint(x, y)))
+    energy = MMD(ProductKernel((KX, KY), (2, 1)), Particles.from_samples(joint(x, y)))
     declared = TracerFlow(GradientFlow(energy, Block(Wasserstein(), 2)))
     labels = jnp.broadcast_to(OBSERVED, (len(q), 1))
     other = Traced(Particles.from_samples(joint(z, c)), joint(q, labels))

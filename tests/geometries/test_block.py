@@ -8,7 +8,7 @@ import pytest
 
 from wflow.energies import MMD, Entropy
 from wflow.geometries import Block, FisherRao, Stein, Wasserstein
-from wflow.kernels import GaussianKernel, InverseMultiquadric, Product, gram
+from wflow.kernels import GaussianKernel, InverseMultiquadric, ProductKernel, gram
 from wflow.measures import (
     Gaussian as GaussianMeasure,
 )
@@ -21,11 +21,11 @@ from wflow.measures import (
 
 
 RNG = np.random.default_rng(0)
-KERNEL = Product((GaussianKernel(0.8), InverseMultiquadric(0.6)), (2, 1))
+KERNEL = ProductKernel((GaussianKernel(0.8), InverseMultiquadric(0.6)), (2, 1))
 MU = Particles.from_samples(RNG.normal(size=(6, 3)), RNG.uniform(0.1, 0.3, 6))
 ENERGY = MMD(KERNEL, Particles.from_samples(RNG.normal(size=(8, 3))))
 DIFFERENTIAL = eqx.filter_jit(ENERGY.differential)(MU)
-AVERAGE = Product((GaussianKernel(0.7), GaussianKernel(0.9)), (2, 1))
+AVERAGE = ProductKernel((GaussianKernel(0.7), GaussianKernel(0.9)), (2, 1))
 GEOMETRIES = {
     "wasserstein": Block(Wasserstein(), 2),
     "of the frozen": Block(Wasserstein(lambda u: 1 / (1 + u[2] ** 2)), 2),

@@ -76,7 +76,7 @@ ENERGIES = {
     "kl, blob": (F.KLDivergence(MIXTURE.log_density, BLOB), {P, G, N}),
     "mmd": (F.MMD(kernels.GaussianKernel(H), TARGET), {P, G}),
     "mmd, multiquadric": (F.MMD(kernels.InverseMultiquadric(0.8), TARGET), {P, G}),
-    "mmd, laplace": (F.MMD(kernels.Laplace(0.8), TARGET), {P, G}),
+    "mmd, laplace": (F.MMD(kernels.LaplaceKernel(0.8), TARGET), {P, G}),
     "mmd, energy distance": (F.MMD(kernels.EnergyDistance(), TARGET), {P, G}),
     "mmd, mixture": (F.MMD(kernels.GaussianKernel(H), MIXTURE), {P, G, N}),
     "mmd, normal": (F.MMD(kernels.GaussianKernel(0.7), Gaussian(C, A)), {P, G, N}),

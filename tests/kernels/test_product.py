@@ -12,7 +12,7 @@ from wflow.kernels import (
     GaussianKernel,
     InverseMultiquadric,
     Kronecker,
-    Product,
+    ProductKernel,
     gram,
 )
 from wflow.kernels.sums import gradient_matvec, matvec
@@ -23,7 +23,7 @@ RNG = np.random.default_rng(0)
 U, V = jnp.asarray(RNG.normal(size=(7, 3))), jnp.asarray(RNG.normal(size=(9, 3)))
 B = jnp.asarray(RNG.normal(size=9))
 KX, KY = GaussianKernel([0.7, 1.2]), InverseMultiquadric(0.6)
-KERNEL = Product((KX, KY), (2, 1))
+KERNEL = ProductKernel((KX, KY), (2, 1))
 
 
 @eqx.filter_jit
@@ -58,7 +58,9 @@ def test_discrepancy_of_joint_laws_and_its_gradients():
 
     @eqx.filter_jit
     def value(u, h):
-        kernel = Product((GaussianKernel(h[0]), InverseMultiquadric(h[1])), (2, 1))
+        kernel = ProductKernel(
+            (GaussianKernel(h[0]), InverseMultiquadric(h[1])), (2, 1)
+        )
         return MMD(kernel, target).value(Particles.from_samples(u))
 
     h = jnp.array([0.8, 0.6])
@@ -77,8 +79,8 @@ def test_discrepancy_of_joint_laws_and_its_gradients():
 
 
 def test_an_infinite_bandwidth_takes_a_coordinate_out():
-    one = Product((KX, GaussianKernel([0.5, jnp.inf])), (2, 2))
-    other = Product((KX, GaussianKernel(0.5)), (2, 1))
+    one = ProductKernel((KX, GaussianKernel([0.5, jnp.inf])), (2, 2))
+    other = ProductKernel((KX, GaussianKernel(0.5)), (2, 1))
     extra = jnp.asarray(RNG.normal(size=(7, 1))) * 1e3
     u = jnp.concatenate([U, extra], axis=1)
     np.testing.assert_array_equal(gram(one, u), gram(other, U))
@@ -93,32 +95,32 @@ def test_kronecker_tells_classes_apart():
     np.testing.assert_array_equal(gram(Kronecker(), labels), expected)
     np.testing.assert_array_equal(gram(Kronecker(), labels, 1.0 * labels), expected)
     points = jnp.concatenate([U[:5, :2], labels], axis=1)
-    joint = gram(Product((KX, Kronecker()), (2, 1)), points)
+    joint = gram(ProductKernel((KX, Kronecker()), (2, 1)), points)
     np.testing.assert_allclose(joint, gram(KX, U[:5, :2]) * expected, atol=1e-14)
     grads = jax.grad(lambda x: jnp.sum(gram(Kronecker(), x)))(labels)
     np.testing.assert_array_equal(grads, 0)
 
 
 def test_float32_and_vmap():
-    kernel = Product((EnergyDistance(), KY), (2, 1))
+    kernel = ProductKernel((EnergyDistance(), KY), (2, 1))
     u, v, b = (array.astype(jnp.float32) for array in (U, V, B))
     values = sums(kernel, u, v, b, None)
     assert {value.dtype for value in values} == {jnp.dtype("float32")}
     exact = sums(kernel, U, V, B, None)
     for found, expected in zip(values, exact, strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
-    each = eqx.filter_vmap(lambda h: gram(Product((GaussianKernel(h), KY), (2, 1)), U))(
-        jnp.array([0.5, 2.0])
-    )
+    each = eqx.filter_vmap(
+        lambda h: gram(ProductKernel((GaussianKernel(h), KY), (2, 1)), U)
+    )(jnp.array([0.5, 2.0]))
     np.testing.assert_allclose(
-        each[1], gram(Product((GaussianKernel(2.0), KY), (2, 1)), U), rtol=1e-13
+        each[1], gram(ProductKernel((GaussianKernel(2.0), KY), (2, 1)), U), rtol=1e-13
     )
 
 
 def test_wrong_blocks_are_named():
     with pytest.raises(ValueError, match="found 1 kernels and 2 blocks"):
-        Product((KX,), (2, 1))
+        ProductKernel((KX,), (2, 1))
     with pytest.raises(ValueError, match=r"dims >= 1, found 0"):
-        Product((KX, KY), (2, 0))
+        ProductKernel((KX, KY), (2, 0))
     with pytest.raises(ValueError, match="points of dimension 3, found 2"):
         gram(KERNEL, U[:, :2])

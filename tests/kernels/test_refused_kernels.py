@@ -10,11 +10,11 @@ from wflow.kernels import (
     GaussianKernel,
     InverseMultiquadric,
     Kronecker,
-    Laplace,
+    LaplaceKernel,
     Matern32,
     Matern52,
     MedianGaussian,
-    Product,
+    ProductKernel,
     ScaleMixture,
     gram,
     median_bandwidth,
@@ -33,14 +33,14 @@ RADIAL = (
     GaussianKernel,
     InverseMultiquadric,
     Kronecker,
-    Laplace,
+    LaplaceKernel,
     Matern32,
     Matern52,
 )
 KERNELS = {
     **{kernel.__name__: kernel(1.0) for kernel in RADIAL},
     "power": InverseMultiquadric(1.0, jnp.asarray(0.3)),
-    "product": Product((GaussianKernel(1.0), Laplace(1.0)), (1, 1)),
+    "product": ProductKernel((GaussianKernel(1.0), LaplaceKernel(1.0)), (1, 1)),
     "mixture": ScaleMixture(GaussianKernel(1.0)),
     "matrix": GaussianKernel([[1.0, 0.0], [0.3, 2.0]]),
 }
@@ -171,8 +171,14 @@ def test_short_floats_are_summed_in_single_precision(dtype):
 
 def test_parts_of_kernels_are_looked_at():
     for make, words in (
-        (lambda: Product((GaussianKernel(1.0), 2.0), (1, 1)), "kernels to be radial"),
-        (lambda: Product((GaussianKernel(1.0),), (1.5,)), "dims to be a whole number"),
+        (
+            lambda: ProductKernel((GaussianKernel(1.0), 2.0), (1, 1)),
+            "kernels to be radial",
+        ),
+        (
+            lambda: ProductKernel((GaussianKernel(1.0),), (1.5,)),
+            "dims to be a whole number",
+        ),
         (lambda: ScaleMixture(1.0), "kernel to be a radial kernel"),
         (
             lambda: ScaleMixture(GaussianKernel(1.0), [1.0], [0.0]),

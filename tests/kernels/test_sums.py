@@ -13,7 +13,7 @@ from wflow.kernels import (
     EnergyDistance,
     GaussianKernel,
     InverseMultiquadric,
-    Laplace,
+    LaplaceKernel,
     Matern32,
     Matern52,
     gram,
@@ -25,7 +25,7 @@ H = np.array([0.7, 1.3])
 PROFILES = {
     GaussianKernel: lambda r: np.exp(-(r**2) / 2),
     InverseMultiquadric: lambda r: (1 + r**2) ** -0.5,
-    Laplace: lambda r: np.exp(-r),
+    LaplaceKernel: lambda r: np.exp(-r),
     Matern32: lambda r: (1 + np.sqrt(3) * r) * np.exp(-np.sqrt(3) * r),
     Matern52: lambda r: (1 + np.sqrt(5) * r + 5 * r**2 / 3) * np.exp(-np.sqrt(5) * r),
     EnergyDistance: lambda r: -r,
@@ -172,8 +172,8 @@ def test_log_matvec_derivatives(clouds):
 def test_log_matvec_without_weight_and_without_gaussian(clouds):
     x, y, b = clouds
     assert jnp.all(log_matvec(GaussianKernel(1.0), x, y, 0 * b) == -jnp.inf)
-    with pytest.raises(TypeError, match="Gaussian kernel, found Laplace"):
-        log_matvec(Laplace(1.0), x, y, b)
+    with pytest.raises(TypeError, match="Gaussian kernel, found LaplaceKernel"):
+        log_matvec(LaplaceKernel(1.0), x, y, b)
 
 
 def test_pair_sum_of_any_function(clouds):

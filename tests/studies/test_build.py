@@ -74,12 +74,12 @@ SPECS = {
         "GaussianKernel": {"bandwidth": 0.5},
         "InverseMultiquadric": {"bandwidth": 2, "exponent": 0.25},
         "Kronecker": {},
-        "Laplace": {"bandwidth": 0.5},
+        "LaplaceKernel": {"bandwidth": 0.5},
         "Matern32": {"bandwidth": 0.5},
         "Matern52": {"bandwidth": 0.5},
         "MedianGaussian": {"max_points": 16},
-        "Product": {
-            "kernels": [RBF, {"kind": "Laplace", "bandwidth": 1}],
+        "ProductKernel": {
+            "kernels": [RBF, {"kind": "LaplaceKernel", "bandwidth": 1}],
             "dims": [1, 2],
         },
         "ScaleMixture": {"kernel": RBF, "scales": [0.5, 2.0], "weights": [0.25, 0.75]},
@@ -259,7 +259,11 @@ def test_parts_come_from_the_room_that_the_signature_asks_for():
 
 
 def test_lists_of_parts_name_the_one_that_is_wrong():
-    spec = {"kind": "Product", "kernels": [RBF, {"kind": "Laplace"}], "dims": [1, 1]}
+    spec = {
+        "kind": "ProductKernel",
+        "kernels": [RBF, {"kind": "LaplaceKernel"}],
+        "dims": [1, 1],
+    }
     with pytest.raises(ValueError, match=r"^k\.kernels\.1\.bandwidth is missing\.$"):
         build(spec, kernels, place="k")
 
@@ -285,7 +289,7 @@ def test_given_arguments_reach_every_part_that_has_them():
             kernels,
             AbstractRadialKernel,
             "k.kind: expected one of EnergyDistance, GaussianKernel, "
-            "InverseMultiquadric, Kronecker, Laplace, Matern32, Matern52, "
+            "InverseMultiquadric, Kronecker, LaplaceKernel, Matern32, Matern52, "
             "ScaleMixture, found 'Gausian'. "
             "Did you mean GaussianKernel?",
         ),

@@ -146,7 +146,7 @@ def test_a_good_config_is_read():
             "cases.members.b is not a key under cases.members. Valid: members, ",
         ),
         (
-            {"cases": {"a": {"members": 1, "kernel": {"kind": "Laplace"}}}},
+            {"cases": {"a": {"members": 1, "kernel": {"kind": "LaplaceKernel"}}}},
             "cases.a.kernel.bandwidth is missing.",
         ),
         (

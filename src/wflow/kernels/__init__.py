@@ -2,13 +2,13 @@
 
 from .bandwidth import MedianGaussian, median_bandwidth, silverman_bandwidth
 from .base import AbstractKernel, AbstractRadialKernel
-from .product import Product
+from .product import ProductKernel
 from .radial import (
     EnergyDistance,
     GaussianKernel,
     InverseMultiquadric,
     Kronecker,
-    Laplace,
+    LaplaceKernel,
     Matern32,
     Matern52,
 )
@@ -23,11 +23,11 @@ __all__ = [
     "GaussianKernel",
     "InverseMultiquadric",
     "Kronecker",
-    "Laplace",
+    "LaplaceKernel",
     "Matern32",
     "Matern52",
     "MedianGaussian",
-    "Product",
+    "ProductKernel",
     "ScaleMixture",
     "gram",
     "median_bandwidth",

@@ -13,7 +13,7 @@ from wflow import checks
 from .base import AbstractKernel, AbstractRadialKernel
 
 
-class Product(AbstractKernel):
+class ProductKernel(AbstractKernel):
     r"""$k(u, u') = \prod_b k_b(u_b, u_b')$ over consecutive blocks of coordinates.
 
     On a joint space of states and observations, $k_x(x, x')\,k_y(y, y')$.
@@ -43,8 +43,8 @@ class Product(AbstractKernel):
             checks.count(self, "dims", dim)
         if not self.kernels or len(self.kernels) != len(self.dims):
             raise ValueError(
-                "Product: expected as many kernels as dims of blocks, at least one, "
-                f"found {len(self.kernels)} kernels and {len(self.dims)} blocks."
+                "ProductKernel: expected as many kernels as dims of blocks, at least "
+                f"one, found {len(self.kernels)} kernels and {len(self.dims)} blocks."
             )
 
     def profile(self, *r2: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -54,7 +54,7 @@ class Product(AbstractKernel):
     def blocks(self, x: Float[Array, "*n d"]) -> tuple[Array, ...]:
         if x.shape[-1] != sum(self.dims):
             raise ValueError(
-                f"Product: expected points of dimension {sum(self.dims)}, found "
+                f"ProductKernel: expected points of dimension {sum(self.dims)}, found "
                 f"{x.shape[-1]}."
             )
         ends = list(itertools.accumulate(self.dims))[:-1]

@@ -95,7 +95,7 @@ class InverseMultiquadric(AbstractRadialKernel):
         return jnp.exp(-jnp.asarray(self.exponent, r2.dtype) * jnp.log(1 + r2))
 
 
-class Laplace(AbstractRadialKernel):
+class LaplaceKernel(AbstractRadialKernel):
     r"""$k = e^{-r / h}$; ``bandwidth`` h.
 
     Not differentiable at r = 0, where its gradient is taken as zero.

@@ -36,7 +36,7 @@ from wflow.energies import (
     Supervised,
     predictions,
 )
-from wflow.kernels import GaussianKernel, Laplace
+from wflow.kernels import GaussianKernel, LaplaceKernel
 from wflow.measures import Gaussian as GaussianLaw
 from wflow.measures import Particles, Point
 
@@ -205,7 +205,7 @@ TABLE = {
         lambda x: GaussianClosure().entropy(Particles.from_samples(x)),
         x=array(X, fine="short"),
     ),
-    "MMD": entry(value_of(MMD), kernel=part(Laplace(1.0)), target=part(TARGET)),
+    "MMD": entry(value_of(MMD), kernel=part(LaplaceKernel(1.0)), target=part(TARGET)),
     "MMD.law": entry(
         value_of(MMD), kernel=part(GaussianKernel(1.0)), target=part(LAW, fine=())
     ),

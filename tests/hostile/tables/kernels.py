@@ -7,11 +7,11 @@ from wflow.kernels import (
     GaussianKernel,
     InverseMultiquadric,
     Kronecker,
-    Laplace,
+    LaplaceKernel,
     Matern32,
     Matern52,
     MedianGaussian,
-    Product,
+    ProductKernel,
     ScaleMixture,
     gram,
     median_bandwidth,
@@ -43,7 +43,7 @@ TABLE = {
             EnergyDistance,
             GaussianKernel,
             Kronecker,
-            Laplace,
+            LaplaceKernel,
             Matern32,
             Matern52,
         )
@@ -61,10 +61,14 @@ TABLE = {
         K, x=array([0.1, 0.2], **WIDE), y=array([0.3, 0.1], **WIDE)
     ),
     "MedianGaussian": entry(MedianGaussian, max_points=count(4, fine=())),
-    "Product": entry(
-        Product,
+    "ProductKernel": entry(
+        ProductKernel,
         kernels=given(
-            (K, Laplace(1.0)), text="spoilt", other=(K, 1.0), none=None, short=(K,)
+            (K, LaplaceKernel(1.0)),
+            text="spoilt",
+            other=(K, 1.0),
+            none=None,
+            short=(K,),
         ),
         dims=given(
             (1, 1),

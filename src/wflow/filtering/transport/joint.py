@@ -23,9 +23,9 @@ class ConditionalMMD(AbstractEnergy):
     function of the states alone: labels never move.
 
     For particles $z_m$ with labels $c_m$ and the target $(x_j, y_j)$ it is the energy
-    ``MMD(Product((k_x, k_y), (d, p)), ...)`` on points (z, c); $k_y$, which does not
-    change along the flow, is evaluated once. Points have d coordinates first, others
-    after them are not looked at. Its first variation is that of points whose label is
+    ``MMD(ProductKernel((k_x, k_y), (d, p)), ...)`` on points (z, c); $k_y$, which does
+    not change along the flow, is evaluated once. Points have d coordinates first,
+    others after them are not looked at. Its first variation is that of points whose label is
     the observation.
 
     Attributes:

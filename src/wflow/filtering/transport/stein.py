@@ -15,7 +15,7 @@ from wflow.kernels import (
     AbstractRadialKernel,
     GaussianKernel,
     InverseMultiquadric,
-    Product,
+    ProductKernel,
 )
 from wflow.measures import Particles, Traced
 
@@ -92,10 +92,10 @@ class SteinTransport(AbstractTransport):
             [jnp.repeat(pairs.x, m, axis=0), pairs.y.reshape(-1, p)], axis=1
         )
         energy = MMD(
-            Product((self.kernel_x, self.kernel_y), (d, p)),
+            ProductKernel((self.kernel_x, self.kernel_y), (d, p)),
             Particles.from_samples(joint),
         )
-        average = Product((self.average_x, self.average_y), (d, p))
+        average = ProductKernel((self.average_x, self.average_y), (d, p))
         flow = GradientFlow(self.step * energy, Block(Stein(average), d))
         cloud = points(product_cloud(pairs, self.permutations, key))
         measure = Traced(Particles.from_samples(cloud), points(passengers(pairs)))
