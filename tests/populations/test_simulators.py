@@ -8,14 +8,19 @@ import pytest
 from wflow.energies import Potential
 from wflow.flows import LagrangianFlow
 from wflow.measures import Particles, Phase
-from wflow.populations.simulators import boids, gradient_flow_sde, toggle, vortex
-from wflow.populations.simulators._boids import BoidsRule
+from wflow.populations.simulators import (
+    BoidsRule,
+    Toggle,
+    Vortex,
+    boids,
+    gradient_flow_sde,
+    toggle,
+    vortex,
+)
 from wflow.populations.simulators._gradient_flow_sde import (
     POTENTIALS,
     free_energy_velocity,
 )
-from wflow.populations.simulators._toggle import Toggle
-from wflow.populations.simulators._vortex import Vortex
 from wflow.solvers import solve
 
 

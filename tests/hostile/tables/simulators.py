@@ -2,9 +2,6 @@
 
 from wflow.energies import Polynomial, Potential
 from wflow.populations import simulators
-from wflow.populations.simulators._boids import BoidsRule
-from wflow.populations.simulators._toggle import Toggle
-from wflow.populations.simulators._vortex import Vortex
 
 from ..engine import (
     array,
@@ -12,6 +9,7 @@ from ..engine import (
     count,
     entry,
     given,
+    masses,
     non_negative,
     number,
     positive,
@@ -25,11 +23,36 @@ FEW = {"n": count(3), "snapshots": given(2, fraction=2.5, one=1, text="spoilt")}
 PAIR = given(3, fraction=2.5, one=1, negative=-1, text="spoilt")
 
 TABLE = {
+    "BoidsRule": entry(
+        simulators.BoidsRule,
+        cohesion=number(0.01),
+        separation=number(0.1),
+        alignment=number(0.3),
+        wall=number(0.5),
+        sight=non_negative(1.0),
+        closeness=non_negative(0.3),
+        half_width=non_negative(5.0),
+    ),
+    "Vortex": entry(
+        simulators.Vortex,
+        circulation=number(6.0),
+        core=positive(0.7),
+        drift=array([0.3, 0.0]),
+    ),
+    "Toggle": entry(
+        simulators.Toggle,
+        activation=masses([0.5, 1.0, 1.0], fine="zero"),
+        inhibition=masses([0.5, 1.0, 1.0], fine="zero"),
+        decay=masses([0.4, 0.4, 0.4], fine="zero"),
+        basal=non_negative(1.0),
+        noise=masses([0.05, 0.05, 0.01], fine="zero"),
+        growth=non_negative(0.06),
+    ),
     "boids": entry(
         simulators.boids,
         key=KEYS,
         interval=positive(0.5),
-        rule=given(BoidsRule(), text="spoilt", other=1.5),
+        rule=given(simulators.BoidsRule(), text="spoilt", other=1.5),
         **FEW,
     ),
     "vortex": entry(
@@ -38,7 +61,7 @@ TABLE = {
         interval=positive(0.5),
         offset=number(1.0),
         spread=positive(0.15),
-        law=given(Vortex(), text="spoilt", other=1.5),
+        law=given(simulators.Vortex(), text="spoilt", other=1.5),
         **FEW,
     ),
     "toggle": entry(
@@ -50,7 +73,7 @@ TABLE = {
         step=positive(0.5),
         spread=non_negative(0.1),
         daughter=non_negative(0.01),
-        law=given(Toggle(), text="spoilt", other=1.5),
+        law=given(simulators.Toggle(), text="spoilt", other=1.5),
     ),
     "gradient_flow_sde": entry(
         simulators.gradient_flow_sde,

@@ -25,8 +25,8 @@ class ConditionalMMD(AbstractEnergy):
     For particles $z_m$ with labels $c_m$ and the target $(x_j, y_j)$ it is the energy
     ``MMD(ProductKernel((k_x, k_y), (d, p)), ...)`` on points (z, c); $k_y$, which does
     not change along the flow, is evaluated once. Points have d coordinates first,
-    others after them are not looked at. Its first variation is that of points whose label is
-    the observation.
+    others after them are not looked at. Its first variation is that of points whose
+    label is the observation.
 
     Attributes:
         kernel: $k_x$.
