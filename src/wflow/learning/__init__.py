@@ -19,11 +19,21 @@ from .baselines import (
     persistence,
 )
 from .characteristic import CharacteristicDistance
+from .couplings import EntropicOT, ExactOT, UnbalancedOT, WassersteinFisherRao
 from .dice import DICE, dice_loss
 from .ensemble import Ensemble, fit_ensemble
+from .flow_matching import FlowMatching
 from .horizons import AbstractHorizon, FixedHorizon, FullHorizon, RandomHorizon
 from .loop import TrainingError
 from .losses import AbstractLoss, LossValue, MassAndShape, Sinkhorn
+from .matching_paths import (
+    AbstractPath,
+    BrownianBridge,
+    SmoothPath,
+    SplinePath,
+    StraightPath,
+    TravellingDirac,
+)
 from .objective import AbstractObjective, AbstractTrainingLoss, Motion, Step
 from .optimizers import AdamW
 from .path_velocity import PathVelocity
@@ -47,16 +57,21 @@ __all__ = [
     "AbstractInitialVelocity",
     "AbstractLoss",
     "AbstractObjective",
+    "AbstractPath",
     "AbstractTrainingLoss",
     "AdamW",
     "Band",
+    "BrownianBridge",
     "CharacteristicDistance",
     "Chunk",
     "Corrected",
     "Displacement",
     "Ensemble",
+    "EntropicOT",
+    "ExactOT",
     "Fit",
     "FixedHorizon",
+    "FlowMatching",
     "FullHorizon",
     "Given",
     "Learned",
@@ -64,24 +79,30 @@ __all__ = [
     "MassAndShape",
     "Motion",
     "Part",
+    "PathVelocity",
     "Prediction",
     "RandomHorizon",
     "Report",
     "Rollouts",
     "Sinkhorn",
-    "PathVelocity",
+    "SmoothPath",
     "SmoothedDisplacement",
     "Snapshots",
+    "SplinePath",
     "Standardisation",
     "Statistic",
     "Step",
+    "StraightPath",
     "TrainingError",
+    "TravellingDirac",
+    "UnbalancedOT",
     "VelocityNetwork",
+    "WassersteinFisherRao",
     "Zero",
     "constant_velocity",
-    "extrapolated_velocity",
     "dice_loss",
     "evaluated",
+    "extrapolated_velocity",
     "fit",
     "fit_ensemble",
     "mean_shift",

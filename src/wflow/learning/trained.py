@@ -31,16 +31,21 @@ def groups(model: PyTree) -> PyTree[Group | None]:
     )
 
 
+def parted(model: PyTree) -> tuple[PyTree, PyTree]:
+    """What is trained and what is held; ``eqx.combine`` joins them again."""
+    mask = jax.tree.map(
+        lambda group: group is not None, groups(model), is_leaf=lambda g: g is None
+    )
+    return eqx.partition(model, mask)
+
+
 def split(model: PyTree) -> tuple[PyTree, PyTree]:
-    """What is trained and what is held; ``eqx.combine`` joins them again.
+    """What ``parted`` gives.
 
     Raises:
         ValueError: nothing is trained.
     """
-    mask = jax.tree.map(
-        lambda group: group is not None, groups(model), is_leaf=lambda g: g is None
-    )
-    trained, held = eqx.partition(model, mask)
+    trained, held = parted(model)
     if not jax.tree.leaves(trained):
         raise ValueError(
             "fit: the flow has nothing to train: no layer of equinox.nn and no "

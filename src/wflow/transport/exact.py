@@ -100,10 +100,15 @@ def optimal_plan(
     owner = "optimal_plan"
     p = inputs.power(owner, p)
     x, y, a, b = _clouds(owner, x, y, weights_x, weights_y)
-    return _solve(a, b, _costs(owner, x, y, p))
+    return exact_plan(a, b, _costs(owner, x, y, p))
 
 
-def _solve(a: np.ndarray, b: np.ndarray, cost: np.ndarray) -> np.ndarray:
+def exact_plan(a: np.ndarray, b: np.ndarray, cost: np.ndarray) -> np.ndarray:
+    """The plan of least cost between ``a`` and ``b``, of mass one.
+
+    Raises:
+        RuntimeError: the simplex did not finish.
+    """
     import ot
 
     plan, log = ot.emd(a, b, cost, numItermax=_MAX_PIVOTS, log=True)
@@ -127,7 +132,7 @@ def _cost_of_plan(
 
         return float(ot.wasserstein_1d(x[:, 0], y[:, 0], a, b, p=p))
     cost = _costs(owner, x, y, p)
-    return float(np.sum(_solve(a, b, cost) * cost))
+    return float(np.sum(exact_plan(a, b, cost) * cost))
 
 
 def w1(
@@ -173,7 +178,7 @@ def barycentric_map(
     """
     owner = "barycentric_map"
     x, y, a, b = _clouds(owner, x, y, weights_x, weights_y)
-    plan = _solve(a, b, _costs(owner, x, y, 2))
+    plan = exact_plan(a, b, _costs(owner, x, y, 2))
     mass = plan.sum(axis=1, keepdims=True)
     return np.where(mass > 0, plan @ y / np.where(mass > 0, mass, 1), x)
 
@@ -200,6 +205,6 @@ def displacement_interpolation(
     checks.shape(owner, "s", s, ())
     checks.finite(owner, "s", s)
     x, y, a, b = _clouds(owner, x, y, weights_x, weights_y)
-    plan = _solve(a, b, _costs(owner, x, y, 2))
+    plan = exact_plan(a, b, _costs(owner, x, y, 2))
     i, j = np.nonzero(plan)
     return (1 - s) * x[i] + s * y[j], plan[i, j]

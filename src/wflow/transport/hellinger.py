@@ -14,6 +14,7 @@ from wflow import checks
 from wflow.measures import Particles
 
 from . import inputs
+from .relaxed import sinkhorn_plan
 
 
 # Sinkhorn contracts by 1 - 2 epsilon an iteration: this many over epsilon reach 1e-17.
@@ -166,27 +167,15 @@ def _cone_cost(x: Array, y: Array) -> Float[Array, "n m"]:
 def _plan(
     cost: Array, a: Array, b: Array, epsilon: float
 ) -> tuple[Float[Array, "n m"], Array]:
-    from ott.geometry.geometry import Geometry
-    from ott.problems.linear.linear_problem import LinearProblem
-    from ott.solvers.linear.sinkhorn import Sinkhorn
-
-    tiny = jnp.finfo(cost.dtype).tiny
-    problem = LinearProblem(
-        Geometry(cost, epsilon=epsilon),
-        # Weight zero pads; its logarithm is kept finite.
-        jnp.maximum(a, tiny),
-        jnp.maximum(b, tiny),
-        tau_a=1 / (1 + epsilon),
-        tau_b=1 / (1 + epsilon),
-    )
-    # The masses of pieces that do not meet settle one by one, the total at once.
-    solver = Sinkhorn(
+    return sinkhorn_plan(
+        cost,
+        a,
+        b,
+        epsilon,
+        penalty=1.0,
         threshold=float(jnp.finfo(cost.dtype).eps) ** 0.5,
         max_iterations=2000 + math.ceil(_SWEEPS / epsilon),
-        recenter_potentials=True,
     )
-    out = solver(problem)
-    return out.matrix, out.converged
 
 
 def _divergence(p: Array, q: Array) -> Float[Array, ""]:

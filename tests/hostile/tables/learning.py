@@ -118,6 +118,7 @@ TABLE = {
             "AbstractInitialVelocity",
             "AbstractLoss",
             "AbstractObjective",
+            "AbstractPath",
             "AbstractTrainingLoss",
         )
     },
@@ -191,6 +192,34 @@ TABLE = {
         times=array(TIMES),
         x=array(X),
         weights=array(np.full((3, 5), 0.2)),
+    ),
+    **{
+        name: entry(
+            lambda coupling, x: coupling(x, x[::-1], np.full(5, 0.2), np.full(5, 0.2)),
+            coupling=made,
+            x=X[0],
+        )
+        for name, made in (("ExactOT", learning.ExactOT()),)
+    },
+    "EntropicOT": entry(learning.EntropicOT, epsilon=positive(0.5)),
+    "UnbalancedOT": entry(learning.UnbalancedOT, penalty=positive(0.5)),
+    "WassersteinFisherRao": entry(
+        learning.WassersteinFisherRao, length=positive(1.0, fine=())
+    ),
+    "StraightPath": entry(learning.StraightPath),
+    "SplinePath": entry(learning.SplinePath),
+    "SmoothPath": entry(learning.SmoothPath, velocity=part(Zero())),
+    "BrownianBridge": entry(learning.BrownianBridge, sigma=positive(0.5)),
+    "TravellingDirac": entry(learning.TravellingDirac, length=positive(1.0)),
+    "FlowMatching": entry(
+        learning.FlowMatching,
+        coupling=given(learning.ExactOT(), text="spoilt", other=1.5),
+        path=part(learning.StraightPath()),
+        target=given("velocity", text="spoilt", other=1.5),
+        batch=count(8),
+        moments=count(2),
+        block=count(100),
+        held=non_negative(0.1),
     ),
     "PathVelocity": entry(
         learning.PathVelocity,

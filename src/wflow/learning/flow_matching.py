@@ -1,0 +1,231 @@
+"""Training without integration: the flow's velocity meets that of known paths."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from wflow.checks import count, instance, one_of, within
+from wflow.flows import AbstractContinuousFlow
+
+from .couplings import (
+    AbstractCoupling,
+    EntropicOT,
+    ExactOT,
+    WassersteinFisherRao,
+)
+from .matching_loss import MatchingTraining, Pool, Units
+from .matching_parts import (
+    amplitude,
+    changes_weights,
+    growing,
+    is_second_order,
+    moving,
+    natural_length,
+)
+from .matching_paths import (
+    AbstractPath,
+    BrownianBridge,
+    SmoothPath,
+    TravellingDirac,
+)
+from .objective import AbstractObjective
+from .pairs import Coupling, Plan, drawn, plan_between
+from .path_choice import chosen_path
+from .snapshots import Snapshots
+from .velocities import Given
+from .velocity_fields import VelocityNetwork
+
+
+# Pairs that are drawn of an interval: many times what a cloud of some hundred has.
+_PAIRS = 8192
+
+
+class FlowMatching(AbstractObjective):
+    r"""$E_t\,E\,|u(\mu_t, t)(X_t) - \dot X_t|^2$ over paths between paired points.
+
+    Optimal plans pair the points of neighbouring snapshots, paths known in closed form
+    lead from one to the other, and the flow's velocity u is regressed on theirs:
+    nothing is integrated. Of all laws u the best one moves the interpolated population
+    as the paths do. On ``Particles`` the rate of the positions meets the velocity of
+    the path and that of the log-weights its growth; on a ``Phase`` the rate of the
+    velocities meets the acceleration, at the place and velocity of the path. The points
+    of one time are the measure that the flow sees. Each error is counted in units of
+    the mean square of what it should meet: 1 is the loss of a law that does nothing.
+
+    Where snapshots carry velocities v, u, points are paired by $|x + \frac h2 v - (y -
+    \frac h2 u)|^2$. A law of second order on snapshots that carry none starts with a
+    velocity field that is matched to the same paths beside it.
+
+    A flow with noise, of a strength that is known, additive and on ``Particles``, meets
+    the velocity plus the score of a ``BrownianBridge`` times half its variance.
+
+    Args:
+        coupling: ``ExactOT()``, ``EntropicOT(epsilon)``, ``UnbalancedOT(penalty)``,
+            ``WassersteinFisherRao(length)``, or a function of clouds ``(n, d)`` and
+            ``(m, d)`` and their masses ``(n,)`` and ``(m,)`` that gives those of all
+            pairs, ``(n, m)``. None is ``WassersteinFisherRao()`` where the flow has
+            growth and the snapshots' masses differ, the plan of the Schroedinger bridge
+            where the path is one, and else ``ExactOT()``.
+        path: ``StraightPath()``, ``SplinePath()``, ``SmoothPath()``,
+            ``BrownianBridge(sigma)``, ``TravellingDirac(length)``. ``"auto"`` is a
+            bridge with the flow's noise; the cubic with the velocities that all
+            snapshots carry; ``TravellingDirac()`` where masses differ; and else a line
+            or a spline, whichever meets each inner snapshot better through the others.
+        target: ``"velocity"`` or ``"acceleration"``; None is the acceleration where the
+            flow acts on a ``Phase`` and, if it also acts on ``Particles``, the
+            snapshots carry velocities.
+        batch: points of a step.
+        moments: times of a step, each with the same share of the batch.
+        block: points of a cloud that are coupled at once, at most; larger clouds are
+            split at random.
+        held: share of the points whose pairs are kept for validation.
+
+    Raises:
+        TypeError: an argument of another kind.
+        ValueError: an argument out of range, or a batch that moments do not divide.
+
+    Reference: Lipman et al., ICLR 2023, equation (9); Tong et al., TMLR 2024, section
+    3; Neklyudov et al., ICML 2024 (Wasserstein Lagrangian flows).
+    """
+
+    coupling: AbstractCoupling | Coupling | None = None
+    path: AbstractPath | Literal["auto"] = "auto"
+    target: Literal["velocity", "acceleration"] | None = eqx.field(
+        static=True, default=None
+    )
+    batch: int = eqx.field(static=True, default=256)
+    moments: int = eqx.field(static=True, default=16)
+    block: int = eqx.field(static=True, default=2000)
+    held: float = eqx.field(static=True, default=0.1)
+
+    def __check_init__(self) -> None:
+        if self.coupling is not None and not callable(self.coupling):
+            what = "a coupling, a function or None"
+            instance(self, "coupling", self.coupling, AbstractCoupling, what)
+        if isinstance(self.path, str):
+            one_of(self, "path", self.path, ("auto",))
+        else:
+            instance(self, "path", self.path, AbstractPath, "a path or 'auto'")
+        one_of(self, "target", self.target, ("velocity", "acceleration", None))
+        for name in ("batch", "moments", "block"):
+            count(self, name, getattr(self, name))
+        if self.batch % self.moments:
+            raise ValueError(
+                f"FlowMatching: expected batch to be a multiple of moments, "
+                f"{self.moments}, found {self.batch}."
+            )
+        within(self, "held", self.held, 0, 1, closed="low")
+
+    def prepare(
+        self,
+        flow: AbstractContinuousFlow,
+        snapshots: Snapshots,
+        *,
+        key: PRNGKeyArray,
+    ) -> MatchingTraining:
+        if len(snapshots) < 2:
+            raise ValueError("FlowMatching: expected at least two snapshots, found 1.")
+        rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+        dtype = jax.dtypes.canonicalize_dtype(snapshots.dtype)
+        kinetic = is_second_order(flow, snapshots, self.target)
+        grows = changes_weights(flow, snapshots, kinetic)
+        if not grows:
+            # A law without growth compares shapes.
+            snapshots = Snapshots(
+                snapshots.times,
+                snapshots.clouds,
+                snapshots.velocities,
+                snapshots.weights,
+            )
+        coupling, path = self._parts(flow, snapshots, kinetic, rng)
+        plans = [
+            plan_between(coupling(k), snapshots, k, k + 1, self.block, rng)
+            for k in range(len(snapshots) - 1)
+        ]
+        train, held = self._pools(snapshots, plans, path, rng, key, dtype)
+        network = None
+        if kinetic and not moving(snapshots):
+            network = VelocityNetwork(snapshots, width=64, key=key)
+        return MatchingTraining(
+            path,
+            train,
+            held,
+            Units.of(train, path, kinetic),
+            network,
+            self.batch // self.moments,
+            self.moments,
+            kinetic,
+            grows,
+        )
+
+    def _parts(
+        self,
+        flow: AbstractContinuousFlow,
+        snapshots: Snapshots,
+        kinetic: bool,
+        rng: np.random.Generator,
+    ) -> tuple[Callable[[int], Coupling], AbstractPath]:
+        """The coupling of each interval, and the path."""
+        coupling, path = self.coupling, self.path
+        sigma = amplitude(flow, snapshots, kinetic)
+        if coupling is None and growing(snapshots):
+            coupling = WassersteinFisherRao()
+        if path == "auto":
+            if sigma is not None:
+                path = BrownianBridge(sigma)
+            elif moving(snapshots):
+                path = SmoothPath(Given())
+            elif growing(snapshots):
+                path = TravellingDirac()
+            else:
+                path = chosen_path(snapshots, coupling or ExactOT(), rng)
+        length = None
+        if isinstance(coupling, WassersteinFisherRao):
+            if coupling.length is None:
+                length = natural_length(flow, snapshots, self.block, rng)
+                coupling = WassersteinFisherRao(length)
+            length = coupling.length
+        if isinstance(path, TravellingDirac) and path.length is None:
+            if length is None:
+                length = natural_length(flow, snapshots, self.block, rng)
+            path = TravellingDirac(length)
+        bridge = isinstance(path, BrownianBridge)
+        if sigma is not None and not bridge:
+            raise ValueError(
+                "FlowMatching: expected path BrownianBridge(sigma) or 'auto', whose "
+                f"score a flow with noise meets, found {type(path).__name__}."
+            )
+        if coupling is None and bridge:
+            squares = 2 * float(path.sigma) ** 2 * np.diff(snapshots.times)
+            return lambda k: EntropicOT(float(squares[k])), path
+        whole = ExactOT() if coupling is None else coupling
+        return lambda k: whole, path
+
+    def _pools(
+        self,
+        snapshots: Snapshots,
+        plans: list[Plan],
+        path: AbstractPath,
+        rng: np.random.Generator,
+        key: PRNGKeyArray,
+        dtype: Any,
+    ) -> tuple[Pool, Pool | None]:
+        """Pairs to train on, and those that start at the points kept for validation."""
+        size = max(_PAIRS, max(snapshots.sizes))
+        kept = [rng.random(n) < self.held for n in snapshots.sizes]
+        apart = [kept[k][plan.i] for k, plan in enumerate(plans)]
+
+        def pool(size: int, among: list[np.ndarray]) -> Pool:
+            pairs = [
+                drawn(snapshots, plans, k, size, rng, rows)
+                for k, rows in enumerate(among)
+            ]
+            return Pool.of(pairs, path, key, dtype)
+
+        if not all(0 < rows.sum() < len(rows) for rows in apart):
+            return pool(size, [np.ones(len(plan.i), bool) for plan in plans]), None
+        return pool(size, [~rows for rows in apart]), pool(size // 8, apart)

@@ -1,0 +1,217 @@
+"""The loss of a flow on conditional paths."""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+from wflow.measures import Particles, Phase
+from wflow.parameters import unwrap
+
+from .matching_paths import AbstractPath, Coupled, Moment
+from .objective import AbstractTrainingLoss, Motion, Step
+from .pairs import Pairs
+from .snapshots import Snapshots
+from .velocity_fields import VelocityNetwork
+
+
+# Steps' worth of measures that a validation looks at.
+_VALIDATED = 8
+# Shares of an interval at which the sizes of the targets are looked at.
+_LOOKS = (0.1, 0.3, 0.5, 0.7, 0.9)
+# Of the mean velocity squared: targets below are rounding.
+_LEAST = 1e-6
+
+
+class Pool(NamedTuple):
+    """Pairs of all intervals: ``Coupled`` with a leading axis, and the start times."""
+
+    coupled: Coupled
+    start: Float[Array, " K"]
+
+    @classmethod
+    def of(
+        cls, pairs: list[Pairs], path: AbstractPath, key: PRNGKeyArray, dtype: Any
+    ) -> "Pool":
+        """The pool of ``pairs``, of one number in every interval."""
+        times = pairs[0].snapshots.times
+        rows = [
+            (*part.ends, *slopes, part.start, part.end, times[k + 1] - times[k])
+            for k, (part, slopes) in enumerate(
+                zip(pairs, path.slopes(pairs, key), strict=True)
+            )
+        ]
+        stacked = map(np.stack, zip(*rows, strict=True))
+        coupled = Coupled._make(jnp.asarray(row, dtype) for row in stacked)
+        return cls(coupled, jnp.asarray(times[:-1], dtype))
+
+    def at(
+        self, path: AbstractPath, way: Float[Array, ""], size: int, key: PRNGKeyArray
+    ) -> tuple[Moment, Float[Array, ""], Float[Array, ""]]:
+        """``size`` random pairs at the share ``way`` of all time.
+
+        And the time, and the share of its interval.
+        """
+        first, second = jax.random.split(key)
+        gaps = self.coupled.h
+        passed = jnp.cumsum(gaps)
+        elapsed = way * passed[-1]
+        k = jnp.minimum(jnp.searchsorted(passed, elapsed, side="right"), len(gaps) - 1)
+        s = (elapsed - (passed[k] - gaps[k])) / gaps[k]
+        # Inside, where bridges have a score.
+        tiny = jnp.finfo(gaps.dtype).eps
+        s = jnp.clip(s, tiny, 1 - tiny)
+        rows = jax.random.randint(first, (size,), 0, self.coupled.x0.shape[1])
+        *points, _ = self.coupled
+        picked = Coupled._make([*(leaf[k, rows] for leaf in points), gaps[k]])
+        return path.sample(picked, s, second), self.start[k] + s * gaps[k], s
+
+
+class Units(NamedTuple):
+    """Mean squares of what is met: velocities, the target, and growth."""
+
+    velocity: Float[Array, ""]
+    target: Float[Array, ""]
+    growth: Float[Array, ""]
+
+    @classmethod
+    def of(cls, pool: Pool, path: AbstractPath, kinetic: bool) -> "Units":
+        """The units of a pool; by what moves where a target is zero throughout."""
+        coupled = pool.coupled
+        keys = jax.random.split(jax.random.key(0), len(_LOOKS))
+
+        def square(values: Array, logm: Array) -> Array:
+            return jnp.sum(jnp.exp(logm) * values) / jnp.sum(jnp.exp(logm))
+
+        @eqx.filter_jit
+        def looked(path: AbstractPath, coupled: Coupled) -> tuple[Array, ...]:
+            def look(s: Array, key: PRNGKeyArray) -> tuple[Array, ...]:
+                at = jax.vmap(lambda pairs: path.sample(pairs, s, key))(coupled)
+                target = at.a if kinetic else at.v
+                return tuple(
+                    square(values, at.logm)
+                    for values in (
+                        jnp.sum(at.v**2, axis=-1),
+                        jnp.sum(target**2, axis=-1),
+                        at.growth**2,
+                    )
+                )
+
+            sums = jax.vmap(look)(jnp.asarray(_LOOKS, coupled.h.dtype), keys)
+            return jax.tree.map(jnp.mean, sums)
+
+        velocity, target, growth = looked(path, coupled)
+        duration = jnp.sum(coupled.h)
+        still = jnp.mean(jnp.var(coupled.x0, axis=1).sum(-1)) / duration**2
+        velocity = jnp.where(velocity > _LEAST * still, velocity, still)
+        least = velocity / jnp.mean(coupled.h) ** 2 if kinetic else velocity
+        return cls(
+            velocity,
+            jnp.where(target > _LEAST * least, target, least),
+            jnp.where(growth > _LEAST / duration**2, growth, 1 / duration**2),
+        )
+
+
+class MatchingTraining(AbstractTrainingLoss):
+    """What ``FlowMatching`` lowers; see there.
+
+    Attributes:
+        path: from pairs to places, velocities and growth.
+        pool: pairs to train on.
+        held: pairs kept for validation, if any.
+        units: that errors are counted in.
+        network: a start for the velocity field, where the law needs one.
+        points: of a measure.
+        moments: measures of a step.
+        kinetic: whether the flow moves a ``Phase``.
+        grows: whether it changes weights.
+    """
+
+    path: AbstractPath
+    pool: Pool
+    held: Pool | None
+    units: Units
+    network: VelocityNetwork | None
+    points: int = eqx.field(static=True)
+    moments: int = eqx.field(static=True)
+    kinetic: bool = eqx.field(static=True)
+    grows: bool = eqx.field(static=True)
+
+    def start(self, flow: PyTree) -> PyTree:
+        return flow if self.network is None else (flow, self.network)
+
+    def __call__(
+        self, model: PyTree, step: Step, key: PRNGKeyArray
+    ) -> tuple[Float[Array, ""], dict[str, Array]]:
+        del step
+        errors = self._errors(model, self.pool, self.moments, key)
+        return sum(errors.values()), errors
+
+    def validate(self, model: PyTree, key: PRNGKeyArray) -> Float[Array, ""] | None:
+        if self.held is None:
+            return None
+        many = _VALIDATED * self.moments
+        return sum(self._errors(model, self.held, many, key).values())
+
+    def motion(self, model: PyTree, snapshots: Snapshots) -> Motion:
+        given = tuple(snapshots.velocity(k) for k in range(len(snapshots)))
+        if not self.kinetic:
+            return Motion((None,) * len(snapshots))
+        if self.network is None:
+            return Motion(given)
+        _, network = model
+        velocities = tuple(
+            np.asarray(network(jnp.asarray(x), t), snapshots.dtype)
+            for x, t in zip(snapshots.clouds, snapshots.times, strict=True)
+        )
+        return Motion(velocities, correction=network)
+
+    def _errors(
+        self, model: PyTree, pool: Pool, moments: int, key: PRNGKeyArray
+    ) -> dict[str, Array]:
+        """Mean squares in units of what is met, over times spread evenly."""
+        flow, network = (model, None) if self.network is None else model
+        flow = unwrap(flow)
+        first, second = jax.random.split(key)
+        dtype = pool.start.dtype
+        ways = (jnp.arange(moments) + jax.random.uniform(first, (), dtype)) / moments
+
+        def one(way: Array, key: PRNGKeyArray) -> dict[str, Array]:
+            moment, t, s = pool.at(self.path, way, self.points, key)
+            errors = self._error(flow, network, moment, t)
+            if moment.score is None:
+                return errors
+            # By the inverse of the variance of what a bridge asks for.
+            return jax.tree.map(lambda error: 4 * s * (1 - s) * error, errors)
+
+        keys = jax.random.split(second, moments)
+        errors = jax.vmap(one)(ways.astype(dtype), keys)
+        return jax.tree.map(jnp.mean, errors)
+
+    def _error(
+        self, flow: Any, network: Any, moment: Moment, t: Float[Array, ""]
+    ) -> dict[str, Array]:
+        x, v, a, logm, growth, score = moment
+        law = Particles(x, logm - jnp.log(len(x)))
+        share = jnp.exp(logm) / jnp.sum(jnp.exp(logm))
+        square = lambda rate, target: share @ jnp.sum((rate - target) ** 2, axis=1)
+        errors = {}
+        if self.kinetic:
+            (_, rate), bent = flow.velocity(Phase(law, v), t)
+            errors["acceleration_error"] = square(bent, a) / self.units.target
+            if network is not None:
+                met = square(network(x, t), v) / self.units.velocity
+                errors["velocity_error"] = met
+        else:
+            moved, rate = flow.velocity(law, t)
+            if score is not None:
+                noise = flow.noise(law, t)
+                if noise is not None:
+                    v = v + noise[0] ** 2 / 2 * score
+            errors["velocity_error"] = square(moved, v) / self.units.target
+        if self.grows:
+            errors["growth_error"] = share @ (rate - growth) ** 2 / self.units.growth
+        return errors
