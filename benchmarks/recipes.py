@@ -21,7 +21,7 @@ import jax
 from harness import report
 
 from wflow.cli.runner import prepare
-from wflow.learning import Chunk
+from wflow.learning._fit import Chunk
 from wflow.studies._configs import override, read_yaml
 from wflow.studies.population._data import load
 from wflow.studies.population._setting import Setting

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from oscillator import weighted
 
-from wflow.learning import DICE, Snapshots, dice_loss
+from wflow.learning import DICE, Snapshots
+from wflow.learning.dice import dice_loss
 from wflow.learning.stacks import stacked
 
 

@@ -15,15 +15,11 @@ from wflow.learning import (
     Ensemble,
     Fit,
     FullHorizon,
-    Part,
-    Prediction,
     Rollouts,
     Snapshots,
-    evaluated,
     fit_ensemble,
-    predict,
-    reweighted,
 )
+from wflow.learning.bands import Part, Prediction, evaluated, predict, reweighted
 from wflow.parameters import Learnable
 
 

@@ -8,7 +8,8 @@ from oscillator import TIMES, oscillation, weighted
 
 from wflow.energies import Potential
 from wflow.flows import LagrangianFlow
-from wflow.learning import Fit, Report, Snapshots
+from wflow.learning import Fit, Snapshots
+from wflow.learning.report import Report
 from wflow.parameters import Learnable
 
 

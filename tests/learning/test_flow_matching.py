@@ -22,11 +22,11 @@ from wflow.learning import (
     FlowMatching,
     SmoothPath,
     Snapshots,
-    Step,
     StraightPath,
     TravellingDirac,
     fit,
 )
+from wflow.learning.objective import Step
 from wflow.parameters import Learnable
 
 

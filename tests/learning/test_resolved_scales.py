@@ -8,8 +8,9 @@ from oscillator import trained
 
 from wflow.energies import Potential
 from wflow.flows import LagrangianFlow
-from wflow.learning import Displacement, Snapshots, Standardisation
+from wflow.learning import Displacement, Snapshots
 from wflow.learning.scales import check_scales
+from wflow.learning.snapshots import Standardisation
 from wflow.parameters import Learnable
 
 

@@ -12,11 +12,11 @@ from wflow.learning import (
     DICE,
     CharacteristicDistance,
     Displacement,
-    Report,
     Snapshots,
     simulate,
 )
 from wflow.learning.clock import shown
+from wflow.learning.report import Report
 from wflow.parameters import Learnable
 
 

@@ -7,8 +7,7 @@ import numpy as np
 import optax
 import pytest
 
-from wflow.learning import TrainingError
-from wflow.learning.loop import Loop
+from wflow.learning.loop import Loop, TrainingError
 from wflow.learning.training import Trainer
 
 

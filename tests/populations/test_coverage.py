@@ -12,14 +12,11 @@ from wflow.learning import (
     Ensemble,
     Fit,
     FixedHorizon,
-    Part,
-    Prediction,
     Rollouts,
     Snapshots,
     fit_ensemble,
-    predict,
-    reweighted,
 )
+from wflow.learning.bands import Part, Prediction, predict, reweighted
 from wflow.parameters import Learnable
 from wflow.populations import (
     Deviation,
@@ -29,11 +26,10 @@ from wflow.populations import (
     backtest,
     coverage,
     forecast_bands,
-    half_sample_w1,
 )
 from wflow.populations._backtest import ModelError, error_rate, usual_origins
 from wflow.populations._coverage import observations, persistence_bands, trend_bands
-from wflow.populations.scores import half_sample_floors
+from wflow.populations.scores import half_sample_floors, half_sample_w1
 from wflow.populations.summaries import summaries, total_mass, units
 
 

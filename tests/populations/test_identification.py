@@ -27,8 +27,8 @@ from wflow.learning import (
     fit,
 )
 from wflow.parameters import Learnable
-from wflow.populations import coefficients, reading_errors
-from wflow.populations.reading import temperature
+from wflow.populations import coefficients
+from wflow.populations.reading import reading_errors, temperature
 from wflow.populations.simulators import swarm
 
 

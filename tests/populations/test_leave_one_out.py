@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from wflow.learning import Snapshots
-from wflow.populations import half_sample_w1, hold_outs
+from wflow.populations import hold_outs
 from wflow.populations.leave_one_out import (
     mixture,
     reach,
@@ -14,7 +14,7 @@ from wflow.populations.leave_one_out import (
     score,
     yardsticks,
 )
-from wflow.populations.scores import noise_floor
+from wflow.populations.scores import half_sample_w1, noise_floor
 from wflow.transport import w1
 
 

@@ -21,13 +21,8 @@ from wflow.energies import (
 from wflow.learning import Snapshots
 from wflow.measures import Particles
 from wflow.parameters import Learnable
-from wflow.populations import (
-    coefficients,
-    interaction_profile,
-    landscape,
-    reading_errors,
-)
-from wflow.populations.reading import pair_distances, parts, temperature
+from wflow.populations import coefficients, interaction_profile, landscape
+from wflow.populations.reading import pair_distances, parts, reading_errors, temperature
 
 
 KEY = jax.random.key(0)

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from wflow.energies import Potential
-from wflow.learning import Part, Prediction, Snapshots
+from wflow.learning import Snapshots
+from wflow.learning.bands import Part, Prediction
 from wflow.learning.baselines import ot_interpolation, persistence
 from wflow.measures import Particles
 from wflow.populations import (
@@ -14,7 +15,6 @@ from wflow.populations import (
     Quantile,
     Share,
     force_field,
-    half_sample_w1,
     hold_outs,
     interaction_profile,
     landscape,
@@ -32,6 +32,7 @@ from wflow.populations.fields import lattice
 from wflow.populations.leave_one_out import mixture, score
 from wflow.populations.protocols import forecast_split, interpolation_split
 from wflow.populations.reading import pair_distances
+from wflow.populations.scores import half_sample_w1
 from wflow.populations.summaries import summaries, total_mass, units
 
 

@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from wflow.learning import Report, Snapshots
+from wflow.learning import Snapshots
+from wflow.learning.report import Report
 from wflow.populations import select_model
 
 

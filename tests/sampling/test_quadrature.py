@@ -8,7 +8,8 @@ import pytest
 from wflow.kernels import GaussianKernel, gram
 from wflow.kernels.embeddings import mixture_double_integral, mixture_embedding
 from wflow.measures import GaussianMixture, Particles
-from wflow.sampling import ExactEmbedding, FredholmEmbedding, optimal_quadrature
+from wflow.sampling import ExactEmbedding, FredholmEmbedding
+from wflow.sampling.quadrature import optimal_quadrature
 
 
 rng = np.random.default_rng(0)

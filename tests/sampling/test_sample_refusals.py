@@ -29,7 +29,6 @@ from wflow.sampling import (
     Target,
     find_modes,
     laplace,
-    optimal_quadrature,
     sample,
 )
 from wflow.sampling.mean_shift_runs import damped_iteration, stationary
@@ -53,6 +52,7 @@ from wflow.sampling.privacy.conversions import (
     renyi_from_pure,
 )
 from wflow.sampling.privacy.utility import utility_bound, warm_start_kl
+from wflow.sampling.quadrature import optimal_quadrature
 from wflow.solvers import solve
 
 

@@ -27,6 +27,8 @@ from wflow import (
 from wflow.filtering import EnKF
 from wflow.filtering.base import AbstractMethod
 from wflow.kernels import AbstractRadialKernel, EnergyDistance, GaussianKernel
+from wflow.learning.losses import AbstractLoss
+from wflow.learning.velocities import AbstractInitialVelocity
 from wflow.parameters import Learnable
 from wflow.populations import simulators
 from wflow.studies import Options, Part, Spec, Strict, build
@@ -440,7 +442,7 @@ def test_a_list_in_place_of_an_energy_is_the_sum_with_a_key_for_each():
     with pytest.raises(ValueError, match=r"^e\.1\.kind: expected one of .*'Entropi'"):
         build(["Entropy", "Entropi"], energies, energies.AbstractEnergy, "e")
     with pytest.raises(ValueError, match="^v: expected a kind and its arguments"):
-        build([{"kind": "Zero"}], learning, learning.AbstractInitialVelocity, "v")
+        build([{"kind": "Zero"}], learning, AbstractInitialVelocity, "v")
 
 
 def test_a_constructor_of_a_class_is_named_with_it():
@@ -470,7 +472,7 @@ def test_a_kind_may_be_left_out_where_there_is_one():
         build(spec, simulators, learning.Snapshots, "s", key=0)
 
 
-def _trained(flow, *, steps: int, loss: learning.AbstractLoss | None = None):
+def _trained(flow, *, steps: int, loss: AbstractLoss | None = None):
     raise AssertionError
 
 

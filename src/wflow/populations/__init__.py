@@ -5,8 +5,7 @@ from ._coverage import coverage
 from ._forecast_bands import forecast_bands
 from .fields import force_field, landscape, velocity_field
 from .leave_one_out import hold_outs
-from .reading import coefficients, interaction_profile, reading_errors
-from .scores import half_sample_w1
+from .reading import coefficients, interaction_profile
 from .selection import select_model
 from .summaries import Deviation, Mean, Quantile, Share
 
@@ -21,11 +20,9 @@ __all__ = [
     "coverage",
     "force_field",
     "forecast_bands",
-    "half_sample_w1",
     "hold_outs",
     "interaction_profile",
     "landscape",
-    "reading_errors",
     "select_model",
     "velocity_field",
 ]

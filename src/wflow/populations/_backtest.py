@@ -17,8 +17,8 @@ from wflow.checks import (
     positive,
     shape,
 )
-from wflow.learning import Ensemble, Part, Prediction, Snapshots
-from wflow.learning.bands import check_statistics
+from wflow.learning import Ensemble, Snapshots
+from wflow.learning.bands import Part, Prediction, check_statistics
 from wflow.learning.clock import shown
 
 from ._coverage import check_predictions, observations

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from wflow.checks import instance, positive, shape, to_numpy, within
-from wflow.learning import Part, Prediction, Snapshots, evaluated
-from wflow.learning.bands import check_statistics
+from wflow.learning import Snapshots
+from wflow.learning.bands import Part, Prediction, check_statistics, evaluated
 from wflow.learning.clock import read_times, shown
 
 from .summaries import AbstractSummary

@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float
 
 from wflow.checks import count, instance, one_of
-from wflow.learning import Ensemble, Prediction, Snapshots
-from wflow.learning.bands import check_statistics
+from wflow.learning import Ensemble, Snapshots
+from wflow.learning.bands import Prediction, check_statistics
 from wflow.learning.clock import shown
 
 from ._backtest import ModelError

@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Float
 
 from wflow.checks import finite, one_of, positive, shape
-from wflow.learning import Snapshots, Standardisation
+from wflow.learning import Snapshots
+from wflow.learning.snapshots import Standardisation
 
 from .summaries import AbstractSummary, Deviation
 

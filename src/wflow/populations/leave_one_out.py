@@ -16,7 +16,9 @@ from wflow.checks import (
     to_numpy,
     weights,
 )
-from wflow.learning import Fit, Snapshots, Standardisation, ot_interpolation
+from wflow.learning import Fit, Snapshots
+from wflow.learning.baselines import ot_interpolation
+from wflow.learning.snapshots import Standardisation
 from wflow.transport import w1
 
 from .protocols import interpolation_split

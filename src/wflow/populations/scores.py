@@ -4,7 +4,8 @@ import numpy as np
 from jaxtyping import Float
 
 from wflow.checks import count, finite, instance, shape, to_numpy
-from wflow.learning import Fit, Report, Snapshots
+from wflow.learning import Fit, Snapshots
+from wflow.learning.report import Report
 from wflow.transport import w1
 
 from .protocols import Split

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from wflow.checks import count as whole
 from wflow.checks import function, instance, one_of
-from wflow.learning import Fit, Report, Snapshots
+from wflow.learning import Fit, Snapshots
 from wflow.learning.clock import shown
+from wflow.learning.report import Report
 from wflow.learning.result import Start
 
 from .protocols import interpolation_split

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-from .comparators import EarlyStopping
 from .moments import stationary_moments
 from .reweight import age_trajectory
 from .risk import SpectralProblem, optimal_mean, prediction_risk, wiener_filter
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     from .estimators import ResettingRidge, ResettingRidgeCV
 
 __all__ = [
-    "EarlyStopping",
     "ResettingRidge",
     "ResettingRidgeCV",
     "SpectralData",

@@ -17,7 +17,6 @@ from .methods.shk import SHK, SMCWFR
 from .modes import find_modes
 from .msip import MSIP
 from .problems import Joker
-from .quadrature import optimal_quadrature
 from .rules import GaussHermite, MonteCarlo, RadialSpherical
 from .target import Target
 
@@ -47,6 +46,5 @@ __all__ = [
     "WFRMMD",
     "find_modes",
     "laplace",
-    "optimal_quadrature",
     "sample",
 ]

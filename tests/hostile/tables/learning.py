@@ -8,14 +8,13 @@ import numpy as np
 
 from wflow import learning
 from wflow.energies import Potential
-from wflow.flows import GrowthFlow, LagrangianFlow, SumFlow
+from wflow.flows import LagrangianFlow
 from wflow.learning import (
     DICE,
     AdamW,
     Displacement,
     Fit,
     FixedHorizon,
-    Part,
     Sinkhorn,
     SmoothedDisplacement,
     Snapshots,
@@ -28,7 +27,6 @@ from ..engine import (
     choice,
     count,
     entry,
-    function,
     given,
     masses,
     non_negative,
@@ -40,7 +38,6 @@ from ..engine import (
 
 ROOM = "wflow.learning"
 
-RECORD = "a record that the library makes and hands back"
 ABSTRACT = "an abstract contract"
 
 KEY = jax.random.key(0)
@@ -52,13 +49,10 @@ DATA = Snapshots(TIMES, X, 0.1 * X)
 BARE = Snapshots(TIMES, X)
 OTHER = Snapshots([0.0, 1.0], np.ones((2, 3, 1)) * np.arange(3)[:, None])
 FLOW = LagrangianFlow(Potential(lambda x: jnp.sum(x**2) / 2), friction=Learnable(0.5))
-GROWING = SumFlow((FLOW, GrowthFlow(lambda x, t: 0.1 + 0 * t)))
 FIT = Fit(FLOW, DATA, DATA.velocities, {}, 0.5, True, 0.0, 0.0)
 START = DATA.take([0])
-ROW = np.ones(3)
 FLAG = given(False, text="spoilt", none=None, other=2)
 INDEX = given(1, fraction=0.5, far=9, below=-9, text="spoilt", none=None)
-PARTS = {"members": Part(np.ones(3), 4)}
 SNAPSHOTS = given(DATA, none=None, text="spoilt", other=1.5, array=X)
 
 
@@ -75,26 +69,11 @@ STATISTICS = given(
     other={"mean": 1.5},
     shape={"mean": lambda x, weights: x[0]},
 )
-STATISTIC = given(
-    mean, none=None, text="spoilt", nan=lambda *_: np.nan, shape=lambda x, _: x[0]
-)
-POTENTIAL = DICE(steps=1, width=2, batch=2).potential(BARE, KEY)
 
 
 def velocities_of(rule, snapshots):
     """What a rule says of snapshots."""
     return rule(snapshots, KEY)
-
-
-def asked(k, time, snapshots, of):
-    """A forecast that needs no model."""
-    return of(snapshots, k, time)
-
-
-def baseline(of, time, fine=()):
-    """An entry of one."""
-    call = functools.partial(asked, of=of)
-    return entry(call, snapshots=SNAPSHOTS, k=INDEX, time=number(time, fine=fine))
 
 
 def loss(made):
@@ -111,21 +90,7 @@ def rolled(**options):
 
 
 TABLE = {
-    **{
-        name: ABSTRACT
-        for name in (
-            "AbstractHorizon",
-            "AbstractInitialVelocity",
-            "AbstractLoss",
-            "AbstractObjective",
-            "AbstractPath",
-            "AbstractTrainingLoss",
-        )
-    },
-    **{name: RECORD for name in ("Band", "Chunk", "LossValue", "Motion", "Step")},
-    "Part": "a record; Prediction looks at it",
-    "Statistic": "a type",
-    "TrainingError": "an exception",
+    "AbstractObjective": ABSTRACT,
     "Snapshots": entry(
         Snapshots,
         times=array(TIMES),
@@ -141,13 +106,6 @@ TABLE = {
         ),
     ),
     "Snapshots.before": entry(DATA.before, time=number(1.0)),
-    "Standardisation": entry(
-        learning.Standardisation, mean=array([0.0, 1.0]), std=masses([1.0, 2.0])
-    ),
-    "Standardisation.apply": entry(
-        DATA.standardise()[1].apply,
-        snapshots=given(DATA, none=None, text="spoilt", dimension=OTHER),
-    ),
     "AdamW": entry(
         AdamW,
         learning_rate=non_negative(1e-3),
@@ -186,13 +144,6 @@ TABLE = {
         snapshots=SNAPSHOTS,
     ),
     "DICE": entry(DICE, steps=count(2), width=count(3), batch=count(4)),
-    "dice_loss": entry(
-        learning.dice_loss,
-        potential=function(POTENTIAL),
-        times=array(TIMES),
-        x=array(X),
-        weights=array(np.full((3, 5), 0.2)),
-    ),
     **{
         name: entry(
             lambda coupling, x: coupling(x, x[::-1], np.full(5, 0.2), np.full(5, 0.2)),
@@ -252,58 +203,6 @@ TABLE = {
             ("Displacement", Displacement(), {"short": START}),
         )
     },
-    "persistence": baseline(learning.persistence, 2.5),
-    "constant_velocity": baseline(learning.constant_velocity, 2.5),
-    "extrapolated_velocity": baseline(learning.extrapolated_velocity, 2.5),
-    "mean_shift": baseline(learning.mean_shift, 2.5),
-    "ot_interpolation": baseline(learning.ot_interpolation, 1.5),
-    "Prediction": entry(
-        learning.Prediction,
-        times=array(TIMES),
-        centre=array(ROW, fine=("nan", "inf")),
-        parts=given(
-            PARTS,
-            none=None,
-            text="spoilt",
-            other={"a": 1.5},
-            negative={"a": Part(-ROW)},
-            short={"a": Part(ROW[:2])},
-            zero={"a": Part(ROW, 0.0)},
-        ),
-    ),
-    "Prediction.band": entry(
-        learning.Prediction(TIMES, ROW, PARTS).band, level=positive(0.9)
-    ),
-    "predict": entry(
-        learning.predict,
-        clouds=given(
-            [DATA, BARE], none=None, text="spoilt", short=[DATA], other=[DATA, OTHER]
-        ),
-        statistics=STATISTICS,
-        sizes=count(5),
-        draws=given(2, fraction=2.5, one=1, negative=-1, text="spoilt"),
-        seed=given(0, fraction=2.5, negative=-1, text="spoilt"),
-    ),
-    "evaluated": entry(learning.evaluated, statistic=STATISTIC, snapshots=SNAPSHOTS),
-    "reweighted": entry(
-        learning.reweighted,
-        snapshots=SNAPSHOTS,
-        rng=given(np.random.default_rng(1), none=None, text="spoilt", other=1.5),
-        rows=FLAG,
-    ),
-    "Report": entry(
-        learning.Report,
-        title="title",
-        times=array(TIMES),
-        scores=given(
-            {"model": ROW},
-            none=None,
-            text="spoilt",
-            other={"mine": ROW},
-            shape={"model": ROW[:2]},
-        ),
-        mass_errors=array(ROW, fine=("nan", "inf")),
-    ),
     "Fit": entry(
         Fit,
         flow=part(FLOW),

@@ -5,7 +5,8 @@ import numpy as np
 
 from wflow import populations
 from wflow.energies import GaussianProfile, Interaction, Polynomial, Potential, Radial
-from wflow.learning import Ensemble, Fit, Part, Prediction, Snapshots
+from wflow.learning import Ensemble, Fit, Snapshots
+from wflow.learning.bands import Part, Prediction
 from wflow.measures import Particles
 from wflow.populations import Mean
 from wflow.populations._backtest import ModelError
@@ -29,7 +30,6 @@ ROOM = "wflow.populations"
 
 LONG = Snapshots(np.arange(4.0), np.random.default_rng(1).normal(size=(4, 5, 2)))
 SNAPSHOTS = given(LONG, none=None, text="spoilt", other=1.5, array=X)
-SEED = given(0, fraction=2.5, negative=-1, text="spoilt", none=None)
 CLOUD = Particles.from_samples(jnp.asarray(X[0]))
 CLOUDS = given(CLOUD, none=None, text="spoilt", other=1.5)
 ENERGY = Potential(Polynomial(2, 2, jnp.ones(5))) + Interaction(
@@ -132,20 +132,6 @@ TABLE = {
         energy=ENERGIES,
         distances=masses([0.5, 1.0], fine=("zero", "short", "empty")),
         dim=count(2),
-    ),
-    "reading_errors": entry(
-        populations.reading_errors,
-        energy=ENERGIES,
-        truth=ENERGIES,
-        snapshots=SNAPSHOTS,
-        seed=SEED,
-        points=count(4),
-    ),
-    "half_sample_w1": entry(
-        populations.half_sample_w1,
-        cloud=array(X[0], fine="short"),
-        seed=SEED,
-        splits=count(2),
     ),
     "select_model": entry(
         lambda **options: populations.select_model(**options).scores["still"],

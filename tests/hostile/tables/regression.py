@@ -72,7 +72,6 @@ def _spread(diffusion):
 
 
 TABLE = {
-    "EarlyStopping": entry(regression.EarlyStopping, time=positive(1.0)),
     "age_trajectory": entry(
         regression.age_trajectory,
         flow=given(

@@ -240,12 +240,5 @@ TABLE = {
         log_normaliser=number(0.1),
         max_shift=positive(1.0, fine="inf", finite="inf"),
     ),
-    "optimal_quadrature": entry(
-        s.optimal_quadrature,
-        nodes=array(X, fine="short"),
-        embedding=EMBEDDING,
-        kernel=GAUSSIAN_KERNEL,
-        ridge=RIDGE,
-    ),
     # Contracts.
 }

@@ -10,7 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from pydantic import Field
 
-from wflow.learning import Ensemble, Prediction, Snapshots, fit_ensemble
+from wflow.learning import Ensemble, Snapshots, fit_ensemble
+from wflow.learning.bands import Prediction
 from wflow.learning.ensemble import member_folder
 from wflow.plotting import plot_bands
 from wflow.plotting.bands import BandCurve

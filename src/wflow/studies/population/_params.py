@@ -11,15 +11,9 @@ from wflow import energies, flows, io, learning
 from wflow.energies import AbstractEnergy
 from wflow.flows import GrowthFlow, LagrangianFlow, NeuralRate, SumFlow
 from wflow.io import Keys
-from wflow.learning import (
-    AbstractInitialVelocity,
-    Fit,
-    MassAndShape,
-    Rollouts,
-    Snapshots,
-    fit,
-)
+from wflow.learning import Fit, MassAndShape, Rollouts, Snapshots, fit
 from wflow.learning.options import check_options
+from wflow.learning.velocities import AbstractInitialVelocity
 from wflow.populations import simulators
 from wflow.studies import (
     Count,

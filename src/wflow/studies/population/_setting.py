@@ -10,10 +10,13 @@ import numpy as np
 
 from wflow.io.base import SnapshotFile
 from wflow.io.cells import read_cells, save_cells
-from wflow.learning import Chunk, Fit, Report, Snapshots
-from wflow.populations import coefficients, reading_errors
+from wflow.learning import Fit, Snapshots
+from wflow.learning._fit import Chunk
+from wflow.learning.report import Report
+from wflow.populations import coefficients
 from wflow.populations.conversion import Units
 from wflow.populations.protocols import Split
+from wflow.populations.reading import reading_errors
 from wflow.populations.scores import half_sample_floors
 from wflow.studies import ScoreTable
 from wflow.studies._folder import RunDirectory

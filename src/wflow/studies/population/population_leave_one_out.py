@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from wflow import learning
-from wflow.learning import AbstractInitialVelocity
+from wflow.learning.velocities import AbstractInitialVelocity
 from wflow.plotting import plot_forecasts, plot_scores
 from wflow.populations import hold_outs
 from wflow.populations.leave_one_out import Cloud, Fitter, HoldOut, reach

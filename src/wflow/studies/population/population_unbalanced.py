@@ -9,7 +9,8 @@ from pydantic import model_validator
 
 from wflow import flows
 from wflow.flows import NeuralRate
-from wflow.learning import Fit, Report
+from wflow.learning import Fit
+from wflow.learning.report import Report
 from wflow.studies import Outcome, Part, ScoreTable, Spec
 from wflow.studies._folder import RunDirectory
 from wflow.transport import w1

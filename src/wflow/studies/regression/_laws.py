@@ -13,8 +13,8 @@ from pydantic import AfterValidator, Field
 from wflow import flows
 from wflow.flows import AbstractRenewalLaw, Exponential
 from wflow.plotting.filters import plot_filters
-from wflow.regression import EarlyStopping, SpectralData, gcv, tune
-from wflow.regression.comparators import principal_components
+from wflow.regression import SpectralData, gcv, tune
+from wflow.regression.comparators import EarlyStopping, principal_components
 from wflow.regression.search import SpectralFilter
 from wflow.regression.spectral import equivalent_penalty
 from wflow.studies import (

@@ -9,12 +9,8 @@ from matplotlib.figure import Figure
 from pydantic import Field
 
 from wflow.plotting.excess import plot_excess, plot_ratios
-from wflow.regression import (
-    EarlyStopping,
-    optimal_mean,
-    prediction_risk,
-    wiener_filter,
-)
+from wflow.regression import optimal_mean, prediction_risk, wiener_filter
+from wflow.regression.comparators import EarlyStopping
 from wflow.studies import (
     Arrays,
     Log,

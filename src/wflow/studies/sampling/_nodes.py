@@ -12,10 +12,10 @@ from pydantic import Field
 
 from wflow.kernels import GaussianKernel
 from wflow.measures import GaussianMixture, Particles
-from wflow.sampling import ExactEmbedding, Joker, MeanShift, optimal_quadrature, sample
+from wflow.sampling import ExactEmbedding, Joker, MeanShift, sample
 from wflow.sampling.mean_shift_runs import damped_iteration
 from wflow.sampling.methods.base import AbstractMethod
-from wflow.sampling.quadrature import Quadrature
+from wflow.sampling.quadrature import Quadrature, optimal_quadrature
 from wflow.studies import Log, Name, Positive, Strict
 
 
