@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from wflow.checks import count, instance, one_of, within
+from wflow.checks import count, instance, one_of, shape, within
 from wflow.flows import AbstractContinuousFlow
 
 from .couplings import (
@@ -118,6 +118,7 @@ class FlowMatching(AbstractObjective):
                 f"FlowMatching: expected batch to be a multiple of moments, "
                 f"{self.moments}, found {self.batch}."
             )
+        shape(self, "held", self.held, ())
         within(self, "held", self.held, 0, 1, closed="low")
 
     def prepare(
