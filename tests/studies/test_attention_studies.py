@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.studies.small_runs import run_config
 from wflow.studies._params import validate
 from wflow.studies.networks import attention_pca
 
@@ -94,18 +95,8 @@ def test_figures():
 
 
 @pytest.mark.slow
-def test_run():
-    p = params(
-        dimension=5,
-        precision="float64",
-        settings={"own": {"theta": 3.0, "prompt_length": 6, "degrees": 6}},
-        steps=600,
-        batch=32,
-        prompts=200,
-        repeats=1,
-        recovery={"thetas": [1.0, 4.0], "prompt_length": 6, "steps": 300},
-    )
-    metrics = attention_pca.report(p, attention_pca.STUDY.arrays(p)).metrics
+def test_run(tmp_path):
+    metrics = run_config("attention_pca", tmp_path).metrics
     # A fifth of the prompts of the whole run, in a quarter of its dimensions.
     assert metrics["min_cos2"] > 0.95
     assert metrics["max_norm_relative_error"] < 0.1

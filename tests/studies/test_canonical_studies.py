@@ -5,6 +5,7 @@ import importlib.util
 import numpy as np
 import pytest
 
+from tests.studies.small_runs import run_config
 from wflow.studies._params import validate
 from wflow.studies.networks import (
     canonical_bias,
@@ -245,16 +246,8 @@ def test_fine_tuning_on_a_wave():
 
 @pytest.mark.slow
 @needs_sklearn
-def test_digits_move_their_features_least_under_arc_ridge():
-    p = transfer(
-        "Digits",
-        data={"old": [0, 1, 2, 3, 4], "new": [5, 6, 7, 8, 9]},
-        width=16,
-        strengths={"low": 1e-2, "high": 1.0, "count": 3},
-        **descents(0.2, 300),
-    )
-    arrays = canonical_transfer.STUDY.arrays(p)
-    metrics = canonical_transfer.report(p, arrays).metrics
+def test_digits_move_their_features_least_under_arc_ridge(tmp_path):
+    metrics = run_config("canonical_digits", tmp_path).metrics
     # A head of zeros gives every digit the same probability: right for a fifth.
     assert metrics["error_pretrained"] == pytest.approx(0.8, abs=0.05)
     assert metrics["drift_pretrained"] == pytest.approx(0, abs=1e-5)
@@ -265,13 +258,17 @@ def test_digits_move_their_features_least_under_arc_ridge():
 
 @pytest.mark.slow
 @needs_sklearn
-@pytest.mark.parametrize(
-    ("kind", "labels"), [("BreastCancer", True), ("Diabetes", False)]
-)
-def test_transfer_of_labels_and_of_numbers(kind, labels):
-    p = transfer(kind, width=8, **descents(0.05, 100))
-    arrays = canonical_transfer.STUDY.arrays(p)
-    metrics = canonical_transfer.report(p, arrays).metrics
+def test_transfer_of_labels(tmp_path):
+    check_transfer(run_config("canonical_tumours", tmp_path).metrics, labels=True)
+
+
+@pytest.mark.slow
+@needs_sklearn
+def test_transfer_of_numbers(tmp_path):
+    check_transfer(run_config("canonical_diabetes", tmp_path).metrics, labels=False)
+
+
+def check_transfer(metrics, *, labels):
     assert ("ece_arc" in metrics) == labels
     # Both tasks are alike: the network knows something before it is tuned.
     assert metrics["error_pretrained"] < (0.3 if labels else 1.0)
@@ -281,10 +278,8 @@ def test_transfer_of_labels_and_of_numbers(kind, labels):
 
 
 @pytest.mark.slow
-def test_geodesic_ridge_is_kernel_ridge():
-    strengths = {"low": 1.0, "high": 2.0, "count": 2}
-    p = kernel(outputs=2, parameters=3, strengths=strengths)
-    metrics = canonical_kernel.report(p, canonical_kernel.STUDY.arrays(p)).metrics
+def test_geodesic_ridge_is_kernel_ridge(tmp_path):
+    metrics = run_config("canonical_kernel", tmp_path).metrics
     for name in ("geodesic", "anchored", "arc_isotropic"):
         assert metrics[f"max_abs_{name}_minus_ridge"] < 1e-6
     # Where the kernel is not round, arc ridge is another penalty.
@@ -294,9 +289,8 @@ def test_geodesic_ridge_is_kernel_ridge():
 
 
 @pytest.mark.slow
-def test_bias_of_vanishing_ridge_only():
-    p = bias(strengths={"low": 1e-2, "high": 1.0, "count": 2}, dial=[64.0])
-    metrics = canonical_bias.report(p, canonical_bias.STUDY.arrays(p)).metrics
+def test_bias_of_vanishing_ridge_only(tmp_path):
+    metrics = run_config("canonical_bias", tmp_path).metrics
     # The end of descent from (2, 0) to u v = 1, and the nearest point of the fibre.
     limit = np.array([2.05817103, 0.48586827])
     nearest = np.array([2.10691934, 0.47462662])

@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from tests.studies.small_runs import run_config
 from wflow import studies
 from wflow.studies._params import validate
 from wflow.studies.networks import _widths, chaos_exponents, chaos_noisy
@@ -174,15 +175,8 @@ def test_report_of_noise():
 
 
 @pytest.mark.slow
-def test_quadratic():
-    study = studies.load("chaos_quadratic")
-    p = params(
-        "chaos_quadratic",
-        widths=widths((16, 100), (64, 100)),
-        long_horizon=100.0,
-        step=0.05,
-    )
-    found = study.report(p, study.arrays(p)).metrics
+def test_quadratic(tmp_path):
+    found = run_config("chaos_quadratic", tmp_path).metrics
     # Two widths and 100 seeds: a standard error of some .1.
     assert -1.5 < found["slope"] < -0.5
     assert found["slope_low"] < found["slope"] < found["slope_high"]
@@ -200,17 +194,8 @@ def test_exponents():
 
 
 @pytest.mark.slow
-def test_single_index():
-    study = studies.load("chaos_single_index")
-    p = params(
-        "chaos_single_index",
-        targets={"two": [0.0, 0.0, 1.0]},
-        dims=[3],
-        reference=64,
-        horizon=5.0,
-        widths=widths((4, 16), (16, 16)),
-    )
-    found = study.report(p, study.arrays(p)).metrics
+def test_single_index(tmp_path):
+    found = run_config("chaos_single_index", tmp_path).metrics
     assert found["slope_two_d3"] == pytest.approx(-1, abs=0.5)
     assert found["loss_end_two_d3"] < 0.2
     # 1 - 1/d = 2/3, of 32 draws and one reference.
@@ -218,38 +203,35 @@ def test_single_index():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("activation", "inputs"), [("tanh", 100), ("erf", None)])
-def test_teacher(activation, inputs):
+def test_teacher_and_its_inputs(tmp_path):
+    check_teacher(run_config("chaos_teacher", tmp_path).metrics)
+
+
+@pytest.mark.slow
+def test_teacher_on_the_mean_over_all_inputs():
     study = studies.load("chaos_teacher")
     p = params(
         "chaos_teacher",
-        activation=activation,
-        inputs=inputs,
+        activation="erf",
+        inputs=None,
         dim=2,
         teacher=2,
         reference=64,
         horizon=20.0,
         widths=widths((4, 4), (16, 4)),
     )
-    found = study.report(p, study.arrays(p)).metrics
+    check_teacher(study.report(p, study.arrays(p)).metrics)
+
+
+def check_teacher(found):
     assert found["loss_end"] < 0.5 * found["loss_start"]
     assert found["loss_end"] < found["loss_end_frozen"]
     assert found["slope"] < 0
 
 
 @pytest.mark.slow
-def test_samples_and_steps():
-    study = studies.load("chaos_samples_steps")
-    p = params(
-        "chaos_samples_steps",
-        teacher=[0.5, 0.4, 0.3, 0.2],
-        samples=[100, 400],
-        sample_seeds=20,
-        steps=[0.04, 0.02],
-        step_seeds=2,
-        step_horizon=2.0,
-    )
-    found = study.report(p, study.arrays(p)).metrics
+def test_samples_and_steps(tmp_path):
+    found = run_config("chaos_samples_steps", tmp_path).metrics
     assert found["slope_samples"] == pytest.approx(-1, abs=0.4)
     assert found["slope_steps"] == pytest.approx(1, abs=0.1)
     before = found["loss_near_teacher"]
@@ -258,16 +240,8 @@ def test_samples_and_steps():
 
 
 @pytest.mark.slow
-def test_noisy():
-    study = studies.load("chaos_noisy")
-    p = params(
-        "chaos_noisy",
-        temperatures=[0.01, 0.1],
-        horizon=2.0,
-        step=0.02,
-        widths=widths((8, 20), (32, 20)),
-    )
-    found = study.report(p, study.arrays(p)).metrics
+def test_noisy(tmp_path):
+    found = run_config("chaos_noisy", tmp_path).metrics
     assert found["loss_end_noiseless"] < found["loss_end_0.01"]
     assert found["loss_end_0.01"] < found["loss_end_0.1"]
     assert found["slope_noisy"] < -0.5

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from scipy import stats
 
+from tests.studies.small_runs import run_config
 from wflow.studies._params import validate
 from wflow.studies.filtering import filter_bimodal, filter_static, filter_twin
 
@@ -145,18 +146,8 @@ def test_report_of_bimodal():
 
 
 @pytest.mark.slow
-def test_transport_keeps_two_modes():
-    scales = {
-        "kind": "ScaleMixture",
-        "kernel": {"kind": "GaussianKernel", "bandwidth": 1.0},
-    }
-    mixture = {**scales, "scales": [0.5, 1.0, 2.0]}
-    narrow = {"kind": "InverseMultiquadric", "bandwidth": 0.5}
-    moved = transport(kernel_x=narrow, kernel_y=mixture, step=0.15, permutations=1)
-    given = {**BIMODAL, "repeats": 1, "methods": {"transport": moved, "enkf": ENKF}}
-    p = validate(filter_bimodal.Params, given, "config")
-    arrays = filter_bimodal.STUDY.arrays(p)
-    metrics = filter_bimodal.report(p, arrays).metrics
+def test_transport_keeps_two_modes(tmp_path):
+    metrics = run_config("filter_bimodal", tmp_path).metrics
     assert metrics["w1_transport"] < metrics["w1_enkf"]
     assert metrics["mode_mass_min"] == metrics["mode_mass_transport"] > 0
 

@@ -92,21 +92,6 @@ def test_runs_that_failed_are_infinitely_far_off():
     assert found.tables[1].rows["ula"] == [None]
 
 
-@pytest.mark.slow
-def test_a_plate():
-    methods = {"ula": ULA, "wild": {"kind": "ULA", "step_size": 1e200, "steps": 5}}
-    p = made(methods=methods)
-    said = []
-    arrays = STUDY.arrays(p, said.append)
-    found = STUDY.report(p, arrays).metrics
-    assert arrays["mean_ula"].shape == (2, 1)
-    assert found["failed_runs"] == 0.0
-    assert found["failed_runs_wild"] == 2.0
-    assert any("wild: worst error of a mean inf" in line for line in said)
-    # Eight of the reference's own draws.
-    assert found["worst_mean_error_sd_reference"] < 2
-
-
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from tests.studies.small_runs import run_config
 from wflow.studies import load
 from wflow.studies._params import validate
 
@@ -48,9 +49,8 @@ def test_report_by_hand():
 
 
 @pytest.mark.slow
-def test_the_certificate_is_kept():
-    p = made()
-    found = STUDY.report(p, STUDY.arrays(p)).metrics
+def test_the_certificate_is_kept(tmp_path):
+    found = run_config("privacy_mechanism", tmp_path).metrics
     assert found["min_certificate_slack"] > 0
     for t in ("0.2", "1"):
         assert found[f"sup_r_t{t}"] < found[f"certificate_t{t}"]

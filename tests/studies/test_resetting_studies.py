@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.studies.small_runs import run_config
+from tests.studies.tiny_files import FILES
 from wflow.studies import load
 from wflow.studies._params import validate
 from wflow.studies.regression._laws import filter_arrays
@@ -30,11 +32,9 @@ def made(study, **keys):
 
 @pytest.fixture(scope="module")
 def design(tmp_path_factory):
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(40, 3)) @ [[2, 0.5, 0], [0, 1, 0.3], [0, 0, 0.2]] + 1
-    y = X @ [1.0, 0.0, -2.0] + rng.normal(size=40)
-    path = tmp_path_factory.mktemp("data") / "design.npz"
-    np.savez(path, X=X, y=y)
+    name, arrays = FILES["resetting_ridge"]
+    path = tmp_path_factory.mktemp("data") / name
+    np.savez(path, **arrays)
     return path
 
 
@@ -151,9 +151,8 @@ def test_closed_form_of_a_process():
 
 
 @pytest.mark.slow
-def test_covariance_of_a_process():
-    p = made(OU, **PROCESS, samples=4000, steps=60)
-    found = OU.report(p, OU.arrays(p)).metrics
+def test_covariance_of_a_process(tmp_path):
+    found = run_config("resetting_ou", tmp_path).metrics
     # Ten times the sampling error of 2e5 draws.
     assert found["relative_covariance_error"] < 0.1
     assert found["relative_noise_cov_error_poisson"] < 0.1
@@ -180,20 +179,16 @@ def test_a_law_of_infinite_slope_has_no_match():
 
 
 @pytest.mark.slow
-def test_errors_on_random_designs():
-    few = {"n": 30, "p": 10, "signals": ["high"], "replicates": 4}
-    p = made(LAWS, laws=DET, problems=ONE, monte_carlo=few)
-    found = LAWS.report(p, LAWS.arrays(p)).metrics
+def test_errors_on_random_designs(tmp_path):
+    found = run_config("resetting_laws", tmp_path).metrics
     assert found["test_error_high_ridge"] > 1
     assert found["excess_over_ridge_high_min_norm"] > 0
 
 
 @pytest.mark.slow
-def test_ridge_on_a_file(design):
-    few = {"splits": 4, "rates": 5, "particles": 2000}
-    p = made(RIDGE, data=str(design), laws=DET, **few)
-    arrays = RIDGE.arrays(p)
-    found = RIDGE.report(p, arrays).metrics
+def test_ridge_on_a_file(tmp_path):
+    directory, found, _ = run_config("resetting_ridge", tmp_path)
+    arrays = directory.read_results()
     assert found["max_abs_coef_difference_to_ridge"] < 1e-10
     assert found["max_z_score_simulated"] < 4
     assert arrays["error"].shape == (3, 4, 5)

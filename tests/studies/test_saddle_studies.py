@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from tests.studies.small_runs import run_config
 from wflow.studies._params import validate
 from wflow.studies.networks import (
     saddle_descent,
@@ -239,14 +240,10 @@ def test_lateness_and_half_way():
 
 
 @pytest.mark.slow
-def test_jumps_come_to_those_of_the_limit():
+def test_jumps_come_to_those_of_the_limit(tmp_path):
     """Of first order in 1 / log(1 / scale), which extrapolation removes."""
-    scales = [50.0, 200.0, 1000.0]
-    config = {"samples": 5, "width": 4, "instances": 2, "inverse_scales": scales}
-    p = params(saddle_staircase, seed=1, **config)
-    arrays = saddle_staircase.STUDY.arrays(p)
-    metrics = saddle_staircase.report(p, arrays).metrics
-    errors = [metrics[f"max_jump_time_error_{scale:g}"] for scale in scales]
+    metrics = run_config("saddle_staircase", tmp_path).metrics
+    errors = [metrics[f"max_jump_time_error_{scale}"] for scale in (50, 200, 1000)]
     assert errors[2] <= errors[1] <= errors[0]
     assert 4 < errors[1] / errors[2] < 6
     assert metrics["richardson_error"] < 1e-3
@@ -272,18 +269,15 @@ def test_norms_are_above_the_least():
 
 
 @pytest.mark.slow
-def test_the_flow_ends_at_the_limit():
-    """Norms of the flow, and what it fits, where runners-up are far behind."""
-    cases = [{"samples": n, "width": 6} for n in (3, 4)]
-    flow = cases[:1]
-    p = params(saddle_norm, cases=cases, repeats=6, flow=flow, flow_repeats=2)
-    metrics = saddle_norm.report(p, saddle_norm.STUDY.arrays(p)).metrics
-    assert metrics["flow_norm_error"] < 0.1
-    flow = {"samples": 3, "widths": [6], "draws": 4}
-    config = {"samples": [3], "widths": [6], "draws": 10, "flow": flow}
-    p = params(saddle_interpolation, **config)
-    arrays = saddle_interpolation.STUDY.arrays(p)
-    assert saddle_interpolation.report(p, arrays).metrics["flow_agreement"] == 1
+def test_the_flow_ends_at_the_norm_of_the_limit(tmp_path):
+    """Where runners-up are far behind."""
+    assert run_config("saddle_norm", tmp_path).metrics["flow_norm_error"] < 0.1
+
+
+@pytest.mark.slow
+def test_the_flow_fits_what_the_limit_fits(tmp_path):
+    metrics = run_config("saddle_interpolation", tmp_path).metrics
+    assert metrics["flow_agreement"] == 1
 
 
 def test_cases_that_no_draw_interpolates_are_refused():
@@ -294,11 +288,8 @@ def test_cases_that_no_draw_interpolates_are_refused():
 
 
 @pytest.mark.slow
-def test_descent_is_late_as_the_growth_of_a_step_says():
-    config = {"samples": 5, "width": 4, "instances": 2, "points": 1000}
-    config |= {"inverse_scales": [10.0, 200.0, 1000.0], "step_shares": [0.4, 0.1]}
-    p = params(saddle_descent, **config)
-    metrics = saddle_descent.report(p, saddle_descent.STUDY.arrays(p)).metrics
+def test_descent_is_late_as_the_growth_of_a_step_says(tmp_path):
+    metrics = run_config("saddle_descent", tmp_path).metrics
     for share in (0.4, 0.1):
         late = metrics[f"first_late_{share}"]
         # But for terms of 1 / log(1 / scale).

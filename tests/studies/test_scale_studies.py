@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.studies.small_runs import run_config
 from wflow import studies
 from wflow.studies import standard_error
 from wflow.studies._folder import RunDirectory
@@ -132,10 +133,8 @@ def test_error_of_one_seed_is_not_known():
 
 
 @pytest.mark.slow
-def test_flows_keep_what_they_should():
-    study = studies.load("scale_flow")
-    p = params("scale_flow", channels=CHANNELS, outputs=1, times=5, late=60.0)
-    found = study.report(p, study.arrays(p)).metrics
+def test_flows_keep_what_they_should(tmp_path):
+    found = run_config("scale_flow", tmp_path).metrics
     assert found["max_invariant_drift"] < 1e-10
     assert found["max_closed_form_error"] < 1e-8
     assert found["max_reduced_error"] < 1e-9

@@ -2,119 +2,163 @@
 
 from typing import Any
 
-import numpy as np
-
-from tests.sampling.posterior_files import file_of
-
 
 # Of populations: what is trained, and on what.
-_FIT = {"seeds": None, "fit.steps": 2, "fit.chunk": 2, "fit.batch": 6}
+_FIT = {"seeds": None, "fit.steps": 4, "fit.chunk": 2, "fit.batch": 8}
 _NETWORK = {"kind": "MLPPotential", "width": 4, "depth": 1}
 _ATTENTION = {"energy.width": 4, "energy.depth": 1, "energy.feedforward": 4}
 _WARM = {"kind": "Entropy", "temperature": {"learn": 0.1}, "density": {"kind": "KDE"}}
+_BOWL = {"kind": "Potential", "potential": {"kind": "Polynomial", "degree": 2}}
+_LAW = {**_WARM, "density": {"kind": "GaussianClosure"}}
 _HELD_OUT = {**_FIT, **_ATTENTION, "velocity.width": 4, "sides": "before"}
+_BOTH_SIDES = {**_FIT, "energy": _NETWORK, "velocity.width": 4, "velocity.depth": 1}
 _GROWING = {**_FIT, "energy": _NETWORK, "growth.width": 4, "fit.substeps": 1}
-_SMALL = {"data.simulate.n": 12, "data.simulate.snapshots": 5}
+_SMALL = {"data.simulate.n": 24, "data.simulate.snapshots": 5}
 _SDE = {
     **_FIT,
     **_SMALL,
     "energy": [_NETWORK, _WARM],
     "potentials": ["poly"],
-    "scored_points": 8,
+    "scored_points": 16,
 }
 _GAPMINDER = {**_FIT, "energy": _NETWORK}
 
 _SHORT = {"repeats": 2, "strengths.count": 2, "pretraining.steps": 5}
+_DESCENT = {"rate": 0.05, "steps": 100}
+_TRANSFER = {
+    "repeats": 2,
+    "width": 8,
+    "held_out": 100,
+    "strengths": {"low": 0.1, "high": 10.0, "count": 3},
+    "pretraining": _DESCENT,
+    "finetuning": _DESCENT,
+}
 _ENKF = {"enkf": {"members": 10, "filter": {"kind": "EnKF"}}}
 _LETKF = {"members": 10, "filter": {"kind": "LETKF"}, "local": {"radius": 4.0}}
+_ENSEMBLE = {"members": 20, "filter": {"kind": "EnKF", "inflation": 1.02}}
 _TWIN = {"repeats": 1, "cycles": 4, "burn_in": 0, "methods": _ENKF}
+_TRANSPORT = {
+    "members": 50,
+    "filter": {
+        "kind": "CouplingTransport",
+        "start": "identity",
+        "steps": 20,
+        "step": 0.15,
+        "permutations": 1,
+        "kernel_x": {"kind": "InverseMultiquadric", "bandwidth": 0.5},
+        "kernel_y": {
+            "kind": "ScaleMixture",
+            "kernel": {"kind": "GaussianKernel", "bandwidth": 1.0},
+            "scales": [0.5, 1.0, 2.0],
+        },
+    },
+}
 _DET = {"det": {"kind": "Deterministic"}}
 _POSTERIOR = {
     "particles": 8,
     "repeats": 1,
-    "methods": {"shk": {"kind": "SHK", "step_size": 0.1, "steps": 3}},
+    # The name is the one of the config's default, the method the cheapest.
+    "methods": {"shk": {"kind": "ULA", "step_size": 0.1, "steps": 3}},
 }
 _MSIP = {"msip": {"kind": "MeanShift", "steps": 4, "bandwidth": 1.5, "ridge": 1e-3}}
 _FEW = [{"neurons": 4, "seeds": 3}, {"neurons": 8, "seeds": 3}]
 
 TINY: dict[str, dict[str, Any]] = {
     "attention_pca": {
-        "dimension": 4,
-        "settings": {"own": {"theta": 3.0, "prompt_length": 4, "degrees": 4}},
+        "precision": "float64",
+        "dimension": 5,
+        "settings": {"own": {"theta": 3.0, "prompt_length": 6, "degrees": 6}},
         "repeats": 1,
-        "steps": 8,
-        "batch": 4,
-        "prompts": 8,
-        "layers": 2,
-        "recovery": {"thetas": [1.0, 4.0], "prompt_length": 4, "steps": 4},
-        "course": {"theta": 3.0, "prompt_length": 4, "prompts": 8, "end": 1.0},
-        "gap": {"theta": 3.0, "lengths": [2, 4], "tokens": 40},
+        "steps": 600,
+        "batch": 32,
+        "prompts": 200,
+        "recovery": {"thetas": [1.0, 4.0], "prompt_length": 6, "steps": 300},
+        "course.prompt_length": 6,
+        "course.prompts": 32,
+        "course.times": 61,
+        "gap.lengths": [2, 6],
+        "gap.tokens": 1200,
     },
     "boids": {**_FIT, **_SMALL, "energy": [_NETWORK]},
-    "canonical_bias": {"strengths.count": 2, "dial": [64.0], "rtol": 1e-6},
-    "canonical_diabetes": {**_SHORT, "finetuning.steps": 5, "width": 4},
-    "canonical_digits": {**_SHORT, "finetuning.steps": 5, "width": 4},
+    "canonical_bias": {
+        "strengths": {"low": 0.01, "high": 1.0, "count": 2},
+        "dial": [64.0],
+    },
+    "canonical_diabetes": {**_TRANSFER, "data": {"kind": "Diabetes"}},
+    "canonical_digits": {
+        "data": {"kind": "Digits", "old": [0, 1, 2, 3, 4], "new": [5, 6, 7, 8, 9]},
+        "repeats": 2,
+        "width": 16,
+        "held_out": 100,
+        "strengths": {"low": 0.01, "high": 1.0, "count": 3},
+        "pretraining.steps": 300,
+        "finetuning.steps": 300,
+    },
     "canonical_finetune": {**_SHORT, "finetuning.steps": 5, "units": 4},
-    "canonical_kernel": {"outputs": 1, "parameters": 2, "strengths.count": 2},
-    "canonical_tumours": {**_SHORT, "finetuning.steps": 5, "width": 4},
+    "canonical_kernel": {
+        "outputs": 2,
+        "parameters": 3,
+        "strengths": {"low": 1.0, "high": 2.0, "count": 2},
+    },
+    "canonical_tumours": {**_TRANSFER, "data": {"kind": "BreastCancer"}},
     "chaos_exponents": {"exponents": [3.5], "dim": 20, "resamples": 5, "widths": _FEW},
     "chaos_noisy": {
-        "dim": 2,
-        "horizon": 0.5,
-        "resamples": 5,
-        "step": 0.1,
         "temperatures": [0.01, 0.1],
-        "widths": _FEW,
+        "horizon": 2.0,
+        "step": 0.02,
+        "widths": [{"neurons": m, "seeds": 20} for m in (8, 32)],
     },
     "chaos_quadratic": {
-        "dim": 2,
-        "horizon": 0.2,
-        "long_horizon": 61.0,
-        "resamples": 5,
-        "step": 0.1,
-        "widths": _FEW,
+        "step": 0.05,
+        "long_horizon": 100.0,
+        "widths": [{"neurons": m, "seeds": 100} for m in (16, 64)],
     },
     "chaos_samples_steps": {
-        "resamples": 5,
-        "sample_horizon": 0.5,
-        "sample_seeds": 2,
-        "samples": [10, 20],
-        "step_horizon": 0.5,
-        "step_seeds": 2,
+        "samples": [100, 400],
+        "sample_seeds": 20,
         "steps": [0.04, 0.02],
-        "teacher": [0.5, 0.3],
-        "width": 4,
+        "step_seeds": 2,
+        "step_horizon": 2.0,
     },
     "chaos_single_index": {
-        "dims": [2],
-        "horizon": 1.0,
-        "reference": 32,
-        "resamples": 5,
         "targets": {"two": [0.0, 0.0, 1.0]},
-        "widths": _FEW,
+        "dims": [3],
+        "reference": 64,
+        "horizon": 5.0,
+        "widths": [{"neurons": m, "seeds": 16} for m in (4, 16)],
     },
     "chaos_teacher": {
+        "inputs": 100,
         "dim": 2,
-        "horizon": 1.0,
-        "inputs": 10,
-        "reference": 32,
-        "resamples": 5,
         "teacher": 2,
-        "widths": _FEW,
+        "reference": 64,
+        "horizon": 20.0,
+        "widths": [{"neurons": m, "seeds": 4} for m in (4, 16)],
     },
     "elliptic_inverse": {
-        "plate.cells": 1,
-        "plate.mesh": 2,
-        "plate.points": 2,
-        "plate.draws": 100,
-        **_POSTERIOR,
+        "plate.cells": 2,
+        "plate.mesh": 4,
+        "plate.points": 3,
+        "plate.draws": 400,
+        "particles": 100,
+        "repeats": 3,
+        "spread": 1.5,
+        "default": "mala",
+        "methods": {
+            "mala": {"kind": "MALA", "step_size": 0.2, "steps": 100},
+            "free": {
+                "kind": "ALDI",
+                "gradient_free": True,
+                "step_size": 0.05,
+                "steps": 100,
+            },
+            "wild": {"kind": "ULA", "step_size": 1e200, "steps": 5},
+        },
     },
     "filter_bimodal": {
         "repeats": 1,
         "cells": 201,
-        "methods.transport.members": 10,
-        "methods.transport.filter.steps": 3,
-        "methods.particle.members": 10,
+        "methods": {"transport": _TRANSPORT, "enkf": _ENSEMBLE},
     },
     "filter_lorenz63": _TWIN,
     "filter_lorenz63_partial": _TWIN,
@@ -128,8 +172,12 @@ TINY: dict[str, dict[str, Any]] = {
         "methods": _ENKF,
     },
     "gapminder": _GAPMINDER,
-    "gapminder_ensemble": {**_GAPMINDER, "ensemble.members": 2},
-    "gradient_flow_sde": _SDE,
+    "gapminder_ensemble": {
+        **_GAPMINDER,
+        "precision": "float64",
+        "ensemble.members": 2,
+    },
+    "gradient_flow_sde": {**_SDE, "potentials": ["poly", "wavy_plateau"]},
     "gradient_flow_sde_conservative": _SDE,
     "gradient_flow_sde_paired": _SDE,
     "joker": {
@@ -139,7 +187,7 @@ TINY: dict[str, dict[str, Any]] = {
         "reweighted.nodes": ["iid"],
     },
     "leave_one_out_emt_10d": _HELD_OUT,
-    "leave_one_out_emt_3d": _HELD_OUT,
+    "leave_one_out_emt_3d": _BOTH_SIDES,
     "leave_one_out_hematopoiesis": _HELD_OUT,
     "leave_one_out_ipsc_4d": _HELD_OUT,
     "msip_mixture": {
@@ -162,37 +210,43 @@ TINY: dict[str, dict[str, Any]] = {
     "posterior_eight_schools": _POSTERIOR,
     "posterior_gauss_mix": _POSTERIOR,
     "posterior_gp_regr": _POSTERIOR,
-    "posterior_kidiq": _POSTERIOR,
+    "posterior_kidiq": {
+        "particles": 100,
+        "repeats": 3,
+        "methods": {"shk": {"kind": "SHK", "step_size": 0.1, "steps": 200}},
+    },
     "posterior_kilpisjarvi": _POSTERIOR,
-    "privacy_mechanism": {"people": 2, "pairs": 1, "cells": 8, "times": [0.2]},
-    "readable_gapminder": {**_FIT, "candidates": {"one": _NETWORK, "two": _WARM}},
+    "privacy_mechanism": {"people": 3, "pairs": 2, "cells": 12, "times": [0.2, 1.0]},
+    "readable_gapminder": {
+        **_FIT,
+        "candidates": {"bowl": _BOWL, "warm": [_BOWL, _LAW]},
+    },
     "readable_langevin": {**_FIT, **_SMALL, "split.count": 2},
     "readable_swarm": {**_FIT, **_SMALL, "split.count": 2},
     "resetting_laws": {
-        "problems": {"isotropic": [{"count": 3}]},
+        "problems": {"one": [{"count": 3}]},
         "laws": _DET,
-        "monte_carlo": None,
+        "monte_carlo": {"n": 30, "p": 10, "signals": ["high"], "replicates": 4},
     },
     "resetting_ou": {
         "laws": {"poisson": {"kind": "Exponential"}},
-        "samples": 100,
-        "horizon": 1.0,
-        "steps": 4,
+        "samples": 4000,
+        "steps": 60,
     },
-    "resetting_ridge": {"laws": _DET, "particles": 100, "splits": 2, "rates": 3},
+    "resetting_ridge": {"laws": _DET, "particles": 2000, "splits": 4, "rates": 5},
     "saddle_descent": {
-        "samples": 4,
-        "width": 3,
-        "instances": 1,
-        "inverse_scales": [5.0, 1000.0],
-        "step_shares": [0.5],
-        "points": 200,
+        "samples": 5,
+        "width": 4,
+        "instances": 2,
+        "inverse_scales": [10.0, 200.0, 1000.0],
+        "step_shares": [0.4, 0.1],
+        "points": 1000,
     },
     "saddle_interpolation": {
-        "samples": [4, 6],
-        "widths": [4, 8],
-        "draws": 100,
-        "flow": None,
+        "samples": [3],
+        "widths": [6],
+        "draws": 10,
+        "flow": {"samples": 3, "widths": [6], "draws": 4},
     },
     "saddle_near_orthogonal": {
         "samples": 4,
@@ -204,15 +258,17 @@ TINY: dict[str, dict[str, Any]] = {
         "points": 100,
     },
     "saddle_norm": {
-        "cases": [{"samples": 4, "width": 12}, {"samples": 8, "width": 12}],
-        "repeats": 4,
-        "flow": [],
+        "cases": [{"samples": n, "width": 6} for n in (3, 4)],
+        "repeats": 6,
+        "flow": [{"samples": 3, "width": 6}],
+        "flow_repeats": 2,
     },
     "saddle_staircase": {
-        "samples": 4,
-        "width": 3,
-        "instances": 1,
-        "inverse_scales": [50.0, 200.0],
+        "seed": 1,
+        "samples": 5,
+        "width": 4,
+        "instances": 2,
+        "inverse_scales": [50.0, 200.0, 1000.0],
         "rtol": 1e-7,
     },
     "saddle_width": {
@@ -223,12 +279,14 @@ TINY: dict[str, dict[str, Any]] = {
         "steps": 200,
     },
     "scale_flow": {
-        "end": 0.5,
-        "inputs": 2,
-        "late": 1.0,
         "outputs": 1,
-        "rtol": 1e-6,
-        "times": 3,
+        "times": 5,
+        "late": 60.0,
+        "channels": [
+            {"curvature": 1.0, "target": 2.0, "weight": 0.0, "scale": 1.0},
+            {"curvature": 1.0, "target": 2.0, "weight": 0.5, "scale": 0.5},
+            {"curvature": 0.7, "target": -1.3, "weight": 1.1, "scale": 0.3},
+        ],
     },
     "scale_language_model": {
         "model.heads": 2,
@@ -261,64 +319,13 @@ TINY: dict[str, dict[str, Any]] = {
         "particles": 10,
         "repeats": 1,
     },
-    "unbalanced_gaussian10": _GROWING,
-    "unbalanced_gene_2d": _GROWING,
+    "unbalanced_gaussian10": {**_GROWING, "precision": "float64"},
+    "unbalanced_gene_2d": {**_GROWING, "precision": "float64"},
     "unbalanced_hematopoiesis": _GROWING,
     "vortex_ensemble": {
         **_FIT,
         "data.simulate.n": 12,
         "energy": _NETWORK,
         "ensemble.members": 2,
-    },
-}
-
-_rng = np.random.default_rng(0)
-
-
-def _clouds(sizes: list[int], dim: int) -> dict[str, np.ndarray]:
-    """Clouds that drift, one after the other."""
-    t = np.repeat(np.arange(len(sizes)), sizes)
-    return {"x": _rng.normal(size=(len(t), dim)) + 2.0 * t[:, None], "t": t}
-
-
-def _moving(times: int) -> dict[str, np.ndarray]:
-    """Points in the plane with their velocities."""
-    x = np.cumsum(_rng.normal(size=(times, 8, 2)), axis=0)
-    return {"positions": x, "velocities": np.gradient(x, axis=0)}
-
-
-# For configs that read a file: its name, and what is in it.
-FILES: dict[str, tuple[str, dict[str, np.ndarray]]] = {
-    **{
-        f"leave_one_out_{name}": ("drifting.npz", _clouds([8] * 4, dim))
-        for name, dim in (
-            ("emt_10d", 10),
-            ("emt_3d", 3),
-            ("hematopoiesis", 2),
-            ("ipsc_4d", 4),
-        )
-    },
-    "ocean_forecast": ("moving.npz", _moving(11)),
-    "ocean_interpolation": ("moving.npz", _moving(5)),
-    **{
-        f"unbalanced_{name}": ("growing.npz", _clouds([6, 8, 10], dim))
-        for name, dim in (("gaussian10", 10), ("gene_2d", 2), ("hematopoiesis", 2))
-    },
-    "resetting_ridge": (
-        "design.npz",
-        {"X": _rng.normal(size=(12, 2)), "y": _rng.normal(size=12)},
-    ),
-    **{
-        f"posterior_{config}": (f"few__{model}.npz", file_of(model))
-        for config, model in {
-            "ark": "arK",
-            "blr": "blr",
-            "earnings": "logearn_height",
-            "eight_schools": "eight_schools_noncentered",
-            "gauss_mix": "low_dim_gauss_mix",
-            "gp_regr": "gp_regr",
-            "kidiq": "kidscore_momiq",
-            "kilpisjarvi": "kilpisjarvi",
-        }.items()
     },
 }
