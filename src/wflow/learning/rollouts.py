@@ -278,8 +278,9 @@ def _check_flow(flow: Any, mu: Particles | Phase, t: Array) -> None:
     except (ImplicitEntropyError, UnsupportedMeasureError):
         raise
     except (TypeError, ValueError) as error:
+        law = mu.measure if isinstance(mu, Phase) else mu
         raise ValueError(
-            f"fit: the flow does not act on points of dimension {mu.dim}, that of "
+            f"fit: the flow does not act on points of dimension {law.x.shape[1]}, that of "
             f"the snapshots: {_short(error)}"
         ) from error
 
