@@ -25,10 +25,10 @@ class AdamW:
     Reference: Loshchilov and Hutter, ICLR 2019.
     """
 
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-2
     scalar_learning_rate: float = 1e-2
     weight_decay: float = 1e-3
-    schedule: Literal["constant", "cosine"] = "constant"
+    schedule: Literal["constant", "cosine"] = "cosine"
     warmup: float = 0.0
     scalar_b2: float = 0.999
 

@@ -18,6 +18,7 @@ from wflow.checks import (
     positive,
     real_field,
     shape,
+    to_real,
 )
 from wflow.flows import AbstractContinuousFlow, split_growth
 from wflow.measures import (
@@ -42,6 +43,14 @@ from .velocities import AbstractInitialVelocity, Given, Velocities
 
 # A share of steps whose loss stopped its iterations early that does no harm.
 _UNCONVERGED = 0.05
+
+
+def _velocity_scale(scale: Any) -> Any:
+    return (
+        scale
+        if scale is None or isinstance(scale, str)
+        else to_real(scale, "velocity_scale")
+    )
 
 
 class Rollouts(AbstractObjective):
@@ -75,7 +84,9 @@ class Rollouts(AbstractObjective):
             over a rollout, the mean over the population: of all paths that meet the
             snapshots the one that bends least, as a cubic spline does.
         velocity_scale: a time s > 0: clouds are compared in phase space, as points
-            $(x, s v)$, where every snapshot has velocities. None compares positions.
+            $(x, s v)$, where every snapshot has velocities. None compares positions;
+            ``"auto"`` takes s so that positions and velocities spread alike, where all
+            snapshots carry the velocities that rollouts start with.
         stop_gradient_force: drop the derivative of the force in the positions, as the
             published training does; the gradient is then not that of the loss.
         consistent: form of the leapfrog; see ``wflow.solvers.leapfrog_step``.
@@ -93,7 +104,7 @@ class Rollouts(AbstractObjective):
     velocity: AbstractInitialVelocity | None = None
     batch: int | None = eqx.field(static=True, default=None)
     padding: int | None = eqx.field(static=True, default=None)
-    substeps: int = eqx.field(static=True, default=1)
+    substeps: int = eqx.field(static=True, default=2)
     dt0: float | None = eqx.field(static=True, default=None)
     growth_penalty: Float[Array, ""] = eqx.field(
         converter=real_field("growth_penalty"), default=0.0
@@ -101,8 +112,8 @@ class Rollouts(AbstractObjective):
     acceleration_penalty: Float[Array, ""] = eqx.field(
         converter=real_field("acceleration_penalty"), default=0.0
     )
-    velocity_scale: Float[Array, ""] | None = eqx.field(
-        converter=real_field("velocity_scale", optional=True), default=None
+    velocity_scale: Float[Array, ""] | Literal["auto"] | None = eqx.field(
+        converter=_velocity_scale, default="auto"
     )
     stop_gradient_force: bool = eqx.field(static=True, default=False)
     consistent: bool = eqx.field(static=True, default=True)
@@ -115,10 +126,13 @@ class Rollouts(AbstractObjective):
         for name in ("growth_penalty", "acceleration_penalty"):
             shape(self, name, getattr(self, name), ())
             non_negative(self, name, getattr(self, name))
+        if isinstance(self.velocity_scale, str):
+            one_of(self, "velocity_scale", self.velocity_scale, ("auto",))
         for name in ("velocity_scale", "dt0"):
-            if getattr(self, name) is not None:
-                shape(self, name, getattr(self, name), ())
-                positive(self, name, getattr(self, name))
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str):
+                shape(self, name, value, ())
+                positive(self, name, value)
         for name in ("stop_gradient_force", "consistent"):
             one_of(self, name, getattr(self, name), (True, False))
         one_of(self, "starts", self.starts, ("first", "any"))
@@ -143,9 +157,9 @@ class Rollouts(AbstractObjective):
         step = largest_step(snapshots.times, self.dt0) / self.substeps
         check_steps(snapshots.times, step)
         rule = self._rule(flow, snapshots, dtype)
-        compared = snapshots
-        if self.velocity_scale is not None:
-            compared = _in_phase_space(snapshots, float(self.velocity_scale))
+        scale, compared = self._scale(rule, snapshots), snapshots
+        if scale is not None:
+            compared = _in_phase_space(snapshots, scale)
         begins, started, correction = self._whole(snapshots), None, None
         velocities: Velocities = (None,) * len(snapshots)
         if rule is not None:
@@ -180,9 +194,7 @@ class Rollouts(AbstractObjective):
                 self.consistent,
                 self.stop_gradient_force,
                 self.acceleration_penalty,
-                None
-                if self.velocity_scale is None
-                else cast(self.velocity_scale, dtype),
+                None if scale is None else jnp.asarray(scale, dtype),
             ),
             task,
             RandomHorizon() if self.horizon is None else self.horizon,
@@ -194,6 +206,21 @@ class Rollouts(AbstractObjective):
             np.asarray(begins),
             np.asarray(step),
         )
+
+    def _scale(
+        self, rule: AbstractInitialVelocity | None, snapshots: Snapshots
+    ) -> float | None:
+        """The velocity scale, None where positions are compared."""
+        if not isinstance(self.velocity_scale, str):
+            return None if self.velocity_scale is None else float(self.velocity_scale)
+        velocities = [snapshots.velocity(k) for k in range(len(snapshots))]
+        if not isinstance(rule, Given) or any(v is None for v in velocities):
+            return None
+        across, along = (
+            float(np.mean([rows.std(axis=0) ** 2 for rows in clouds])) ** 0.5
+            for clouds in (snapshots.clouds, velocities)
+        )
+        return across / along if across > 0 and along > 0 else None
 
     def _whole(self, snapshots: Snapshots) -> list[int]:
         """Numbers of the snapshots that rollouts may begin at."""
@@ -217,7 +244,7 @@ class Rollouts(AbstractObjective):
             return Given() if self.velocity is None else self.velocity
         for name, value, absent in (
             ("velocity", self.velocity, None),
-            ("velocity_scale", self.velocity_scale, None),
+            ("velocity_scale", self._scale(None, snapshots), None),
             ("acceleration_penalty", float(self.acceleration_penalty), 0.0),
         ):
             if value != absent:
@@ -280,8 +307,8 @@ def _check_flow(flow: Any, mu: Particles | Phase, t: Array) -> None:
     except (TypeError, ValueError) as error:
         law = mu.measure if isinstance(mu, Phase) else mu
         raise ValueError(
-            f"fit: the flow does not act on points of dimension {law.x.shape[1]}, that of "
-            f"the snapshots: {_short(error)}"
+            "fit: the flow does not act on points of dimension "
+            f"{law.x.shape[1]}, that of the snapshots: {_short(error)}"
         ) from error
 
 
