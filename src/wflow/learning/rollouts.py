@@ -213,8 +213,9 @@ class Rollouts(AbstractObjective):
         """The velocity scale, None where positions are compared."""
         if not isinstance(self.velocity_scale, str):
             return None if self.velocity_scale is None else float(self.velocity_scale)
-        velocities = [snapshots.velocity(k) for k in range(len(snapshots))]
-        if not isinstance(rule, Given) or any(v is None for v in velocities):
+        given = [snapshots.velocity(k) for k in range(len(snapshots))]
+        velocities = [v for v in given if v is not None]
+        if not isinstance(rule, Given) or len(velocities) < len(given):
             return None
         across, along = (
             float(np.mean([rows.std(axis=0) ** 2 for rows in clouds])) ** 0.5
