@@ -164,11 +164,9 @@ def test_time_matters_only_where_there_is_a_clock(attention, cloud):
     x, w = cloud
     mu = Particles.from_samples(x, w)
     for energy in (attention, learned()["mlp"]):
-        assert not energy.separable
         now, later = (force(energy, x, w, jnp.asarray(t)) for t in (0.0, 1.0))
         assert np.abs(later - now).max() > 1e-4
     timeless = MLPPotential(2, width=8, depth=2, key=KEY)
-    assert timeless.separable
     assert timeless.value(mu, 1.0) == timeless.value(mu, 0.0)
     law = Gaussian(np.zeros(2), np.eye(2))
     np.testing.assert_allclose(timeless.value(law), law.integrate(timeless.mlp))

@@ -47,7 +47,9 @@ def test_flows_add():
     assert isinstance(total, SumFlow)
     np.testing.assert_allclose(total.velocity(mu)[0], -3 * mu.x, rtol=1e-12)
     noisy = LangevinFlow(Potential(half_square), 0.5)
-    np.testing.assert_allclose((noisy + noisy).noise(mu)[0], np.sqrt(2.0), rtol=1e-12)
+    np.testing.assert_allclose(
+        (noisy + noisy).noise(mu).on(mu)[0], np.sqrt(2.0), rtol=1e-12
+    )
     assert not isinstance(total, AbstractDissipativeFlow)
     with pytest.raises(TypeError):
         v + 1  # pyright: ignore

@@ -115,5 +115,3 @@ def test_bad_input_is_named():
         NoiseInjectionFlow(ENERGY, -0.5)
     with pytest.raises(UnsupportedMeasureError, match="Gaussian"):
         NoiseInjectionFlow(ENERGY).jump(TARGET, 0.0, 0.1, KEY)
-    assert not NoiseInjectionFlow(ENERGY).separable(MU)
-    assert NoiseInjectionFlow(Potential(jnp.sum)).separable(MU)

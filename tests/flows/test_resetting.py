@@ -146,7 +146,7 @@ def test_noise_and_ages():
 
 
 def test_a_point_has_one_clock():
-    # Also where the energy of particles would not be separable; and float32 stays so.
+    # Also where the energy of particles would not be linear; and float32 stays so.
     flow = ResettingFlow(
         GradientFlow(Potential(lambda p: p["a"] @ p["a"] / 2), Euclidean()),
         Deterministic(1.0),
@@ -197,7 +197,7 @@ def test_a_point_whose_energy_depends_on_time():
     epochs = KnownResets([0.52, 1.17, jnp.inf])
     flow = ResettingFlow(GradientFlow(moving, Euclidean()), epochs, ORIGIN)
     point = Point(jnp.array([3.0, 1.0]))
-    assert not flow.separable(point)
+    assert not flow.exact(point)
     solution = solve(
         flow, point, 0.0, 2.0, times=[0.4, 1.0, 2.0], dt0=0.01, key=jax.random.key(0)
     )
@@ -210,4 +210,4 @@ def test_a_point_whose_energy_depends_on_time():
         np.testing.assert_allclose(found, expected, atol=0.03)
     # An energy that never looks at the time leaves the ages exact.
     still = GradientFlow(Potential(lambda x: x @ x / 2), Euclidean())
-    assert ResettingFlow(still, epochs, ORIGIN).separable(point)
+    assert ResettingFlow(still, epochs, ORIGIN).exact(point)

@@ -89,8 +89,8 @@ def test_poisson_resetting_at_finite_times():
     timed = Potential(lambda x, t: quadratic(x) * (1 + 0.0 * t), with_time=True)
     split = ResettingFlow(GradientFlow(timed, Wasserstein()), Exponential(rate), ORIGIN)
     few = Particles.from_samples(start.x[:1000])
-    assert flow.separable(start)
-    assert not split.separable(few)
+    assert flow.exact(start)
+    assert not split.exact(few)
     segments = solve(
         split,
         few,

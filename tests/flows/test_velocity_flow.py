@@ -68,13 +68,6 @@ def test_a_function_of_the_measure():
     np.testing.assert_array_equal(logw, np.ones(6))
 
 
-def test_noise_is_a_number_or_one_for_every_coordinate():
-    x, logw = VelocityFlow(turn, noise=[0.5, 2.0]).noise(CLOUD)
-    np.testing.assert_array_equal(x, np.tile([0.5, 2.0], (6, 1)))
-    assert not logw.any()
-    assert VelocityFlow(turn).noise(CLOUD) is None
-
-
 def test_one_method_is_a_law():
     class Decay(AbstractContinuousFlow):
         def velocity(self, mu, t=0.0):

@@ -154,7 +154,7 @@ def test_affine_invariance(make):
         there.spread(image), MAP @ flow.spread(CLOUD) @ MAP.T, rtol=1e-9
     )
     # The noise is a root of the spread, the same for all.
-    noise = flow.noise(CLOUD)
+    noise = flow.noise(CLOUD).operator(CLOUD)
     unit = jnp.eye(2)[:, None] * jnp.ones((12, 1))
     columns = jnp.stack([noise.mv((u, jnp.ones(12)))[0][0] for u in unit])
     np.testing.assert_allclose(columns.T @ columns, flow.spread(CLOUD), atol=1e-10)

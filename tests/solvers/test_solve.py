@@ -214,18 +214,9 @@ class Counting(AbstractContinuousFlow):
     rate: jax.Array
     traces: list = eqx.field(static=True)
 
-    def separable(self, mu):
-        return True
-
     def velocity(self, mu, t=0.0):
         self.traces.append(t)
         return jax.tree.map(lambda r: self.rate * r, self.flow.velocity(mu, t))
-
-    def value(self, mu, t=0.0):
-        return self.flow.value(mu, t)
-
-    def dissipation(self, mu, t=0.0):
-        return self.flow.dissipation(mu, t)
 
 
 def test_sweeps_do_not_recompile():

@@ -1,6 +1,6 @@
 """Floor 2: what drives."""
 
-from .base import AbstractEnergy, Scaled, Sum
+from .base import AbstractEnergy, AbstractLinearEnergy, Scaled, Sum
 from .density import KDE, AbstractParticleDensity, GaussianClosure
 from .discrepancy import MMD, KernelSteinDiscrepancy, SinkhornDivergence
 from .entropy import Entropy, FisherInformation, KLDivergence
@@ -19,6 +19,7 @@ __all__ = [
     "KDE",
     "MMD",
     "AbstractEnergy",
+    "AbstractLinearEnergy",
     "AbstractParticleDensity",
     "AttentionPotential",
     "CoulombInteraction",

@@ -37,11 +37,6 @@ class AbstractEnergy(eqx.Module):
             ImplicitEntropyError: it holds the entropy of particles without a density.
         """
 
-    @property
-    def separable(self) -> bool:
-        """Whether each particle moves as if alone, at all times alike."""
-        return False
-
     def explicit(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         """The part of the energy that is a number: all but an implicit entropy."""
         return self.value(mu, t)
@@ -120,6 +115,14 @@ class AbstractEnergy(eqx.Module):
         return Scaled(-1.0, self)
 
 
+class AbstractLinearEnergy(AbstractEnergy):
+    r"""An energy $\int V(x, t)\,d\mu(x)$: a particle's force looks at its place alone.
+
+    The name is all that it adds: resets of particles that feel nothing else are exact
+    (``ResettingFlow``).
+    """
+
+
 class Sum(AbstractEnergy):
     r"""$\sum_k F_k$.
 
@@ -136,10 +139,6 @@ class Sum(AbstractEnergy):
             checks.instance(self, "parts", part, AbstractEnergy, "energies")
         if not self.parts:
             raise ValueError("Sum: expected parts to hold an energy, found none.")
-
-    @property
-    def separable(self) -> bool:
-        return all(part.separable for part in self.parts)
 
     def bound(self, mu: Any) -> "Sum":
         return Sum(tuple(part.bound(mu) for part in self.parts))
@@ -176,10 +175,6 @@ class Scaled(AbstractEnergy):
         checks.shape(self, "factor", self.factor, ())
         checks.instance(self, "energy", self.energy, AbstractEnergy, "an energy")
 
-    @property
-    def separable(self) -> bool:
-        return self.energy.separable
-
     def bound(self, mu: Any) -> "Scaled":
         return Scaled(self.factor, self.energy.bound(mu))
 
@@ -214,6 +209,7 @@ def atoms(
 
 __all__ = [
     "AbstractEnergy",
+    "AbstractLinearEnergy",
     "ImplicitEntropyError",
     "Scaled",
     "Sum",

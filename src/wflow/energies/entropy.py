@@ -58,10 +58,6 @@ class Entropy(AbstractEnergy):
         checks.non_negative(self, "temperature", self.temperature)
         _check_density(self, self.density)
 
-    @property
-    def separable(self) -> bool:
-        return self.density is None
-
     def bound(self, mu: Any) -> "Entropy":
         return Entropy(self.temperature, _bound(self.density, mu))
 
@@ -185,7 +181,3 @@ class KLDivergence(AbstractEnergy):
 
     def implicit_entropy(self, mu: Any) -> Float[Array, ""] | None:
         return self._parts().implicit_entropy(mu)
-
-    @property
-    def separable(self) -> bool:
-        return self.density is None

@@ -12,7 +12,7 @@ from wflow.checks import real_field, to_real
 from wflow.kernels.sums import pair_sum
 from wflow.measures import Particles, UnsupportedMeasureError
 
-from .base import AbstractEnergy, atoms
+from .base import AbstractEnergy, AbstractLinearEnergy, atoms
 
 
 class TimeEmbedding(eqx.Module):
@@ -170,7 +170,7 @@ def check_sizes(owner: Any, dim: int, width: int, depth: int, time_dim: int) -> 
     checks.count(owner, "time_dim", time_dim, 0)
 
 
-class MLPPotential(AbstractEnergy):
+class MLPPotential(AbstractLinearEnergy):
     r"""$F(\mu) = \int V_\theta(x, t)\,d\mu(x)$ for a multilayer perceptron V."""
 
     mlp: eqx.nn.MLP
@@ -197,10 +197,6 @@ class MLPPotential(AbstractEnergy):
             dim + time_dim, "scalar", width, depth, activation=jax.nn.silu, key=a
         )
         self.time = TimeEmbedding(time_dim, key=b) if time_dim else None
-
-    @property
-    def separable(self) -> bool:
-        return self.time is None
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         if self.time is None:

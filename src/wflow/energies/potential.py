@@ -8,10 +8,10 @@ from jaxtyping import Array, ArrayLike, Float
 
 from wflow import checks
 
-from .base import AbstractEnergy
+from .base import AbstractLinearEnergy
 
 
-class Potential(AbstractEnergy):
+class Potential(AbstractLinearEnergy):
     r"""$F(\mu) = \int V(x)\,d\mu(x)$ for a function V of one point.
 
     With ``with_time=True`` the function is V(x, t). On a ``Point`` it is V(value).
@@ -28,10 +28,6 @@ class Potential(AbstractEnergy):
         checks.one_of(self, "with_time", self.with_time, (True, False))
         arguments = "x, t" if self.with_time else "x"
         checks.function(self, "potential", self.potential, arguments)
-
-    @property
-    def separable(self) -> bool:
-        return not self.with_time
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         def at(x: Any) -> Float[Array, ""]:

@@ -6,20 +6,23 @@ from .base import (
     AbstractContinuousFlow,
     AbstractDissipativeFlow,
     AbstractFlow,
+    AbstractIndependentFlow,
     AbstractJumpFlow,
-    SplitFlow,
     Strength,
-    SumFlow,
     safe_sqrt,
     strength_at,
 )
 from .birth_death import BirthDeathFlow
+from .damped_leapfrog import KineticTerm
+from .diffusion import Diffusion
 from .gradient import GradientFlow
-from .growth import GrowthFlow, NeuralRate, split_growth
-from .kinetic import ForceScaling, KineticTerm, force_factor, particle_force
+from .growth import GrowthFlow, NeuralRate
+from .kinetic import AbstractKineticFlow, particle_force
 from .lagrangian import LagrangianFlow
 from .langevin import LangevinFlow
+from .leapfrog import ForceScaling, force_factor
 from .metropolis import MetropolisLangevinFlow
+from .noise import Noise
 from .noise_injection import NoiseInjectionFlow
 from .poisson_moments import PoissonMomentFlow
 from .renewal.base import AbstractRenewalLaw, AbstractResetTimes
@@ -31,6 +34,7 @@ from .renewal.ridges import Exponential, HyperExponential, Lomax
 from .renewal.stretched import LogNormal, Weibull
 from .resetting import ResettingFlow, ScheduledResets
 from .reweighting import ReweightingFlow
+from .sums import SplitFlow, SumFlow, split_growth
 from .tracers import TracerFlow
 from .transition_mixture import TransitionMixtureFlow
 from .velocity import VelocityFlow
@@ -40,7 +44,9 @@ __all__ = [
     "AbstractContinuousFlow",
     "AbstractDissipativeFlow",
     "AbstractFlow",
+    "AbstractIndependentFlow",
     "AbstractJumpFlow",
+    "AbstractKineticFlow",
     "AbstractRenewalLaw",
     "AbstractResetTimes",
     "AgedFlow",
@@ -48,6 +54,7 @@ __all__ = [
     "BirthDeathFlow",
     "Custom",
     "Deterministic",
+    "Diffusion",
     "Exponential",
     "ForceScaling",
     "Gamma",
@@ -63,6 +70,7 @@ __all__ = [
     "Lomax",
     "MetropolisLangevinFlow",
     "NeuralRate",
+    "Noise",
     "NoiseInjectionFlow",
     "PoissonMomentFlow",
     "ResettingFlow",

@@ -4,15 +4,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import lineax as lx
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from wflow.checks import non_negative
 
-from .base import (
-    AbstractContinuousFlow,
-    check_flow,
-)
+from .base import AbstractContinuousFlow, check_flow
+from .noise import Noise
 
 
 class AgedFlow(AbstractContinuousFlow):
@@ -24,9 +21,6 @@ class AgedFlow(AbstractContinuousFlow):
     def __check_init__(self) -> None:
         check_flow(self, self.flow)
         non_negative(self, "ages", self.ages)
-
-    def separable(self, mu: Any) -> bool:
-        return self.flow.separable(mu)
 
     def _times(self, factor: Array, rate: Array) -> Array:
         if factor.shape != rate.shape[: factor.ndim]:
@@ -40,15 +34,10 @@ class AgedFlow(AbstractContinuousFlow):
         rates = self.flow.velocity(mu, t)
         return jax.tree.map(lambda rate: self._times(self.ages, rate), rates)
 
-    def noise(
-        self, mu: Any, t: ArrayLike = 0.0
-    ) -> PyTree[Array] | lx.AbstractLinearOperator | None:
+    def noise(self, mu: Any, t: ArrayLike = 0.0) -> Noise | None:
         noise = self.flow.noise(mu, t)
         if noise is None:
             return None
         root = jnp.sqrt(self.ages)
-        if isinstance(noise, lx.AbstractLinearOperator):
-            ones = jax.tree.map(jnp.ones_like, mu.state)
-            scale = jax.tree.map(lambda one: self._times(root, one), ones)
-            return lx.DiagonalLinearOperator(scale) @ noise
-        return jax.tree.map(lambda std: self._times(root, std), noise)
+        ones = jax.tree.map(jnp.ones_like, mu.state)
+        return noise.scaled(mu, jax.tree.map(lambda one: self._times(root, one), ones))

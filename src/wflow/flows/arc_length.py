@@ -28,10 +28,6 @@ class ArcLengthFlow(AbstractCarryingFlow):
     def __check_init__(self) -> None:
         check_flow(self, self.flow)
 
-    def separable(self, mu: Any) -> bool:
-        del mu
-        return False
-
     def inner(self, mu: Any) -> Any:
         if not isinstance(mu, Travelled):
             raise UnsupportedMeasureError(self, mu, "Travelled (see there)")

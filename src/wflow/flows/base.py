@@ -21,14 +21,11 @@ from wflow.checks import (
 )
 from wflow.measures import Point, UnsupportedMeasureError
 
+from .noise import Noise
+
 
 class AbstractFlow(eqx.Module):
     """A law of motion of a measure. Flows add: ``flow_a + flow_b``."""
-
-    def separable(self, mu: Any) -> bool:
-        """Whether each particle of ``mu`` moves as if alone, at all times alike."""
-        del mu
-        return False
 
     def check(self, mu: Any) -> None:
         """Refuse a start that cannot move as it should; ``solve`` asks before it runs.
@@ -40,10 +37,9 @@ class AbstractFlow(eqx.Module):
     def __add__(self, other: "AbstractFlow") -> "AbstractFlow":
         if not isinstance(other, AbstractFlow):
             return NotImplemented
-        parts = (*_parts(self), *_parts(other))
-        if all(isinstance(part, AbstractContinuousFlow) for part in parts):
-            return SumFlow(parts)
-        return SplitFlow(parts)
+        from .sums import sum_of
+
+        return sum_of(self, other)
 
 
 class AbstractContinuousFlow(AbstractFlow):
@@ -67,27 +63,17 @@ class AbstractContinuousFlow(AbstractFlow):
         del mu, t
         return {}
 
-    def noise(
-        self, mu: Any, t: ArrayLike = 0.0
-    ) -> PyTree[Array] | lx.AbstractLinearOperator | None:
-        """Noise amplitude of every entry of ``mu.state`` (in dW), or None.
-
-        Where the noise of one entry moves others: a lineax operator on the state.
-        """
+    def noise(self, mu: Any, t: ArrayLike = 0.0) -> Noise | None:
+        """What shakes the measure beside its velocity; None where nothing does."""
         del mu, t
         return None
 
-    @property
-    def additive(self) -> bool:
-        """Whether the noise amplitude is the same at every state."""
-        return True
+    def default_solver(self, mu: Any) -> diffrax.AbstractSolver:
+        """The method of a ``solve`` that is given none: by default, one for the noise.
 
-    @property
-    def stratonovich(self) -> bool:
-        """Whether noise whose amplitude depends on the state is Stratonovich's, not
-        Ito's.
+        One without an estimate of its error takes fixed steps.
         """
-        return False
+        return default_solver(self.noise(mu))
 
     def speed(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         r"""$|\dot\mu|$ of the noiseless motion; on a ``Point`` of any flow Euclidean.
@@ -107,10 +93,21 @@ class AbstractContinuousFlow(AbstractFlow):
         drift = diffrax.ODETerm(lambda t, y, args: self.velocity(mu.with_state(y), t))
         if path is None:
             return drift
-        diffusion = diffrax.ControlTerm(
-            lambda t, y, args: as_operator(self.noise(mu.with_state(y), t)), path
-        )
-        return diffrax.MultiTerm(drift, diffusion)
+
+        def amplitude(t: Any, y: Any, args: Any) -> lx.AbstractLinearOperator:
+            now = mu.with_state(y)
+            noise = self.noise(now, t)
+            assert noise is not None
+            return noise.operator(now)
+
+        return diffrax.MultiTerm(drift, diffrax.ControlTerm(amplitude, path))
+
+
+class AbstractIndependentFlow(AbstractContinuousFlow):
+    """A law by which every particle moves as if it were the only one.
+
+    The name is all that it adds: resets of such a law are exact (``ResettingFlow``).
+    """
 
 
 class AbstractDissipativeFlow(AbstractContinuousFlow):
@@ -146,11 +143,11 @@ class AbstractJumpFlow(AbstractFlow):
         return None
 
 
-def as_operator(noise: Any) -> lx.AbstractLinearOperator:
-    """Noise amplitudes, or an operator already, as a lineax operator."""
-    if isinstance(noise, lx.AbstractLinearOperator):
-        return noise
-    return lx.DiagonalLinearOperator(noise)
+def default_solver(noise: Noise | None) -> diffrax.AbstractSolver:
+    """A method for first-order motion with this noise."""
+    if noise is None:
+        return diffrax.Tsit5()
+    return diffrax.Euler() if noise.kind == "ito" else diffrax.Heun()
 
 
 # A strength that is constant in time, or a schedule (of optax, for instance).
@@ -195,20 +192,6 @@ def check_flow(owner: object, flow: Any) -> None:
         TypeError: it is not.
     """
     instance(owner, "flow", flow, AbstractContinuousFlow, "a flow without jumps")
-
-
-def check_parts(owner: object, parts: Any, kind: type, what: str) -> None:
-    """Refuse what is no tuple of at least one flow of a kind.
-
-    Raises:
-        TypeError: it is not.
-        ValueError: it is empty.
-    """
-    instance(owner, "parts", parts, tuple, "a tuple of flows")
-    if not parts:
-        raise ValueError(f"{type(owner).__name__}: expected parts, found none.")
-    for part in parts:
-        instance(owner, "parts", part, kind, what)
 
 
 def safe_sqrt(square: Array) -> Array:
@@ -261,84 +244,3 @@ class AbstractCarryingFlow(AbstractContinuousFlow):
 
     def records(self, mu: Any, t: ArrayLike = 0.0) -> dict[str, Array]:
         return self.flow.records(self.inner(mu), t)
-
-
-class AbstractComposedFlow(AbstractFlow):
-    """A flow of several parts, which all act on the whole measure."""
-
-    parts: eqx.AbstractVar[tuple[AbstractFlow, ...]]
-
-    def check(self, mu: Any) -> None:
-        for part in self.parts:
-            part.check(mu)
-
-    def separable(self, mu: Any) -> bool:
-        return all(part.separable(mu) for part in self.parts)
-
-
-class SumFlow(AbstractComposedFlow, AbstractContinuousFlow):
-    r"""$\dot\mu = \sum_k$ velocities; independent noises add in variance.
-
-    A sum has no one energy: evaluate the energy that matters on the saved measures.
-    """
-
-    parts: tuple[AbstractContinuousFlow, ...]
-
-    def __check_init__(self) -> None:
-        check_parts(self, self.parts, AbstractContinuousFlow, "flows without jumps")
-
-    def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
-        return jax.tree.map(
-            lambda *rates: sum(rates), *(part.velocity(mu, t) for part in self.parts)
-        )
-
-    @property
-    def additive(self) -> bool:
-        return all(part.additive for part in self.parts)
-
-    @property
-    def stratonovich(self) -> bool:
-        kinds = {part.stratonovich for part in self.parts if not part.additive}
-        if len(kinds) > 1:
-            raise TypeError("SumFlow: Ito's and Stratonovich's noise do not add.")
-        return kinds == {True}
-
-    def noise(
-        self, mu: Any, t: ArrayLike = 0.0
-    ) -> PyTree[Array] | lx.AbstractLinearOperator | None:
-        noises = [part.noise(mu, t) for part in self.parts]
-        noises = [noise for noise in noises if noise is not None]
-        if not noises:
-            return None
-        if len(noises) == 1:
-            return noises[0]
-        if any(isinstance(noise, lx.AbstractLinearOperator) for noise in noises):
-            raise TypeError(
-                "SumFlow: noises of which one moves several entries at once do not "
-                "add; keep one noisy part."
-            )
-        return jax.tree.map(lambda *std: jnp.sqrt(sum(s**2 for s in std)), *noises)
-
-    def records(self, mu: Any, t: ArrayLike = 0.0) -> dict[str, Array]:
-        return {
-            name: number
-            for part in self.parts
-            for name, number in part.records(mu, t).items()
-        }
-
-
-class SplitFlow(AbstractComposedFlow):
-    """A flow with jumps beside continuous motion, solved by splitting.
-
-    Substeps a, b, c of one step: a/2 b/2 c b/2 a/2 by Strang, of order 2 where every
-    one is, or a b c by Lie, of order 1.
-    """
-
-    parts: tuple[AbstractFlow, ...]
-
-    def __check_init__(self) -> None:
-        check_parts(self, self.parts, AbstractFlow, "flows")
-
-
-def _parts(flow: AbstractFlow) -> tuple[Any, ...]:
-    return flow.parts if isinstance(flow, AbstractComposedFlow) else (flow,)

@@ -50,10 +50,6 @@ class BirthDeathFlow(AbstractJumpFlow):
         instance(self, "energy", self.energy, AbstractEnergy, "an energy")
         check_strength(self, "rate", self.rate)
 
-    def separable(self, mu: Any) -> bool:
-        del mu
-        return False
-
     def log_density_at(self, mu: Any, t: ArrayLike) -> Array | None:
         return self.energy.differential(mu, t).w
 

@@ -8,8 +8,8 @@ from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from wflow.checks import instance
 from wflow.energies import AbstractEnergy
-from wflow.geometries import AbstractGeometry, Euclidean, Riemannian, Wasserstein
-from wflow.measures import Particles, Point
+from wflow.geometries import AbstractGeometry
+from wflow.measures import Particles
 
 from .base import AbstractDissipativeFlow, safe_sqrt
 
@@ -32,12 +32,6 @@ class GradientFlow(AbstractDissipativeFlow):
     def __check_init__(self) -> None:
         instance(self, "energy", self.energy, AbstractEnergy, "an energy")
         instance(self, "geometry", self.geometry, AbstractGeometry, "a geometry")
-
-    def separable(self, mu: Any) -> bool:
-        if isinstance(mu, Point):
-            return True
-        alone = isinstance(self.geometry, Wasserstein | Riemannian | Euclidean)
-        return alone and self.energy.separable
 
     def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
         return self.geometry.velocity(mu, self.energy.differential(mu, t))

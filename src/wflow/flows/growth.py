@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
 
-from wflow.checks import function, instance, random_key
+from wflow.checks import function, random_key
 from wflow.energies.neural import TimeEmbedding, check_sizes
 from wflow.measures import Grid, Particles, Phase, UnsupportedMeasureError
 
-from .base import AbstractContinuousFlow, AbstractFlow, SumFlow
+from .base import AbstractContinuousFlow
 
 
 # Growth per time of what is at a point (d,) at a time.
@@ -60,13 +60,6 @@ class NeuralRate(eqx.Module):
         return self.mlp(x)
 
 
-class _SumRate(eqx.Module):
-    rates: tuple[Rate, ...]
-
-    def __call__(self, x: Array, t: ArrayLike) -> Array:
-        return sum(rate(x, t) for rate in self.rates)
-
-
 class GrowthFlow(AbstractContinuousFlow):
     r"""$\partial_t\mu = g(x, t)\,\mu$: what is at x multiplies at the rate g.
 
@@ -83,10 +76,6 @@ class GrowthFlow(AbstractContinuousFlow):
 
     def __check_init__(self) -> None:
         function(self, "rate", self.rate, "a point and a time")
-
-    def separable(self, mu: Any) -> bool:
-        del mu
-        return False
 
     def rates(self, x: Float[Array, "n d"], t: ArrayLike = 0.0) -> Float[Array, " n"]:
         """The rate at every point of ``x``."""
@@ -113,23 +102,3 @@ class GrowthFlow(AbstractContinuousFlow):
     def records(self, mu: Any, t: ArrayLike = 0.0) -> dict[str, Array]:
         del t
         return {"mass": (mu.measure if isinstance(mu, Phase) else mu).mass}
-
-
-def split_growth(flow: AbstractFlow) -> tuple[Any, Any]:
-    """``flow`` without its growth, and its growth; None for what it lacks.
-
-    Raises:
-        TypeError: it is no flow.
-    """
-    instance("split_growth", "flow", flow, AbstractFlow, "a flow")
-    parts = flow.parts if isinstance(flow, SumFlow) else (flow,)
-    growths = [part for part in parts if isinstance(part, GrowthFlow)]
-    if not growths:
-        return flow, None
-    others = tuple(part for part in parts if not isinstance(part, GrowthFlow))
-    growth = growths[0]
-    if len(growths) > 1:
-        growth = GrowthFlow(_SumRate(tuple(part.rate for part in growths)))
-    if not others:
-        return None, growth
-    return (others[0] if len(others) == 1 else SumFlow(others)), growth

@@ -1,34 +1,77 @@
 """What second-order flows of particles share."""
 
-from typing import Any, Literal
+import abc
+from typing import TYPE_CHECKING, Any
 
 import diffrax
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
 
-from wflow.checks import instance, non_negative, one_of, shape
+from wflow.checks import instance, non_negative, shape
 from wflow.energies import AbstractEnergy
 from wflow.geometries import per_mass
-from wflow.measures import ImplicitEntropyError, Particles, Phase
+from wflow.measures import Particles, Phase, UnsupportedMeasureError, mean_decay
 
-from .base import AbstractContinuousFlow, check_flow, scale
-
-
-ForceScaling = Literal["inertial", "unified"]
-FORCE_SCALINGS = ("inertial", "unified")
+from .base import AbstractContinuousFlow
+from .damped_leapfrog import DampedLeapfrog
+from .leapfrog import ForceScaling, force_factor
 
 
-def force_factor(friction: Array, force_scaling: ForceScaling) -> Array:
-    r"""$s(\gamma)$: 1 for the inertial force, $1 + \gamma$ for the unified one.
+class AbstractKineticFlow(AbstractContinuousFlow):
+    r"""$\dot x = v,\quad \dot v = s(\gamma) f(x, t) - \gamma v$ on a Phase of
+    Particles, solved by the damped leapfrog; noise, where there is any, is additive.
 
-    Raises:
-        ValueError: a negative friction, or an unknown ``force_scaling``.
+    A law of its own is a ``force`` and a ``friction``.
     """
-    one_of("force_factor", "force_scaling", force_scaling, FORCE_SCALINGS)
-    non_negative("force_factor", "friction", friction)
-    friction = jnp.asarray(friction)
-    return 1 + friction if force_scaling == "unified" else jnp.ones_like(friction)
+
+    if TYPE_CHECKING:
+        # Type checkers count a field here as the first argument of every subclass.
+        @property
+        def friction(self) -> Float[Array, ""]: ...
+    else:
+        friction: eqx.AbstractVar[Float[Array, ""]]
+
+    @abc.abstractmethod
+    def force(self, law: Particles, t: ArrayLike = 0.0) -> Float[Array, "n d"]:
+        """The force f per mass on every particle (length per time squared)."""
+
+    @property
+    def force_scaling(self) -> ForceScaling:
+        r"""The factor $s(\gamma)$ of the force; see ``force_factor``."""
+        return "inertial"
+
+    def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
+        if not (isinstance(mu, Phase) and isinstance(mu.measure, Particles)):
+            raise UnsupportedMeasureError(
+                self, mu, "a Phase of Particles; see Phase.at_rest"
+            )
+        factor = force_factor(self.friction, self.force_scaling)
+        acceleration = factor * self.force(mu.measure, t) - self.friction * mu.velocity
+        return (mu.velocity, jnp.zeros_like(mu.measure.logw)), acceleration
+
+    def default_solver(self, mu: Any) -> diffrax.AbstractSolver:
+        if isinstance(mu, Phase) and isinstance(mu.measure, Particles):
+            return DampedLeapfrog()
+        return super().default_solver(mu)
+
+    def kicks(
+        self, mu: Phase, t: ArrayLike, h: Array, key: PRNGKeyArray
+    ) -> Float[Array, "2 n d"]:
+        r"""The noise of the two half-kicks of a leapfrog step of length h.
+
+        Each is an Ornstein-Uhlenbeck process over h/2: of $\sigma\,dW$ it has variance
+        $\sigma^2(1 - e^{-\gamma h})/(2\gamma)$.
+        """
+        noise = self.noise(mu, t)
+        if noise is None:
+            return jnp.zeros((2, *mu.velocity.shape), mu.dtype)
+        spread = jnp.sqrt(h / 2 * mean_decay(self.friction * h))
+        draws = spread * jax.random.normal(key, (2, *mu.velocity.shape), mu.dtype)
+        still = jax.tree.map(jnp.zeros_like, mu.measure.state)
+        operator = noise.operator(mu)
+        return jnp.stack([operator.mv((still, draw))[1] for draw in draws])
 
 
 def particle_force(
@@ -43,38 +86,9 @@ def particle_force(
     """
     instance("particle_force", "energy", energy, AbstractEnergy, "an energy")
     instance("particle_force", "mu", mu, Particles, "Particles")
-    if energy.implicit_entropy(mu) is not None:
-        raise ImplicitEntropyError(energy)
     # Only positions are differentiated: the weights' derivative costs a third more.
     gradient = jax.grad(lambda x: energy.value(mu.with_state((x, mu.logw)), t))(mu.x)
     return -per_mass(gradient, mu.w)
-
-
-class KineticTerm(diffrax.AbstractTerm):
-    """The vector field of a second-order flow on particles, open to the leapfrog.
-
-    Its time is counted from ``origin``.
-    """
-
-    flow: AbstractContinuousFlow
-    mu: Phase
-    key: PRNGKeyArray | None = None
-    origin: ArrayLike = 0.0
-
-    def __check_init__(self) -> None:
-        check_flow(self, self.flow)
-        instance(self, "mu", self.mu, Phase, "a Phase")
-
-    def vf(self, t: Any, y: PyTree[Array], args: Any) -> PyTree[Array]:
-        del args
-        return self.flow.velocity(self.mu.with_state(y), self.origin + t)
-
-    def contr(self, t0: Any, t1: Any, **kwargs: Any) -> Any:
-        del kwargs
-        return t1 - t0
-
-    def prod(self, vf: PyTree[Array], control: Any) -> PyTree[Array]:
-        return scale(control, vf)
 
 
 def check_scalar(owner: object, name: str, value: Any) -> None:

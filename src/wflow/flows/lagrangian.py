@@ -4,7 +4,6 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from wflow.checks import instance, one_of, real_field
@@ -19,16 +18,11 @@ from wflow.measures import (
 )
 
 from .base import AbstractDissipativeFlow
-from .kinetic import (
-    FORCE_SCALINGS,
-    ForceScaling,
-    check_scalar,
-    force_factor,
-    particle_force,
-)
+from .kinetic import AbstractKineticFlow, check_scalar, particle_force
+from .leapfrog import FORCE_SCALINGS, ForceScaling, force_factor
 
 
-class LagrangianFlow(AbstractDissipativeFlow):
+class LagrangianFlow(AbstractKineticFlow, AbstractDissipativeFlow):
     r"""$\dot x = v,\quad \dot v = s(\gamma) f(x) - \gamma v,\quad
     f = -\nabla\frac{\delta F}{\delta\mu}$, on a ``Phase``.
 
@@ -60,9 +54,6 @@ class LagrangianFlow(AbstractDissipativeFlow):
         check_scalar(self, "friction", self.friction)
         one_of(self, "force_scaling", self.force_scaling, FORCE_SCALINGS)
 
-    def separable(self, mu: Any) -> bool:
-        return self.energy.separable
-
     def _phase(self, mu: Any) -> Phase:
         if not isinstance(mu, Phase):
             raise UnsupportedMeasureError(
@@ -74,14 +65,15 @@ class LagrangianFlow(AbstractDissipativeFlow):
     def _factor(self) -> Float[Array, ""]:
         return force_factor(self.friction, self.force_scaling)
 
+    def force(self, law: Particles, t: ArrayLike = 0.0) -> Float[Array, "n d"]:
+        return particle_force(self.energy, law, t)
+
     def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
         mu = self._phase(mu)
         law, v = mu.measure, mu.velocity
         match law:
             case Particles():
-                force = particle_force(self.energy, law, t)
-                acceleration = self._factor * force - self.friction * v
-                return (v, jnp.zeros_like(law.logw)), acceleration
+                return super().velocity(mu, t)
             case Gaussian():
                 g, curvature = self.energy.differential(law, t)
                 slope = v.slope @ v.slope + 2 * self._factor * curvature

@@ -3,9 +3,8 @@
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from wflow.checks import instance, real_field
 from wflow.energies import AbstractEnergy
@@ -13,10 +12,11 @@ from wflow.geometries import per_mass
 from wflow.measures import Particles, Phase, UnsupportedMeasureError
 
 from .base import AbstractDissipativeFlow
-from .kinetic import ForceScaling, check_scalar
+from .kinetic import AbstractKineticFlow, check_scalar
+from .noise import Noise
 
 
-class LangevinFlow(AbstractDissipativeFlow):
+class LangevinFlow(AbstractKineticFlow, AbstractDissipativeFlow):
     r"""$dx = f\,dt + \sqrt{2\tau}\,dW$ on Particles; on a Phase of Particles
     $dx = v\,dt,\ dv = (f - \gamma v)\,dt + \sqrt{2\gamma\tau}\,dW$.
 
@@ -40,19 +40,11 @@ class LangevinFlow(AbstractDissipativeFlow):
         converter=real_field("friction"), default=1.0
     )
 
-    @property
-    def force_scaling(self) -> ForceScaling:
-        """Langevin dynamics are written with the inertial force."""
-        return "inertial"
-
     def __check_init__(self) -> None:
         instance(self, "energy", self.energy, AbstractEnergy, "an energy")
         check_scalar(self, "friction", self.friction)
         if self.temperature is not None:
             check_scalar(self, "temperature", self.temperature)
-
-    def separable(self, mu: Any) -> bool:
-        return self.energy.separable
 
     def _particles(self, mu: Any) -> Particles:
         law = mu.measure if isinstance(mu, Phase) else mu
@@ -70,33 +62,21 @@ class LangevinFlow(AbstractDissipativeFlow):
             )
         return implicit if self.temperature is None else self.temperature
 
-    def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
-        law = self._particles(mu)
+    def force(self, law: Particles, t: ArrayLike = 0.0) -> Float[Array, "n d"]:
         self._temperature(law)
-        force = -per_mass(self.energy.differential(law, t).x, law.w)
-        still = jnp.zeros_like(law.logw)
-        if isinstance(mu, Phase):
-            return (mu.velocity, still), force - self.friction * mu.velocity
-        return force, still
+        return -per_mass(self.energy.differential(law, t).x, law.w)
 
-    def noise(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
+    def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
+        if isinstance(mu, Phase):
+            return super().velocity(mu, t)
+        law = self._particles(mu)
+        return self.force(law, t), jnp.zeros_like(law.logw)
+
+    def noise(self, mu: Any, t: ArrayLike = 0.0) -> Noise:
         del t
-        law = self._particles(mu)
-        still = jnp.zeros_like(law.logw)
-        tau = self._temperature(law)
-        if isinstance(mu, Phase):
-            shaken = jnp.full_like(law.x, jnp.sqrt(2 * self.friction * tau))
-            return (jnp.zeros_like(law.x), still), shaken
-        return jnp.full_like(law.x, jnp.sqrt(2 * tau)), still
-
-    def kicks(self, mu: Phase, h: Array, key: PRNGKeyArray) -> Float[Array, "2 n d"]:
-        r"""The noise of the two half-kicks of a leapfrog step of length h.
-
-        Each has variance $\tau(1 - e^{-\gamma h})$: Ornstein-Uhlenbeck over h/2.
-        """
-        law = self._particles(mu)
-        std = jnp.sqrt(self._temperature(law) * -jnp.expm1(-self.friction * h))
-        return std * jax.random.normal(key, (2, *law.x.shape), law.dtype)
+        tau = self._temperature(self._particles(mu))
+        factor = self.friction if isinstance(mu, Phase) else 1
+        return Noise(jnp.sqrt(2 * factor * tau))
 
     def records(self, mu: Any, t: ArrayLike = 0.0) -> dict[str, Array]:
         del t

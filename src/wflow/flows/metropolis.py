@@ -43,10 +43,6 @@ class MetropolisLangevinFlow(AbstractJumpFlow):
         function(self, "log_density", self.log_density, "one point")
         check_strength(self, "alpha", self.alpha)
 
-    def separable(self, mu: Any) -> bool:
-        del mu
-        return True
-
     def propose(
         self, x: Float[Array, "n d"], step: ArrayLike, key: PRNGKeyArray
     ) -> tuple[Float[Array, "n d"], Float[Array, " n"]]:

@@ -47,10 +47,6 @@ class NoiseInjectionFlow(AbstractJumpFlow):
         instance(self, "geometry", self.geometry, AbstractGeometry, "a geometry")
         check_strength(self, "level", self.level, scalar=False)
 
-    def separable(self, mu: Any) -> bool:
-        del mu
-        return self.energy.separable
-
     def jump(self, mu: Any, t: ArrayLike, dt: ArrayLike, key: PRNGKeyArray) -> Any:
         if isinstance(mu, Traced):
             first, second = jax.random.split(key)

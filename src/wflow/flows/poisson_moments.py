@@ -44,9 +44,6 @@ class PoissonMomentFlow(AbstractContinuousFlow):
         shape(self, "origin", self.origin, ("d",))
         finite(self, "origin", self.origin)
 
-    def separable(self, mu: Any) -> bool:
-        return self.flow.separable(mu)
-
     def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
         if not isinstance(mu, Gaussian):
             raise UnsupportedMeasureError(self, mu, "Gaussian")

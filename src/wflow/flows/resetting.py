@@ -7,7 +7,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.interpreters.partial_eval import dce_jaxpr
 from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray, PyTree
 
 from wflow.checks import finite, increasing, instance, real_field, shape
@@ -18,20 +17,15 @@ from wflow.measures import (
     UnsupportedMeasureError,
 )
 
-from .base import (
-    AbstractContinuousFlow,
-    AbstractFlow,
-    AbstractJumpFlow,
-    SplitFlow,
-    check_flow,
-)
+from .base import AbstractContinuousFlow, AbstractJumpFlow, check_flow
+from .independent import looks_at_time, moves_alone
 from .renewal.base import AbstractResetTimes
 
 
 class ResettingFlow(AbstractJumpFlow):
     r"""``flow``, each particle put back to ``origin`` at renewal times of its own.
 
-    Where particles move as if alone and at all times alike (``separable``), the
+    Where particles move as if alone and at all times alike (see ``exact``), the
     solution at the saved times is exact in law, jointly, without simulating a jump: the
     last reset of each particle in each interval is drawn, and the flow runs from there
     for its age, all ages in one solve on $s \in [0, 1]$ with velocity times age and
@@ -73,11 +67,15 @@ class ResettingFlow(AbstractJumpFlow):
         law = self.law.since(t0)
         return self if law is self.law else dataclasses.replace(self, law=law)
 
-    def separable(self, mu: Any) -> bool:
-        # A Point is alone always; its energy need not say whether it looks at the time.
-        if isinstance(mu, Point):
-            return not looks_at_time(self.flow, mu)
-        return self.flow.separable(mu)
+    def exact(self, mu: Any) -> bool:
+        """Whether ages are enough: each particle of ``mu`` is known to move as if
+        alone, at all times alike.
+
+        Known are the library's flows of energies that are linear in the measure
+        (``AbstractLinearEnergy``), and every ``AbstractIndependentFlow``.
+        """
+        alone = isinstance(mu, Point) or moves_alone(self.flow)
+        return alone and not looks_at_time(self.flow, mu)
 
     def shape(self, mu: Any) -> tuple[int, ...]:
         """One clock for every particle: ``(n,)``, or ``()`` for a Point."""
@@ -123,27 +121,6 @@ class ResettingFlow(AbstractJumpFlow):
         return resets.jump(mu, t, dt, key)
 
 
-def looks_at_time(flow: AbstractFlow, mu: Any) -> bool:
-    """Whether the time is an input of velocity, noise or jumps, off their programs.
-
-    The clocks of resets count from wherever a solve begins.
-    """
-    if isinstance(flow, SplitFlow):
-        return any(looks_at_time(part, mu) for part in flow.parts)
-    if isinstance(flow, ResettingFlow):
-        return looks_at_time(flow.flow, mu)
-
-    def rates(t: Array) -> Any:
-        if isinstance(flow, AbstractJumpFlow):
-            after = flow.jump(mu, t, jnp.ones_like(t), jax.random.key(0))
-            return eqx.filter(after, eqx.is_array)
-        assert isinstance(flow, AbstractContinuousFlow)
-        return eqx.filter((flow.velocity(mu, t), flow.noise(mu, t)), eqx.is_array)
-
-    program = jax.make_jaxpr(rates)(jnp.zeros((), mu.dtype)).jaxpr
-    return any(dce_jaxpr(program, [True] * len(program.outvars))[1])
-
-
 class ScheduledResets(AbstractJumpFlow):
     """The jumps of ``resetting`` with its clocks drawn.
 
@@ -164,9 +141,6 @@ class ScheduledResets(AbstractJumpFlow):
                 f"ScheduledResets: expected last of shape ({intervals}, ...), a row "
                 f"for every interval of ends, found {np.shape(self.last)}."
             )
-
-    def separable(self, mu: Any) -> bool:
-        return self.resetting.separable(mu)
 
     @property
     def random(self) -> bool:

@@ -63,10 +63,6 @@ class ReweightingFlow(AbstractJumpFlow):
         check_strength(self, "rate", self.rate)
         check_share(self, self.resample_below)
 
-    def separable(self, mu: Any) -> bool:
-        del mu
-        return False
-
     @property
     def random(self) -> bool:
         return self.resample_below is not None

@@ -31,9 +31,6 @@ class TracerFlow(AbstractCarryingFlow):
             raise UnsupportedMeasureError(self, mu, "Traced")
         return mu.measure
 
-    def separable(self, mu: Any) -> bool:
-        return self.flow.separable(self.inner(mu))
-
     def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
         inner = self.inner(mu)
         carried = self.flow.velocity_at(inner, mu.tracers, t)

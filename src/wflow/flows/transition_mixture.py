@@ -58,10 +58,6 @@ class TransitionMixtureFlow(AbstractJumpFlow):
         check_strength(self, "beta", self.beta)
         check_share(self, self.resample_below)
 
-    def separable(self, mu: Any) -> bool:
-        del mu
-        return False
-
     def log_density_at(self, mu: Any, t: ArrayLike) -> Array | None:
         del t
         return jax.vmap(self.log_density)(mu.x)

@@ -13,6 +13,7 @@ from wflow.checks import real_field
 from wflow.measures import Particles, Point, UnsupportedMeasureError
 
 from .base import AbstractContinuousFlow
+from .noise import Noise, check_amplitude
 
 
 class _OfMeasure(eqx.Module):
@@ -32,8 +33,8 @@ class VelocityFlow(AbstractContinuousFlow):
     Args:
         f: the velocity (length per time) at a point, shaped like it: ``(d,)`` on
             Particles.
-        noise: $\sigma$ (length per root of time): a number or, on Particles, one for
-            every coordinate ``(d,)``; None is none.
+        noise: $\sigma$ (length per root of time): a number, one for every coordinate
+            ``(d,)``, or a matrix ``(d, d)`` for noise along any axes; None is none.
 
     Raises:
         TypeError: ``f`` is no function, or the noise no number.
@@ -57,9 +58,7 @@ class VelocityFlow(AbstractContinuousFlow):
         if not isinstance(self.f, _OfMeasure):
             checks.function(self, "f", self.f, "a point and a time")
         if self.amplitude is not None:
-            if jnp.ndim(self.amplitude) > 0:
-                checks.shape(self, "noise", self.amplitude, ("d",))
-            checks.non_negative(self, "noise", self.amplitude)
+            check_amplitude(self, "noise", self.amplitude)
 
     @classmethod
     def of_measure(
@@ -79,6 +78,11 @@ class VelocityFlow(AbstractContinuousFlow):
         """
         checks.function(cls.__name__, "f", f, "the measure and a time")
         return cls(_OfMeasure(f), noise)  # pyright: ignore[reportArgumentType]
+
+    @property
+    def of_whole(self) -> bool:
+        """Whether f is a function of the whole measure."""
+        return isinstance(self.f, _OfMeasure)
 
     def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
         match mu:
@@ -103,18 +107,6 @@ class VelocityFlow(AbstractContinuousFlow):
             )
         return jax.tree.map(lambda rate, at: rate.astype(at.dtype), rates, mu.state)
 
-    def noise(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array] | None:
-        del t
-        if self.amplitude is None:
-            return None
-        match mu:
-            case Particles():
-                shaken = jnp.broadcast_to(self.amplitude, mu.x.shape)
-                return shaken, jnp.zeros_like(mu.logw)
-            case Point():
-                return jax.tree.map(
-                    lambda leaf: jnp.broadcast_to(self.amplitude, leaf.shape), mu.state
-                )
-        raise UnsupportedMeasureError(
-            self, mu, "Particles and Point, where it is noisy"
-        )
+    def noise(self, mu: Any, t: ArrayLike = 0.0) -> Noise | None:
+        del mu, t
+        return None if self.amplitude is None else Noise(self.amplitude)

@@ -121,9 +121,6 @@ class _HazardFlow(AbstractContinuousFlow):
     hazard: Hazard
     start: Array
 
-    def separable(self, mu: Any) -> bool:
-        return True
-
     def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
         value, total = mu.value
         rate = jnp.asarray(self.hazard(value, t - self.start), total.dtype)

@@ -7,11 +7,10 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import lineax as lx
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from wflow.checks import finite, function, instance, positive, real_field, shape
-from wflow.flows import AbstractContinuousFlow
+from wflow.flows import AbstractContinuousFlow, Noise
 from wflow.measures import Gaussian, Particles, UnsupportedMeasureError
 
 
@@ -93,31 +92,19 @@ class AbstractEnsembleFlow(AbstractContinuousFlow):
     def spread(self, mu: Particles) -> Float[Array, "d d"]:
         """Covariance per time of the noise that every particle feels."""
 
-    @property
-    def additive(self) -> bool:
-        return False
-
-    def separable(self, mu: Any) -> bool:
-        del mu
-        return False
-
     def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
         del t
         if not isinstance(mu, Particles):
             raise UnsupportedMeasureError(self, mu, "Particles")
         return self.drift(mu), jnp.zeros_like(mu.logw)
 
-    def noise(self, mu: Any, t: ArrayLike = 0.0) -> lx.AbstractLinearOperator:
+    def noise(self, mu: Any, t: ArrayLike = 0.0) -> Noise:
         del t
         if not isinstance(mu, Particles):
             raise UnsupportedMeasureError(self, mu, "Particles")
         # By eigenvectors: an ensemble smaller than the space spans less than it.
         values, vectors = jnp.linalg.eigh(self.spread(mu))
-        root = vectors * jnp.sqrt(jnp.maximum(values, 0))
-        return lx.FunctionLinearOperator(
-            lambda dw: (dw[0] @ root.T, jnp.zeros_like(dw[1])),
-            jax.eval_shape(lambda: mu.state),
-        )
+        return Noise(vectors * jnp.sqrt(jnp.maximum(values, 0)), "ito")
 
 
 def _correction(mu: Particles) -> Float[Array, "n d"]:

@@ -98,10 +98,6 @@ class MSIP(AbstractDissipativeFlow):
         """The metric in which the flow is its gradient flow."""
         return MeanShiftGeometry(self.system, self.log_normaliser)
 
-    def separable(self, mu: Any) -> bool:
-        del mu
-        return False
-
     def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
         del t
         y = nodes_of(self, mu)

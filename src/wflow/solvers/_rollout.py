@@ -20,9 +20,13 @@ from wflow.flows import (
     particle_force,
     split_growth,
 )
+from wflow.flows.leapfrog import (
+    KineticState,
+    check_state,
+    check_step,
+    leapfrog_substep,
+)
 from wflow.measures import Particles, Phase
-
-from .leapfrog import KineticState, check_state, check_step, leapfrog_substep
 
 
 def start_rollout(

@@ -24,7 +24,7 @@ from wflow.flows import (
     AbstractFlow,
     ResettingFlow,
 )
-from wflow.flows.resetting import looks_at_time
+from wflow.flows.independent import looks_at_time
 from wflow.measures import AbstractMeasure
 from wflow.parameters import unwrap
 
@@ -64,7 +64,8 @@ def solve(
 ) -> Solution:
     r"""Move ``mu0`` along ``flow`` from ``t0`` to ``t1``.
 
-    The solver is chosen by flow and measure, and ``Solution.stats`` says which:
+    The solver is the flow's own word, ``flow.default_solver(mu0)``, and
+    ``Solution.stats`` says which:
 
     ================================================== =================================
     second-order flows of particles                    damped leapfrog, fixed steps
@@ -247,7 +248,11 @@ def _check_resolved(
         shortest = min(shortest, abs(when.known[-1]) / 100)
     latest = max(abs(when.start), abs(when.start + when.known[-1]))
     place = float(jnp.finfo(mu.dtype).eps) * latest
-    if place > shortest and looks_at_time(flow, mu):
+    continuous, jumps = split(flow)
+    laws = [] if continuous is None else [continuous]
+    # The clocks of resets count from wherever a solve begins.
+    laws += [jump for jump in jumps if not isinstance(jump, ResettingFlow)]
+    if place > shortest and any(looks_at_time(law, mu) for law in laws):
         raise ValueError(
             f"solve: {type(flow).__name__} depends on time, and {mu.dtype.name} tells "
             f"times around {latest:.12g} apart by {place:.3g} only; count times from a "
@@ -283,7 +288,7 @@ def _solve(
         )
     substeps = 1 if counts is None else max(counts)
     kept, ends = _intervals(knots, counts or (1,) * (len(knots) - 1))
-    if isinstance(flow, ResettingFlow) and flow.separable(mu):
+    if isinstance(flow, ResettingFlow) and flow.exact(mu):
         key, clocks = jax.random.split(key)
         resets = flow.since(origin).schedule(mu, ends, clocks)
         step = aged_step(resets, method, None if counts is None else substeps)

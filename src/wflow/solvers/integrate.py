@@ -11,8 +11,8 @@ import optimistix as optx
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
 
 from wflow.flows import AbstractContinuousFlow, KineticTerm
+from wflow.flows.damped_leapfrog import DampedLeapfrog
 
-from .damped_leapfrog import DampedLeapfrog
 from .noise import StepNoise
 from .results import RESULTS
 from .steps import is_finite

@@ -10,16 +10,11 @@ from jaxtyping import ArrayLike
 from wflow.checks import (
     known,
 )
-from wflow.flows import (
-    AbstractFlow,
-    LagrangianFlow,
-    LangevinFlow,
-    ResettingFlow,
-    split_growth,
-)
-from wflow.measures import AbstractMeasure, Particles, Phase
+from wflow.flows import AbstractFlow, KineticTerm, ResettingFlow
+from wflow.flows.base import default_solver
+from wflow.flows.damped_leapfrog import DampedLeapfrog
+from wflow.measures import AbstractMeasure
 
-from .damped_leapfrog import DampedLeapfrog
 from .integrate import Method
 from .segments import (
     split,
@@ -47,29 +42,21 @@ def method_for(
     constant = isinstance(controller, diffrax.ConstantStepSize)
     controller = None if constant else controller
     continuous, jumps = split(flow)
-    noisy = continuous is not None and continuous.noise(mu) is not None
-    kinetic = (
-        isinstance(mu, Phase)
-        and isinstance(mu.measure, Particles)
-        and continuous is not None
-        and isinstance(split_growth(continuous)[0], LagrangianFlow | LangevinFlow)
-    )
-    multiplicative = continuous is not None and noisy and not continuous.additive
-    stratonovich = continuous is not None and multiplicative and continuous.stratonovich
-    ito = multiplicative and not stratonovich
-    if solver is None:
-        if kinetic and controller is None:
-            solver = DampedLeapfrog()
-        else:
-            noise_solver = diffrax.Euler() if ito else diffrax.Heun()
-            solver = noise_solver if noisy else diffrax.Tsit5()
-    if ito and isinstance(solver, diffrax.AbstractStratonovichSolver):
+    noise = None if continuous is None else continuous.noise(mu)
+    noisy = noise is not None
+    own = diffrax.Tsit5() if continuous is None else continuous.default_solver(mu)
+    kinetic = isinstance(own, DampedLeapfrog)
+    if solver is None and kinetic and controller is not None:
+        solver = default_solver(noise)
+    solver = solver or own
+    kind = None if noise is None else noise.kind
+    if kind == "ito" and isinstance(solver, diffrax.AbstractStratonovichSolver):
         raise ValueError(
             f"solve: the noise of {type(continuous).__name__} depends on the state and "
             f"is Ito's; {type(solver).__name__} solves Stratonovich equations. Take "
             "diffrax.Euler()."
         )
-    if stratonovich and isinstance(solver, diffrax.AbstractItoSolver):
+    if kind == "stratonovich" and isinstance(solver, diffrax.AbstractItoSolver):
         raise ValueError(
             f"solve: the noise of {type(continuous).__name__} depends on the state and "
             f"is Stratonovich's; {type(solver).__name__} solves Ito equations. Take "
@@ -77,9 +64,9 @@ def method_for(
         )
     if isinstance(solver, DampedLeapfrog) and not kinetic:
         raise TypeError(
-            "solve: DampedLeapfrog is for second-order flows of particles "
-            "(LagrangianFlow or LangevinFlow on a Phase of Particles, with or without "
-            "a GrowthFlow)."
+            "solve: DampedLeapfrog is for second-order flows of particles (an "
+            "AbstractKineticFlow such as LagrangianFlow or LangevinFlow on a Phase of "
+            "Particles, with or without a GrowthFlow)."
         )
     if isinstance(solver, DampedLeapfrog) and controller is not None:
         raise ValueError(
@@ -92,7 +79,7 @@ def method_for(
             "solve: Euler's steps for noise are not adaptive; give dt0 instead of a "
             "stepsize_controller."
         )
-    exact = isinstance(flow, ResettingFlow) and flow.separable(mu)
+    exact = isinstance(flow, ResettingFlow) and flow.exact(mu)
     splits = bool(jumps) and not exact
     needs_fixed = constant or noisy or splits or isinstance(solver, DampedLeapfrog)
     fixed = controller is None and (needs_fixed or dt0 is not None)
@@ -123,7 +110,7 @@ def _check_solver(solver: diffrax.AbstractSolver, noisy: bool) -> None:
         if fits and noisy:
             return
         what = "flows with noise" if fits else "equations of another structure"
-    elif structure is diffrax.AbstractTerm:
+    elif structure in (diffrax.AbstractTerm, KineticTerm):
         return
     else:
         what = "equations of another structure"

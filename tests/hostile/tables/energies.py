@@ -168,6 +168,7 @@ TABLE = {
         lambda **more: Scaled(**more).value(CLOUD), factor=number(2.0), energy=part(V)
     ),
     "AbstractEnergy": "a contract",
+    "AbstractLinearEnergy": "a contract",
     "AbstractParticleDensity": "a contract",
     "Entropy": entry(
         Entropy, temperature=non_negative(1.0), density=part(KDE(0.5), fine="none")

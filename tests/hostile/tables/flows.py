@@ -110,6 +110,8 @@ def law_of(kind):
 TABLE = {
     "AbstractContinuousFlow": CONTRACT,
     "AbstractDissipativeFlow": CONTRACT,
+    "AbstractIndependentFlow": CONTRACT,
+    "AbstractKineticFlow": CONTRACT,
     "AbstractFlow": CONTRACT,
     "AbstractJumpFlow": CONTRACT,
     "AbstractRenewalLaw": CONTRACT,
@@ -150,6 +152,7 @@ TABLE = {
         ),
     ),
     "Deterministic": entry(law_of(flows.Deterministic), mean=positive(1.0)),
+    "Diffusion": entry(flows.Diffusion, deviation=non_negative(0.5, fine="shape")),
     "Exponential": entry(law_of(flows.Exponential), rate=positive(1.0)),
     "Gamma": entry(law_of(flows.Gamma), mean=positive(1.0), shape=positive(2.0)),
     "GradientFlow": entry(
@@ -211,6 +214,11 @@ TABLE = {
             KEY, text="spoilt", none=None, number=0, several=jax.random.split(KEY)
         ),
     ),
+    "Noise": entry(
+        lambda amplitude, kind: flows.Noise(amplitude, kind).on(CLOUD),
+        amplitude=given(jnp.array([0.3, 0.4]), shape=jnp.ones(3), text="spoilt"),
+        kind=choice("ito"),
+    ),
     "NoiseInjectionFlow": entry(
         made(flows.NoiseInjectionFlow),
         energy=part(ENERGY),
@@ -270,7 +278,7 @@ TABLE = {
             other=1.5,
             shape=lambda x, t: x[0],
         ),
-        noise=non_negative(0.5),
+        noise=non_negative(0.5, fine="shape"),
     ),
     "VelocityFlow.of_measure": entry(
         lambda f: moved(flows.VelocityFlow.of_measure(f)),

@@ -17,6 +17,7 @@ from wflow import regression
 from wflow.energies import Potential
 from wflow.flows import (
     Deterministic,
+    Diffusion,
     Exponential,
     GradientFlow,
     SumFlow,

@@ -35,9 +35,6 @@ class CogeodesicFlow(AbstractDissipativeFlow):
     def __check_init__(self) -> None:
         instance(self, "metric", self.metric, NTKMetric, "an NTKMetric")
 
-    def separable(self, mu: Any) -> bool:
-        return True
-
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         del t
         model, momentum = mu.value

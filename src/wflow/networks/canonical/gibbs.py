@@ -18,7 +18,7 @@ from wflow.checks import (
     shape,
 )
 from wflow.energies import AbstractEnergy
-from wflow.flows import AbstractDissipativeFlow, safe_sqrt
+from wflow.flows import AbstractDissipativeFlow, Noise, safe_sqrt
 from wflow.geometries import Euclidean
 from wflow.measures import Point, UnsupportedMeasureError
 from wflow.solvers import solve
@@ -67,17 +67,6 @@ class HorizontalLangevinFlow(AbstractDissipativeFlow):
                 f"found {type(geometry).__name__}."
             )
 
-    def separable(self, mu: Any) -> bool:
-        return isinstance(mu, Point)
-
-    @property
-    def additive(self) -> bool:
-        return False
-
-    @property
-    def stratonovich(self) -> bool:
-        return True
-
     def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
         if not isinstance(mu, Point):
             raise UnsupportedMeasureError(self, mu, "Point")
@@ -86,7 +75,7 @@ class HorizontalLangevinFlow(AbstractDissipativeFlow):
         gradient = self.energy.differential(mu, t)
         return jax.tree.map(jnp.negative, self.metric.horizontal(mu, gradient))
 
-    def noise(self, mu: Any, t: ArrayLike = 0.0) -> lx.AbstractLinearOperator:
+    def noise(self, mu: Any, t: ArrayLike = 0.0) -> Noise:
         del t
         strength = jnp.sqrt(2 * self.temperature)
 
@@ -94,7 +83,8 @@ class HorizontalLangevinFlow(AbstractDissipativeFlow):
             across = self.metric.horizontal(mu, dw)
             return jax.tree.map(lambda leaf: strength * leaf, across)
 
-        return lx.FunctionLinearOperator(project, jax.eval_shape(lambda: mu.state))
+        like = jax.eval_shape(lambda: mu.state)
+        return Noise(lx.FunctionLinearOperator(project, like), "stratonovich")
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         return (

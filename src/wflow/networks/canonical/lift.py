@@ -35,9 +35,6 @@ class LiftFlow(AbstractContinuousFlow):
         instance(self, "metric", self.metric, NTKMetric, "an NTKMetric")
         function(self, "rate", self.rate, "the measure and the time")
 
-    def separable(self, mu: Any) -> bool:
-        return isinstance(mu, Point)
-
     def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
         if not isinstance(mu, Point):
             raise UnsupportedMeasureError(self, mu, "Point")

@@ -59,10 +59,6 @@ class ReLUFlow(AbstractDissipativeFlow):
         y, squares = self.data.y, self.data.squared_norms
         return jnp.log(jnp.sum(y**2 / squares)) / 4 + 2
 
-    def separable(self, mu: Any) -> bool:
-        del mu
-        return True
-
     def _neurons(self, mu: Any) -> LogNeurons:
         if not (isinstance(mu, Point) and isinstance(mu.value, LogNeurons)):
             raise UnsupportedMeasureError(self, mu, "Point of LogNeurons")

@@ -7,11 +7,10 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from wflow.energies import Potential
-from wflow.flows import AbstractRenewalLaw, GradientFlow, ResettingFlow
+from wflow.flows import AbstractRenewalLaw, Diffusion, GradientFlow, ResettingFlow
 from wflow.geometries import Wasserstein
 from wflow.measures import Particles
 from wflow.regression import stationary_moments
-from wflow.regression.diffusion import Diffusion
 from wflow.regression.moments import StationaryMoments
 from wflow.regression.resets import drawn_resets
 from wflow.solvers import solve

@@ -6,21 +6,46 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, PRNGKeyArray, PyTree
 
-from wflow.checks import (
-    instance,
-)
-from wflow.flows import (
-    KineticTerm,
-    particle_force,
-    split_growth,
-)
+from wflow.checks import instance
+from wflow.measures import Phase
 
+from .base import AbstractContinuousFlow, check_flow, scale
 from .leapfrog import KineticState, leapfrog_substep
+from .sums import split_growth
+
+
+class KineticTerm(diffrax.AbstractTerm):
+    """The vector field of a second-order flow on particles, open to the leapfrog.
+
+    Its time is counted from ``origin``.
+    """
+
+    flow: AbstractContinuousFlow
+    mu: Phase
+    key: PRNGKeyArray | None = None
+    origin: ArrayLike = 0.0
+
+    def __check_init__(self) -> None:
+        check_flow(self, self.flow)
+        instance(self, "mu", self.mu, Phase, "a Phase")
+
+    def vf(self, t: Any, y: PyTree[Array], args: Any) -> PyTree[Array]:
+        del args
+        return self.flow.velocity(self.mu.with_state(y), self.origin + t)
+
+    def contr(self, t0: Any, t1: Any, **kwargs: Any) -> Any:
+        del kwargs
+        return t1 - t0
+
+    def prod(self, vf: PyTree[Array], control: Any) -> PyTree[Array]:
+        return scale(control, vf)
 
 
 class DampedLeapfrog(diffrax.AbstractSolver):
-    """``leapfrog_step`` as a Diffrax solver for second-order flows of particles.
+    """``leapfrog_step`` as a Diffrax solver of the ``KineticTerm`` of an
+    ``AbstractKineticFlow``.
 
     With a ``GrowthFlow`` beside them their weights move in the middle of the drift.
     Fixed steps only. With ``consistent=False`` it is the published scheme.
@@ -31,7 +56,7 @@ class DampedLeapfrog(diffrax.AbstractSolver):
     def __check_init__(self) -> None:
         instance(self, "consistent", self.consistent, bool, "True or False")
 
-    term_structure: ClassVar = diffrax.AbstractTerm
+    term_structure: ClassVar = KineticTerm
     interpolation_cls: ClassVar = diffrax.LocalLinearInterpolation
 
     def order(self, terms: Any) -> int:
@@ -53,7 +78,7 @@ class DampedLeapfrog(diffrax.AbstractSolver):
         term, direction = self._unwrap(terms)
         law = term.mu.with_state(y0).measure
         flow, _ = split_growth(term.flow)
-        force = particle_force(flow.energy, law, term.origin + direction * t0)
+        force = flow.force(law, term.origin + direction * t0)
         return force, jnp.zeros((), jnp.int32)
 
     def step(
@@ -79,13 +104,12 @@ class DampedLeapfrog(diffrax.AbstractSolver):
         phase = term.mu.with_state(y0)
         kicks = None
         if term.key is not None:
-            kicks = flow.kicks(phase, h, jax.random.fold_in(term.key, count))
+            start, key = term.origin + direction * t0, term.key
+            kicks = flow.kicks(phase, start, h, jax.random.fold_in(key, count))
         middle = term.origin + direction * (t0 + t1) / 2
         end = term.origin + direction * t1
         state = leapfrog_substep(
-            lambda x, logw: particle_force(
-                flow.energy, phase.measure.with_state((x, logw)), end
-            ),
+            lambda x, logw: flow.force(phase.measure.with_state((x, logw)), end),
             None if growth is None else lambda x: growth.rates(x, middle),
             KineticState(x, v, force, logw),
             h,

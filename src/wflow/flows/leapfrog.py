@@ -1,7 +1,7 @@
 """One step of the damped leapfrog."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -16,12 +16,23 @@ from wflow.checks import (
     shape,
     to_real,
 )
-from wflow.flows import (
-    ForceScaling,
-    force_factor,
-)
-from wflow.flows.kinetic import FORCE_SCALINGS
 from wflow.measures import mean_decay
+
+
+ForceScaling = Literal["inertial", "unified"]
+FORCE_SCALINGS = ("inertial", "unified")
+
+
+def force_factor(friction: Array, force_scaling: ForceScaling) -> Array:
+    r"""$s(\gamma)$: 1 for the inertial force, $1 + \gamma$ for the unified one.
+
+    Raises:
+        ValueError: a negative friction, or an unknown ``force_scaling``.
+    """
+    one_of("force_factor", "force_scaling", force_scaling, FORCE_SCALINGS)
+    non_negative("force_factor", "friction", friction)
+    friction = jnp.asarray(friction)
+    return 1 + friction if force_scaling == "unified" else jnp.ones_like(friction)
 
 
 class KineticState(NamedTuple):
