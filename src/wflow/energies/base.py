@@ -1,6 +1,7 @@
 """The contract of an energy, and sums and scalings of energies."""
 
 import abc
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -15,6 +16,7 @@ from wflow.measures import (
     Grid,
     ImplicitEntropyError,
     Particles,
+    ParticlesDifferential,
     Phase,
     UnsupportedMeasureError,
 )
@@ -37,23 +39,6 @@ class AbstractEnergy(eqx.Module):
             ImplicitEntropyError: it holds the entropy of particles without a density.
         """
 
-    def explicit(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        """The part of the energy that is a number: all but an implicit entropy."""
-        return self.value(mu, t)
-
-    def implicit_entropy(self, mu: Any) -> Float[Array, ""] | None:
-        """Coefficient of the entropy that ``mu`` has no density for; None if none."""
-        del mu
-        return None
-
-    def bound(self, mu: Any) -> "AbstractEnergy":
-        """The energy with what is held fixed in ``differential`` taken from ``mu``.
-
-        Fixed in the first variation only: derivatives of a whole solve go through it.
-        """
-        del mu
-        return self
-
     def differential(self, mu: AbstractMeasure, t: ArrayLike = 0.0) -> Any:
         """The differential at ``mu``, in the coordinates of its type.
 
@@ -61,14 +46,7 @@ class AbstractEnergy(eqx.Module):
         Gaussian: ``GaussianDifferential``; Point: the gradient; Phase: that of its
         measure.
         """
-        if isinstance(mu, Phase):
-            mu = mu.measure
-        bound = self.bound(mu)
-        differential: Any = mu.differential(lambda nu: bound.explicit(nu, t))[1]
-        entropy = self.implicit_entropy(mu)
-        if entropy is None:
-            return differential
-        return differential._replace(entropy=entropy)
+        return within(mu).differential(lambda nu: self.value(nu, t))[1]
 
     def first_variation(
         self, mu: Particles, points: Float[Array, "m d"], t: ArrayLike = 0.0
@@ -77,18 +55,7 @@ class AbstractEnergy(eqx.Module):
 
         On a learned energy this is the landscape that a particle at y feels.
         """
-        n = mu.n
-        bound = self.bound(mu)
-
-        def with_mass(mass: Array) -> Array:
-            nu = Particles(
-                jnp.concatenate([mu.x, points]),
-                jnp.concatenate([mu.logw, jnp.full_like(mass, -jnp.inf)]),
-                jnp.concatenate([jnp.zeros(n, mass.dtype), mass]),
-            )
-            return bound.explicit(nu, t)
-
-        return jax.grad(with_mass)(jnp.zeros(points.shape[0], mu.dtype))
+        return mass_derivative(lambda nu: self.value(nu, t), mu, points)
 
     def __add__(self, other: "AbstractEnergy") -> "Sum":
         if not isinstance(other, AbstractEnergy):
@@ -140,24 +107,24 @@ class Sum(AbstractEnergy):
         if not self.parts:
             raise ValueError("Sum: expected parts to hold an energy, found none.")
 
-    def bound(self, mu: Any) -> "Sum":
-        return Sum(tuple(part.bound(mu) for part in self.parts))
-
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         return sum(part.value(mu, t) for part in self.parts)
 
-    def explicit(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        return sum(part.explicit(mu, t) for part in self.parts)
+    def differential(self, mu: AbstractMeasure, t: ArrayLike = 0.0) -> Any:
+        parts = [part.differential(mu, t) for part in self.parts]
+        if not isinstance(parts[0], ParticlesDifferential):
+            return jax.tree.map(lambda *leaves: sum(leaves), *parts)
+        held = [part.entropy for part in parts if part.entropy is not None]
+        return ParticlesDifferential(
+            sum(part.x for part in parts),
+            sum(part.w for part in parts),
+            sum(held[1:], held[0]) if held else None,
+        )
 
     def first_variation(
         self, mu: Particles, points: Float[Array, "m d"], t: ArrayLike = 0.0
     ) -> Float[Array, " m"]:
         return sum(part.first_variation(mu, points, t) for part in self.parts)
-
-    def implicit_entropy(self, mu: Any) -> Float[Array, ""] | None:
-        coefficients = [part.implicit_entropy(mu) for part in self.parts]
-        held = [c for c in coefficients if c is not None]
-        return sum(held[1:], held[0]) if held else None
 
 
 class Scaled(AbstractEnergy):
@@ -175,23 +142,43 @@ class Scaled(AbstractEnergy):
         checks.shape(self, "factor", self.factor, ())
         checks.instance(self, "energy", self.energy, AbstractEnergy, "an energy")
 
-    def bound(self, mu: Any) -> "Scaled":
-        return Scaled(self.factor, self.energy.bound(mu))
-
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         return self.factor * self.energy.value(mu, t)
 
-    def explicit(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        return self.factor * self.energy.explicit(mu, t)
+    def differential(self, mu: AbstractMeasure, t: ArrayLike = 0.0) -> Any:
+        return jax.tree.map(
+            lambda leaf: jnp.asarray(self.factor, leaf.dtype) * leaf,
+            self.energy.differential(mu, t),
+        )
 
     def first_variation(
         self, mu: Particles, points: Float[Array, "m d"], t: ArrayLike = 0.0
     ) -> Float[Array, " m"]:
         return self.factor * self.energy.first_variation(mu, points, t)
 
-    def implicit_entropy(self, mu: Any) -> Float[Array, ""] | None:
-        entropy = self.energy.implicit_entropy(mu)
-        return None if entropy is None else self.factor * entropy
+
+def within(mu: Any) -> Any:
+    """The measure that an energy is differentiated in: that of a Phase, else itself."""
+    return mu.measure if isinstance(mu, Phase) else mu
+
+
+def mass_derivative(
+    functional: Callable[[Particles], Float[Array, ""]],
+    mu: Particles,
+    points: Float[Array, "m d"],
+) -> Float[Array, " m"]:
+    """Derivatives of ``functional`` at ``mu`` in masses that are put at ``points``."""
+    n = mu.n
+
+    def with_mass(mass: Array) -> Array:
+        nu = Particles(
+            jnp.concatenate([mu.x, points]),
+            jnp.concatenate([mu.logw, jnp.full_like(mass, -jnp.inf)]),
+            jnp.concatenate([jnp.zeros(n, mass.dtype), mass]),
+        )
+        return functional(nu)
+
+    return jax.grad(with_mass)(jnp.zeros(points.shape[0], mu.dtype))
 
 
 def atoms(

@@ -17,20 +17,21 @@ from wflow.measures import Particles
 
 
 class AbstractParticleDensity(eqx.Module):
-    """How particles are given a density."""
+    """How particles are given a density.
 
-    def bound(self, mu: Particles) -> "AbstractParticleDensity":
-        """With what a first variation at ``mu`` holds fixed taken from ``mu``."""
-        del mu
-        return self
+    What a first variation holds fixed is taken from the particles ``held``, where they
+    are given, and else from ``mu``.
+    """
 
     @abc.abstractmethod
-    def entropy(self, mu: Particles) -> Float[Array, ""]:
+    def entropy(self, mu: Particles, held: Particles | None = None) -> Float[Array, ""]:
         r"""$\int \log\hat\rho\,d\mu$, with the derivatives that the form asks for."""
 
     @abc.abstractmethod
-    def fisher_information(self, mu: Particles) -> Float[Array, ""]:
-        r"""$\int |\nabla\log\hat\rho|^2\,d\mu$."""
+    def fisher_information(
+        self, mu: Particles, held: Particles | None = None
+    ) -> Float[Array, ""]:
+        r"""$\int |\nabla\log\hat\rho|^2\,d\mu$, likewise."""
 
 
 class KDE(AbstractParticleDensity):
@@ -55,8 +56,6 @@ class KDE(AbstractParticleDensity):
     )
     form: Literal["blob", "plug_in"] = eqx.field(static=True, default="blob")
     correlated: bool = eqx.field(static=True, default=False)
-    # The particles that a first variation holds fixed.
-    _fixed: Particles | None = None
 
     def __check_init__(self) -> None:
         checks.one_of(self, "form", self.form, ("blob", "plug_in"))
@@ -71,32 +70,29 @@ class KDE(AbstractParticleDensity):
             return silverman_matrix(mu.x, mu.logw)
         return silverman_bandwidth(mu.x, mu.logw)
 
-    def bound(self, mu: Particles) -> "KDE":
-        if self._fixed is not None:
-            return self
-        fixed = mu if self.form == "plug_in" else None
-        return KDE(self._bandwidth(mu), self.form, self.correlated, fixed)
+    def _estimate(
+        self, mu: Particles, held: Particles | None
+    ) -> tuple[GaussianKernel, Array, Array]:
+        """The kernel, and the points and weights that it is put on."""
+        held = mu if held is None else held
+        cloud = held if self.form == "plug_in" else mu
+        return GaussianKernel(self._bandwidth(held)), cloud.x, cloud.w
 
-    def _kernel(self, mu: Particles) -> tuple[GaussianKernel, Array]:
-        kernel = GaussianKernel(self._bandwidth(mu))
-        return kernel, kernel.log_volume(mu.dim) + mu.dim * jnp.log(2 * jnp.pi) / 2
-
-    def _cloud(self, mu: Particles) -> tuple[Array, Array]:
-        cloud = mu if self._fixed is None else self._fixed
-        return cloud.x, cloud.w
-
-    def log_density(self, mu: Particles) -> Float[Array, " n"]:
+    def log_density(
+        self, mu: Particles, held: Particles | None = None
+    ) -> Float[Array, " n"]:
         r"""$\log\hat\rho$ at the particles."""
-        kernel, log_normaliser = self._kernel(mu)
-        x, w = self._cloud(mu)
+        kernel, x, w = self._estimate(mu, held)
+        log_normaliser = kernel.log_volume(mu.dim) + mu.dim * jnp.log(2 * jnp.pi) / 2
         return log_matvec(kernel, mu.x, x, w) - log_normaliser
 
-    def entropy(self, mu: Particles) -> Float[Array, ""]:
-        return mu.w @ self.log_density(mu)
+    def entropy(self, mu: Particles, held: Particles | None = None) -> Float[Array, ""]:
+        return mu.w @ self.log_density(mu, held)
 
-    def fisher_information(self, mu: Particles) -> Float[Array, ""]:
-        kernel, _ = self._kernel(mu)
-        x, w = self._cloud(mu)
+    def fisher_information(
+        self, mu: Particles, held: Particles | None = None
+    ) -> Float[Array, ""]:
+        kernel, x, w = self._estimate(mu, held)
         total = matvec(kernel, mu.x, x, w)
         # Zero at a point of weight zero far from all others, which does not count.
         total = jnp.where(total <= 0, 1, total)
@@ -118,11 +114,15 @@ class GaussianClosure(AbstractParticleDensity):
     def _check_spread(self, mu: Particles) -> None:
         checks.covariance(self, "the covariance of the particles' x", mu.cov)
 
-    def entropy(self, mu: Particles) -> Float[Array, ""]:
+    def entropy(self, mu: Particles, held: Particles | None = None) -> Float[Array, ""]:
+        del held
         self._check_spread(mu)
         return mu.mass * gaussian_entropy(mu.cov) + mu.mass * jnp.log(mu.mass)
 
-    def fisher_information(self, mu: Particles) -> Float[Array, ""]:
+    def fisher_information(
+        self, mu: Particles, held: Particles | None = None
+    ) -> Float[Array, ""]:
+        del held
         self._check_spread(mu)
         return mu.mass * jnp.trace(jnp.linalg.inv(mu.cov))
 

@@ -1,5 +1,6 @@
 """Energies of a density: entropy, Fisher information, Kullback-Leibler divergence."""
 
+import abc
 from collections.abc import Callable
 from typing import Any
 
@@ -14,20 +15,13 @@ from wflow.measures import (
     Grid,
     ImplicitEntropyError,
     Particles,
+    ParticlesDifferential,
     UnsupportedMeasureError,
 )
 
-from .base import AbstractEnergy
+from .base import AbstractEnergy, mass_derivative, within
 from .density import AbstractParticleDensity, gaussian_entropy
 from .potential import Potential
-
-
-def _bound(
-    density: AbstractParticleDensity | None, mu: Any
-) -> AbstractParticleDensity | None:
-    if density is None or not isinstance(mu, Particles):
-        return density
-    return density.bound(mu)
 
 
 def _check_density(owner: Any, density: Any) -> None:
@@ -37,7 +31,32 @@ def _check_density(owner: Any, density: Any) -> None:
         )
 
 
-class Entropy(AbstractEnergy):
+class _AbstractDensityEnergy(AbstractEnergy):
+    """An energy of a density, of which first variations at Particles hold a part."""
+
+    density: eqx.AbstractVar[AbstractParticleDensity | None]
+
+    @abc.abstractmethod
+    def _held(self, mu: Any, held: Any) -> Float[Array, ""]:
+        """The value at ``mu``, with what first variations hold fixed from ``held``."""
+
+    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        del t
+        return self._held(mu, mu)
+
+    def differential(self, mu: Any, t: ArrayLike = 0.0) -> Any:
+        del t
+        law = within(mu)
+        return law.differential(lambda nu: self._held(nu, law))[1]
+
+    def first_variation(
+        self, mu: Particles, points: Float[Array, "m d"], t: ArrayLike = 0.0
+    ) -> Float[Array, " m"]:
+        del t
+        return mass_derivative(lambda nu: self._held(nu, mu), mu, points)
+
+
+class Entropy(_AbstractDensityEnergy):
     r"""$F(\mu) = \tau \int \rho\log\rho\,dx$, the negative Boltzmann entropy.
 
     Exact on Grid and Gaussian. Particles need a ``density``; without one the
@@ -58,33 +77,33 @@ class Entropy(AbstractEnergy):
         checks.non_negative(self, "temperature", self.temperature)
         _check_density(self, self.density)
 
-    def bound(self, mu: Any) -> "Entropy":
-        return Entropy(self.temperature, _bound(self.density, mu))
-
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        del t
+    def _held(self, mu: Any, held: Any) -> Float[Array, ""]:
         match mu:
             case Grid():
                 integral = jnp.sum(_entropy_density(mu.density)) * mu.cell_volume
             case Gaussian():
                 integral = gaussian_entropy(mu.cov)
             case Particles() if self.density is not None:
-                integral = self.density.entropy(mu)
+                integral = self.density.entropy(mu, held)
             case Particles():
                 raise ImplicitEntropyError(self)
             case _:
                 raise UnsupportedMeasureError(self, mu, "Particles, Grid and Gaussian")
         return self.temperature * integral
 
-    def explicit(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        if self.implicit_entropy(mu) is None:
-            return self.value(mu, t)
-        return jnp.zeros((), mu.dtype)
+    def differential(self, mu: Any, t: ArrayLike = 0.0) -> Any:
+        law = within(mu)
+        if isinstance(law, Particles) and self.density is None:
+            still = jnp.zeros_like(law.x), jnp.zeros_like(law.logw)
+            return ParticlesDifferential(*still, entropy=self.temperature)
+        return super().differential(mu, t)
 
-    def implicit_entropy(self, mu: Any) -> Float[Array, ""] | None:
-        if isinstance(mu, Particles) and self.density is None:
-            return self.temperature
-        return None
+    def first_variation(
+        self, mu: Particles, points: Float[Array, "m d"], t: ArrayLike = 0.0
+    ) -> Float[Array, " m"]:
+        if self.density is None:
+            return jnp.zeros(points.shape[0], mu.dtype)
+        return super().first_variation(mu, points, t)
 
 
 def _entropy_density(rho: Float[Array, "*cells"]) -> Float[Array, "*cells"]:
@@ -99,7 +118,7 @@ def _entropy_density(rho: Float[Array, "*cells"]) -> Float[Array, "*cells"]:
     return rho * log_rho + jnp.where(normal, 0, rho - tiny)
 
 
-class FisherInformation(AbstractEnergy):
+class FisherInformation(_AbstractDensityEnergy):
     r"""$F(\mu) = \frac{\hbar^2}{8} \int |\nabla\log\rho|^2 d\mu$.
 
     The quantum potential: a frictionless ``LagrangianFlow`` of it plus
@@ -122,11 +141,7 @@ class FisherInformation(AbstractEnergy):
         checks.non_negative(self, "hbar", self.hbar)
         _check_density(self, self.density)
 
-    def bound(self, mu: Any) -> "FisherInformation":
-        return FisherInformation(self.hbar, _bound(self.density, mu))
-
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        del t
+    def _held(self, mu: Any, held: Any) -> Float[Array, ""]:
         match mu:
             case Grid():
                 root = jnp.sqrt(jnp.maximum(mu.density, jnp.finfo(mu.dtype).tiny))
@@ -137,7 +152,7 @@ class FisherInformation(AbstractEnergy):
             case Gaussian():
                 information = jnp.trace(jnp.linalg.inv(mu.cov))
             case Particles() if self.density is not None:
-                information = self.density.fisher_information(mu)
+                information = self.density.fisher_information(mu, held)
             case Particles():
                 raise ImplicitEntropyError(self)
             case _:
@@ -170,14 +185,13 @@ class KLDivergence(AbstractEnergy):
     def _log_density(self, x: Array) -> Float[Array, ""]:
         return checks.one_number(self, "log_density", self.log_density(x))
 
-    def bound(self, mu: Any) -> "KLDivergence":
-        return KLDivergence(self.log_density, _bound(self.density, mu))
-
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         return self._parts().value(mu, t)
 
-    def explicit(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        return self._parts().explicit(mu, t)
+    def differential(self, mu: Any, t: ArrayLike = 0.0) -> Any:
+        return self._parts().differential(mu, t)
 
-    def implicit_entropy(self, mu: Any) -> Float[Array, ""] | None:
-        return self._parts().implicit_entropy(mu)
+    def first_variation(
+        self, mu: Particles, points: Float[Array, "m d"], t: ArrayLike = 0.0
+    ) -> Float[Array, " m"]:
+        return self._parts().first_variation(mu, points, t)

@@ -60,9 +60,10 @@ class BirthDeathFlow(AbstractJumpFlow):
             raise UnsupportedMeasureError(self, mu, "Particles")
         if mu.n < 2:
             raise ValueError("BirthDeathFlow: expected at least 2 particles, found 1.")
-        if self.energy.implicit_entropy(mu) is not None:
+        differential = self.energy.differential(mu, t)
+        if differential.entropy is not None:
             raise ImplicitEntropyError(self)
-        first_variation = self.energy.differential(mu, t).w
+        first_variation = differential.w
         excess = first_variation - jnp.mean(first_variation)
         rate = strength_at(self.rate, t, mu.dtype)
         active_key, order_key, other_key = jax.random.split(key, 3)

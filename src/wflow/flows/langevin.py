@@ -16,6 +16,12 @@ from .kinetic import AbstractKineticFlow, check_scalar
 from .noise import Noise
 
 
+_TEMPERATURE = (
+    "LangevinFlow: expected the temperature either as temperature= or as an entropy "
+    "without a density in the energy"
+)
+
+
 class LangevinFlow(AbstractKineticFlow, AbstractDissipativeFlow):
     r"""$dx = f\,dt + \sqrt{2\tau}\,dW$ on Particles; on a Phase of Particles
     $dx = v\,dt,\ dv = (f - \gamma v)\,dt + \sqrt{2\gamma\tau}\,dW$.
@@ -23,9 +29,11 @@ class LangevinFlow(AbstractKineticFlow, AbstractDissipativeFlow):
     $f = -\nabla\frac{\delta F}{\delta\mu}$. Every particle is one sample: the law of
     many follows the gradient flow of $F + \tau\int\rho\log\rho$. The temperature
     $\tau$ is given here, or handed over by an energy with an entropy (such as
-    ``KLDivergence``), never both. The recorded energy is F without the entropy.
+    ``KLDivergence``), never both. The recorded energy is F, which has no number where
+    it holds such an entropy.
 
     Raises:
+        ImplicitEntropyError: the recorded energy is asked for, and F holds an entropy.
         ValueError: a negative temperature or friction.
         TypeError: the temperature is given twice, or not at all; ``energy`` is none.
 
@@ -52,19 +60,20 @@ class LangevinFlow(AbstractKineticFlow, AbstractDissipativeFlow):
             raise UnsupportedMeasureError(self, law, "Particles and Phase of Particles")
         return law
 
-    def _temperature(self, law: Particles) -> Float[Array, ""]:
-        implicit = self.energy.implicit_entropy(law)
-        if (implicit is None) == (self.temperature is None):
-            found = "found both" if self.temperature is not None else "found neither"
-            raise TypeError(
-                "LangevinFlow: expected the temperature either as temperature= or as "
-                f"an entropy without a density in the energy, {found}."
-            )
-        return implicit if self.temperature is None else self.temperature
+    def _temperature(self, law: Particles, t: ArrayLike) -> Float[Array, ""]:
+        if self.temperature is not None:
+            return self.temperature
+        entropy = self.energy.differential(law, t).entropy
+        if entropy is None:
+            raise TypeError(f"{_TEMPERATURE}, found neither.")
+        return entropy
 
     def force(self, law: Particles, t: ArrayLike = 0.0) -> Float[Array, "n d"]:
-        self._temperature(law)
-        return -per_mass(self.energy.differential(law, t).x, law.w)
+        differential = self.energy.differential(law, t)
+        if (differential.entropy is None) == (self.temperature is None):
+            found = "neither" if self.temperature is None else "both"
+            raise TypeError(f"{_TEMPERATURE}, found {found}.")
+        return -per_mass(differential.x, law.w)
 
     def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
         if isinstance(mu, Phase):
@@ -73,22 +82,20 @@ class LangevinFlow(AbstractKineticFlow, AbstractDissipativeFlow):
         return self.force(law, t), jnp.zeros_like(law.logw)
 
     def noise(self, mu: Any, t: ArrayLike = 0.0) -> Noise:
-        del t
-        tau = self._temperature(self._particles(mu))
+        tau = self._temperature(self._particles(mu), t)
         factor = self.friction if isinstance(mu, Phase) else 1
         return Noise(jnp.sqrt(2 * factor * tau))
 
     def records(self, mu: Any, t: ArrayLike = 0.0) -> dict[str, Array]:
-        del t
-        numbers = {"temperature": self._temperature(self._particles(mu))}
-        return (
-            numbers | {"friction": self.friction} if isinstance(mu, Phase) else numbers
-        )
+        numbers = {"temperature": self._temperature(self._particles(mu), t)}
+        if isinstance(mu, Phase):
+            numbers["friction"] = self.friction
+        return numbers
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         law = self._particles(mu)
         kinetic = mu.kinetic_energy if isinstance(mu, Phase) else 0
-        return kinetic + self.energy.explicit(law, t)
+        return kinetic + self.energy.value(law, t)
 
     def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         law = self._particles(mu)

@@ -79,10 +79,10 @@ class ReweightingFlow(AbstractJumpFlow):
         c = -jnp.expm1(-strength_at(self.rate, t, mu.dtype) * dt)
         match mu:
             case Particles():
-                if self.energy.implicit_entropy(mu) is not None:
+                differential = self.energy.differential(mu, t)
+                if differential.entropy is not None:
                     raise ImplicitEntropyError(self)
-                excess = self.energy.differential(mu, t).w
-                return reweighted(mu, -c * excess, self.resample_below, key)
+                return reweighted(mu, -c * differential.w, self.resample_below, key)
             case Grid():
                 return self._on_grid(mu, c)
             case Gaussian():

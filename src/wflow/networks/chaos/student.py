@@ -93,20 +93,18 @@ class Student(eqx.Module):
         """
         count(self, "m", m)
         particles = Particles.from_samples(self.start.sample(key, m))
-        return particles if self.noisy else self.risk.closure(particles)
+        return particles if self._noisy(particles) else self.risk.closure(particles)
 
-    @property
-    def noisy(self) -> bool:
-        """Whether neurons feel noise."""
-        energy = self.energy
-        if energy is None:
+    def _noisy(self, particles: Particles) -> bool:
+        """Whether neurons feel noise: their energy holds an entropy."""
+        if self.energy is None:
             return False
-        one = Particles(jnp.zeros((1, 1)), jnp.zeros(1))
-        return energy.implicit_entropy(one) is not None
+        found = eqx.filter_eval_shape(self.energy.differential, particles)
+        return found.entropy is not None
 
     def flow(self, mu: Any) -> AbstractContinuousFlow:
         """The law of motion of a network, or of its limit."""
         energy = self.risk if self.energy is None else self.energy
-        if self.noisy and isinstance(mu, Particles):
+        if isinstance(mu, Particles) and self._noisy(mu):
             return LangevinFlow(energy)
         return GradientFlow(energy, Wasserstein())
