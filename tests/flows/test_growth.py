@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wflow.energies import Interaction, Potential
+from wflow.energies import Functional, Interaction, Potential
 from wflow.flows import (
     GradientFlow,
     GrowthFlow,
@@ -162,3 +162,14 @@ def test_refusals():
         flow.value(CLOUD)
     with pytest.raises(TypeError, match="second-order flows"):
         solve(flow, CLOUD, 0.0, 1.0, solver=DampedLeapfrog(), dt0=0.1)
+
+
+@pytest.mark.parametrize("mu", [CLOUD, GRID], ids=["particles", "grid"])
+def test_logistic_growth(mu):
+    # m' = r m (1 - m / K), m(t) = K / (1 + (K / m0 - 1) e^{-r t}); nothing moves.
+    r, capacity, t = 0.8, 2.0, 1.5
+    energy = Functional(lambda mu, t: r * mu.mass**2 / (2 * capacity) - r * mu.mass)
+    end = solve(GradientFlow(energy, FisherRao(conserve_mass=False)), mu, 0.0, t)[-1]
+    expected = capacity / (1 + (capacity / mu.mass - 1) * np.exp(-r * t))
+    np.testing.assert_allclose(end.mass, expected, rtol=1e-6)
+    np.testing.assert_allclose(end.mean, mu.mean, rtol=1e-12)

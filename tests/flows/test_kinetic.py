@@ -1,5 +1,6 @@
 """A second-order law of one's own, and what a law is known to look at."""
 
+import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -48,6 +49,23 @@ def test_a_law_of_ones_own_gets_the_leapfrog():
     np.testing.assert_allclose(grown[-1].measure.mass, np.exp(0.5), rtol=1e-12)
     with pytest.raises(UnsupportedMeasureError, match="Phase.at_rest"):
         SPRING.velocity(CLOUD)
+
+
+class ByEuler(AbstractIndependentFlow):
+    def velocity(self, mu, t=0.0):
+        return -mu.x, jnp.zeros_like(mu.logw)
+
+    def default_solver(self, mu):
+        return diffrax.Euler()
+
+
+def test_the_method_is_the_laws_word():
+    # No estimate of the error: fixed steps, a hundred of them.
+    solution = solve(ByEuler(), CLOUD, 0.0, 1.0)
+    assert solution.stats["solver"] == "Euler"
+    np.testing.assert_allclose(solution[-1].x, 0.99**100 * CLOUD.x, rtol=1e-12)
+    both = solve(ByEuler(), CLOUD, 0.0, 1.0, solver=diffrax.Tsit5())
+    np.testing.assert_allclose(both[-1].x, np.exp(-1) * CLOUD.x, rtol=1e-5)
 
 
 def half_square(x):

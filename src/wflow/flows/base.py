@@ -21,7 +21,7 @@ from wflow.checks import (
 )
 from wflow.measures import Point, UnsupportedMeasureError
 
-from .noise import Noise
+from .noise import Noise, NoiseKind
 
 
 class AbstractFlow(eqx.Module):
@@ -73,7 +73,7 @@ class AbstractContinuousFlow(AbstractFlow):
 
         One without an estimate of its error takes fixed steps.
         """
-        return default_solver(self.noise(mu))
+        return solver_of(noise_kind(self, mu))
 
     def speed(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         r"""$|\dot\mu|$ of the noiseless motion; on a ``Point`` of any flow Euclidean.
@@ -143,11 +143,21 @@ class AbstractJumpFlow(AbstractFlow):
         return None
 
 
-def default_solver(noise: Noise | None) -> diffrax.AbstractSolver:
-    """A method for first-order motion with this noise."""
-    if noise is None:
+def noise_kind(flow: AbstractContinuousFlow, mu: Any) -> NoiseKind | None:
+    """The kind of a flow's noise on ``mu``, which is not computed; None without."""
+
+    def kind(mu: Any) -> NoiseKind | None:
+        noise = flow.noise(mu)
+        return None if noise is None else noise.kind
+
+    return eqx.filter_eval_shape(kind, mu)
+
+
+def solver_of(kind: NoiseKind | None) -> diffrax.AbstractSolver:
+    """A method for first-order motion with noise of a kind, or without."""
+    if kind is None:
         return diffrax.Tsit5()
-    return diffrax.Euler() if noise.kind == "ito" else diffrax.Heun()
+    return diffrax.Euler() if kind == "ito" else diffrax.Heun()
 
 
 # A strength that is constant in time, or a schedule (of optax, for instance).

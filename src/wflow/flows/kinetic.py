@@ -14,7 +14,7 @@ from wflow.energies import AbstractEnergy
 from wflow.geometries import per_mass
 from wflow.measures import Particles, Phase, UnsupportedMeasureError, mean_decay
 
-from .base import AbstractContinuousFlow
+from .base import AbstractContinuousFlow, noise_kind, solver_of
 from .damped_leapfrog import DampedLeapfrog
 from .leapfrog import ForceScaling, force_factor
 
@@ -52,9 +52,11 @@ class AbstractKineticFlow(AbstractContinuousFlow):
         return (mu.velocity, jnp.zeros_like(mu.measure.logw)), acceleration
 
     def default_solver(self, mu: Any) -> diffrax.AbstractSolver:
-        if isinstance(mu, Phase) and isinstance(mu.measure, Particles):
+        kind = noise_kind(self, mu)
+        kinetic = isinstance(mu, Phase) and isinstance(mu.measure, Particles)
+        if kinetic and kind in (None, "additive"):
             return DampedLeapfrog()
-        return super().default_solver(mu)
+        return solver_of(kind)
 
     def kicks(
         self, mu: Phase, t: ArrayLike, h: Array, key: PRNGKeyArray

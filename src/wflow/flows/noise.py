@@ -13,6 +13,9 @@ from wflow import checks
 from wflow.measures import Particles, Phase, Point, UnsupportedMeasureError
 
 
+NoiseKind = Literal["additive", "ito", "stratonovich"]
+
+
 class Noise(eqx.Module):
     r"""$B\,dW$, the random part of a law of motion, independent for every particle.
 
@@ -31,9 +34,7 @@ class Noise(eqx.Module):
     """
 
     amplitude: PyTree[Array] | lx.AbstractLinearOperator
-    kind: Literal["additive", "ito", "stratonovich"] = eqx.field(
-        static=True, default="additive"
-    )
+    kind: NoiseKind = eqx.field(static=True, default="additive")
 
     def __check_init__(self) -> None:
         checks.one_of(self, "kind", self.kind, ("additive", "ito", "stratonovich"))
@@ -86,8 +87,9 @@ class Noise(eqx.Module):
             return False
         if jax.tree.structure(self.amplitude) != jax.tree.structure(0):
             return False
-        whole = eqx.is_array(mu.state)
-        return not (whole and jnp.shape(self.amplitude) == mu.state.shape)
+        if not eqx.is_array(mu.state) or (isinstance(mu, Point) and mu.state.ndim == 1):
+            return True
+        return jnp.shape(self.amplitude) != mu.state.shape
 
 
 def _place(owner: object, mu: Any) -> Callable[[PyTree], Array]:

@@ -24,6 +24,7 @@ from wflow.flows import (
     AbstractFlow,
     ResettingFlow,
 )
+from wflow.flows.base import noise_kind
 from wflow.flows.independent import looks_at_time
 from wflow.measures import AbstractMeasure
 from wflow.parameters import unwrap
@@ -152,7 +153,7 @@ def solve(
         )
     stop = cast(unwrap(stop), dtype)
     random = any(jump.random for jump in jumps) or (
-        continuous is not None and continuous.noise(mu0, when.origin) is not None
+        continuous is not None and noise_kind(continuous, mu0) is not None
     )
     if random and key is None:
         raise ValueError(f"solve: {type(flow).__name__} is random; it needs a key.")

@@ -11,7 +11,7 @@ from wflow.checks import (
     known,
 )
 from wflow.flows import AbstractFlow, KineticTerm, ResettingFlow
-from wflow.flows.base import default_solver
+from wflow.flows.base import noise_kind, solver_of
 from wflow.flows.damped_leapfrog import DampedLeapfrog
 from wflow.measures import AbstractMeasure
 
@@ -42,14 +42,13 @@ def method_for(
     constant = isinstance(controller, diffrax.ConstantStepSize)
     controller = None if constant else controller
     continuous, jumps = split(flow)
-    noise = None if continuous is None else continuous.noise(mu)
-    noisy = noise is not None
+    kind = None if continuous is None else noise_kind(continuous, mu)
+    noisy = kind is not None
     own = diffrax.Tsit5() if continuous is None else continuous.default_solver(mu)
     kinetic = isinstance(own, DampedLeapfrog)
     if solver is None and kinetic and controller is not None:
-        solver = default_solver(noise)
+        solver = solver_of(kind)
     solver = solver or own
-    kind = None if noise is None else noise.kind
     if kind == "ito" and isinstance(solver, diffrax.AbstractStratonovichSolver):
         raise ValueError(
             f"solve: the noise of {type(continuous).__name__} depends on the state and "
@@ -62,13 +61,14 @@ def method_for(
             f"is Stratonovich's; {type(solver).__name__} solves Ito equations. Take "
             "diffrax.Heun()."
         )
-    if isinstance(solver, DampedLeapfrog) and not kinetic:
+    leapfrog = isinstance(solver, DampedLeapfrog)
+    if leapfrog and not kinetic:
         raise TypeError(
             "solve: DampedLeapfrog is for second-order flows of particles (an "
             "AbstractKineticFlow such as LagrangianFlow or LangevinFlow on a Phase of "
             "Particles, with or without a GrowthFlow)."
         )
-    if isinstance(solver, DampedLeapfrog) and controller is not None:
+    if leapfrog and controller is not None:
         raise ValueError(
             "solve: DampedLeapfrog has no error estimate; give dt0 instead of a "
             "stepsize_controller."
@@ -81,7 +81,9 @@ def method_for(
         )
     exact = isinstance(flow, ResettingFlow) and flow.exact(mu)
     splits = bool(jumps) and not exact
-    needs_fixed = constant or noisy or splits or isinstance(solver, DampedLeapfrog)
+    # The flow's own word is for fixed steps where it cannot estimate its error.
+    own_fixed = solver is own and not isinstance(own, diffrax.AbstractAdaptiveSolver)
+    needs_fixed = constant or noisy or splits or own_fixed or leapfrog
     fixed = controller is None and (needs_fixed or dt0 is not None)
     if splits and controller is not None:
         raise ValueError("solve: flows with jumps take fixed steps; give dt0 instead.")
