@@ -260,7 +260,6 @@ def test_a_problem_in_the_coordinates_of_its_posterior_is_standard_normal():
             "Gaussian",
         ),
         (lambda: ALDIFlow(PROBLEM).noise(TARGET), UnsupportedMeasureError, "Gaussian"),
-        (lambda: ALDIFlow(PROBLEM).value(CLOUD), TypeError, "no energy"),
         (
             lambda: solve(ALDIFlow(PROBLEM), CLOUD, 0.0, 1.0, dt0=0.5),
             ValueError,

@@ -116,6 +116,7 @@ SPECS = {
         "ArcLengthFlow": {"flow": FLOW},
         "BirthDeathFlow": {"energy": {"kind": "Entropy"}, "rate": 2.0},
         "Deterministic": {"mean": 1},
+        "Diffusion": {"deviation": [[0.3, 0.1], [0.0, 0.2]]},
         "Exponential": {"rate": 2.0},
         "Gamma": {"mean": 1.0, "shape": 3.0},
         "GradientFlow": {
@@ -167,6 +168,7 @@ OTHERS = {
         "KineticTerm",
         "MetropolisLangevinFlow",
         "NeuralRate",
+        "Noise",
         "ReweightingFlow",
         "ScheduledResets",
         "TransitionMixtureFlow",

@@ -8,8 +8,8 @@ from jaxtyping import Array, PRNGKeyArray
 
 from wflow.flows import (
     AbstractContinuousFlow,
+    AbstractKineticFlow,
     LagrangianFlow,
-    LangevinFlow,
     split_growth,
 )
 from wflow.measures import Particles, Phase
@@ -94,7 +94,7 @@ class Heun(eqx.Module):
 
 def has_leapfrog(flow: AbstractContinuousFlow) -> bool:
     """Whether a flow, its growth apart, has a force and a friction on a ``Phase``."""
-    return isinstance(split_growth(flow)[0], LagrangianFlow | LangevinFlow)
+    return isinstance(split_growth(flow)[0], AbstractKineticFlow)
 
 
 def stepper(

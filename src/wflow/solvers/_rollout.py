@@ -13,13 +13,8 @@ from wflow.checks import (
     random_key,
     shape,
 )
-from wflow.flows import (
-    LagrangianFlow,
-    LangevinFlow,
-    SumFlow,
-    particle_force,
-    split_growth,
-)
+from wflow.flows import AbstractKineticFlow, SumFlow, split_growth
+from wflow.flows.base import noise_kind
 from wflow.flows.leapfrog import (
     KineticState,
     check_state,
@@ -30,7 +25,7 @@ from wflow.measures import Particles, Phase
 
 
 def start_rollout(
-    flow: LagrangianFlow | LangevinFlow | SumFlow,
+    flow: AbstractKineticFlow | SumFlow,
     mu: Phase,
     t: ArrayLike,
     *,
@@ -57,7 +52,7 @@ def start_rollout(
 
 
 def rollout(
-    flow: LagrangianFlow | LangevinFlow | SumFlow,
+    flow: AbstractKineticFlow | SumFlow,
     law: Particles,
     state: KineticState,
     t: ArrayLike,
@@ -72,10 +67,10 @@ def rollout(
 
     The same map as ``solve`` with ``DampedLeapfrog``, as a bare scan that keeps only
     the states in reverse mode and recomputes the rest: it compiles and runs several
-    times faster, for training. ``flow`` is a ``LagrangianFlow`` or ``LangevinFlow``, or
-    the sum of one and a ``GrowthFlow``; ``law`` gives the weights of particles that do
-    not grow, ``key`` the noise of a ``LangevinFlow``. Whether the state stays finite is
-    not checked: this is for compiled loops.
+    times faster, for training. ``flow`` is an ``AbstractKineticFlow`` such as a
+    ``LagrangianFlow``, or the sum of one and a ``GrowthFlow``; ``law`` gives weights
+    of particles that do not grow, ``key`` the noise where there is any. Whether the
+    state stays finite is not checked: this is for compiled loops.
 
     ``stop_gradient_force=True`` drops the force's derivative in the positions, as the
     published training does: the gradient is then not that of the loss.
@@ -96,7 +91,8 @@ def rollout(
     instance("rollout", "stop_gradient_force", stop_gradient_force, bool, "a bool")
     t, h = jnp.asarray(t, state.x.dtype), jnp.asarray(h, state.x.dtype)
     moving, growth = split_growth(flow)
-    if isinstance(moving, LangevinFlow):
+    noisy = noise_kind(moving, Phase(law, state.v)) is not None
+    if noisy:
         key = random_key("rollout", "key", key)
 
     @jax.checkpoint
@@ -108,9 +104,9 @@ def rollout(
             return growth.rates(x, t + (k + 0.5) * h)
 
         kicks = None
-        if isinstance(moving, LangevinFlow):
+        if noisy:
             own = jax.random.fold_in(key, k.astype(jnp.int32))
-            kicks = moving.kicks(Phase(law, state.v), h, own)
+            kicks = moving.kicks(Phase(law, state.v), t + k * h, h, own)
         return leapfrog_substep(
             force,
             None if growth is None else rates,
@@ -128,7 +124,7 @@ def rollout(
 
 
 def _force(
-    flow: LagrangianFlow | LangevinFlow,
+    flow: AbstractKineticFlow,
     law: Particles,
     x: Array,
     logw: Array | None,
@@ -137,12 +133,11 @@ def _force(
 ) -> Array:
     x = jax.lax.stop_gradient(x) if stop_gradient else x
     logw = law.logw if logw is None else logw
-    return particle_force(flow.energy, law.with_state((x, logw)), t)
+    return flow.force(law.with_state((x, logw)), t)
 
 
 def _check_flow(owner: str, flow: Any) -> None:
     """Refuse what has no second-order motion of particles."""
-    what = "a LagrangianFlow or LangevinFlow, or the sum of one and a GrowthFlow"
-    kinds = LagrangianFlow | LangevinFlow
-    instance(owner, "flow", flow, kinds | SumFlow, what)
-    instance(owner, "flow", split_growth(flow)[0], kinds, what)
+    what = "a LagrangianFlow, LangevinFlow or AbstractKineticFlow, with growth or not"
+    instance(owner, "flow", flow, AbstractKineticFlow | SumFlow, what)
+    instance(owner, "flow", split_growth(flow)[0], AbstractKineticFlow, what)

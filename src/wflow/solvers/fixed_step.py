@@ -7,7 +7,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from wflow.flows import AbstractContinuousFlow
-from wflow.flows.base import as_operator
 
 
 def fixed_step(
@@ -38,13 +37,14 @@ def fixed_step(
             f"fixed_step: expected key, since {type(flow).__name__} is noisy."
         )
     first, dw = flow.velocity(mu, t), _increment(mu.state, h, key)
-    kick = as_operator(noise).mv(dw)
+    kick = noise.operator(mu).mv(dw)
     middle = mu.with_state(_added(_moved(mu.state, h, first), kick))
-    if not (flow.additive or flow.stratonovich):
+    if noise.kind == "ito":
         return middle
     second = flow.velocity(middle, t + h)
-    if not flow.additive:
-        again = as_operator(flow.noise(middle, t + h)).mv(dw)
+    later = flow.noise(middle, t + h)
+    if noise.kind == "stratonovich" and later is not None:
+        again = later.operator(middle).mv(dw)
         kick = jax.tree.map(lambda a, b: (a + b) / 2, kick, again)
     drifted = _moved(_moved(mu.state, h / 2, first), h / 2, second)
     return mu.with_state(_added(drifted, kick))
