@@ -158,8 +158,6 @@ def test_refusals():
         flow.rates(CLOUD.x)
     with pytest.raises(UnsupportedMeasureError, match="Particles or Grid"):
         flow.velocity(Gaussian(jnp.zeros(2), jnp.eye(2)))
-    with pytest.raises(TypeError, match="no energy"):
-        flow.value(CLOUD)
     with pytest.raises(TypeError, match="second-order flows"):
         solve(flow, CLOUD, 0.0, 1.0, solver=DampedLeapfrog(), dt0=0.1)
 
