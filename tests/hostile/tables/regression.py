@@ -24,7 +24,6 @@ from wflow.flows import (
 )
 from wflow.geometries import Euclidean
 from wflow.measures import Point
-from wflow.regression.diffusion import Diffusion
 
 
 ROOM = "wflow.regression"
