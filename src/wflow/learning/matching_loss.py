@@ -210,7 +210,7 @@ class MatchingTraining(AbstractTrainingLoss):
             if score is not None:
                 noise = flow.noise(law, t)
                 if noise is not None:
-                    v = v + noise[0] ** 2 / 2 * score
+                    v = v + noise.on(law)[0] ** 2 / 2 * score
             errors["velocity_error"] = square(moved, v) / self.units.target
         if self.grows:
             errors["growth_error"] = share @ (rate - growth) ** 2 / self.units.growth

@@ -95,21 +95,22 @@ def amplitude(
             f"FlowMatching: the noise of {name} acts on velocities, whose score no "
             "path knows; train it with Rollouts."
         )
-    leaves = noise if isinstance(noise, tuple) else ()
-    if len(leaves) != 2 or not flow.additive or jnp.ptp(leaves[0]) > 0:
+    spread = noise.on(mu)
+    rows = spread[0] if isinstance(spread, tuple) else None
+    if rows is None or noise.kind != "additive" or jnp.ptp(rows) > 0:
         raise ValueError(
             "FlowMatching: expected noise of one strength, the same everywhere, "
             f"found another of {name}; train it with Rollouts."
         )
     params, held = parted(flow)
-    strength = lambda p: jnp.sum(unwrap(eqx.combine(p, held)).noise(mu)[0])
+    strength = lambda p: jnp.sum(unwrap(eqx.combine(p, held)).noise(mu).on(mu)[0])
     if any(jnp.any(leaf != 0) for leaf in jax.tree.leaves(jax.grad(strength)(params))):
         raise ValueError(
             f"FlowMatching: the strength of the noise of {name} cannot be learned by "
             "matching, which meets every strength alike; give it as a number, or train "
             "with Rollouts."
         )
-    return float(leaves[0].ravel()[0]) or None
+    return float(rows.ravel()[0]) or None
 
 
 def natural_length(
