@@ -28,11 +28,11 @@ from wflow.measures import (
     Gaussian,
     GaussianMixture,
     Grid,
-    ImplicitEntropyError,
     Particles,
     Phase,
     UnsupportedMeasureError,
 )
+from wflow.measures.base import ImplicitEntropyError
 from wflow.measures.quadrature import standard_quadrature
 from wflow.transport import sinkhorn_divergence
 

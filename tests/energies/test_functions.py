@@ -18,7 +18,8 @@ from wflow.energies import (
 )
 from wflow.learning.trained import split
 from wflow.measures import Gaussian, Particles
-from wflow.parameters import Learnable, unwrap
+from wflow.parameters import Learnable
+from wflow.parameters.learnable import unwrap
 
 
 POINT = jnp.array([0.7, -1.3])

@@ -27,11 +27,10 @@ from wflow.energies import (
     Power,
     Radial,
     RadialBumps,
-    Scaled,
-    Sum,
     Supervised,
-    predictions,
 )
+from wflow.energies.base import Scaled, Sum
+from wflow.energies.supervised import predictions
 from wflow.kernels import GaussianKernel, InverseMultiquadric, LaplaceKernel
 from wflow.measures import Gaussian as Law
 from wflow.measures import Grid, Particles, Point

@@ -21,21 +21,16 @@ from wflow.flows import (
     LangevinFlow,
     PoissonMomentFlow,
     ResettingFlow,
-    SumFlow,
 )
+from wflow.flows.sums import SumFlow
 from wflow.geometries import (
     FisherRao,
     Stein,
     Wasserstein,
 )
 from wflow.kernels import GaussianKernel
-from wflow.measures import (
-    Gaussian,
-    ImplicitEntropyError,
-    Particles,
-    Phase,
-    UnsupportedMeasureError,
-)
+from wflow.measures import Gaussian, Particles, Phase, UnsupportedMeasureError
+from wflow.measures.base import ImplicitEntropyError
 from wflow.parameters import Learnable
 from wflow.solvers import solve
 

@@ -8,13 +8,8 @@ import numpy as np
 import pytest
 
 from wflow.energies import Functional, Interaction, Potential
-from wflow.flows import (
-    GradientFlow,
-    GrowthFlow,
-    LagrangianFlow,
-    NeuralRate,
-    split_growth,
-)
+from wflow.flows import GradientFlow, GrowthFlow, LagrangianFlow, NeuralRate
+from wflow.flows.sums import split_growth
 from wflow.geometries import FisherRao
 from wflow.measures import (
     Gaussian,
@@ -23,7 +18,8 @@ from wflow.measures import (
     Phase,
     UnsupportedMeasureError,
 )
-from wflow.solvers import DampedLeapfrog, rollout, solve, start_rollout
+from wflow.solvers import DampedLeapfrog, solve
+from wflow.solvers._rollout import rollout, start_rollout
 
 
 rng = np.random.default_rng(0)

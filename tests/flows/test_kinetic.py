@@ -9,13 +9,13 @@ import pytest
 from wflow import Particles, Phase, Point, VelocityFlow, solve
 from wflow.energies import Interaction, KLDivergence, MLPPotential, Potential
 from wflow.flows import (
-    AbstractIndependentFlow,
     AbstractKineticFlow,
     Diffusion,
     GradientFlow,
     GrowthFlow,
     LangevinFlow,
 )
+from wflow.flows.base import AbstractIndependentFlow
 from wflow.flows.independent import looks_at_time, moves_alone
 from wflow.geometries import FisherRao, Wasserstein
 from wflow.measures import UnsupportedMeasureError

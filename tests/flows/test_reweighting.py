@@ -10,18 +10,19 @@ from scipy.stats import multivariate_normal
 
 from wflow import solve
 from wflow.energies import KDE, MMD, GaussianClosure, KLDivergence
-from wflow.flows import GradientFlow, LangevinFlow, ReweightingFlow, SplitFlow
+from wflow.flows import GradientFlow, LangevinFlow, ReweightingFlow
+from wflow.flows.sums import SplitFlow
 from wflow.geometries import FisherRao
 from wflow.kernels import GaussianKernel
 from wflow.measures import (
     Gaussian,
     GaussianMixture,
     Grid,
-    ImplicitEntropyError,
     Particles,
     Phase,
     UnsupportedMeasureError,
 )
+from wflow.measures.base import ImplicitEntropyError
 
 
 COV = np.array([[1.0, 0.3], [0.3, 0.5]])

@@ -12,12 +12,9 @@ from wflow.kernels import GaussianKernel, InverseMultiquadric, ProductKernel, gr
 from wflow.measures import (
     Gaussian as GaussianMeasure,
 )
-from wflow.measures import (
-    ImplicitEntropyError,
-    Particles,
-    ParticlesDifferential,
-    UnsupportedMeasureError,
-)
+from wflow.measures import Particles, UnsupportedMeasureError
+from wflow.measures.base import ImplicitEntropyError
+from wflow.measures.particles import ParticlesDifferential
 
 
 RNG = np.random.default_rng(0)

@@ -13,9 +13,9 @@ from wflow.geometries import (
     Sphere,
     Stein,
     Wasserstein,
-    conjugate_gradients,
-    per_mass,
 )
+from wflow.geometries.riemannian import conjugate_gradients
+from wflow.geometries.wasserstein import per_mass
 from wflow.kernels import GaussianKernel
 from wflow.measures import Grid, Particles
 

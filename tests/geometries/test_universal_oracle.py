@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from triples import ENERGIES, GEOMETRIES, IMPLICIT, MEASURES, P, pairing
 
-from wflow.measures import ImplicitEntropyError, UnsupportedMeasureError
+from wflow.measures import UnsupportedMeasureError
+from wflow.measures.base import ImplicitEntropyError
 
 
 T = 0.3

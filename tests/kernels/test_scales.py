@@ -16,7 +16,8 @@ from wflow.kernels import (
 )
 from wflow.kernels.sums import gradient_matvec
 from wflow.measures import Particles
-from wflow.parameters import Learnable, unwrap
+from wflow.parameters import Learnable
+from wflow.parameters.learnable import unwrap
 
 
 RNG = np.random.default_rng(0)

@@ -29,7 +29,8 @@ from wflow.learning import (
 )
 from wflow.measures import Particles, Phase
 from wflow.parameters import Learnable
-from wflow.solvers import DampedLeapfrog, rollout, solve, start_rollout
+from wflow.solvers import DampedLeapfrog, solve
+from wflow.solvers._rollout import rollout, start_rollout
 from wflow.solvers.fixed_step import fixed_step
 
 

@@ -22,8 +22,9 @@ from wflow.learning import (
     Snapshots,
     Zero,
 )
-from wflow.measures import ImplicitEntropyError
-from wflow.parameters import Learnable, unwrap
+from wflow.measures.base import ImplicitEntropyError
+from wflow.parameters import Learnable
+from wflow.parameters.learnable import unwrap
 
 
 KEY = jax.random.key(0)

@@ -13,8 +13,9 @@ from wflow.learning.rollout_loss import Model, Rollout, Task, step_grid
 from wflow.learning.stacks import padded, stacked
 from wflow.learning.trained import split
 from wflow.measures import Particles, Phase
-from wflow.parameters import Learnable, unwrap
-from wflow.solvers import rollout, start_rollout
+from wflow.parameters import Learnable
+from wflow.parameters.learnable import unwrap
+from wflow.solvers._rollout import rollout, start_rollout
 from wflow.transport import sinkhorn_divergence
 
 

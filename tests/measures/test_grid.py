@@ -7,7 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wflow.measures import Gaussian, Grid, Particles, logarithmic_mean, mean_decay
+from wflow.measures import Gaussian, Grid, Particles
+from wflow.measures.grid import logarithmic_mean
+from wflow.measures.special import mean_decay
 
 
 SHAPE, LOWER, UPPER = (24, 20), np.array([-4.0, -3.0]), np.array([4.0, 5.0])

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wflow.measures import AffineVelocity, Gaussian, Grid, Particles, Phase
+from wflow.measures import Gaussian, Grid, Particles, Phase
+from wflow.measures.phase import AffineVelocity
 
 
 MEAN, COV = np.array([0.2, -0.3]), np.array([[0.5, 0.1], [0.1, 0.4]])

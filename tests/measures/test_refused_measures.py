@@ -14,9 +14,9 @@ from wflow.measures import (
     Point,
     Traced,
     Travelled,
-    logarithmic_mean,
-    systematic_ancestors,
 )
+from wflow.measures.grid import logarithmic_mean
+from wflow.measures.resampling import systematic_ancestors
 
 
 X = np.array([[0.1, 0.4], [1.0, -0.3], [-0.7, 0.2]])

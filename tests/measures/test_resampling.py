@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wflow.measures import Particles, resampled, systematic_ancestors
+from wflow.measures import Particles
+from wflow.measures.resampling import resampled, systematic_ancestors
 
 
 W = np.array([0.05, 2.0, 0.0, 0.31, 1.7, 0.9])

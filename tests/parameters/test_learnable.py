@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wflow.parameters import Learnable, unwrap
+from wflow.parameters import Learnable
+from wflow.parameters.learnable import unwrap
 
 
 @pytest.mark.parametrize("positive", [True, False])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from wflow.energies import AttentionPotential, Interaction, Potential
-from wflow.flows import particle_force
+from wflow.flows.kinetic import particle_force
 from wflow.learning import Snapshots
 from wflow.measures import Particles
 from wflow.populations import force_field, landscape, velocity_field

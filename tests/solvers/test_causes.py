@@ -14,11 +14,12 @@ from wflow.flows import (
     LagrangianFlow,
     MetropolisLangevinFlow,
     ReweightingFlow,
-    SumFlow,
 )
+from wflow.flows.sums import SumFlow
 from wflow.geometries import Euclidean, Wasserstein
 from wflow.measures import Gaussian, Particles, Phase, Point
-from wflow.solvers import RESULTS, SolveError, rollout, solve, start_rollout
+from wflow.solvers import RESULTS, SolveError, solve
+from wflow.solvers._rollout import rollout, start_rollout
 
 
 def half_square(x):

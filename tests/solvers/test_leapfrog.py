@@ -9,16 +9,11 @@ import pytest
 
 from wflow.energies import AttentionPotential, Interaction, Potential
 from wflow.flows import GradientFlow, LagrangianFlow
+from wflow.flows.leapfrog import KineticState, leapfrog_step
 from wflow.geometries import Wasserstein
 from wflow.measures import Particles, Phase
-from wflow.solvers import (
-    DampedLeapfrog,
-    KineticState,
-    leapfrog_step,
-    rollout,
-    solve,
-    start_rollout,
-)
+from wflow.solvers import DampedLeapfrog, solve
+from wflow.solvers._rollout import rollout, start_rollout
 from wflow.transport import w2
 from wflow.transport.exact import barycentric_map
 

@@ -19,7 +19,8 @@ from wflow.flows import (
 )
 from wflow.geometries import HellingerKantorovich, Wasserstein
 from wflow.measures import Gaussian, Particles, Phase
-from wflow.solvers import RESULTS, SolveError, StepNoise, solve
+from wflow.solvers import RESULTS, SolveError, solve
+from wflow.solvers.noise import StepNoise
 
 
 X = np.random.default_rng(0).normal(size=(6, 2))

@@ -137,8 +137,6 @@ SPECS = {
             "law": {"kind": "Exponential", "rate": 1.0},
             "origin": [0.0],
         },
-        "SplitFlow": {"parts": [FLOW, FLOW]},
-        "SumFlow": {"parts": [FLOW]},
         "TracerFlow": {"flow": FLOW},
         "Uniform": {"low": 0.5, "high": 1},
         "Weibull": {"mean": 1.0, "shape": 2.0},
@@ -162,15 +160,12 @@ OTHERS = {
         "SimulatedObservation",
     },
     flows: {
-        "AgedFlow",
         "Custom",
         "GrowthFlow",
-        "KineticTerm",
         "MetropolisLangevinFlow",
         "NeuralRate",
         "Noise",
         "ReweightingFlow",
-        "ScheduledResets",
         "TransitionMixtureFlow",
         "VelocityFlow",
     },
@@ -436,11 +431,9 @@ def test_a_list_in_place_of_an_energy_is_the_sum_with_a_key_for_each():
     a, _, b = jax.random.split(key, 3)
     first, last = (energies.MLPPotential(2, width=3, depth=1, key=k) for k in (a, b))
     assert eqx.tree_equal(made, first + energies.Entropy(0.5) + last)
-    # As an argument, and as the parts of a sum, which are a list.
+    # As an argument.
     flow = {"kind": "LagrangianFlow", "energy": spec}
     assert eqx.tree_equal(build(flow, flows, dim=2, key=key).energy, made)
-    parts = build({"kind": "Sum", "parts": spec}, energies, dim=2, key=key).parts
-    assert eqx.tree_equal(parts[2], last)
     with pytest.raises(ValueError, match=r"^e\.1\.kind: expected one of .*'Entropi'"):
         build(["Entropy", "Entropi"], energies, energies.AbstractEnergy, "e")
     with pytest.raises(ValueError, match="^v: expected a kind and its arguments"):

@@ -10,7 +10,8 @@ from equinox import is_inexact_array
 from population_runs import FREE, flying, ran, read, setting
 
 from tests.studies.small_runs import run_config
-from wflow.flows import GrowthFlow, LagrangianFlow, SumFlow
+from wflow.flows import GrowthFlow, LagrangianFlow
+from wflow.flows.sums import SumFlow
 from wflow.io import read_snapshots
 from wflow.learning import Fit
 from wflow.parameters import Learnable

@@ -1,7 +1,7 @@
 """Floor 2: what drives."""
 
-from .base import AbstractEnergy, AbstractLinearEnergy, Scaled, Sum
-from .density import KDE, AbstractParticleDensity, GaussianClosure
+from .base import AbstractEnergy
+from .density import KDE, GaussianClosure
 from .discrepancy import MMD, KernelSteinDiscrepancy, SinkhornDivergence
 from .entropy import Entropy, FisherInformation, KLDivergence
 from .functional import Functional
@@ -12,28 +12,26 @@ from .neural import AttentionPotential, MLPPotential, PairPotential
 from .potential import Potential
 from .radial import GaussianProfile, Morse, Power, Radial, RadialBumps
 from .singular import CoulombInteraction, LogInteraction, RieszInteraction
-from .supervised import Supervised, predictions
+from .supervised import Supervised
 
 
 __all__ = [
-    "KDE",
-    "MMD",
     "AbstractEnergy",
-    "AbstractLinearEnergy",
-    "AbstractParticleDensity",
     "AttentionPotential",
-    "CoulombInteraction",
     "Bumps",
+    "CoulombInteraction",
     "Entropy",
     "FisherInformation",
     "Functional",
     "GaussianClosure",
     "GaussianProfile",
     "Interaction",
+    "KDE",
     "KLDivergence",
     "KernelSteinDiscrepancy",
     "LogInteraction",
     "MLPPotential",
+    "MMD",
     "Morse",
     "NetworkRisk",
     "PairPotential",
@@ -43,9 +41,6 @@ __all__ = [
     "Radial",
     "RadialBumps",
     "RieszInteraction",
-    "Scaled",
     "SinkhornDivergence",
-    "Sum",
     "Supervised",
-    "predictions",
 ]

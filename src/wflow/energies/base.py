@@ -14,12 +14,11 @@ from wflow.checks import real_field
 from wflow.measures import (
     AbstractMeasure,
     Grid,
-    ImplicitEntropyError,
     Particles,
-    ParticlesDifferential,
     Phase,
     UnsupportedMeasureError,
 )
+from wflow.measures.particles import ParticlesDifferential
 
 
 class AbstractEnergy(eqx.Module):
@@ -192,13 +191,3 @@ def atoms(
     if isinstance(mu, Particles | Grid):
         return mu.atoms
     raise UnsupportedMeasureError(energy, mu, "Particles and Grid")
-
-
-__all__ = [
-    "AbstractEnergy",
-    "AbstractLinearEnergy",
-    "ImplicitEntropyError",
-    "Scaled",
-    "Sum",
-    "atoms",
-]

@@ -10,14 +10,9 @@ from jaxtyping import Array, ArrayLike, Float
 
 from wflow import checks
 from wflow.checks import real_field
-from wflow.measures import (
-    Gaussian,
-    Grid,
-    ImplicitEntropyError,
-    Particles,
-    ParticlesDifferential,
-    UnsupportedMeasureError,
-)
+from wflow.measures import Gaussian, Grid, Particles, UnsupportedMeasureError
+from wflow.measures.base import ImplicitEntropyError
+from wflow.measures.particles import ParticlesDifferential
 
 from .base import AbstractEnergy, mass_derivative, within
 from .density import AbstractParticleDensity, gaussian_entropy

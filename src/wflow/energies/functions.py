@@ -10,7 +10,8 @@ from jaxtyping import Array, ArrayLike, Float
 from wflow import checks
 from wflow.checks import real_field, to_real
 from wflow.kernels import GaussianKernel
-from wflow.parameters import Learnable, unwrap
+from wflow.parameters import Learnable
+from wflow.parameters.learnable import unwrap
 
 
 Numbers = Mapping[str, Float[Array, ""]]

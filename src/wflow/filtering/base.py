@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from wflow import checks
-from wflow.measures import Particles, resampled
+from wflow.measures import Particles
+from wflow.measures.resampling import resampled
 
 from .ensembles import ensemble
 from .observations import (

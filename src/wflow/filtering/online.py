@@ -12,7 +12,7 @@ from wflow import checks
 from wflow.checks import to_real
 from wflow.learning.checkpoint import read, write
 from wflow.measures import AbstractMeasure, Gaussian, Grid, Particles
-from wflow.parameters import unwrap
+from wflow.parameters.learnable import unwrap
 
 from .base import AbstractMethod
 from .ensembles import no_spread

@@ -7,7 +7,7 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from wflow import checks
 from wflow.checks import to_real
-from wflow.parameters import unwrap
+from wflow.parameters.learnable import unwrap
 
 from .models import StateSpace, check_clock
 from .observations import check_observed

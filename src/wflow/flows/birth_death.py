@@ -8,11 +8,8 @@ from jaxtyping import Array, ArrayLike, PRNGKeyArray
 
 from wflow.checks import instance
 from wflow.energies import AbstractEnergy
-from wflow.measures import (
-    ImplicitEntropyError,
-    Particles,
-    UnsupportedMeasureError,
-)
+from wflow.measures import Particles, UnsupportedMeasureError
+from wflow.measures.base import ImplicitEntropyError
 
 from .base import (
     AbstractJumpFlow,

@@ -8,14 +8,8 @@ import jax.numpy as jnp
 from jax.extend.core import Jaxpr, Literal
 from jaxtyping import Array
 
-from wflow.energies import (
-    AbstractEnergy,
-    AbstractLinearEnergy,
-    Entropy,
-    KLDivergence,
-    Scaled,
-    Sum,
-)
+from wflow.energies import AbstractEnergy, Entropy, KLDivergence
+from wflow.energies.base import AbstractLinearEnergy, Scaled, Sum
 from wflow.geometries import Euclidean, Riemannian, Wasserstein
 
 from .base import (

@@ -11,8 +11,9 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
 
 from wflow.checks import instance, non_negative, shape
 from wflow.energies import AbstractEnergy
-from wflow.geometries import per_mass
-from wflow.measures import Particles, Phase, UnsupportedMeasureError, mean_decay
+from wflow.geometries.wasserstein import per_mass
+from wflow.measures import Particles, Phase, UnsupportedMeasureError
+from wflow.measures.special import mean_decay
 
 from .base import AbstractContinuousFlow, noise_kind, solver_of
 from .damped_leapfrog import DampedLeapfrog

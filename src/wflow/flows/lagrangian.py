@@ -8,14 +8,8 @@ from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from wflow.checks import instance, one_of, real_field
 from wflow.energies import AbstractEnergy
-from wflow.measures import (
-    AffineVelocity,
-    Gaussian,
-    Grid,
-    Particles,
-    Phase,
-    UnsupportedMeasureError,
-)
+from wflow.measures import Gaussian, Grid, Particles, Phase, UnsupportedMeasureError
+from wflow.measures.phase import AffineVelocity
 
 from .base import AbstractDissipativeFlow
 from .kinetic import AbstractKineticFlow, check_scalar, particle_force

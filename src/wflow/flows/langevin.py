@@ -8,7 +8,7 @@ from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from wflow.checks import instance, real_field
 from wflow.energies import AbstractEnergy
-from wflow.geometries import per_mass
+from wflow.geometries.wasserstein import per_mass
 from wflow.measures import Particles, Phase, UnsupportedMeasureError
 
 from .base import AbstractDissipativeFlow

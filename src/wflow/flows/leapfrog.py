@@ -16,7 +16,7 @@ from wflow.checks import (
     shape,
     to_real,
 )
-from wflow.measures import mean_decay
+from wflow.measures.special import mean_decay
 
 
 ForceScaling = Literal["inertial", "unified"]

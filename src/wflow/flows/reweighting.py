@@ -9,14 +9,9 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from wflow.checks import instance, shape, within
 from wflow.energies import KLDivergence
-from wflow.measures import (
-    Gaussian,
-    Grid,
-    ImplicitEntropyError,
-    Particles,
-    UnsupportedMeasureError,
-    resampled,
-)
+from wflow.measures import Gaussian, Grid, Particles, UnsupportedMeasureError
+from wflow.measures.base import ImplicitEntropyError
+from wflow.measures.resampling import resampled
 
 from .base import (
     AbstractJumpFlow,

@@ -4,10 +4,10 @@ from .base import AbstractGeometry
 from .block import Block
 from .euclidean import Euclidean
 from .reaction import FisherRao, HellingerKantorovich
-from .riemannian import Riemannian, conjugate_gradients
+from .riemannian import Riemannian
 from .sphere import Sphere
 from .stein import Stein
-from .wasserstein import Wasserstein, per_mass
+from .wasserstein import Wasserstein
 
 
 __all__ = [
@@ -20,6 +20,4 @@ __all__ = [
     "Sphere",
     "Stein",
     "Wasserstein",
-    "conjugate_gradients",
-    "per_mass",
 ]

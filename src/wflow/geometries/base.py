@@ -6,11 +6,9 @@ from typing import Any
 import equinox as eqx
 from jaxtyping import Array, Float, PyTree
 
-from wflow.measures import (
-    ImplicitEntropyError,
-    ParticlesDifferential,
-    UnsupportedMeasureError,
-)
+from wflow.measures import UnsupportedMeasureError
+from wflow.measures.base import ImplicitEntropyError
+from wflow.measures.particles import ParticlesDifferential
 
 
 class AbstractGeometry(eqx.Module):

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from wflow import checks
-from wflow.measures import Particles, ParticlesDifferential, UnsupportedMeasureError
+from wflow.measures import Particles, UnsupportedMeasureError
+from wflow.measures.particles import ParticlesDifferential
 
 from .base import AbstractGeometry
 

@@ -10,14 +10,9 @@ from jaxtyping import Array, Float, PyTree
 
 from wflow import checks
 from wflow.checks import to_real
-from wflow.measures import (
-    Gaussian,
-    Grid,
-    Particles,
-    UnsupportedMeasureError,
-    logarithmic_mean,
-)
-from wflow.parameters import unwrap
+from wflow.measures import Gaussian, Grid, Particles, UnsupportedMeasureError
+from wflow.measures.grid import logarithmic_mean
+from wflow.parameters.learnable import unwrap
 
 from .base import AbstractGeometry
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from wflow import checks
-from wflow.parameters import unwrap
+from wflow.parameters.learnable import unwrap
 
 
 class AbstractKernel(eqx.Module):

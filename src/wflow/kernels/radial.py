@@ -9,7 +9,7 @@ from jaxtyping import Array, ArrayLike, Float
 
 from wflow import checks
 from wflow.checks import real_field, to_real
-from wflow.parameters import unwrap
+from wflow.parameters.learnable import unwrap
 
 from .base import AbstractRadialKernel
 

@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 from wflow import checks
 from wflow.checks import real_field
-from wflow.parameters import unwrap
+from wflow.parameters.learnable import unwrap
 
 from .base import AbstractRadialKernel
 

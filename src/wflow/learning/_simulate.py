@@ -11,9 +11,10 @@ from jaxtyping import ArrayLike, Float, PRNGKeyArray
 
 from wflow.checks import instance, one_of, positive, shape
 from wflow.energies.neural import TimeEmbedding
-from wflow.flows import AbstractContinuousFlow, split_growth
+from wflow.flows import AbstractContinuousFlow
+from wflow.flows.sums import split_growth
 from wflow.measures import Particles, Phase
-from wflow.parameters import unwrap
+from wflow.parameters.learnable import unwrap
 from wflow.solvers import DampedLeapfrog, solve
 from wflow.transport import optimal_plan
 

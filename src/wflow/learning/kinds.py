@@ -7,7 +7,7 @@ from jaxtyping import ArrayLike
 
 from wflow.flows import AbstractContinuousFlow
 from wflow.measures import Particles, Phase, UnsupportedMeasureError
-from wflow.parameters import unwrap
+from wflow.parameters.learnable import unwrap
 
 
 def acts_on(flow: AbstractContinuousFlow, mu: Any, t: ArrayLike = 0.0) -> bool:

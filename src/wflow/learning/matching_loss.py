@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from wflow.measures import Particles, Phase
-from wflow.parameters import unwrap
+from wflow.parameters.learnable import unwrap
 
 from .matching_paths import AbstractPath, Coupled, Moment
 from .objective import AbstractTrainingLoss, Motion, Step

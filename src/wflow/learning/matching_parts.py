@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from wflow.flows import AbstractContinuousFlow, GradientFlow, SumFlow
+from wflow.flows import AbstractContinuousFlow, GradientFlow
+from wflow.flows.sums import SumFlow
 from wflow.geometries import HellingerKantorovich
 from wflow.measures import Particles, Phase
-from wflow.parameters import unwrap
+from wflow.parameters.learnable import unwrap
 
 from .couplings import ExactOT, spread
 from .kinds import acts_on, is_kinetic

@@ -48,7 +48,7 @@ class AbstractTrainingLoss(eqx.Module):
         """The loss of one step, and numbers that are written down of it by name.
 
         ``model`` is what ``start`` made, with its ``Learnable``s in it (see
-        ``wflow.parameters.unwrap``); ``key`` is that of the step.
+        ``wflow.parameters.learnable.unwrap``); ``key`` is that of the step.
         """
 
     def start(self, flow: PyTree) -> PyTree:

@@ -11,9 +11,10 @@ import numpy as np
 from jaxtyping import ArrayLike, Float, PRNGKeyArray
 
 from wflow.checks import cast, count, instance, one_of, positive, shape
-from wflow.flows import AbstractContinuousFlow, GrowthFlow, split_growth
+from wflow.flows import AbstractContinuousFlow, GrowthFlow
+from wflow.flows.sums import split_growth
 from wflow.measures import Particles
-from wflow.parameters import unwrap
+from wflow.parameters.learnable import unwrap
 
 from . import checkpoint
 from ._simulate import carried, embeds_time, simulate
@@ -52,7 +53,7 @@ class Fit:
             ``validation_w1`` (``validation_loss`` by the objective's own data).
         step: the time step of training, which forecasts divide; None leaves the steps
             of forecasts to ``solve``.
-        consistent: the leapfrog's form; see ``wflow.solvers.leapfrog_step``.
+        consistent: the leapfrog's form; see ``wflow.flows.leapfrog.leapfrog_step``.
         seconds_per_step: training time of a step without compiling; nan after ``load``.
         compile_seconds: time to trace and compile the training; nan after ``load``.
         correction: the network that ``Corrected`` trained, part of the velocities.

@@ -13,7 +13,8 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from wflow.checks import cast, real_field
 from wflow.flows import AbstractContinuousFlow
 from wflow.measures import Particles, Phase
-from wflow.parameters import Learnable, unwrap
+from wflow.parameters import Learnable
+from wflow.parameters.learnable import unwrap
 
 from .horizons import AbstractHorizon
 from .losses import AbstractLoss

@@ -20,14 +20,12 @@ from wflow.checks import (
     shape,
     to_real,
 )
-from wflow.flows import AbstractContinuousFlow, split_growth
-from wflow.measures import (
-    ImplicitEntropyError,
-    Particles,
-    Phase,
-    UnsupportedMeasureError,
-)
-from wflow.parameters import Learnable, unwrap
+from wflow.flows import AbstractContinuousFlow
+from wflow.flows.sums import split_growth
+from wflow.measures import Particles, Phase, UnsupportedMeasureError
+from wflow.measures.base import ImplicitEntropyError
+from wflow.parameters import Learnable
+from wflow.parameters.learnable import unwrap
 
 from ._simulate import check_steps, check_times, largest_step
 from .horizons import AbstractHorizon, RandomHorizon
@@ -89,7 +87,7 @@ class Rollouts(AbstractObjective):
             snapshots carry the velocities that rollouts start with.
         stop_gradient_force: drop the derivative of the force in the positions, as the
             published training does; the gradient is then not that of the loss.
-        consistent: form of the leapfrog; see ``wflow.solvers.leapfrog_step``.
+        consistent: form of the leapfrog; see ``wflow.flows.leapfrog.leapfrog_step``.
 
     Raises:
         TypeError: an argument of another kind.

@@ -6,14 +6,11 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
-from wflow.flows import (
-    AbstractContinuousFlow,
-    AbstractKineticFlow,
-    LagrangianFlow,
-    split_growth,
-)
+from wflow.flows import AbstractContinuousFlow, AbstractKineticFlow, LagrangianFlow
+from wflow.flows.leapfrog import KineticState, leapfrog_step
+from wflow.flows.sums import split_growth
 from wflow.measures import Particles, Phase
-from wflow.solvers import KineticState, leapfrog_step, rollout, start_rollout
+from wflow.solvers._rollout import rollout, start_rollout
 from wflow.solvers.fixed_step import fixed_step
 
 

@@ -1,6 +1,8 @@
 """Floor 0: which numbers of a model may be learned."""
 
-from .learnable import Learnable, unwrap
+from .learnable import Learnable
 
 
-__all__ = ["Learnable", "unwrap"]
+__all__ = [
+    "Learnable",
+]

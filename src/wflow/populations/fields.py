@@ -14,7 +14,7 @@ from wflow.flows import GrowthFlow
 from wflow.kernels import median_bandwidth
 from wflow.learning import Snapshots
 from wflow.measures import Particles
-from wflow.parameters import unwrap
+from wflow.parameters.learnable import unwrap
 
 
 def lattice(

@@ -17,12 +17,11 @@ from wflow.energies import (
     MLPPotential,
     PairPotential,
     Potential,
-    Scaled,
-    Sum,
 )
+from wflow.energies.base import Scaled, Sum
 from wflow.learning import Snapshots
 from wflow.measures import Particles
-from wflow.parameters import unwrap
+from wflow.parameters.learnable import unwrap
 
 from .fields import force_field
 

@@ -22,7 +22,7 @@ from wflow.checks import (
     within,
 )
 from wflow.measures import Particles
-from wflow.parameters import unwrap
+from wflow.parameters.learnable import unwrap
 
 from .msip import MSIP, largest
 from .quadrature import Quadrature

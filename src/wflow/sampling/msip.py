@@ -18,7 +18,8 @@ from wflow.checks import (
 from wflow.flows import AbstractDissipativeFlow
 from wflow.kernels import GaussianKernel
 from wflow.measures import Particles
-from wflow.parameters import Learnable, unwrap
+from wflow.parameters import Learnable
+from wflow.parameters.learnable import unwrap
 
 from .embeddings import AbstractEmbedding
 from .quadrature import Quadrature, quadrature_of

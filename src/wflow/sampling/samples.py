@@ -14,7 +14,8 @@ from wflow.checks import function as check_function
 from wflow.checks import random_key
 from wflow.energies import KernelSteinDiscrepancy
 from wflow.kernels import AbstractKernel, median_bandwidth
-from wflow.measures import Particles, resampled
+from wflow.measures import Particles
+from wflow.measures.resampling import resampled
 
 from .extras import bayes
 from .modes import Mode, find_modes

@@ -13,7 +13,7 @@ from wflow.checks import (
     random_key,
     shape,
 )
-from wflow.flows import AbstractKineticFlow, SumFlow, split_growth
+from wflow.flows import AbstractKineticFlow
 from wflow.flows.base import noise_kind
 from wflow.flows.leapfrog import (
     KineticState,
@@ -21,6 +21,7 @@ from wflow.flows.leapfrog import (
     check_step,
     leapfrog_substep,
 )
+from wflow.flows.sums import SumFlow, split_growth
 from wflow.measures import Particles, Phase
 
 

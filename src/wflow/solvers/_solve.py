@@ -19,15 +19,11 @@ from wflow.checks import (
     plain_errors,
     random_key,
 )
-from wflow.flows import (
-    AbstractContinuousFlow,
-    AbstractFlow,
-    ResettingFlow,
-)
-from wflow.flows.base import noise_kind
+from wflow.flows import AbstractContinuousFlow, ResettingFlow
+from wflow.flows.base import AbstractFlow, noise_kind
 from wflow.flows.independent import looks_at_time
 from wflow.measures import AbstractMeasure
-from wflow.parameters import unwrap
+from wflow.parameters.learnable import unwrap
 
 from .causes import cause
 from .integrate import Integrated, Method, Stop, integrate, step_times

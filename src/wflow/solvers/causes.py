@@ -11,7 +11,7 @@ from jaxtyping import Array, ArrayLike
 
 from wflow.checks import known
 from wflow.energies import Interaction
-from wflow.flows import AbstractFlow
+from wflow.flows.base import AbstractFlow
 from wflow.measures import AbstractMeasure, Gaussian, Phase
 
 from .segments import split

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import optimistix as optx
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
 
-from wflow.flows import AbstractContinuousFlow, KineticTerm
-from wflow.flows.damped_leapfrog import DampedLeapfrog
+from wflow.flows import AbstractContinuousFlow
+from wflow.flows.damped_leapfrog import DampedLeapfrog, KineticTerm
 
 from .noise import StepNoise
 from .results import RESULTS

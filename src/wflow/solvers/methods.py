@@ -10,9 +10,9 @@ from jaxtyping import ArrayLike
 from wflow.checks import (
     known,
 )
-from wflow.flows import AbstractFlow, KineticTerm, ResettingFlow
-from wflow.flows.base import noise_kind, solver_of
-from wflow.flows.damped_leapfrog import DampedLeapfrog
+from wflow.flows import ResettingFlow
+from wflow.flows.base import AbstractFlow, noise_kind, solver_of
+from wflow.flows.damped_leapfrog import DampedLeapfrog, KineticTerm
 from wflow.measures import AbstractMeasure
 
 from .integrate import Method

@@ -8,16 +8,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from wflow.flows import (
-    AbstractContinuousFlow,
-    AbstractFlow,
-    AbstractJumpFlow,
-    AgedFlow,
-    ResettingFlow,
-    ScheduledResets,
-    SplitFlow,
-    SumFlow,
-)
+from wflow.flows import AbstractContinuousFlow, AbstractJumpFlow, ResettingFlow
+from wflow.flows.aged import AgedFlow
+from wflow.flows.base import AbstractFlow
+from wflow.flows.resetting import ScheduledResets
+from wflow.flows.sums import SplitFlow, SumFlow
 
 from .integrate import (
     Integrated,

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float
 
 from wflow.checks import function as check_function
-from wflow.flows import AbstractDissipativeFlow, AbstractFlow
-from wflow.flows.base import AbstractCarryingFlow
+from wflow.flows import AbstractDissipativeFlow
+from wflow.flows.base import AbstractCarryingFlow, AbstractFlow
 
 from .results import RESULTS
 

@@ -30,11 +30,8 @@ from wflow.energies import (
     Radial,
     RadialBumps,
     RieszInteraction,
-    Scaled,
     SinkhornDivergence,
-    Sum,
     Supervised,
-    predictions,
 )
 from wflow.kernels import GaussianKernel, LaplaceKernel
 from wflow.measures import Gaussian as GaussianLaw
@@ -45,7 +42,6 @@ from ..engine import (
     choice,
     count,
     entry,
-    function,
     given,
     masses,
     non_negative,
@@ -62,7 +58,6 @@ X = np.array([[0.1, 0.4], [1.0, -0.3], [-0.7, 0.2], [0.5, 0.9], [-0.2, -0.8]])
 CLOUD = Particles.from_samples(X)
 TARGET = Particles.from_samples(X + 0.5)
 LAW = GaussianLaw([0.0, 1.0], np.eye(2))
-V = Potential(lambda x: jnp.sum(x**2))
 FLAG = {"text": "spoilt", "none": None, "number": 2}
 
 
@@ -96,10 +91,6 @@ def returned(healthy):
 
 def value_of(make, mu=CLOUD):
     return lambda **arguments: make(**arguments).value(mu)
-
-
-def model(x):
-    return jnp.sum(x) ** 2
 
 
 TABLE = {
@@ -155,21 +146,7 @@ TABLE = {
         y=array(X[:, 0]),
         loss=choice("square"),
     ),
-    "predictions": entry(
-        predictions,
-        model=function(model),
-        x=array(X, fine=("short", "shape", "empty", "complex")),
-    ),
-    "Sum": entry(
-        Sum,
-        parts=given((V, Entropy()), text="spoilt", other=(V, 1.5), none=None, empty=()),
-    ),
-    "Scaled": entry(
-        lambda **more: Scaled(**more).value(CLOUD), factor=number(2.0), energy=part(V)
-    ),
     "AbstractEnergy": "a contract",
-    "AbstractLinearEnergy": "a contract",
-    "AbstractParticleDensity": "a contract",
     "Entropy": entry(
         Entropy, temperature=non_negative(1.0), density=part(KDE(0.5), fine="none")
     ),

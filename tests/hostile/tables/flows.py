@@ -38,10 +38,6 @@ def target(x):
     return -x @ x / 2
 
 
-def nowhere(x):
-    return jnp.nan * x[0]
-
-
 def vector(x):
     return x
 
@@ -49,15 +45,8 @@ def vector(x):
 ENERGY = Potential(half_square)
 KL = KLDivergence(target, KDE(0.5, form="plug_in"))
 DECAY = flows.GradientFlow(ENERGY, Wasserstein())
-RESETS = flows.ResettingFlow(DECAY, flows.Exponential(1.0), jnp.zeros(2))
-ENDS = jnp.array([0.0, 0.5, 1.0])
 
 CONTRACT = "an abstract contract"
-NUMBER = {"fine": "nan"}
-
-
-def energy_part():
-    return part(ENERGY)
 
 
 def moved(law, mu=CLOUD):
@@ -75,14 +64,6 @@ def made(kind, mu=CLOUD):
 
     call.is_class = True
     return call
-
-
-def sum_of(parts):
-    return moved(flows.SumFlow(parts))
-
-
-def split_of(parts):
-    return flows.SplitFlow(parts)
 
 
 def from_density(density):
@@ -110,19 +91,9 @@ def law_of(kind):
 TABLE = {
     "AbstractContinuousFlow": CONTRACT,
     "AbstractDissipativeFlow": CONTRACT,
-    "AbstractIndependentFlow": CONTRACT,
     "AbstractKineticFlow": CONTRACT,
-    "AbstractFlow": CONTRACT,
     "AbstractJumpFlow": CONTRACT,
     "AbstractRenewalLaw": CONTRACT,
-    "AbstractResetTimes": CONTRACT,
-    "ForceScaling": "an alias of types",
-    "Strength": "an alias of types",
-    "AgedFlow": entry(
-        made(flows.AgedFlow),
-        flow=part(DECAY),
-        ages=array(np.full(5, 0.3), fine="zero"),
-    ),
     "ArcLengthFlow": entry(
         made(flows.ArcLengthFlow, Travelled(LAW)),
         flow=part(DECAY),
@@ -175,9 +146,6 @@ TABLE = {
     ),
     "InverseGaussian": entry(
         law_of(flows.InverseGaussian), mean=positive(1.0), shape=positive(2.0)
-    ),
-    "KineticTerm": entry(
-        flows.KineticTerm, flow=part(flows.LagrangianFlow(ENERGY)), mu=part(PHASE)
     ),
     "KnownResets": entry(
         flows.KnownResets,
@@ -245,20 +213,6 @@ TABLE = {
             0.5, nan=jnp.nan, negative=-0.1, above=1.1, text="spoilt", shape=np.ones(2)
         ),
     ),
-    "ScheduledResets": entry(
-        flows.ScheduledResets,
-        resetting=part(RESETS),
-        ends=array(ENDS, fine=()),
-        last=given(jnp.full((2, 5), -jnp.inf), shape=jnp.zeros((3, 5)), number=1.0),
-    ),
-    "SplitFlow": entry(
-        split_of,
-        parts=given((DECAY, RESETS), text="spoilt", empty=(), other=(DECAY, 1.5)),
-    ),
-    "SumFlow": entry(
-        sum_of,
-        parts=given((DECAY, DECAY), text="spoilt", empty=(), other=(DECAY, 1.5)),
-    ),
     "TracerFlow": entry(
         made(flows.TracerFlow, Traced(CLOUD, jnp.asarray(X))), flow=part(DECAY)
     ),
@@ -291,26 +245,4 @@ TABLE = {
         ),
     ),
     "Weibull": entry(law_of(flows.Weibull), mean=positive(1.0), shape=positive(2.0)),
-    "force_factor": entry(
-        flows.force_factor,
-        friction=non_negative(0.5, fine="shape"),
-        force_scaling=choice("inertial"),
-    ),
-    "particle_force": entry(
-        flows.particle_force,
-        energy=part(ENERGY),
-        mu=part(CLOUD),
-        t=0.0,
-    ),
-    "safe_sqrt": entry(
-        flows.safe_sqrt,
-        square=array([0.3, 0.8], fine=("shape", "short", "empty")),
-    ),
-    "split_growth": entry(flows.split_growth, flow=part(DECAY)),
-    "strength_at": entry(
-        flows.strength_at,
-        strength=given(0.5, text="spoilt", none=None),
-        t=0.0,
-        dtype=jnp.float64,
-    ),
 }

@@ -14,8 +14,6 @@ from wflow.geometries import (
     Sphere,
     Stein,
     Wasserstein,
-    conjugate_gradients,
-    per_mass,
 )
 from wflow.kernels import GaussianKernel
 from wflow.measures import Grid, Particles, Point
@@ -122,15 +120,6 @@ TABLE = {
             cube=lambda x: jnp.ones((2, 2, 2)),
             kind=GaussianKernel,
         ),
-    ),
-    "conjugate_gradients": entry(
-        lambda dtype: conjugate_gradients(dtype).rtol,
-        dtype=given(jnp.dtype("float32"), text="spoilt", whole=jnp.int32, none=3.0),
-    ),
-    "per_mass": entry(
-        per_mass,
-        differential=array(X, words=[r"\bw\b"]),
-        w=array([0.2, 0.0, 0.3], fine="inf", finite="inf"),
     ),
     "AbstractGeometry": "a contract",
 }

@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from wflow.measures import (
-    AffineVelocity,
     Gaussian,
     GaussianMixture,
     Grid,
@@ -15,12 +14,6 @@ from wflow.measures import (
     Traced,
     Travelled,
     UniformBox,
-    linear_decay,
-    logarithmic_mean,
-    mean_decay,
-    quadratic_decay,
-    resampled,
-    systematic_ancestors,
 )
 
 from ..engine import (
@@ -51,7 +44,6 @@ MIXTURE = GaussianMixture(MEANS, COVS, [1.0, 2.0])
 RHO = np.array([1.0, 2.0, 3.0, 2.0])
 GRID = Grid(RHO, 0.0, 1.0)
 COUNTS = {"fine": ("zero",)}
-SQUARE = {"spoilt": "spoilt", "flat": 3, "none": (4, 0), "fraction": (4.5,)}
 
 
 def log_density(x):
@@ -178,54 +170,7 @@ TABLE = {
         length=non_negative(1.0),
         action=non_negative(2.0),
     ),
-    "logarithmic_mean": entry(
-        logarithmic_mean,
-        a=array([1.0, 2.0, 3.0]),
-        b=array([2.0, 2.0, 3.0]),
-    ),
-    "mean_decay": entry(
-        mean_decay,
-        u=array([0.0, 1.0], fine=("shape", "short", "empty", "inf"), finite=["inf"]),
-    ),
-    "linear_decay": entry(
-        linear_decay,
-        u=array([0.0, 1.0], fine=("shape", "short", "empty")),
-    ),
-    "quadratic_decay": entry(
-        quadratic_decay,
-        u=array([0.0, 1.0], fine=("shape", "short", "empty")),
-    ),
-    "systematic_ancestors": entry(
-        lambda mu: systematic_ancestors(KEY, mu),
-        mu=given(
-            CLOUD,
-            text="spoilt",
-            other=LAW,
-            none=None,
-            nan=CLOUD.with_state((CLOUD.x, CLOUD.logw.at[0].set(jnp.nan))),
-            zero=CLOUD.with_state((CLOUD.x, jnp.full(5, -1e30))),
-        ),
-    ),
-    "resampled": entry(
-        lambda mu, when: resampled(KEY, mu, when).w,
-        mu=given(
-            CLOUD,
-            text="spoilt",
-            other=LAW,
-            none=None,
-            nan=CLOUD.with_state((CLOUD.x, CLOUD.logw.at[0].set(jnp.nan))),
-        ),
-        when=given(True, shape=np.array([True, False]), text="spoilt", none=None),
-    ),
-    "AffineVelocity": entry(
-        lambda mean, slope: Phase(LAW, AffineVelocity(mean, slope)).kinetic_energy,
-        mean=array([0.0, 1.0], words=["velocity"]),
-        slope=array(COV, words=["velocity"]),
-    ),
-    "GaussianDifferential": "what a derivative returns; computed, never given",
-    "ParticlesDifferential": "what a derivative returns; computed, never given",
     "AbstractDensity": "a contract",
     "AbstractMeasure": "a contract",
-    "ImplicitEntropyError": "an error",
     "UnsupportedMeasureError": "an error",
 }

@@ -1,8 +1,8 @@
 """Numbers that may be learned."""
 
-from wflow.parameters import Learnable, unwrap
+from wflow.parameters import Learnable
 
-from ..engine import array, entry, given, positive
+from ..engine import array, entry, given
 
 
 ROOM = "wflow.parameters"
@@ -16,9 +16,5 @@ TABLE = {
     "Learnable.value": entry(
         lambda value: Learnable(value, positive=False).value,
         value=array([1.0, -2.0], fine=("short", "shape")),
-    ),
-    "unwrap": entry(
-        lambda value: unwrap({"a": Learnable(value), "b": 1}),
-        value=positive(1.0, fine=("zero", "shape")),
     ),
 }

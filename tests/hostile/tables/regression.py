@@ -15,13 +15,8 @@ from tests.hostile.engine import (
 )
 from wflow import regression
 from wflow.energies import Potential
-from wflow.flows import (
-    Deterministic,
-    Diffusion,
-    Exponential,
-    GradientFlow,
-    SumFlow,
-)
+from wflow.flows import Deterministic, Diffusion, Exponential, GradientFlow
+from wflow.flows.sums import SumFlow
 from wflow.geometries import Euclidean
 from wflow.measures import Point
 

@@ -9,15 +9,8 @@ from wflow.energies import Potential
 from wflow.flows import GradientFlow, LagrangianFlow, LangevinFlow
 from wflow.geometries import Wasserstein
 from wflow.measures import Particles, Phase
-from wflow.solvers import (
-    DampedLeapfrog,
-    KineticState,
-    StepNoise,
-    leapfrog_step,
-    rollout,
-    solve,
-    start_rollout,
-)
+from wflow.solvers import DampedLeapfrog, solve
+from wflow.solvers.noise import StepNoise
 
 
 ROOM = "wflow.solvers"
@@ -26,7 +19,6 @@ X = np.random.default_rng(0).normal(size=(4, 2))
 CLOUD = Particles.from_samples(X)
 PHASE = Phase.at_rest(CLOUD)
 KEY = jax.random.key(0)
-STATE = KineticState(CLOUD.x, 0 * CLOUD.x, -CLOUD.x)
 KEYS = {"text": "spoilt", "number": 0, "several": jax.random.split(KEY)}
 
 
@@ -61,49 +53,12 @@ def evaluated(function):
 TABLE = {
     "RESULTS": "constants: how a solve can end",
     "SolveError": "an exception",
-    "KineticState": "a named tuple of arrays; looked at where it is used",
     "Solution": "what solve gives back",
     "Solution.evaluate": entry(
         evaluated, function=given(lambda mu, t: mu.mean * t, text="spoilt", none=None)
     ),
     "DampedLeapfrog": entry(
         DampedLeapfrog, consistent=given(True, text="spoilt", none=None, number=0.5)
-    ),
-    "StepNoise": entry(
-        grid_of,
-        ts=array([0.0, 0.5, 1.0], fine="short"),
-        like=CLOUD.x,
-        key=given(KEY, **KEYS),
-    ),
-    "leapfrog_step": entry(
-        leapfrog_step,
-        force=given(lambda x: -x, text="spoilt", none=None, other=1.5),
-        state=part(STATE),
-        h=number(0.1),
-        friction=given(
-            0.5, nan=np.nan, inf=np.inf, negative=-1.0, shape=np.ones(3), text="spoilt"
-        ),
-        force_scaling=choice("unified"),
-        consistent=choice(True),
-        kicks=array(np.zeros((2, 4, 2)), fine=("nan", "inf")),
-    ),
-    "start_rollout": entry(
-        start_rollout,
-        flow=part(KINETIC),
-        mu=part(PHASE),
-        t=number(0.0),
-        stop_gradient_force=choice(False),
-    ),
-    "rollout": entry(
-        rollout,
-        flow=part(KINETIC),
-        law=part(CLOUD),
-        state=part(STATE),
-        t=number(0.0),
-        h=number(0.1),
-        num_steps=count(2, fine="zero"),
-        consistent=choice(True),
-        stop_gradient_force=choice(False),
     ),
     "solve": entry(
         last_x,

@@ -17,7 +17,8 @@ from wflow.filtering.observations import (
     require_likelihood,
     unless_missing,
 )
-from wflow.measures import Particles, systematic_ancestors
+from wflow.measures import Particles
+from wflow.measures.resampling import systematic_ancestors
 
 
 class ParticleFilter(AbstractMethod):

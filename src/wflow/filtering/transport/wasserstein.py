@@ -14,7 +14,8 @@ from wflow import checks
 from wflow.checks import real_field
 from wflow.filtering.base import check_number
 from wflow.filtering.observations import AbstractObservation
-from wflow.flows import AbstractFlow, GradientFlow, NoiseInjectionFlow, TracerFlow
+from wflow.flows import GradientFlow, NoiseInjectionFlow, TracerFlow
+from wflow.flows.base import AbstractFlow
 from wflow.geometries import Block, Wasserstein
 from wflow.kernels import (
     AbstractRadialKernel,

@@ -10,7 +10,7 @@ from jax.scipy.special import gammaincc, log_ndtr, ndtr
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from wflow.checks import real_field
-from wflow.measures import linear_decay, mean_decay
+from wflow.measures.special import linear_decay, mean_decay
 
 from .base import AbstractRenewalLaw, check_numbers
 

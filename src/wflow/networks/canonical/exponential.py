@@ -11,7 +11,8 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, ArrayLike, Bool, Float, PyTree
 
 from wflow.checks import count, finite, instance, shape
-from wflow.flows import AbstractDissipativeFlow, safe_sqrt
+from wflow.flows import AbstractDissipativeFlow
+from wflow.flows.base import safe_sqrt
 from wflow.measures import Point
 from wflow.solvers import solve
 

@@ -18,7 +18,8 @@ from wflow.checks import (
     shape,
 )
 from wflow.energies import AbstractEnergy
-from wflow.flows import AbstractDissipativeFlow, Noise, safe_sqrt
+from wflow.flows import AbstractDissipativeFlow, Noise
+from wflow.flows.base import safe_sqrt
 from wflow.geometries import Euclidean
 from wflow.measures import Point, UnsupportedMeasureError
 from wflow.solvers import solve

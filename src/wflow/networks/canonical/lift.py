@@ -7,7 +7,8 @@ import jax
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from wflow.checks import function, instance, shape
-from wflow.flows import AbstractContinuousFlow, safe_sqrt
+from wflow.flows import AbstractContinuousFlow
+from wflow.flows.base import safe_sqrt
 from wflow.measures import Point, UnsupportedMeasureError
 
 from .metric import NTKMetric

@@ -21,9 +21,10 @@ from wflow.checks import (
     to_real,
     within,
 )
-from wflow.energies import predictions
-from wflow.flows import safe_sqrt
-from wflow.geometries import AbstractGeometry, Euclidean, conjugate_gradients
+from wflow.energies.supervised import predictions
+from wflow.flows.base import safe_sqrt
+from wflow.geometries import AbstractGeometry, Euclidean
+from wflow.geometries.riemannian import conjugate_gradients
 from wflow.measures import Point, UnsupportedMeasureError
 
 

@@ -8,7 +8,7 @@ import optax
 from jaxtyping import Array, ArrayLike, Bool, Float, PyTree
 
 from wflow.checks import instance, non_negative, shape, within
-from wflow.flows import safe_sqrt
+from wflow.flows.base import safe_sqrt
 
 
 class ArcRidgeState(NamedTuple):

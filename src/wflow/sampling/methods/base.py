@@ -13,7 +13,8 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray
 
 from wflow.checks import count, instance, known, non_negative, positive, shape
 from wflow.energies import KDE, AbstractEnergy, KLDivergence
-from wflow.flows import AbstractFlow, AbstractJumpFlow
+from wflow.flows import AbstractJumpFlow
+from wflow.flows.base import AbstractFlow
 from wflow.measures import Particles
 from wflow.sampling.density import check_density
 from wflow.sampling.quadrature import Quadrature

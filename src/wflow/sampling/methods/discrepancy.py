@@ -19,7 +19,8 @@ from wflow.checks import (
     shape,
 )
 from wflow.energies import AbstractEnergy
-from wflow.flows import AbstractFlow, GradientFlow, NoiseInjectionFlow
+from wflow.flows import GradientFlow, NoiseInjectionFlow
+from wflow.flows.base import AbstractFlow
 from wflow.geometries import HellingerKantorovich
 from wflow.kernels import GaussianKernel
 from wflow.measures import Particles

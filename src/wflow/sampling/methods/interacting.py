@@ -5,7 +5,8 @@ from jaxtyping import Array, Float
 
 from wflow.checks import instance, one_of, positive, real_field, shape
 from wflow.energies import KLDivergence
-from wflow.flows import AbstractFlow, GradientFlow
+from wflow.flows import GradientFlow
+from wflow.flows.base import AbstractFlow
 from wflow.geometries import Stein
 from wflow.kernels import AbstractKernel, MedianGaussian
 from wflow.measures import Particles

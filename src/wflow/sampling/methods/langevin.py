@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 from wflow.energies import KLDivergence
-from wflow.flows import AbstractFlow, LangevinFlow, MetropolisLangevinFlow
+from wflow.flows import LangevinFlow, MetropolisLangevinFlow
+from wflow.flows.base import AbstractFlow
 from wflow.measures import Particles
 
 from .base import AbstractFlowMethod, LogDensity, Run

@@ -18,9 +18,9 @@ from wflow.checks import (
     shape,
     within,
 )
-from wflow.energies import KDE, AbstractParticleDensity, KLDivergence
+from wflow.energies import KDE, KLDivergence
+from wflow.energies.density import AbstractParticleDensity
 from wflow.flows import (
-    AbstractFlow,
     BirthDeathFlow,
     GradientFlow,
     LangevinFlow,
@@ -28,8 +28,10 @@ from wflow.flows import (
     ReweightingFlow,
     TransitionMixtureFlow,
 )
+from wflow.flows.base import AbstractFlow
 from wflow.geometries import Wasserstein
-from wflow.measures import AbstractDensity, Particles, resampled
+from wflow.measures import AbstractDensity, Particles
+from wflow.measures.resampling import resampled
 from wflow.sampling.density import check_density
 
 from .base import (

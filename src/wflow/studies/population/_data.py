@@ -17,7 +17,7 @@ from wflow.io import Keys, SnapshotFileError, read_gapminder, read_snapshots
 from wflow.io.base import Layout, SnapshotFile
 from wflow.io.npz import NPZ
 from wflow.learning import Snapshots
-from wflow.parameters import unwrap
+from wflow.parameters.learnable import unwrap
 from wflow.populations import simulators
 from wflow.studies import build
 from wflow.studies._folder import RunDirectory

@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 
 from wflow import energies, flows, io, learning
 from wflow.energies import AbstractEnergy
-from wflow.flows import GrowthFlow, LagrangianFlow, NeuralRate, SumFlow
+from wflow.flows import GrowthFlow, LagrangianFlow, NeuralRate
+from wflow.flows.sums import SumFlow
 from wflow.io import Keys
 from wflow.learning import Fit, MassAndShape, Rollouts, Snapshots, fit
 from wflow.learning.options import check_options
