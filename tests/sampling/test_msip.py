@@ -295,7 +295,7 @@ def test_tolerance_and_box_hold_particles():
 
 def test_bad_input_is_named():
     embedding, kernel = ExactEmbedding(TARGET), GaussianKernel(0.8)
-    with pytest.raises(TypeError, match="kernel to be GaussianKernel"):
+    with pytest.raises(TypeError, match="kernel to be a GaussianKernel"):
         MSIP(embedding, InverseMultiquadric(0.8))
     for h in (0.0, -1.0, np.nan, np.zeros((2, 2))):
         with pytest.raises(ValueError, match="bandwidth"):
