@@ -314,7 +314,9 @@ def _sentence(error: Exception, words: tuple[str, ...]) -> tuple[str, str]:
     if not (own or isinstance(error, ValueError | TypeError)):
         return "crash", shown
     frames = traceback.extract_tb(error.__traceback__)
-    ours = "/wflow/" in frames[-1].filename.replace("\\", "/") if frames else False
+    raised = frames[-1].filename.replace("\\", "/") if frames else ""
+    # An estimator's data are for scikit-learn to look at, as its interface asks.
+    ours = "/wflow/" in raised or "/sklearn/" in raised
     # What a part cannot act on is named by its type, whatever the argument is called.
     words = (*words, "does not act on")
     named = any(re.search(word, text, re.IGNORECASE) for word in words)

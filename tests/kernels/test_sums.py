@@ -232,10 +232,11 @@ def test_wrong_arguments_are_named(clouds):
 
 _MEMORY = """
 import resource, jax, jax.numpy as jnp
-from wflow.kernels import Gaussian, gradient_matvec, matvec
+from wflow.kernels import GaussianKernel
+from wflow.kernels.sums import gradient_matvec, matvec
 def loss(x, b):
-    force = gradient_matvec(Gaussian(0.5), x, x, b)
-    return jnp.sum(force**2) + b @ matvec(Gaussian(0.5), x, x, b)
+    force = gradient_matvec(GaussianKernel(0.5), x, x, b)
+    return jnp.sum(force**2) + b @ matvec(GaussianKernel(0.5), x, x, b)
 grad = jax.jit(jax.grad(loss))
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 grad(jnp.ones((64, 2)), jnp.ones(64)).block_until_ready()

@@ -192,7 +192,7 @@ def test_a_number_that_is_not_finite_names_the_step(tmp_path, snapshots):
 
 @pytest.mark.slow
 def test_unconverged_losses_are_told(snapshots):
-    with pytest.warns(UserWarning, match="in 100% of the steps the iterations"):
+    with pytest.warns(UserWarning, match="in 50% of the steps the iterations"):
         train(
             harmonic(Learnable(0.2)),
             snapshots,

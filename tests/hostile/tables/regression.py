@@ -53,6 +53,10 @@ def _ridge(**options):
     return regression.ResettingRidge(**options).fit(_X, _Y).coef_
 
 
+# An estimator's data are looked at by scikit-learn, in its own sentences.
+_SKLEARN = ("Input X", "Input y", "Complex data", "array with", "samples", "to float")
+
+
 def _ridge_fit(X, y):
     return regression.ResettingRidge().fit(X, y).coef_
 
@@ -182,7 +186,9 @@ TABLE = {
         fit_intercept=given(True, text="spoilt", number=2.0),
         diffusion=non_negative(0.1),
     ),
-    "ResettingRidge.fit": entry(_ridge_fit, X=array(_X), y=array(_Y)),
+    "ResettingRidge.fit": entry(
+        _ridge_fit, X=array(_X, words=_SKLEARN), y=array(_Y, words=_SKLEARN)
+    ),
     "ResettingRidge.stationary_covariance_": entry(
         _spread, diffusion=non_negative(0.1)
     ),
