@@ -59,7 +59,7 @@ class AbstractContinuousFlow(AbstractFlow):
         """
 
     def records(self, mu: Any, t: ArrayLike = 0.0) -> dict[str, Array]:
-        """Numbers of the law that a training writes down, by name: friction, mass."""
+        """Numbers of the law that a training writes down by name, such as friction."""
         del mu, t
         return {}
 
@@ -97,7 +97,11 @@ class AbstractContinuousFlow(AbstractFlow):
         def amplitude(t: Any, y: Any, args: Any) -> lx.AbstractLinearOperator:
             now = mu.with_state(y)
             noise = self.noise(now, t)
-            assert noise is not None
+            if noise is None:
+                raise TypeError(
+                    f"{type(self).__name__}: expected noise to be None always or never,"
+                    " found None after the start."
+                )
             return noise.operator(now)
 
         return diffrax.MultiTerm(drift, diffrax.ControlTerm(amplitude, path))

@@ -98,7 +98,3 @@ class GrowthFlow(AbstractContinuousFlow):
                 rates = self.rates(mu.centres.reshape(-1, mu.dim), t)
                 return rates.reshape(mu.density.shape) * mu.density
         raise UnsupportedMeasureError(self, mu, "Particles or Grid, or a Phase of them")
-
-    def records(self, mu: Any, t: ArrayLike = 0.0) -> dict[str, Array]:
-        del t
-        return {"mass": (mu.measure if isinstance(mu, Phase) else mu).mass}

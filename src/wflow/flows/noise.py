@@ -16,6 +16,13 @@ from wflow.measures import Particles, Phase, Point, UnsupportedMeasureError
 NoiseKind = Literal["additive", "ito", "stratonovich"]
 
 
+def _amplitude(value: Any) -> Any:
+    """Real numbers in every leaf, or the operator that it is."""
+    if isinstance(value, lx.AbstractLinearOperator):
+        return value
+    return jax.tree.map(lambda leaf: checks.to_real(leaf, "amplitude"), value)
+
+
 class Noise(eqx.Module):
     r"""$B\,dW$, the random part of a law of motion, independent for every particle.
 
@@ -30,10 +37,14 @@ class Noise(eqx.Module):
     "ito" or "stratonovich".
 
     Raises:
-        ValueError: an unknown kind; when it is used, an amplitude of another shape.
+        TypeError: an amplitude that is no numbers.
+        ValueError: complex numbers, or an unknown kind; when it is used, an amplitude
+            of another shape.
     """
 
-    amplitude: PyTree[Array] | lx.AbstractLinearOperator
+    amplitude: PyTree[Array] | lx.AbstractLinearOperator = eqx.field(
+        converter=_amplitude
+    )
     kind: NoiseKind = eqx.field(static=True, default="additive")
 
     def __check_init__(self) -> None:

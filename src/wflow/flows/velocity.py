@@ -21,6 +21,9 @@ class _OfMeasure(eqx.Module):
 
     f: Callable[[Any, ArrayLike], Any]
 
+    def __call__(self, mu: Any, t: ArrayLike) -> Any:
+        return self.f(mu, t)
+
 
 class VelocityFlow(AbstractContinuousFlow):
     r"""Motion along a velocity field: $dx = f(x, t)\,dt + \sigma\,dW$.
@@ -77,7 +80,7 @@ class VelocityFlow(AbstractContinuousFlow):
             TypeError: ``f`` is no function.
         """
         checks.function(cls.__name__, "f", f, "the measure and a time")
-        return cls(_OfMeasure(f), noise)  # pyright: ignore[reportArgumentType]
+        return cls(_OfMeasure(f), noise)
 
     @property
     def of_whole(self) -> bool:
@@ -87,7 +90,7 @@ class VelocityFlow(AbstractContinuousFlow):
     def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
         match mu:
             case _ if isinstance(self.f, _OfMeasure):
-                rates = self.f.f(mu, t)
+                rates = self.f(mu, t)
                 if isinstance(mu, Particles) and eqx.is_array(rates):
                     rates = rates, jnp.zeros_like(mu.logw)
             case Particles():
