@@ -1,6 +1,7 @@
 """The contract of a flow: a law of motion made of energies and geometries."""
 
 import abc
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -149,6 +150,8 @@ class AbstractJumpFlow(AbstractFlow):
 
 def noise_kind(flow: AbstractContinuousFlow, mu: Any) -> NoiseKind | None:
     """The kind of a flow's noise on ``mu``, which is not computed; None without."""
+    if type(flow).noise is AbstractContinuousFlow.noise:
+        return None
 
     def kind(mu: Any) -> NoiseKind | None:
         noise = flow.noise(mu)
@@ -157,6 +160,7 @@ def noise_kind(flow: AbstractContinuousFlow, mu: Any) -> NoiseKind | None:
     return eqx.filter_eval_shape(kind, mu)
 
 
+@functools.cache  # a module takes longer to make than a small step
 def solver_of(kind: NoiseKind | None) -> diffrax.AbstractSolver:
     """A method for first-order motion with noise of a kind, or without."""
     if kind is None:

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import ArrayLike, Float, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray
 
 from wflow.checks import (
     cast,
@@ -164,7 +164,7 @@ def solve(
     if progress is True:
         progress = diffrax.TqdmProgressMeter()
     with plain_errors():
-        done = _solve(
+        measures, done, successful = _solve(
             flow,
             mu0,
             when.origin,
@@ -178,20 +178,17 @@ def solve(
             progress or None,
             stop,
         )
-    measures = _stack(mu0, done.states)
-    result = done.result
-    name = type(method.solver).__name__
     if throw:
-        measures = _raise(measures, done, method, when, flow, mu0)
+        measures = _raise(measures, done, successful, method, when, flow, mu0)
     counts_and_time = {**done.counts, "time_reached": when.at(done.time)}
     asked = when.asked
-    if done.stopped is None:
-        stopped = jnp.asarray(False)
-    else:
-        stopped = done.stopped
-        after = stopped & ((when.save - done.time) * jnp.sign(when.span) >= 0)
+    if stop is not None:
+        after = done.stopped & ((when.save - done.time) * jnp.sign(when.span) >= 0)
         asked = jnp.where(after, when.at(done.time), asked)
-    return Solution(asked, measures, result, flow, counts_and_time, name, stopped)
+    name = type(method.solver).__name__
+    return Solution(
+        asked, measures, done.result, flow, counts_and_time, name, done.stopped
+    )
 
 
 def _check_parts(
@@ -271,6 +268,30 @@ def _solve(
     key: Any,
     progress: Any,
     stop: Any,
+) -> tuple[Any, Integrated, Bool[Array, ""]]:
+    """The saved measures, how the solve ended, and whether it reached its end."""
+    done = _integrate(
+        flow, mu, origin, end, save, dt0, counts, method, splitting, key, progress, stop
+    )
+    measures = eqx.filter_vmap(lambda state: mu.with_state(state))(done.states)
+    stopped = jnp.asarray(False) if done.stopped is None else done.stopped
+    done = done._replace(states=None, stopped=stopped)
+    return measures, done, done.result == RESULTS.successful
+
+
+def _integrate(
+    flow: Any,
+    mu: Any,
+    origin: Any,
+    end: Any,
+    save: Any,
+    dt0: Any,
+    counts: tuple[int, ...] | None,
+    method: Method,
+    splitting: str,
+    key: Any,
+    progress: Any,
+    stop: Any,
 ) -> Integrated:
     """The whole solve, in time since ``origin``."""
     start = jnp.zeros_like(end)
@@ -312,21 +333,21 @@ def _intervals(knots: Any, counts: tuple[int, ...]) -> tuple[list[int], Any]:
     return kept, jnp.stack([knots[k] for k in kept] + [knots[-1]])
 
 
-@eqx.filter_jit
-def _stack(mu: Any, states: Any) -> Any:
-    """The measure with a leading axis of times on every array."""
-    return eqx.filter_vmap(lambda state: mu.with_state(state))(states)
-
-
 def _raise(
-    measures: Any, done: Integrated, method: Method, when: Times, flow: Any, mu0: Any
+    measures: Any,
+    done: Integrated,
+    successful: Bool[Array, ""],
+    method: Method,
+    when: Times,
+    flow: Any,
+    mu0: Any,
 ) -> Any:
     """Refuse a solve that ended early, in a sentence where its outcome is known."""
     try:
-        successful = bool(done.result == RESULTS.successful)
+        reached = bool(successful)
     except jax.errors.ConcretizationTypeError:
-        return done.result.error_if(measures, done.result != RESULTS.successful)
-    if successful:
+        return done.result.error_if(measures, ~successful)
+    if reached:
         return measures
     solver, controller = type(method.solver).__name__, method.controller
     time, steps = float(done.time), int(done.counts["num_steps"])

@@ -158,8 +158,7 @@ def integrate(
         saveat=diffrax.SaveAt(
             subs=(
                 diffrax.SubSaveAt(ts=saved_at),
-                diffrax.SubSaveAt(t1=True, fn=lambda t, y, args: t),
-                diffrax.SubSaveAt(t1=True),
+                diffrax.SubSaveAt(t1=True, fn=lambda t, y, args: (t, y)),
             )
         ),
         stepsize_controller=(
@@ -172,9 +171,8 @@ def integrate(
         progress_meter=progress or diffrax.NoProgressMeter(),
     )
     saved: Any = solution.ys
-    states, reached, last = saved
-    time = reached[-1]
-    end = jax.tree.map(lambda row: row[-1], last)
+    states, last = saved
+    time, end = jax.tree.map(lambda row: row[-1], last)
     result = RESULTS.promote(solution.result)
     if steps is None:
         none = (time == t0) & (result != RESULTS.successful)

@@ -1,5 +1,6 @@
 """The numerical method that a flow on a measure is solved with."""
 
+import functools
 from typing import Any, get_args, get_origin
 
 import diffrax
@@ -19,7 +20,7 @@ from .integrate import Method
 from .segments import (
     split,
 )
-from .steps import FiniteSteps, since
+from .steps import finite_steps, since
 from .times import Times
 
 
@@ -44,7 +45,7 @@ def method_for(
     continuous, jumps = split(flow)
     kind = None if continuous is None else noise_kind(continuous, mu)
     noisy = kind is not None
-    own = diffrax.Tsit5() if continuous is None else continuous.default_solver(mu)
+    own = solver_of(None) if continuous is None else continuous.default_solver(mu)
     kinetic = isinstance(own, DampedLeapfrog)
     if solver is None and kinetic and controller is not None:
         solver = solver_of(kind)
@@ -87,18 +88,26 @@ def method_for(
     fixed = controller is None and (needs_fixed or dt0 is not None)
     if splits and controller is not None:
         raise ValueError("solve: flows with jumps take fixed steps; give dt0 instead.")
-    if controller is None and not fixed:
-        rtol, atol = _TOLERANCES[mu.dtype.itemsize]
-        controller = diffrax.PIDController(rtol, atol)
     if controller is not None:
-        controller = since(controller, when)
-    if isinstance(controller, diffrax.AbstractAdaptiveStepSizeController):
-        # Its other fields are read off that one.
-        controller = FiniteSteps(controller=controller)  # pyright: ignore[reportCallIssue]
+        controller = finite_steps(since(controller, when))
+    elif not fixed:
+        controller = _own_steps(mu.dtype.itemsize)
     if isinstance(solver, diffrax.AbstractImplicitSolver):
         solver = _reachable(solver, controller, mu.dtype)
-    adjoint = adjoint or diffrax.RecursiveCheckpointAdjoint()
+    adjoint = adjoint or _own_adjoint()
     return Method(solver, None if fixed else controller, adjoint, max_steps), fixed
+
+
+# Kept, since a module takes longer to make than a small step.
+@functools.cache
+def _own_steps(itemsize: int) -> diffrax.AbstractStepSizeController:
+    """The steps of an adaptive solve that is given none, by precision."""
+    return finite_steps(diffrax.PIDController(*_TOLERANCES[itemsize]))
+
+
+@functools.cache
+def _own_adjoint() -> diffrax.AbstractAdjoint:
+    return diffrax.RecursiveCheckpointAdjoint()
 
 
 def _check_solver(solver: diffrax.AbstractSolver, noisy: bool) -> None:

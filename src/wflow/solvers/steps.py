@@ -93,6 +93,16 @@ class FiniteSteps(diffrax.AbstractAdaptiveStepSizeController):
         return keep, next_t0, next_t1, made_jump, state, result
 
 
+def finite_steps(
+    controller: diffrax.AbstractStepSizeController,
+) -> diffrax.AbstractStepSizeController:
+    """A controller that rejects steps that overflow, where it rejects any."""
+    if not isinstance(controller, diffrax.AbstractAdaptiveStepSizeController):
+        return controller
+    # Its other fields are read off that one.
+    return FiniteSteps(controller=controller)  # pyright: ignore[reportCallIssue]
+
+
 def since(
     controller: diffrax.AbstractStepSizeController, when: Times
 ) -> diffrax.AbstractStepSizeController:

@@ -82,8 +82,8 @@ def read_times(
             )
         finite("solve", "times", times)
     found = [known(value) for value in (t0, save, t1)]
-    origin = jnp.asarray(t0, dtype)
     if any(value is None for value in found):
+        origin = jnp.asarray(t0, dtype)
         span = _difference(t1, t0, dtype, None)
         since = _difference(save, t0, dtype, None).reshape(-1)
         # Rounding does not move a saved time beyond the end.
@@ -105,8 +105,10 @@ def read_times(
     since = np.clip(saved - start, min(whole, 0.0), max(whole, 0.0))
     knots = np.concatenate([[0.0], since, [whole]])
     _apart(knots, saved, dtype)
+    # Left to NumPy where nothing is traced: it is quicker with few numbers.
+    traced = isinstance(t0, Tracer)
     return Times(
-        origin,
+        jnp.asarray(t0, dtype) if traced else np.asarray(start, dtype),
         _difference(t1, t0, dtype, np.asarray(whole)),
         _difference(save, t0, dtype, since).reshape(-1),
         knots,
@@ -120,7 +122,7 @@ def _difference(
 ) -> Float[Array, "..."]:
     """``late - early``: ``exact`` where it is known, with the derivatives."""
     if exact is not None and not any(isinstance(t, Tracer) for t in (late, early)):
-        return jnp.asarray(exact, dtype)
+        return exact.astype(dtype)
     moving = (jnp.asarray(late) - jnp.asarray(early)).astype(dtype)
     if exact is None:
         return moving
@@ -189,9 +191,9 @@ def _as_asked(saved: np.ndarray, save: Any, knots: np.ndarray, dtype: DTypeLike)
     rounded = _rounded(saved, dtype)
     gaps = np.abs(np.diff(knots))
     blurred = np.abs(rounded - saved).max() > 1e-3 * gaps[gaps > 0].min()
-    if blurred and not isinstance(save, Tracer):
-        return saved
-    return jnp.asarray(save, dtype).reshape(-1)
+    if isinstance(save, Tracer):
+        return jnp.asarray(save, dtype).reshape(-1)
+    return saved if blurred else jnp.asarray(rounded.astype(np.dtype(dtype)))
 
 
 def step_counts(
