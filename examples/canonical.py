@@ -12,7 +12,7 @@ import numpy as np
 import optax
 
 import wflow as wf
-from wflow.energies import Supervised
+from wflow.networks import Supervised
 from wflow.networks.canonical import lambda_path
 
 

@@ -10,8 +10,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import wflow as wf
-from wflow.energies import NetworkRisk
 from wflow.measures.quadrature import standard_quadrature
+from wflow.networks import NetworkRisk
 
 
 def main(path="network.png"):

@@ -11,7 +11,7 @@ import numpy as np
 
 import wflow as wf
 from wflow.energies import Entropy, Potential
-from wflow.flows import PoissonMomentFlow
+from wflow.regression import PoissonMomentFlow
 
 
 def half_square(x):

@@ -15,7 +15,7 @@ from jax.flatten_util import ravel_pytree
 
 import wflow as wf
 from wflow.energies import Potential
-from wflow.flows import Deterministic, Gamma
+from wflow.regression import Deterministic, Gamma
 from wflow.regression.reweight import age_trajectory
 
 

@@ -18,7 +18,6 @@ from wflow.energies import (
     Interaction,
     KernelSteinDiscrepancy,
     KLDivergence,
-    NetworkRisk,
     Potential,
     SinkhornDivergence,
 )
@@ -273,68 +272,6 @@ def test_algebra_and_implicit_entropy():
         one + 1.0
     with pytest.raises(TypeError, match="unsupported operand"):
         one * two
-
-
-D = 4
-
-
-@pytest.fixture(scope="module")
-def quadratic_network():
-    """Neurons (w.x)^2 on standard normal inputs, exactly, and a teacher."""
-    nodes, weights = standard_quadrature(D)
-    # Products of two outputs have degree 4: far fewer nodes would do.
-    teacher = np.diag([1.0, 0.5, 0.0, 0.0])
-    targets = np.einsum("ai,ij,aj->a", nodes, teacher, nodes)
-    energy = NetworkRisk(lambda w, x: (w @ x) ** 2, nodes, targets, weights)
-    return energy, teacher, lambda mu: force(energy, mu)
-
-
-def test_moments_of_a_quadratic_network_obey_their_closed_equation(quadratic_network):
-    energy, teacher, velocity = quadratic_network
-    w = np.random.default_rng(5).normal(size=(6, D)) * 0.7
-    neurons = Particles.from_samples(w)
-    excess = w.T @ w / 6 - teacher
-    response = 2 * excess + np.trace(excess) * np.eye(D)
-    risk = (2 * np.sum(excess**2) + np.trace(excess) ** 2) / 2
-    np.testing.assert_allclose(energy.value(neurons), risk, rtol=1e-12)
-    found = np.asarray(velocity(neurons))
-    np.testing.assert_allclose(found, -2 * w @ response, rtol=1e-11, atol=1e-12)
-    moment = w.T @ w / 6
-    rate = (found.T @ w + w.T @ found) / 6
-    expected = -2 * (response @ moment + moment @ response)
-    np.testing.assert_allclose(rate, expected, rtol=1e-11, atol=1e-12)
-    # Six times the gradient of the finite network.
-    finite = lambda w: energy.value(Particles.from_samples(w))
-    np.testing.assert_allclose(found, -6 * jax.grad(finite)(w), rtol=1e-12)
-
-
-def test_symmetries_of_a_network(quadratic_network):
-    _, _, velocity = quadratic_network
-    rotated_rng = np.random.default_rng(6)
-    w = rotated_rng.normal(size=(6, D))
-    found = np.asarray(velocity(Particles.from_samples(w)))
-    order = rotated_rng.permutation(6)
-    permuted = velocity(Particles.from_samples(w[order]))
-    np.testing.assert_allclose(permuted, found[order], rtol=1e-12)
-    twice = velocity(Particles.from_samples(np.tile(w, (2, 1))))
-    np.testing.assert_allclose(twice, np.tile(found, (2, 1)), rtol=1e-12)
-    # In another orthonormal basis of the inputs; the input law is the same.
-    q, _ = np.linalg.qr(rotated_rng.normal(size=(D, D)))
-    nodes, weights = standard_quadrature(D)
-    teacher = q @ np.diag([1.0, 0.5, 0.0, 0.0]) @ q.T
-    targets = np.einsum("ai,ij,aj->a", nodes, teacher, nodes)
-    turned = NetworkRisk(lambda w, x: (w @ x) ** 2, nodes, targets, weights)
-    np.testing.assert_allclose(
-        force(turned, Particles.from_samples(w @ q.T)), found @ q.T, rtol=1e-10
-    )
-
-
-def test_network_with_vector_outputs_and_uniform_inputs():
-    inputs, targets = rng.normal(size=(3, 2)), rng.normal(size=(3, 2))
-    energy = NetworkRisk(lambda w, x: jnp.tanh(w * x), inputs, targets)
-    outputs = np.einsum("i,iak->ak", W, np.tanh(X[:, None] * inputs))
-    expected = np.mean(np.sum((outputs - targets) ** 2, 1)) / 2
-    np.testing.assert_allclose(energy.value(CLOUD), expected, rtol=1e-13)
 
 
 @pytest.mark.slow

@@ -20,17 +20,14 @@ from wflow.energies import (
     KLDivergence,
     MLPPotential,
     Morse,
-    NetworkRisk,
     PairPotential,
     Polynomial,
     Potential,
     Power,
     Radial,
     RadialBumps,
-    Supervised,
 )
 from wflow.energies.base import Scaled, Sum
-from wflow.energies.supervised import predictions
 from wflow.kernels import GaussianKernel, InverseMultiquadric, LaplaceKernel
 from wflow.measures import Gaussian as Law
 from wflow.measures import Grid, Particles, Point
@@ -109,19 +106,6 @@ def test_what_is_no_number_is_named_by_the_function_that_returned_it(measure, wr
             ),
             "log_density to return one real number",
         ),
-        (lambda: NetworkRisk(None, X, np.ones(4)), "neuron to be a function"),
-        (lambda: NetworkRisk(jnp.dot, X, np.ones(3)), "as many targets as inputs"),
-        (lambda: NetworkRisk(jnp.dot, X * np.nan, np.ones(4)), "inputs finite"),
-        (lambda: NetworkRisk(jnp.dot, X, [1, 2, 3, 1j]), "targets of real"),
-        (
-            lambda: NetworkRisk(jnp.dot, X, np.ones(4), -np.ones(4)),
-            "probabilities >= 0",
-        ),
-        (lambda: NetworkRisk(jnp.dot, X, np.ones((4, 1))).value(CLOUD), "of targets"),
-        (lambda: Supervised(X, "labels"), "y to be"),
-        (lambda: Supervised(X, np.ones(4), "hinge"), "loss 'square'"),
-        (lambda: Supervised(X, np.ones(4) * 1j), "y of real numbers"),
-        (lambda: predictions(1.0, X), "model to be a function"),
         (lambda: Polynomial(2, 1.5), "degree to be a whole number"),
         (lambda: Polynomial(1, 1, [np.nan]), "coefficients finite"),
         (lambda: Bumps(X, 0.0), "width > 0"),
@@ -142,17 +126,6 @@ def test_refused_in_a_sentence(make, words):
     with pytest.raises((ValueError, TypeError), match=words) as refused:
         make()
     assert len(str(refused.value)) < 300
-
-
-@pytest.mark.parametrize("at", [0, 2])
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_labels_that_are_no_numbers_are_named(at, value):
-    labels = np.arange(4.0)
-    labels[at] = value
-    with pytest.raises(
-        ValueError, match=rf"targets finite, found {value} at index {at}"
-    ):
-        NetworkRisk(jnp.dot, X, labels)
 
 
 @eqx.filter_jit
@@ -176,11 +149,3 @@ def test_a_nan_in_a_cloud_shows():
     assert jnp.isnan(
         MMD(LaplaceKernel(1.0), CLOUD).first_variation(lost, CLOUD.x)
     ).all()
-
-
-def test_whole_numbers_stay_whole_where_they_are_labels_or_tokens():
-    assert Supervised(X, [0, 1, 1, 0], "cross_entropy").y.dtype == jnp.asarray(1).dtype
-    risk = NetworkRisk(lambda w, token: w[token], jnp.array([0, 1, 1]), np.ones(3))
-    np.testing.assert_allclose(
-        risk.value(CLOUD), np.mean((X.mean(0)[[0, 1, 1]] - 1) ** 2) / 2
-    )

@@ -19,7 +19,6 @@ from wflow.flows import (
     GradientFlow,
     LagrangianFlow,
     LangevinFlow,
-    PoissonMomentFlow,
     ResettingFlow,
 )
 from wflow.flows.sums import SumFlow
@@ -32,6 +31,7 @@ from wflow.kernels import GaussianKernel
 from wflow.measures import Gaussian, Particles, Phase, UnsupportedMeasureError
 from wflow.measures.base import ImplicitEntropyError
 from wflow.parameters import Learnable
+from wflow.regression import PoissonMomentFlow
 from wflow.solvers import solve
 
 

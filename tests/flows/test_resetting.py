@@ -8,16 +8,14 @@ import pytest
 from wflow.energies import Interaction, Potential
 from wflow.flows import (
     BirthDeathFlow,
-    Deterministic,
     Exponential,
-    Gamma,
     GradientFlow,
-    KnownResets,
     LangevinFlow,
     ResettingFlow,
 )
 from wflow.geometries import Euclidean, Wasserstein
 from wflow.measures import Particles, Point, UnsupportedMeasureError
+from wflow.regression import Deterministic, Gamma, KnownResets
 from wflow.solvers import solve
 
 

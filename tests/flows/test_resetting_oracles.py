@@ -15,7 +15,6 @@ from wflow.flows import (
     Exponential,
     GradientFlow,
     LangevinFlow,
-    PoissonMomentFlow,
     ResettingFlow,
 )
 from wflow.geometries import (
@@ -27,6 +26,7 @@ from wflow.measures import (
     Particles,
     Point,
 )
+from wflow.regression import PoissonMomentFlow
 from wflow.solvers import solve
 
 

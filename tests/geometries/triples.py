@@ -9,6 +9,7 @@ from wflow import energies as F
 from wflow import geometries as K
 from wflow import kernels
 from wflow.measures import Gaussian, GaussianMixture, Grid, Particles, Point
+from wflow.networks import NetworkRisk
 
 
 P, G, N, O = "particles", "grid", "gaussian", "point"
@@ -43,7 +44,7 @@ def pair(x, y):
 
 
 def risk():
-    return F.NetworkRisk(
+    return NetworkRisk(
         lambda w, x: jnp.tanh(w @ x),
         jnp.asarray(rng.normal(size=(5, 2))),
         jnp.asarray(rng.normal(size=5)),

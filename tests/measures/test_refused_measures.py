@@ -13,7 +13,6 @@ from wflow.measures import (
     Phase,
     Point,
     Traced,
-    Travelled,
 )
 from wflow.measures.grid import logarithmic_mean
 from wflow.measures.resampling import systematic_ancestors
@@ -84,8 +83,6 @@ def test_small_covariances_of_one_axis_are_taken():
         (lambda: Phase(1.0, X), "measure to be Particles"),
         (lambda: Phase(Particles.from_samples(X), X + 1j), "velocity of real"),
         (lambda: Traced(Gaussian([0.0], [[1.0]]), X), "measure to be Particles"),
-        (lambda: Travelled(1.0), "measure to be a measure"),
-        (lambda: Travelled(Particles.from_samples(X), -1.0), "length >= 0"),
         (lambda: Point(jnp.ones(2) * 1j), "real numbers, found an array of complex"),
         (lambda: Point({"a": jnp.ones(2), "b": jnp.ones(2) * 1j}), "real numbers"),
         (lambda: Gaussian(np.zeros(2), np.eye(2)).log_density(jnp.ones(1)), "x of"),

@@ -8,11 +8,11 @@ import optax
 import pytest
 from canonical_models import TIGHT
 
-from wflow.energies import Supervised
-from wflow.flows import ArcLengthFlow, GradientFlow
+from wflow.flows import GradientFlow
 from wflow.geometries import Euclidean
-from wflow.measures import Point, Travelled
-from wflow.networks.canonical import ArcRidge, arc_ridge
+from wflow.measures import Point
+from wflow.networks import Supervised
+from wflow.networks.canonical import ArcLengthFlow, ArcRidge, Travelled, arc_ridge
 from wflow.solvers import solve
 
 

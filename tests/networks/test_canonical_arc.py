@@ -10,11 +10,15 @@ from canonical_models import TIGHT, X1, X2, product
 from scipy.integrate import quad
 from scipy.optimize import brentq
 
-from wflow.energies import Functional, Supervised
-from wflow.flows import ArcLengthFlow, GradientFlow
+from wflow.energies import Functional
+from wflow.flows import GradientFlow
 from wflow.geometries import Euclidean
-from wflow.measures import Point, Travelled, UnsupportedMeasureError
-from wflow.networks.canonical import ArcRidge, lambda_path
+from wflow.measures import (
+    Point,
+    UnsupportedMeasureError,
+)
+from wflow.networks import Supervised
+from wflow.networks.canonical import ArcLengthFlow, ArcRidge, Travelled, lambda_path
 from wflow.networks.canonical.arc import LambdaPath
 from wflow.solvers import solve
 
@@ -263,3 +267,10 @@ def test_bad_paths_are_refused():
         lambda_path(NET_FLOW, Point(NET), 1.0, 1.0)
     with pytest.raises(UnsupportedMeasureError, match="Travelled"):
         solve(NET_FLOW, Point(NET), 0.0, 1.0, stop=ArcRidge(1.0))
+
+
+def test_what_is_no_travelled_measure_is_refused():
+    with pytest.raises(TypeError, match="measure to be a measure"):
+        Travelled(1.0)
+    with pytest.raises(ValueError, match="length >= 0"):
+        Travelled(Point(jnp.ones(2)), -1.0)

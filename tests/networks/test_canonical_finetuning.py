@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wflow.energies import Supervised
 from wflow.measures import Point
+from wflow.networks import Supervised
 from wflow.networks.canonical.finetuning import descend, finetune
 
 

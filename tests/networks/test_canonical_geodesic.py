@@ -8,11 +8,11 @@ from canonical_models import ONE, TIGHT, outer
 from scipy.integrate import quad
 from scipy.optimize import minimize
 
-from wflow.energies import Supervised
-from wflow.flows import ArcLengthFlow, GradientFlow
+from wflow.flows import GradientFlow
 from wflow.geometries import Euclidean
-from wflow.measures import Point, Travelled
-from wflow.networks.canonical import GeodesicRidge, NTKMetric
+from wflow.measures import Point
+from wflow.networks import Supervised
+from wflow.networks.canonical import ArcLengthFlow, GeodesicRidge, NTKMetric, Travelled
 from wflow.networks.canonical.exponential import exponential, logarithm
 from wflow.networks.canonical.geodesic import geodesic
 from wflow.solvers import solve

@@ -10,10 +10,10 @@ import pytest
 from canonical_models import TIGHT, X1, X2, outer, product
 from scipy.optimize import minimize_scalar
 
-from wflow.energies import Supervised
 from wflow.flows import GradientFlow
 from wflow.geometries import Euclidean, Riemannian
 from wflow.measures import Particles, Point, UnsupportedMeasureError
+from wflow.networks import Supervised
 from wflow.networks.canonical import NTKMetric, Ridge
 from wflow.networks.canonical.metric import PullBack, displacement
 from wflow.solvers import solve

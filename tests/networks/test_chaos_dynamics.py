@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wflow.energies import NetworkRisk
 from wflow.flows import GradientFlow
 from wflow.geometries import Wasserstein
 from wflow.measures import Gaussian, Particles
+from wflow.networks import NetworkRisk
 from wflow.networks.chaos import (
     Neuron,
     QuadraticRisk,

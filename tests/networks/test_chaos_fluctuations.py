@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wflow.energies import Entropy, NetworkRisk
+from wflow.energies import Entropy
 from wflow.measures import Gaussian, Particles
+from wflow.networks import NetworkRisk
 from wflow.networks.chaos import (
     QuadraticRisk,
     SampledRisk,

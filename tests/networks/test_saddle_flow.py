@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wflow.energies import NetworkRisk
 from wflow.flows import GradientFlow
 from wflow.geometries import Wasserstein
 from wflow.measures import Particles, Point, UnsupportedMeasureError
+from wflow.networks import NetworkRisk
 from wflow.networks.saddle import ReLUData, ReLUFlow, follow, small_neurons
 from wflow.networks.saddle.course import course_of
 from wflow.networks.saddle.flow import plateau_controller

@@ -12,7 +12,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
-from wflow.flows import Exponential, Gamma, HyperExponential
+from wflow.flows import Exponential
+from wflow.regression import Gamma, HyperExponential
 from wflow.regression.estimators import ResettingRidge, ResettingRidgeCV
 from wflow.regression.moments import stationary_moments
 

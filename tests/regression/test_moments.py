@@ -8,16 +8,18 @@ import pytest
 
 from wflow.energies import Entropy, Potential
 from wflow.flows import (
-    Deterministic,
     Exponential,
-    Gamma,
     GradientFlow,
+)
+from wflow.geometries import Wasserstein
+from wflow.measures import Gaussian
+from wflow.regression import (
+    Deterministic,
+    Gamma,
     HyperExponential,
     Lomax,
     PoissonMomentFlow,
 )
-from wflow.geometries import Wasserstein
-from wflow.measures import Gaussian
 from wflow.regression.moments import stationary_moments
 from wflow.solvers import solve
 

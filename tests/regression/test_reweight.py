@@ -9,19 +9,21 @@ import pytest
 
 from wflow.energies import Potential
 from wflow.flows import (
-    Deterministic,
     Exponential,
-    Gamma,
     GradientFlow,
-    KnownResets,
     LangevinFlow,
-    Lomax,
-    PoissonMomentFlow,
     ResettingFlow,
-    Weibull,
 )
 from wflow.geometries import Euclidean, Wasserstein
 from wflow.measures import Gaussian, Particles, Point, UnsupportedMeasureError
+from wflow.regression import (
+    Deterministic,
+    Gamma,
+    KnownResets,
+    Lomax,
+    PoissonMomentFlow,
+    Weibull,
+)
 from wflow.regression.moments import stationary_moments
 from wflow.regression.resets import drawn_resets, found_resets
 from wflow.regression.reweight import age_trajectory

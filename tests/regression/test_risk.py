@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from wflow.flows import Deterministic, Exponential, Gamma, HyperExponential, Uniform
+from wflow.flows import Exponential
+from wflow.regression import Deterministic, Gamma, HyperExponential, Uniform
 from wflow.regression.comparators import EarlyStopping, principal_components
 from wflow.regression.risk import (
     SpectralProblem,

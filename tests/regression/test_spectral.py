@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wflow.flows import (
+from wflow.flows import Exponential
+from wflow.regression import (
     Deterministic,
-    Exponential,
     Gamma,
     HyperExponential,
     InverseGaussian,

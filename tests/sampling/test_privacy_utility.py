@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from wflow.energies import KLDivergence
-from wflow.flows import ReweightingFlow
 from wflow.measures import Gaussian, Grid
+from wflow.sampling import ReweightingFlow
 from wflow.sampling.gaussian import gaussian_shk
 from wflow.sampling.privacy.conversions import gaussian_renyi
 from wflow.sampling.privacy.ratio import grid_kl, oscillation

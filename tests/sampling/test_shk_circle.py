@@ -9,9 +9,10 @@ import pytest
 
 from wflow import solve
 from wflow.energies import KLDivergence
-from wflow.flows import GradientFlow, ReweightingFlow
+from wflow.flows import GradientFlow
 from wflow.geometries import HellingerKantorovich
 from wflow.measures import Grid
+from wflow.sampling import ReweightingFlow
 from wflow.sampling.privacy.ratio import log_ratio, oscillation
 
 

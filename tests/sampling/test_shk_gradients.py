@@ -8,9 +8,10 @@ import pytest
 
 from wflow import solve
 from wflow.energies import KDE, KLDivergence
-from wflow.flows import GradientFlow, ReweightingFlow
+from wflow.flows import GradientFlow
 from wflow.geometries import HellingerKantorovich, Wasserstein
 from wflow.measures import Gaussian, Grid, Particles
+from wflow.sampling import ReweightingFlow
 from wflow.sampling.gaussian import gaussian_shk
 
 

@@ -7,9 +7,14 @@ import pytest
 
 from wflow import solve
 from wflow.energies import KDE, KLDivergence
-from wflow.flows import BirthDeathFlow, GradientFlow, LangevinFlow, ReweightingFlow
+from wflow.flows import (
+    BirthDeathFlow,
+    GradientFlow,
+    LangevinFlow,
+)
 from wflow.geometries import FisherRao, HellingerKantorovich, Wasserstein
 from wflow.measures import Gaussian, GaussianMixture, Grid, Particles
+from wflow.sampling import ReweightingFlow
 
 
 KEY = jax.random.key(0)

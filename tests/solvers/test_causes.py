@@ -12,12 +12,11 @@ from wflow.flows import (
     BirthDeathFlow,
     GradientFlow,
     LagrangianFlow,
-    MetropolisLangevinFlow,
-    ReweightingFlow,
 )
 from wflow.flows.sums import SumFlow
 from wflow.geometries import Euclidean, Wasserstein
 from wflow.measures import Gaussian, Particles, Phase, Point
+from wflow.sampling import MetropolisLangevinFlow, ReweightingFlow
 from wflow.solvers import RESULTS, SolveError, solve
 from wflow.solvers._rollout import rollout, start_rollout
 

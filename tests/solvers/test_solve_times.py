@@ -10,13 +10,13 @@ from wflow.energies import Potential
 from wflow.flows import (
     Exponential,
     GradientFlow,
-    KnownResets,
     LagrangianFlow,
     LangevinFlow,
     ResettingFlow,
 )
 from wflow.geometries import Euclidean, Wasserstein
 from wflow.measures import Particles, Phase, Point
+from wflow.regression import KnownResets
 from wflow.solvers import solve
 
 

@@ -14,11 +14,10 @@ from wflow.flows import (
     BirthDeathFlow,
     GradientFlow,
     LangevinFlow,
-    MetropolisLangevinFlow,
-    ReweightingFlow,
 )
 from wflow.geometries import Wasserstein
 from wflow.measures import Gaussian, Particles
+from wflow.sampling import MetropolisLangevinFlow, ReweightingFlow
 from wflow.sampling.gaussian import gaussian_shk
 
 

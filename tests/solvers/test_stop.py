@@ -9,7 +9,6 @@ import pytest
 
 from wflow.energies import Potential
 from wflow.flows import (
-    ArcLengthFlow,
     Exponential,
     GradientFlow,
     LangevinFlow,
@@ -20,9 +19,9 @@ from wflow.measures import (
     Gaussian,
     Particles,
     Point,
-    Travelled,
     UnsupportedMeasureError,
 )
+from wflow.networks.canonical import ArcLengthFlow, Travelled
 from wflow.solvers import solve
 
 

@@ -113,31 +113,32 @@ SPECS = {
         "TrainedTransport": {"width": 4, "depth": 1},
     },
     flows: {
-        "ArcLengthFlow": {"flow": FLOW},
         "BirthDeathFlow": {"energy": {"kind": "Entropy"}, "rate": 2.0},
-        "Deterministic": {"mean": 1},
         "Diffusion": {"deviation": [[0.3, 0.1], [0.0, 0.2]]},
         "Exponential": {"rate": 2.0},
-        "Gamma": {"mean": 1.0, "shape": 3.0},
         "GradientFlow": {
             "energy": {"kind": "Entropy"},
             "geometry": {"kind": "Stein", "kernel": RBF},
         },
-        "HyperExponential": {"weights": [0.5, 0.5], "rates": [1.0, 2.0]},
-        "InverseGaussian": {"mean": 1.0, "shape": 3.0},
-        "KnownResets": {"epochs": [0.5, 1.0]},
         "LagrangianFlow": {"energy": {"kind": "Entropy"}, "force_scaling": "unified"},
         "LangevinFlow": {"energy": {"kind": "Entropy"}, "temperature": 1.0},
-        "LogNormal": {"mean": 1.0, "sigma": 0.5},
-        "Lomax": {"mean": 1.0, "alpha": 3.0},
         "NoiseInjectionFlow": {"energy": {"kind": "Entropy"}, "level": 0.1},
-        "PoissonMomentFlow": {"flow": FLOW, "rate": 1.0, "origin": [0.0]},
         "ResettingFlow": {
             "flow": FLOW,
             "law": {"kind": "Exponential", "rate": 1.0},
             "origin": [0.0],
         },
         "TracerFlow": {"flow": FLOW},
+    },
+    regression: {
+        "Deterministic": {"mean": 1},
+        "Gamma": {"mean": 1.0, "shape": 3.0},
+        "HyperExponential": {"weights": [0.5, 0.5], "rates": [1.0, 2.0]},
+        "InverseGaussian": {"mean": 1.0, "shape": 3.0},
+        "KnownResets": {"epochs": [0.5, 1.0]},
+        "LogNormal": {"mean": 1.0, "sigma": 0.5},
+        "Lomax": {"mean": 1.0, "alpha": 3.0},
+        "PoissonMomentFlow": {"flow": FLOW, "rate": 1.0, "origin": [0.0]},
         "Uniform": {"low": 0.5, "high": 1},
         "Weibull": {"mean": 1.0, "shape": 2.0},
     },
@@ -160,16 +161,19 @@ OTHERS = {
         "SimulatedObservation",
     },
     flows: {
-        "Custom",
         "GrowthFlow",
-        "MetropolisLangevinFlow",
         "NeuralRate",
         "Noise",
-        "ReweightingFlow",
-        "TransitionMixtureFlow",
         "VelocityFlow",
     },
     geometries: {"Riemannian"},
+    regression: {
+        "Custom",
+        "ResettingRidge",
+        "ResettingRidgeCV",
+        "SpectralData",
+        "SpectralProblem",
+    },
 }
 CASES = [
     pytest.param(room, name, arguments, id=f"{room.__name__}.{name}")
@@ -206,7 +210,9 @@ def _constructed(room, spec):
 def _home(kind, room, argument):
     if argument == "initial":
         return measures
-    homes = (r for r in (kernels, energies, geometries, room) if kind in r.__all__)
+    homes = (
+        r for r in (kernels, energies, geometries, flows, room) if kind in r.__all__
+    )
     return next(homes)
 
 

@@ -7,12 +7,10 @@ from .entropy import Entropy, FisherInformation, KLDivergence
 from .functional import Functional
 from .functions import Bumps, Polynomial
 from .interaction import Interaction
-from .network_risk import NetworkRisk
 from .neural import AttentionPotential, MLPPotential, PairPotential
 from .potential import Potential
 from .radial import GaussianProfile, Morse, Power, Radial, RadialBumps
 from .singular import CoulombInteraction, LogInteraction, RieszInteraction
-from .supervised import Supervised
 
 
 __all__ = [
@@ -33,7 +31,6 @@ __all__ = [
     "MLPPotential",
     "MMD",
     "Morse",
-    "NetworkRisk",
     "PairPotential",
     "Polynomial",
     "Potential",
@@ -42,5 +39,4 @@ __all__ = [
     "RadialBumps",
     "RieszInteraction",
     "SinkhornDivergence",
-    "Supervised",
 ]

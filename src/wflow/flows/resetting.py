@@ -19,7 +19,7 @@ from wflow.measures import (
 
 from .base import AbstractContinuousFlow, AbstractJumpFlow, check_flow
 from .independent import looks_at_time, moves_alone
-from .renewal.base import AbstractResetTimes
+from .renewal import AbstractResetTimes
 
 
 class ResettingFlow(AbstractJumpFlow):

@@ -8,7 +8,6 @@ from .particles import Particles
 from .phase import Phase
 from .point import Point
 from .traced import Traced
-from .travelled import Travelled
 from .uniform import UniformBox
 
 
@@ -22,7 +21,6 @@ __all__ = [
     "Phase",
     "Point",
     "Traced",
-    "Travelled",
     "UniformBox",
     "UnsupportedMeasureError",
 ]

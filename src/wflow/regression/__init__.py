@@ -2,7 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
+from .known_resets import KnownResets
+from .laws.bounded import Deterministic, Uniform
+from .laws.custom import Custom
+from .laws.gamma import Gamma, InverseGaussian
+from .laws.ridges import HyperExponential, Lomax
+from .laws.stretched import LogNormal, Weibull
 from .moments import stationary_moments
+from .poisson_moments import PoissonMomentFlow
 from .reweight import age_trajectory
 from .risk import SpectralProblem, optimal_mean, prediction_risk, wiener_filter
 from .spectral import SpectralData, gcv, shrinkage_curves, tune
@@ -12,10 +19,21 @@ if TYPE_CHECKING:
     from .estimators import ResettingRidge, ResettingRidgeCV
 
 __all__ = [
+    "Custom",
+    "Deterministic",
+    "Gamma",
+    "HyperExponential",
+    "InverseGaussian",
+    "KnownResets",
+    "LogNormal",
+    "Lomax",
+    "PoissonMomentFlow",
     "ResettingRidge",
     "ResettingRidgeCV",
     "SpectralData",
     "SpectralProblem",
+    "Uniform",
+    "Weibull",
     "age_trajectory",
     "gcv",
     "optimal_mean",

@@ -246,7 +246,5 @@ def _plain(value: Any) -> Any:
 
 def _widened(owner: object, name: str, law: Any) -> AbstractRenewalLaw:
     """The law in float64, in which estimators compute."""
-    checks.instance(
-        owner, name, law, AbstractRenewalLaw, "a renewal law of wflow.flows"
-    )
+    checks.instance(owner, name, law, AbstractRenewalLaw, "a renewal law")
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), law)

@@ -15,11 +15,12 @@ from wflow.checks import known
 from wflow.flows import (
     AbstractContinuousFlow,
     AbstractRenewalLaw,
-    KnownResets,
     ResettingFlow,
 )
 from wflow.measures import Point, UnsupportedMeasureError
 from wflow.solvers import solve
+
+from .known_resets import KnownResets
 
 
 # A hazard: the value of a Point and the age to resets per time.

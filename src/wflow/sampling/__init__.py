@@ -14,11 +14,14 @@ from .methods.interacting import ALDI, CBS, SVGD
 from .methods.langevin import MALA, ULA
 from .methods.nuts import NUTS
 from .methods.shk import SHK, SMCWFR
+from .metropolis import MetropolisLangevinFlow
 from .modes import find_modes
 from .msip import MSIP
 from .problems import Joker
+from .reweighting import ReweightingFlow
 from .rules import GaussHermite, MonteCarlo, RadialSpherical
 from .target import Target
+from .transition_mixture import TransitionMixtureFlow
 
 
 __all__ = [
@@ -35,13 +38,16 @@ __all__ = [
     "MMDFlow",
     "MSIP",
     "MeanShift",
+    "MetropolisLangevinFlow",
     "MonteCarlo",
     "NUTS",
     "RadialSpherical",
+    "ReweightingFlow",
     "SHK",
     "SMCWFR",
     "SVGD",
     "Target",
+    "TransitionMixtureFlow",
     "ULA",
     "WFRMMD",
     "find_modes",

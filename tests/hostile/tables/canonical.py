@@ -6,11 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from wflow.energies import Supervised
-from wflow.flows import ArcLengthFlow, GradientFlow
+from wflow.flows import GradientFlow
 from wflow.geometries import Euclidean
-from wflow.measures import Point, Travelled
-from wflow.networks import canonical
+from wflow.measures import Point
+from wflow.networks import Supervised, canonical
 
 from ..engine import array, count, entry, given, non_negative, part, positive
 
@@ -54,9 +53,21 @@ def moved(**more):
 
 
 TABLE = {
+    "Travelled": entry(
+        canonical.Travelled,
+        measure=part(ORIGIN),
+        length=non_negative(1.0),
+        action=non_negative(2.0),
+    ),
+    "ArcLengthFlow": entry(
+        lambda flow: canonical.ArcLengthFlow(flow).velocity(
+            canonical.Travelled(ORIGIN), 0.0
+        ),
+        flow=part(FLOW),
+    ),
     "ArcRidge": entry(
         lambda lam: canonical.ArcRidge(lam)(
-            ArcLengthFlow(FLOW), Travelled(ORIGIN), 0.0
+            canonical.ArcLengthFlow(FLOW), canonical.Travelled(ORIGIN), 0.0
         ),
         lam=non_negative(0.1, fine="inf", finite="inf"),
     ),

@@ -4,9 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from wflow.energies import NetworkRisk
 from wflow.measures import Gaussian, Particles
-from wflow.networks import chaos
+from wflow.networks import NetworkRisk, chaos
 
 from ..engine import (
     array,

@@ -22,7 +22,6 @@ from wflow.energies import (
     LogInteraction,
     MLPPotential,
     Morse,
-    NetworkRisk,
     PairPotential,
     Polynomial,
     Potential,
@@ -31,11 +30,10 @@ from wflow.energies import (
     RadialBumps,
     RieszInteraction,
     SinkhornDivergence,
-    Supervised,
 )
 from wflow.kernels import GaussianKernel, LaplaceKernel
 from wflow.measures import Gaussian as GaussianLaw
-from wflow.measures import Particles, Point
+from wflow.measures import Particles
 
 from ..engine import (
     array,
@@ -126,25 +124,6 @@ TABLE = {
     ),
     "Functional": entry(
         value_of(Functional), function=returned(lambda mu, t: mu.mean[0])
-    ),
-    "NetworkRisk": entry(
-        value_of(NetworkRisk),
-        neuron=given(
-            lambda w, x: jnp.tanh(w @ x),
-            text="spoilt",
-            other=1.5,
-            none=None,
-            vector=lambda w, x: w,
-        ),
-        inputs=array(X[:4], words=["targets"]),
-        targets=array([1.0, 2.0, 0.5, -1.0]),
-        probabilities=masses([0.1, 0.2, 0.3, 0.4]),
-    ),
-    "Supervised": entry(
-        lambda x, y, loss: Supervised(x, y, loss).value(Point(MODEL)),
-        x=array(X, words=["targets"]),
-        y=array(X[:, 0]),
-        loss=choice("square"),
     ),
     "AbstractEnergy": "a contract",
     "Entropy": entry(

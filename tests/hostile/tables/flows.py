@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from tests.hostile.engine import (
-    Argument,
     array,
     choice,
     count,
@@ -18,7 +17,12 @@ from tests.hostile.engine import (
 from wflow import flows
 from wflow.energies import KDE, KLDivergence, Potential
 from wflow.geometries import Wasserstein
-from wflow.measures import Gaussian, Particles, Phase, Traced, Travelled
+from wflow.measures import (
+    Gaussian,
+    Particles,
+    Phase,
+    Traced,
+)
 
 
 ROOM = "wflow.flows"
@@ -66,10 +70,6 @@ def made(kind, mu=CLOUD):
     return call
 
 
-def from_density(density):
-    return flows.Custom.from_density(density).mean
-
-
 def neural(dim, width, depth, time_dim, key):
     rate = flows.NeuralRate(dim, width=width, depth=depth, time_dim=time_dim, key=key)
     return rate(jnp.ones(2), 0.5)
@@ -94,38 +94,11 @@ TABLE = {
     "AbstractKineticFlow": CONTRACT,
     "AbstractJumpFlow": CONTRACT,
     "AbstractRenewalLaw": CONTRACT,
-    "ArcLengthFlow": entry(
-        made(flows.ArcLengthFlow, Travelled(LAW)),
-        flow=part(DECAY),
-    ),
     "BirthDeathFlow": entry(
         made(flows.BirthDeathFlow), energy=part(KL), rate=non_negative(1.0)
     ),
-    "Custom": entry(
-        law_of(flows.Custom),
-        function=Argument(
-            lambda a: jnp.exp(-a),
-            {
-                "text": "spoilt",
-                "none": None,
-                "nan": lambda a: jnp.nan * a,
-                "shape": lambda a: a[:3],
-                "rising": jnp.exp,
-            },
-            words=("survival",),
-        ),
-        stretch=positive(1.0),
-    ),
-    "Custom.from_density": entry(
-        from_density,
-        density=given(
-            lambda a: jnp.exp(-a), text="spoilt", none=None, nan=lambda a: jnp.nan * a
-        ),
-    ),
-    "Deterministic": entry(law_of(flows.Deterministic), mean=positive(1.0)),
     "Diffusion": entry(flows.Diffusion, deviation=non_negative(0.5, fine="shape")),
     "Exponential": entry(law_of(flows.Exponential), rate=positive(1.0)),
-    "Gamma": entry(law_of(flows.Gamma), mean=positive(1.0), shape=positive(2.0)),
     "GradientFlow": entry(
         made(flows.GradientFlow), energy=part(ENERGY), geometry=part(Wasserstein())
     ),
@@ -139,18 +112,6 @@ TABLE = {
             shape=lambda x, t: x,
         ),
     ),
-    "HyperExponential": entry(
-        law_of(flows.HyperExponential),
-        weights=array([0.3, 0.7], fine=()),
-        rates=array([1.0, 2.0], fine=()),
-    ),
-    "InverseGaussian": entry(
-        law_of(flows.InverseGaussian), mean=positive(1.0), shape=positive(2.0)
-    ),
-    "KnownResets": entry(
-        flows.KnownResets,
-        epochs=array([0.3, 0.8], fine=("inf", "shape", "short", "empty"), finite="inf"),
-    ),
     "LagrangianFlow": entry(
         made(flows.LagrangianFlow, PHASE),
         energy=part(ENERGY),
@@ -162,15 +123,6 @@ TABLE = {
         energy=part(ENERGY),
         temperature=non_negative(1.0),
         friction=non_negative(0.5),
-    ),
-    "LogNormal": entry(
-        law_of(flows.LogNormal), mean=positive(1.0), sigma=positive(0.5)
-    ),
-    "Lomax": entry(law_of(flows.Lomax), mean=positive(1.0), alpha=positive(3.0)),
-    "MetropolisLangevinFlow": entry(
-        made(flows.MetropolisLangevinFlow),
-        log_density=given(target, text="spoilt", none=None, other=1.5, shape=vector),
-        alpha=non_negative(0.5),
     ),
     "NeuralRate": entry(
         neural,
@@ -193,36 +145,15 @@ TABLE = {
         level=non_negative(0.5),
         geometry=part(Wasserstein()),
     ),
-    "PoissonMomentFlow": entry(
-        made(flows.PoissonMomentFlow, LAW),
-        flow=part(DECAY),
-        rate=non_negative(1.0),
-        origin=array([0.3, 0.4]),
-    ),
     "ResettingFlow": entry(
         made(flows.ResettingFlow),
         flow=part(DECAY),
         law=part(flows.Exponential(1.0)),
         origin=array([0.3, 0.4]),
     ),
-    "ReweightingFlow": entry(
-        made(flows.ReweightingFlow),
-        energy=part(KL),
-        rate=non_negative(1.0),
-        resample_below=given(
-            0.5, nan=jnp.nan, negative=-0.1, above=1.1, text="spoilt", shape=np.ones(2)
-        ),
-    ),
     "TracerFlow": entry(
         made(flows.TracerFlow, Traced(CLOUD, jnp.asarray(X))), flow=part(DECAY)
     ),
-    "TransitionMixtureFlow": entry(
-        made(flows.TransitionMixtureFlow),
-        log_density=given(target, text="spoilt", none=None, other=1.5),
-        alpha=given(0.5, nan=jnp.nan, negative=-1.0, text="spoilt", shape=np.ones(3)),
-        beta=non_negative(1.0),
-    ),
-    "Uniform": entry(law_of(flows.Uniform), low=non_negative(0.5), high=positive(1.0)),
     "VelocityFlow": entry(
         made(flows.VelocityFlow),
         f=given(
@@ -244,5 +175,4 @@ TABLE = {
             shape=lambda mu, t: mu.x[0],
         ),
     ),
-    "Weibull": entry(law_of(flows.Weibull), mean=positive(1.0), shape=positive(2.0)),
 }

@@ -12,7 +12,6 @@ from wflow.measures import (
     Phase,
     Point,
     Traced,
-    Travelled,
     UniformBox,
 )
 
@@ -163,12 +162,6 @@ TABLE = {
         lambda measure, tracers: Traced(measure, tracers).tracers * 2,
         measure=part(CLOUD),
         tracers=array([[0.0, 1.0], [1.0, 1.0]], fine="short"),
-    ),
-    "Travelled": entry(
-        Travelled,
-        measure=part(CLOUD),
-        length=non_negative(1.0),
-        action=non_negative(2.0),
     ),
     "AbstractDensity": "a contract",
     "AbstractMeasure": "a contract",

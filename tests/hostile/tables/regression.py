@@ -15,10 +15,15 @@ from tests.hostile.engine import (
 )
 from wflow import regression
 from wflow.energies import Potential
-from wflow.flows import Deterministic, Diffusion, Exponential, GradientFlow
+from wflow.flows import (
+    Diffusion,
+    Exponential,
+    GradientFlow,
+)
 from wflow.flows.sums import SumFlow
 from wflow.geometries import Euclidean
 from wflow.measures import Point
+from wflow.regression import Deterministic
 
 
 ROOM = "wflow.regression"

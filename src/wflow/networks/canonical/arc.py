@@ -10,10 +10,17 @@ from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float
 
 from wflow.checks import instance, non_negative, positive, real_field, shape, to_real
-from wflow.energies import AbstractEnergy, Supervised
-from wflow.flows import ArcLengthFlow, GradientFlow
-from wflow.measures import Point, Travelled, UnsupportedMeasureError
+from wflow.energies import AbstractEnergy
+from wflow.flows import GradientFlow
+from wflow.measures import (
+    Point,
+    UnsupportedMeasureError,
+)
+from wflow.networks.supervised import Supervised
 from wflow.solvers import RESULTS, SolveError, solve
+
+from .arc_length import ArcLengthFlow
+from .travelled import Travelled
 
 
 # A run that stops with more than this part of the loss it began with has learnt little.

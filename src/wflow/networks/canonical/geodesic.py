@@ -12,12 +12,16 @@ from jaxtyping import Array, ArrayLike, Bool, Float
 
 from wflow.checks import count, finite, instance, known, to_real
 from wflow.energies import AbstractEnergy
-from wflow.flows import ArcLengthFlow
-from wflow.measures import Point, Travelled, UnsupportedMeasureError
+from wflow.measures import (
+    Point,
+    UnsupportedMeasureError,
+)
 from wflow.solvers import solve
 
+from .arc_length import ArcLengthFlow
 from .lift import LiftFlow
 from .metric import NTKMetric, displacement, norm
+from .travelled import Travelled
 
 
 class OutputCurve(eqx.Module):

@@ -21,11 +21,11 @@ from wflow.checks import (
     to_real,
     within,
 )
-from wflow.energies.supervised import predictions
 from wflow.flows.base import safe_sqrt
 from wflow.geometries import AbstractGeometry, Euclidean
 from wflow.geometries.riemannian import conjugate_gradients
 from wflow.measures import Point, UnsupportedMeasureError
+from wflow.networks.supervised import predictions
 
 
 # Up to so many outputs the kernel is formed and factorised; above, conjugate gradients.

@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from wflow.checks import instance, known, one_of, real_field, shape, to_real
-from wflow.energies import AbstractEnergy, NetworkRisk
+from wflow.energies import AbstractEnergy
 from wflow.measures import Particles
+from wflow.networks.network_risk import NetworkRisk
 
 from .risks import AbstractRisk, check_teacher, second_moment
 

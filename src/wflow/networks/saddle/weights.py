@@ -7,10 +7,10 @@ import numpy as np
 from jaxtyping import Array, ArrayLike
 
 from wflow.checks import count, instance, positive, shape
-from wflow.energies import NetworkRisk
 from wflow.flows import GradientFlow
 from wflow.geometries import Wasserstein
 from wflow.measures import Particles
+from wflow.networks.network_risk import NetworkRisk
 from wflow.solvers import RESULTS, solve
 
 from .course import Course, course_through

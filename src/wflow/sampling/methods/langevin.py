@@ -8,9 +8,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 from wflow.energies import KLDivergence
-from wflow.flows import LangevinFlow, MetropolisLangevinFlow
+from wflow.flows import LangevinFlow
 from wflow.flows.base import AbstractFlow
 from wflow.measures import Particles
+from wflow.sampling.metropolis import MetropolisLangevinFlow
 
 from .base import AbstractFlowMethod, LogDensity, Run
 

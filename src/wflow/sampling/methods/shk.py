@@ -24,15 +24,15 @@ from wflow.flows import (
     BirthDeathFlow,
     GradientFlow,
     LangevinFlow,
-    MetropolisLangevinFlow,
-    ReweightingFlow,
-    TransitionMixtureFlow,
 )
 from wflow.flows.base import AbstractFlow
 from wflow.geometries import Wasserstein
 from wflow.measures import AbstractDensity, Particles
 from wflow.measures.resampling import resampled
 from wflow.sampling.density import check_density
+from wflow.sampling.metropolis import MetropolisLangevinFlow
+from wflow.sampling.reweighting import ReweightingFlow
+from wflow.sampling.transition_mixture import TransitionMixtureFlow
 
 from .base import (
     AbstractFlowMethod,

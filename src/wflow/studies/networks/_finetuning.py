@@ -10,8 +10,8 @@ from jaxtyping import Array, PyTree
 from matplotlib.figure import Figure
 from pydantic import Field, model_validator
 
-from wflow.energies import Supervised
 from wflow.measures import Point
+from wflow.networks import Supervised
 from wflow.networks.canonical.finetuning import Finetuned, finetune
 from wflow.plotting.panels import Curve, Level, Panel, Scale, plot_panels
 from wflow.plotting.rows import plot_rows

@@ -8,15 +8,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from wflow.energies import AbstractEnergy, Supervised
-from wflow.flows import ArcLengthFlow, GradientFlow
+from wflow.energies import AbstractEnergy
+from wflow.flows import GradientFlow
 from wflow.geometries import Euclidean
-from wflow.measures import Point, Travelled
+from wflow.measures import Point
+from wflow.networks import Supervised
 from wflow.networks.canonical import (
+    ArcLengthFlow,
     ArcRidge,
     GeodesicRidge,
     NTKMetric,
     Ridge,
+    Travelled,
     lambda_path,
 )
 from wflow.networks.canonical.arc import LambdaPath

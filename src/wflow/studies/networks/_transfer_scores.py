@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from wflow.energies import Supervised
+from wflow.networks import Supervised
 from wflow.networks.calibration import calibration_error
 from wflow.networks.similarity import cka
 

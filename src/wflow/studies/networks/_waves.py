@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from wflow.energies import Supervised
+from wflow.networks import Supervised
 
 
 class Shallow(eqx.Module):

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 from matplotlib.figure import Figure
 
-from wflow.energies import Supervised
 from wflow.measures import Point
+from wflow.networks import Supervised
 from wflow.networks.canonical.finetuning import descend
 from wflow.plotting.panels import Curve, Panel, plot_panels
 from wflow.studies import Arrays, Count, Log, NonNegative, Outcome, Study

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from pydantic import model_validator
 
-from wflow.energies import Supervised
 from wflow.measures import Point
+from wflow.networks import Supervised
 from wflow.networks.canonical import NTKMetric
 from wflow.plotting.panels import Curve, Panel, plot_panels
 from wflow.plotting.style import MODEL, OBSERVED, QUIET

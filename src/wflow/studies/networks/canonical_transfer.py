@@ -10,8 +10,8 @@ from jaxtyping import PRNGKeyArray
 from matplotlib.figure import Figure
 from pydantic import Field, model_validator
 
-from wflow.energies import Supervised
 from wflow.measures import Point
+from wflow.networks import Supervised
 from wflow.networks.canonical.finetuning import descend
 from wflow.studies import Arrays, Count, Log, Outcome, Part, Spec, Study, build
 

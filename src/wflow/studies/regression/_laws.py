@@ -10,7 +10,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from pydantic import AfterValidator, Field
 
-from wflow import flows
+from wflow import flows, regression
 from wflow.flows import AbstractRenewalLaw, Exponential
 from wflow.plotting.filters import plot_filters
 from wflow.regression import SpectralData, gcv, tune
@@ -31,13 +31,16 @@ from wflow.studies import (
 )
 
 
+# Where renewal laws are looked up.
+ROOMS = (flows, regression)
+
 RIDGE, EARLY_STOP, MIN_NORM, COMPONENTS = "ridge", "early_stop", "min_norm", "pcr"
 COMPARATORS = (RIDGE, EARLY_STOP, MIN_NORM, COMPONENTS)
 
 
 def law_of(spec: Spec, place: str = HERE) -> AbstractRenewalLaw:
     """The law of a config, brought to mean 1: only its shape is told."""
-    law = build(spec, flows, AbstractRenewalLaw, place, mean=1.0, rate=1.0)
+    law = build(spec, ROOMS, AbstractRenewalLaw, place, mean=1.0, rate=1.0)
     return law.with_mean(1.0)
 
 
@@ -57,7 +60,7 @@ def _free(laws: dict[str, Spec]) -> dict[str, Spec]:
 
 Law = Annotated[
     Spec,
-    Part(flows, of=AbstractRenewalLaw, needs=["mean", "rate"]),
+    Part(*ROOMS, of=AbstractRenewalLaw, needs=["mean", "rate"]),
     AfterValidator(_buildable),
 ]
 # By the names that tables and metrics have.
@@ -68,7 +71,7 @@ class LawsParams(StudyParams):
     """What every study of several laws has.
 
     Attributes:
-        laws: classes of ``wflow.flows``, each a shape: its mean is chosen.
+        laws: renewal laws, each a shape: its mean is chosen.
     """
 
     laws: Annotated[Laws, AfterValidator(_free)]

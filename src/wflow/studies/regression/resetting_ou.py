@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from pydantic import AfterValidator, Field, model_validator
 
-from wflow.flows import Deterministic
 from wflow.plotting.resets import plot_ellipses, plot_reset_paths
+from wflow.regression import Deterministic
 from wflow.studies import (
     Arrays,
     Count,

@@ -7,8 +7,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from wflow.checks import known, real_field, within
-
-from .base import AbstractResetTimes
+from wflow.flows.renewal import AbstractResetTimes
 
 
 class KnownResets(AbstractResetTimes):

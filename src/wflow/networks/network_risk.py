@@ -11,9 +11,8 @@ from jaxtyping import Array, ArrayLike, Float
 
 from wflow import checks
 from wflow.checks import real_field
+from wflow.energies import AbstractEnergy
 from wflow.measures import Point, UnsupportedMeasureError
-
-from .base import AbstractEnergy
 
 
 def _inputs(value: Any) -> Array:

@@ -7,8 +7,8 @@ from jaxtyping import Array, Float
 
 from wflow import checks
 from wflow.checks import real_field
-
-from .base import AbstractCarrier, AbstractMeasure
+from wflow.measures import AbstractMeasure
+from wflow.measures.base import AbstractCarrier
 
 
 class Travelled(AbstractCarrier):

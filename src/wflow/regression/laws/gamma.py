@@ -10,9 +10,8 @@ from jax.scipy.special import gammaincc, log_ndtr, ndtr
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from wflow.checks import real_field
+from wflow.flows.renewal import AbstractRenewalLaw, check_numbers
 from wflow.measures.special import linear_decay, mean_decay
-
-from .base import AbstractRenewalLaw, check_numbers
 
 
 class AbstractDivisibleLaw(AbstractRenewalLaw):

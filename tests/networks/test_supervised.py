@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wflow.energies import Supervised
 from wflow.measures import Particles, Point, UnsupportedMeasureError
+from wflow.networks import Supervised
 
 
 X = jnp.arange(6.0).reshape(3, 2) / 3

@@ -10,13 +10,13 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from wflow.checks import function, known, real_field
-
-from .base import (
+from wflow.flows.renewal import (
     AbstractRenewalLaw,
     check_numbers,
     inverse_survival,
     open_uniform,
 )
+
 from .rules import average
 
 

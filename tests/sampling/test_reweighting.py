@@ -5,12 +5,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flow_problems import velocity
 from scipy.stats import multivariate_normal
 
 from wflow import solve
 from wflow.energies import KDE, MMD, GaussianClosure, KLDivergence
-from wflow.flows import GradientFlow, LangevinFlow, ReweightingFlow
+from wflow.flows import (
+    GradientFlow,
+    LangevinFlow,
+)
 from wflow.flows.sums import SplitFlow
 from wflow.geometries import FisherRao
 from wflow.kernels import GaussianKernel
@@ -23,6 +25,7 @@ from wflow.measures import (
     UnsupportedMeasureError,
 )
 from wflow.measures.base import ImplicitEntropyError
+from wflow.sampling import ReweightingFlow
 
 
 COV = np.array([[1.0, 0.3], [0.3, 0.5]])
@@ -126,7 +129,7 @@ def test_on_particles_weights_follow_the_formula():
 
 def test_first_order_is_the_fisher_rao_velocity():
     kl = shifted(0.0)
-    rate = velocity(GradientFlow(kl, FisherRao()), CLOUD)[1]
+    rate = GradientFlow(kl, FisherRao()).velocity(CLOUD)[1]
     moved = np.asarray(jump(ReweightingFlow(kl), CLOUD, 1e-6).logw)
     slope = (moved - np.asarray(CLOUD.logw)) / 1e-6
     np.testing.assert_allclose(slope, rate, atol=1e-5)

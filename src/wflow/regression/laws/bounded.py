@@ -9,9 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from wflow.checks import known, real_field, shape
+from wflow.flows.renewal import AbstractRenewalLaw, check_numbers
 from wflow.measures.special import linear_decay, mean_decay, quadratic_decay
-
-from .base import AbstractRenewalLaw, check_numbers
 
 
 class Deterministic(AbstractRenewalLaw):

@@ -1,4 +1,4 @@
-"""The contract of a renewal law: the time T between two resets."""
+"""Renewal laws of the time T between two resets, and the one of Poisson's process."""
 
 import abc
 import dataclasses
@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from wflow.checks import positive, shape
+from wflow.checks import positive, real_field, shape
 
 
 # Halvings of a bracket of e^{+-50} around the mean: to the last bit.
@@ -168,6 +168,68 @@ class AbstractRenewalLaw(AbstractResetTimes):
         start = jnp.zeros((), int), jnp.full((clocks,), ends[0]), none
         last = jax.lax.while_loop(lambda c: jnp.any(c[1] <= ends[-1]), ring, start)[2]
         return last.reshape((-1, *shape))
+
+
+class Exponential(AbstractRenewalLaw):
+    r"""$S(a) = e^{-ra}$: resets at the points of a Poisson process of rate r.
+
+    $h(\mu) = \mu/(\mu + r)$, ridge regression, and the only law with such a filter.
+
+    Raises:
+        ValueError: a rate that is not positive.
+    """
+
+    rate: Float[Array, ""] = eqx.field(converter=real_field("rate"))
+
+    def __check_init__(self) -> None:
+        check_numbers(self, rate=self.rate)
+
+    @property
+    def mean(self) -> Float[Array, ""]:
+        """One over the rate."""
+        return 1 / self.rate
+
+    @property
+    def second_moment(self) -> Float[Array, ""]:
+        return 2 / self.rate**2
+
+    def survival(self, a: Float[ArrayLike, "..."]) -> Float[Array, "..."]:
+        return jnp.exp(-self.rate * a)
+
+    def laplace(self, s: Float[ArrayLike, "..."]) -> Float[Array, "..."]:
+        return self.rate / (self.rate + s)
+
+    def age_laplace(self, s: Float[ArrayLike, "..."]) -> Float[Array, "..."]:
+        return self.rate / (self.rate + s)
+
+    def filter(self, mu: Float[ArrayLike, "..."]) -> Float[Array, "..."]:
+        return mu / (self.rate + mu)
+
+    def quantile(self, u: Float[ArrayLike, "..."]) -> Float[Array, "..."]:
+        return -jnp.log1p(-jnp.asarray(u)) / self.rate
+
+    def sample(
+        self, key: PRNGKeyArray, shape: tuple[int, ...] = ()
+    ) -> Float[Array, "*shape"]:
+        return jax.random.exponential(key, shape, self.rate.dtype) / self.rate
+
+    def sample_age(
+        self, key: PRNGKeyArray, shape: tuple[int, ...] = ()
+    ) -> Float[Array, "*shape"]:
+        return self.sample(key, shape)
+
+    def with_mean(self, mean: ArrayLike) -> Self:
+        return dataclasses.replace(self, rate=1 / jnp.asarray(mean))
+
+    def last_resets(
+        self, key: PRNGKeyArray, ends: Float[Array, " K+1"], shape: tuple[int, ...]
+    ) -> Float[Array, "K ..."]:
+        law, ends = stopped((self, ends))
+        # Looking back from any time, a Poisson process is one too.
+        back = law.sample(key, (ends.shape[0] - 1, *shape)).astype(ends.dtype)
+        column = (slice(None),) + (None,) * len(shape)
+        last = ends[1:][column] - back
+        return jnp.where(last > ends[:-1][column], last, -jnp.inf)
 
 
 def open_uniform(

@@ -9,9 +9,9 @@ from jax.scipy.special import gammaln, ndtr, ndtri
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from wflow.checks import real_field
+from wflow.flows.renewal import AbstractRenewalLaw, check_numbers
 from wflow.measures.special import linear_decay, mean_decay
 
-from .base import AbstractRenewalLaw, check_numbers
 from .rules import average, gamma_rule, normal_rule
 
 

@@ -7,16 +7,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from wflow.checks import finite, real_field, shape
+from wflow.flows import AbstractContinuousFlow
+from wflow.flows.base import check_flow
+from wflow.flows.kinetic import check_scalar
 from wflow.measures import (
     Gaussian,
     UnsupportedMeasureError,
 )
-
-from .base import (
-    AbstractContinuousFlow,
-    check_flow,
-)
-from .kinetic import check_scalar
 
 
 class PoissonMomentFlow(AbstractContinuousFlow):

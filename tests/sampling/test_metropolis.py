@@ -8,8 +8,9 @@ import pytest
 
 from wflow import solve
 from wflow.energies import KLDivergence
-from wflow.flows import LangevinFlow, MetropolisLangevinFlow
+from wflow.flows import LangevinFlow
 from wflow.measures import Gaussian, GaussianMixture, Particles, UnsupportedMeasureError
+from wflow.sampling import MetropolisLangevinFlow
 
 
 KEY = jax.random.key(0)

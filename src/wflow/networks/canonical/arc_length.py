@@ -4,9 +4,11 @@ from typing import Any
 
 from jaxtyping import Array, ArrayLike, PyTree
 
-from wflow.measures import Travelled, UnsupportedMeasureError
+from wflow.flows import AbstractContinuousFlow
+from wflow.flows.base import AbstractCarryingFlow, check_flow
+from wflow.measures import UnsupportedMeasureError
 
-from .base import AbstractCarryingFlow, AbstractContinuousFlow, check_flow
+from .travelled import Travelled
 
 
 class ArcLengthFlow(AbstractCarryingFlow):

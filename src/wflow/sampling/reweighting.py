@@ -9,17 +9,16 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from wflow.checks import instance, shape, within
 from wflow.energies import KLDivergence
-from wflow.measures import Gaussian, Grid, Particles, UnsupportedMeasureError
-from wflow.measures.base import ImplicitEntropyError
-from wflow.measures.resampling import resampled
-
-from .base import (
-    AbstractJumpFlow,
+from wflow.flows import AbstractJumpFlow
+from wflow.flows.base import (
     Strength,
     check_strength,
     strength_at,
     strength_field,
 )
+from wflow.measures import Gaussian, Grid, Particles, UnsupportedMeasureError
+from wflow.measures.base import ImplicitEntropyError
+from wflow.measures.resampling import resampled
 
 
 class ReweightingFlow(AbstractJumpFlow):

@@ -8,8 +8,8 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from wflow import solve
-from wflow.flows import TransitionMixtureFlow
 from wflow.measures import Gaussian, GaussianMixture, Particles, UnsupportedMeasureError
+from wflow.sampling import TransitionMixtureFlow
 from wflow.sampling.gaussian import gaussian_shk
 
 

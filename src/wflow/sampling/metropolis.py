@@ -8,16 +8,15 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray
 
 from wflow.checks import function
-from wflow.measures import Particles, UnsupportedMeasureError
-
-from .base import (
-    AbstractJumpFlow,
+from wflow.flows import AbstractJumpFlow
+from wflow.flows.base import (
     Strength,
     check_strength,
     one_log_density,
     strength_at,
     strength_field,
 )
+from wflow.measures import Particles, UnsupportedMeasureError
 
 
 class MetropolisLangevinFlow(AbstractJumpFlow):

@@ -9,18 +9,18 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PRNGKeyArray
 
 from wflow.checks import function
-from wflow.kernels import GaussianKernel
-from wflow.kernels.sums import log_matvec
-from wflow.measures import Particles, UnsupportedMeasureError
-
-from .base import (
-    AbstractJumpFlow,
+from wflow.flows import AbstractJumpFlow
+from wflow.flows.base import (
     Strength,
     check_strength,
     one_log_density,
     strength_at,
     strength_field,
 )
+from wflow.kernels import GaussianKernel
+from wflow.kernels.sums import log_matvec
+from wflow.measures import Particles, UnsupportedMeasureError
+
 from .reweighting import check_share, reweighted
 
 

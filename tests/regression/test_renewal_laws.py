@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import scipy.special
 
-from wflow.flows import (
+from wflow.flows import Exponential
+from wflow.regression import (
     Custom,
     Deterministic,
-    Exponential,
     Gamma,
     HyperExponential,
     InverseGaussian,

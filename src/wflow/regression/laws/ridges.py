@@ -10,71 +10,9 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from wflow.checks import known, positive, real_field, shape
+from wflow.flows.renewal import AbstractRenewalLaw, check_numbers, open_uniform
 
-from .base import AbstractRenewalLaw, check_numbers, open_uniform, stopped
 from .rules import average, gamma_rule
-
-
-class Exponential(AbstractRenewalLaw):
-    r"""$S(a) = e^{-ra}$: resets at the points of a Poisson process of rate r.
-
-    $h(\mu) = \mu/(\mu + r)$, ridge regression, and the only law with such a filter.
-
-    Raises:
-        ValueError: a rate that is not positive.
-    """
-
-    rate: Float[Array, ""] = eqx.field(converter=real_field("rate"))
-
-    def __check_init__(self) -> None:
-        check_numbers(self, rate=self.rate)
-
-    @property
-    def mean(self) -> Float[Array, ""]:
-        """One over the rate."""
-        return 1 / self.rate
-
-    @property
-    def second_moment(self) -> Float[Array, ""]:
-        return 2 / self.rate**2
-
-    def survival(self, a: Float[ArrayLike, "..."]) -> Float[Array, "..."]:
-        return jnp.exp(-self.rate * a)
-
-    def laplace(self, s: Float[ArrayLike, "..."]) -> Float[Array, "..."]:
-        return self.rate / (self.rate + s)
-
-    def age_laplace(self, s: Float[ArrayLike, "..."]) -> Float[Array, "..."]:
-        return self.rate / (self.rate + s)
-
-    def filter(self, mu: Float[ArrayLike, "..."]) -> Float[Array, "..."]:
-        return mu / (self.rate + mu)
-
-    def quantile(self, u: Float[ArrayLike, "..."]) -> Float[Array, "..."]:
-        return -jnp.log1p(-jnp.asarray(u)) / self.rate
-
-    def sample(
-        self, key: PRNGKeyArray, shape: tuple[int, ...] = ()
-    ) -> Float[Array, "*shape"]:
-        return jax.random.exponential(key, shape, self.rate.dtype) / self.rate
-
-    def sample_age(
-        self, key: PRNGKeyArray, shape: tuple[int, ...] = ()
-    ) -> Float[Array, "*shape"]:
-        return self.sample(key, shape)
-
-    def with_mean(self, mean: ArrayLike) -> Self:
-        return dataclasses.replace(self, rate=1 / jnp.asarray(mean))
-
-    def last_resets(
-        self, key: PRNGKeyArray, ends: Float[Array, " K+1"], shape: tuple[int, ...]
-    ) -> Float[Array, "K ..."]:
-        law, ends = stopped((self, ends))
-        # Looking back from any time, a Poisson process is one too.
-        back = law.sample(key, (ends.shape[0] - 1, *shape)).astype(ends.dtype)
-        column = (slice(None),) + (None,) * len(shape)
-        last = ends[1:][column] - back
-        return jnp.where(last > ends[:-1][column], last, -jnp.inf)
 
 
 class HyperExponential(AbstractRenewalLaw):
