@@ -53,7 +53,7 @@ class Target(eqx.Module):
         self.log_density = log_density
         self.constrain = _alone if constrain is None else constrain
         self.names = (names,) if isinstance(names, str) else tuple(names)
-        self.unconstrain = real_field("x") if unconstrain is None else unconstrain
+        self.unconstrain = _written if unconstrain is None else unconstrain
         self.log_jacobian = log_jacobian
 
     def __check_init__(self) -> None:
@@ -185,6 +185,10 @@ class Target(eqx.Module):
 
 def _alone(x: Array) -> dict[str, Array]:
     return {"x": x}
+
+
+# One for all targets: equal targets share their compiled programs.
+_written = real_field("x")
 
 
 class _Density(eqx.Module):
