@@ -34,14 +34,16 @@ def laplace(
     *,
     max_steps: int = 1000,
 ) -> Gaussian:
-    r"""$N(m, H^{-1})$ at a mode m of $\pi$, $H = -\nabla^2\log\pi(m)$.
+    r"""The Gaussian that a density looks like at its mode: a quick first posterior.
 
-    The mode by BFGS from ``start``, then by Newton's steps where they go up. Curvatures
-    that are not positive are raised to a small part of the largest one.
+    It is $N(m, H^{-1})$ at a mode m of $\pi$ with $H = -\nabla^2\log\pi(m)$.
+
+    The mode is found by BFGS from ``start``, then by Newton's steps where they go up.
+    Curvatures that are not positive are raised to a small part of the largest one.
 
     Args:
-        log_density: a ``Target`` or any function of ``(d,)``.
-        start: where the search begins.
+        log_density: a ``Target`` or any function of a point ``(d,)``.
+        start: where the search begins, ``(d,)``.
         max_steps: of the search.
 
     Raises:

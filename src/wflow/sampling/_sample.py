@@ -36,7 +36,7 @@ def sample(
     supports: PyTree | None = None,
     saves: int = 50,
 ) -> Samples:
-    """Weighted particles of a density that is known up to a factor.
+    """Draw from a density that is known up to a factor: weighted particles.
 
     Under ``jit``, ``vmap`` and ``grad`` shapes and types are checked, values are not,
     and nothing is warned of. Where the log-density is -inf or nan along the way is not

@@ -65,7 +65,7 @@ class Coordinates(eqx.Module):
         return sum(map(math.prod, self.shapes))
 
     def log_jacobian(self, x: Float[Array, " d"]) -> Float[Array, ""]:
-        r"""$\log|\det|$ of the derivative of x to the leaves."""
+        r"""Logarithm of the Jacobian of x to the leaves, $\log|\det|$."""
         return self.leaves(x)[1]
 
     def leaves(

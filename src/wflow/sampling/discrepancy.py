@@ -17,11 +17,13 @@ from .reduced import check_kernel
 
 
 class EmbeddedDiscrepancy(AbstractEnergy):
-    r"""$F(\mu) = \frac12\iint k\,d\mu\,d\mu - \frac1Z\int v_0\,d\mu$.
+    r"""How far particles are from a target whose kernel mean embedding is known.
+
+    $F(\mu) = \frac12\iint k\,d\mu\,d\mu - \frac1Z\int v_0\,d\mu$.
 
     Half the squared discrepancy to the target of an embedding, less its constant
     $\frac12\iint k\,d\pi\,d\pi$. Unlike the mean-shift flow it needs the target's
-    ``log_normaliser`` $\log Z$ (0 for a normalised density).
+    ``log_normaliser`` $\log Z$ (0 for a normalized density).
 
     Raises:
         TypeError: the kernel is not ``GaussianKernel``, or there is no embedding.

@@ -22,7 +22,9 @@ _TOLERANCES = {4: 1e-6, 8: 1e-10}
 
 
 class EllipticModel(eqx.Module):
-    r"""$x \mapsto (u(z_k))_k$ with $-\nabla\cdot(e^a\,\nabla u) = f$, $u = 0$ outside.
+    r"""Pressures in a plate of unknown conductivity: a forward model with a PDE inside.
+
+    $x \mapsto (u(z_k))_k$ with $-\nabla\cdot(e^a\,\nabla u) = f$, $u = 0$ outside.
 
     On the unit square; the log-conductivity a is constant on each of ``cells`` x
     ``cells`` equal squares, and x ``(cells^2,)`` are its values, the last coordinate
@@ -34,7 +36,7 @@ class EllipticModel(eqx.Module):
         cells: of the conductivity, a side.
         mesh: elements a side, a multiple of ``cells``.
         points: where u is observed, ``(k, 2)``, in the unit square.
-        source: f, a number or its values at the elements' centres ``(mesh, mesh)``.
+        source: f, a number or its values at the elements' centers ``(mesh, mesh)``.
 
     Raises:
         ValueError: ``cells < 1``, a ``mesh`` below 2 or that is no multiple of it,
@@ -85,7 +87,7 @@ class EllipticModel(eqx.Module):
         return self.cells**2
 
     def conductivity(self, x: Float[Array, " d"]) -> Float[Array, "mesh mesh"]:
-        r"""$e^a$ in every element."""
+        """Conductivity $e^a$ in every element."""
         if x.shape != (self.dim,):
             raise ValueError(
                 f"EllipticModel: expected x of shape ({self.dim},), found {x.shape}."

@@ -1,7 +1,7 @@
 r"""Kernel mean embeddings of a target: $\log v_0$ and the mean shift.
 
 $v_0(y) = \int k(x, y)\,p(x)\,dx$ for the Gaussian kernel with bandwidth h and an
-unnormalised density p; the mean shift $m(y) = \frac{\int x\,k(x, y)\,p(x)\,dx}{v_0(y)}
+unnormalized density p; the mean shift $m(y) = \frac{\int x\,k(x, y)\,p(x)\,dx}{v_0(y)}
 - y$ equals $h h^\top\nabla\log v_0(y)$.
 
 References: Belhadji, Sharp, Marzouk, arXiv:2605.14142, and its public code (the four
@@ -37,7 +37,7 @@ class AbstractEmbedding(eqx.Module):
     def __call__(
         self, kernel: GaussianKernel, y: Float[Array, "n d"]
     ) -> tuple[Float[Array, " n"], Float[Array, "n d"]]:
-        r"""$\log v_0$ at the points, and the mean shifts."""
+        r"""Log-embedding $\log v_0$ at the points, and the mean shifts."""
 
     @abc.abstractmethod
     def cost(self, dim: int) -> int:
@@ -52,7 +52,7 @@ class AbstractEmbedding(eqx.Module):
 def _steepest(
     kernel: GaussianKernel, log_v0: Callable[[Array], Array], y: Float[Array, "n d"]
 ) -> tuple[Float[Array, " n"], Float[Array, "n d"]]:
-    r"""$\log v_0$ and $h h^\top\nabla\log v_0$, for rows that do not interact."""
+    r"""Log-embedding and $h h^\top\nabla\log v_0$, for rows that do not interact."""
     value, pull_back = jax.vjp(log_v0, y)
     (gradient,) = pull_back(jnp.ones_like(value))
     return value, _raised(kernel, gradient)
@@ -63,7 +63,7 @@ def _raised(kernel: GaussianKernel, gradient: Float[Array, "n d"]) -> Array:
 
 
 def _log_integral(kernel: GaussianKernel, y: Float[Array, "n d"]) -> Array:
-    r"""$\log\int k(x, y)\,dx$, in the dtype of y."""
+    r"""Log-integral of the kernel, $\log\int k(x, y)\,dx$, in the dtype of y."""
     d = y.shape[1]
     log_integral = kernel.log_volume(d) + d * jnp.log(2 * jnp.pi) / 2
     return log_integral.astype(y.dtype)
@@ -72,7 +72,7 @@ def _log_integral(kernel: GaussianKernel, y: Float[Array, "n d"]) -> Array:
 class ExactEmbedding(AbstractEmbedding):
     """In closed form: the target is a Gaussian, a Gaussian mixture or Particles.
 
-    Particles of any mass are a finite sum: quantisation of data.
+    Particles of any mass are a finite sum: quantization of data.
     """
 
     target: Gaussian | GaussianMixture | Particles
@@ -121,7 +121,10 @@ def check_points(owner: object, kernel: Any, y: Any) -> None:
 
 
 class _Sampled(AbstractEmbedding):
-    r"""$v_0(y) = (2\pi)^{d/2}\,|h|\,E\,p(y + h z)$ by a rule that all points share."""
+    r"""An embedding by a quadrature rule that all points share.
+
+    $v_0(y) = (2\pi)^{d/2}\,|h|\,E\,p(y + h z)$.
+    """
 
     log_density: eqx.AbstractVar[LogDensity]
     rule: eqx.AbstractVar[AbstractRule]
@@ -154,7 +157,9 @@ class _Sampled(AbstractEmbedding):
 
 
 class GradientFreeEmbedding(_Sampled):
-    r"""$m(y) = \sum_q s_q\,h z_q$ with $s_q \propto b_q\,p(y + h z_q)$: densities only.
+    r"""Embedding of a target that has a density but no gradient, by quadrature.
+
+    $m(y) = \sum_q s_q\,h z_q$ with $s_q \propto b_q\,p(y + h z_q)$: densities only.
 
     One rule serves all points and steps. Nodes that differ between points or steps put
     noise into $v_0$, which the inverse kernel matrix amplifies.
@@ -174,7 +179,9 @@ class GradientFreeEmbedding(_Sampled):
 
 
 class GradientInformedEmbedding(_Sampled):
-    r"""$m(y) = \sum_q s_q [(1 - \gamma)\,h z_q
+    r"""Embedding of a target by quadrature of its gradients as well as its density.
+
+    $m(y) = \sum_q s_q [(1 - \gamma)\,h z_q
     + \gamma\,h h^\top\nabla\log p(y + h z_q)]$.
 
     Both parts have the same mean under exact quadrature, so ``gamma`` in [0, 1] is a
@@ -208,10 +215,11 @@ class GradientInformedEmbedding(_Sampled):
 
 
 class FredholmEmbedding(AbstractEmbedding):
-    r"""$v_0 := p \int k$ and $m := \gamma\,h h^\top\nabla\log p$: one gradient a point.
+    r"""Cheapest embedding of a target: one gradient of its log-density for each point.
 
-    The density itself is taken for the embedding, so that the nodes solve
-    $\int k(x, y)\,\mu(dx) = p(y)\int k$ and quantise the *deconvolved* target: for a
+    $v_0 := p \int k$ and $m := \gamma\,h h^\top\nabla\log p$: the density itself is
+    taken for the embedding, so that the nodes solve
+    $\int k(x, y)\,\mu(dx) = p(y)\int k$ and quantize the *deconvolved* target: for a
     Gaussian the one with covariance $S - h h^\top$ in place of S. No such target exists
     where h exceeds the target's own width.
 

@@ -15,7 +15,9 @@ from wflow.measures import Gaussian, Particles, UnsupportedMeasureError
 
 
 class GaussianInverseProblem(eqx.Module):
-    r"""$\log\pi(x) = -\frac12|\Gamma^{-1/2}(y - G(x))|^2 + \log N(x; m_0, S_0)$.
+    r"""Posterior of parameters that a forward model maps to data with Gaussian errors.
+
+    $\log\pi(x) = -\frac12|\Gamma^{-1/2}(y - G(x))|^2 + \log N(x; m_0, S_0)$.
 
     A log-density with its parts, for samplers that need no gradient of ``forward`` G.
 
@@ -50,7 +52,7 @@ class GaussianInverseProblem(eqx.Module):
         positive(self, "noise_std", std)
 
     def predict(self, x: Float[Array, " d"]) -> Float[Array, " k"]:
-        """$G(x)$, refused where it is not shaped like the data."""
+        """Predictions $G(x)$, refused where they are not shaped like the data."""
         predicted = jnp.asarray(self.forward(x))
         if predicted.shape != self.data.shape:
             raise ValueError(
@@ -62,7 +64,7 @@ class GaussianInverseProblem(eqx.Module):
     def whitened(self, law: Gaussian) -> "GaussianInverseProblem":
         r"""The same problem in coordinates z with $x = m + L z$, $L L^\top = S$.
 
-        ``law`` is $N(m, S)$; forward model and prior move along. The normaliser is the
+        ``law`` is $N(m, S)$; forward model and prior move along. The normalizer is the
         same: $\log|\det L|$ is added.
         """
         if not isinstance(law, Gaussian):
@@ -82,7 +84,10 @@ class GaussianInverseProblem(eqx.Module):
 
 
 class AbstractEnsembleFlow(AbstractContinuousFlow):
-    r"""$dx_i = a_i\,dt + B\,dW_i$, Ito, with $B B^\top$ = ``spread`` of the whole."""
+    r"""A diffusion whose noise has a covariance made of the whole ensemble.
+
+    $dx_i = a_i\,dt + B\,dW_i$, Ito, with $B B^\top$ the ``spread``.
+    """
 
     @abc.abstractmethod
     def drift(self, mu: Particles) -> Float[Array, "n d"]:
@@ -108,18 +113,18 @@ class AbstractEnsembleFlow(AbstractContinuousFlow):
 
 
 def _correction(mu: Particles) -> Float[Array, "n d"]:
-    r"""$\nabla_{x_i}\cdot C$ of the ensemble's covariance C."""
+    r"""The divergence $\nabla_{x_i}\cdot C$ of the ensemble's covariance C."""
     w = mu.w / mu.mass
     return (mu.dim + 1) * w[:, None] * (mu.x - mu.mean)
 
 
 class ALDIFlow(AbstractEnsembleFlow):
-    r"""$dx_i = C\,\nabla\log\pi(x_i)\,dt + (d + 1)\,w_i\,(x_i - \bar x)\,dt
-    + \sqrt{2C}\,dW_i$ with the ensemble's covariance C, and $w_i = 1/n$.
+    r"""Langevin dynamics that takes its step sizes from the ensemble's covariance.
 
-    Affine invariant Langevin dynamics: every linear change of coordinates leaves it as
-    it is. The middle term makes the product of targets stationary, whatever the
-    weights; take $n > d + 1$.
+    $dx_i = C\,\nabla\log\pi(x_i)\,dt + (d + 1)\,w_i\,(x_i - \bar x)\,dt +
+    \sqrt{2C}\,dW_i$ with the ensemble's covariance C, and $w_i = 1/n$: affine
+    invariant, so every linear change of coordinates leaves it as it is. The middle term
+    makes the product of targets stationary, whatever the weights; take $n > d + 1$.
 
     Reference: Garbuno-Inigo, Nuesken, Reich, SIAM J. Appl. Dyn. Syst. 19 (2020),
     equation (2.9).
@@ -139,7 +144,9 @@ class ALDIFlow(AbstractEnsembleFlow):
 
 
 class GradientFreeALDIFlow(AbstractEnsembleFlow):
-    r"""ALDI with $C\,\nabla\log\pi(x) \approx C_{xG}\Gamma^{-1}(y - G(x))
+    r"""The same for an inverse problem, without any gradient of its forward model.
+
+    ALDI with $C\,\nabla\log\pi(x) \approx C_{xG}\Gamma^{-1}(y - G(x))
     - C S_0^{-1}(x - m_0)$, no gradient of G.
 
     $C_{xG}$ is the ensemble's covariance of parameters and predictions: exact for
@@ -175,11 +182,11 @@ class GradientFreeALDIFlow(AbstractEnsembleFlow):
 
 
 class ConsensusFlow(AbstractEnsembleFlow):
-    r"""$dx_i = -(x_i - m_b)\,dt + \sqrt{2(1+b)\,C_b}\,dW_i$, with mean and covariance
-    under the weights $\propto \pi(x_i)^b$.
+    r"""Consensus-based sampling: particles gather and spread by densities alone.
 
-    Consensus-based sampling: densities only. Exact for Gaussian targets in the limit of
-    many particles; else it samples about one mode.
+    $dx_i = -(x_i - m_b)\,dt + \sqrt{2(1+b)\,C_b}\,dW_i$, with mean and covariance under
+    the weights $\propto \pi(x_i)^b$. Exact for Gaussian targets in the limit of many
+    particles; else it samples about one mode.
 
     Attributes:
         log_density: of the target, at one point.

@@ -20,16 +20,24 @@ def gaussian_shk(
     alpha: ArrayLike = 1.0,
     beta: ArrayLike = 1.0,
 ) -> Gaussian:
-    r"""The spherical Hellinger-Kantorovich flow of KL to ``target``, at time t.
+    r"""Exact Gaussian law along a spherical Hellinger-Kantorovich flow, at time t.
 
-    With $\pi = N(m, S)$, $F = e^{-\beta t/2}\,e^{-\alpha t S^{-1}}$ and $T = (2\alpha I
-    + \beta S F^2 + \beta(I - F^2)C_0)^{-1}(2\alpha I + \beta S)F$:
-    $C_t = S + F(C_0 - S)T$ and $\mu_t = m + e^{-\beta t/2}\,T^\top(\mu_0 - m)$.
+    The flow is that of the Kullback-Leibler divergence to ``target``. With $\pi = N(m,
+    S)$, $F = e^{-\beta t/2}\,e^{-\alpha t S^{-1}}$ and $T = (2\alpha I + \beta S F^2 +
+    \beta(I - F^2)C_0)^{-1}(2\alpha I + \beta S)F$: $C_t = S + F(C_0 - S)T$ and $\mu_t =
+    m + e^{-\beta t/2}\,T^\top(\mu_0 - m)$.
 
     It is $XY^{-1}$ of $\binom{X}{Y} = e^{tH}\binom{C_0}{I}$ for the Hamiltonian matrix
     H of the Riccati equation, taken about its fixed point S, so that no time overflows.
     ``alpha=0`` is the Fisher-Rao flow, ``beta=0`` the Ornstein-Uhlenbeck process.
     Differentiable in t, the strengths, and both laws.
+
+    Args:
+        initial: the law at time 0.
+        target: the law that it tends to.
+        t: the time, 0 or later.
+        alpha: strength of the transport.
+        beta: strength of the reaction.
 
     Raises:
         TypeError: a law that is not Gaussian.

@@ -68,10 +68,11 @@ def damped_iteration(
     box: tuple[ArrayLike, ArrayLike] | None = None,
     key: PRNGKeyArray | None = None,
 ) -> MeanShiftRun:
-    r"""$Y \leftarrow (1 - \eta)\,Y + \eta\,T(Y)$ with ``damping`` $\eta$.
+    r"""Move mean-shift particles by damped steps until they stand still.
 
-    Wide kernels need $\eta \le 2/n$ or so; 1 diverges for three particles already.
-    Differentiable in the flow and in ``initial``.
+    $Y \leftarrow (1 - \eta)\,Y + \eta\,T(Y)$ with ``damping`` $\eta$. Wide kernels need
+    $\eta \le 2/n$ or so; 1 diverges for three particles already. Differentiable in the
+    flow and in ``initial``.
 
     Args:
         flow: the mean-shift flow.
@@ -171,11 +172,19 @@ def stationary(
     atol: float = 1e-10,
     max_steps: int = 256,
 ) -> Particles:
-    r"""Particles at rest, $T(Y) = Y$, by a Newton-type root search from ``initial``.
+    """Mean-shift particles at rest, found at once by a root search.
 
-    Start close by, after some steps of ``damped_iteration``: the slow directions that
-    are left to it are no obstacle here. Differentiable in the flow, by the implicit
-    function theorem. Newton's matrix is dense, ``(n d, n d)``.
+    $T(Y) = Y$ by Newton-type steps from ``initial``. Start close by, after some steps
+    of ``damped_iteration``: the slow directions that are left to it are no obstacle
+    here. Differentiable in the flow, by the implicit function theorem. Newton's matrix
+    is dense, ``(n d, n d)``.
+
+    Args:
+        flow: the mean-shift flow.
+        initial: particles, or their positions ``(n, d)``.
+        rtol: relative tolerance of the search.
+        atol: absolute tolerance, in the units of the positions.
+        max_steps: of the search.
 
     Raises:
         RuntimeError: the search did not converge.

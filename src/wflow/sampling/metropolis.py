@@ -20,13 +20,19 @@ from wflow.measures import Particles, UnsupportedMeasureError
 
 
 class MetropolisLangevinFlow(AbstractJumpFlow):
-    r"""$x' = x + s\nabla\log\pi(x) + \sqrt{2s}\,\xi$ with $s = \alpha h$, accepted with
+    r"""Langevin steps with a Metropolis test, which leave the target exactly invariant.
+
+    $x' = x + s\nabla\log\pi(x) + \sqrt{2s}\,\xi$ with $s = \alpha h$, accepted with
     probability $\min(1, \frac{\pi(x')\,q(x|x')}{\pi(x)\,q(x'|x)})$.
 
     Every particle is a chain of its own (MALA); weights do not move. A step evaluates
     the log-density and its gradient twice for each particle. No gradient flows through
     the decision to accept. Proposals where the density is zero or nan are rejected; a
     particle that is where the log-density or its gradient is nan becomes nan.
+
+    Attributes:
+        log_density: of the target, at one point ``(d,)``.
+        alpha: strength of the transport, a number or a schedule (a function of time).
 
     Raises:
         ValueError: a negative ``alpha``.

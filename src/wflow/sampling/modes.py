@@ -47,13 +47,14 @@ def find_modes(
     radius: float | None = None,
     max_steps: int = 512,
 ) -> list[Mode]:
-    """Maxima of ``log_density`` that BFGS climbs to from the points, heaviest first.
+    """The modes that points climb to, with the share of the weight in each basin.
 
-    Of a ``Target`` the modes are those of the density with respect to its parameters,
-    as its user wrote it: unlike means, they would lie elsewhere in the unconstrained
-    coordinates in which climbs are made. (Those are meant where a target was made by
-    hand with ``constrain`` and without ``log_jacobian``.) Where the density has no
-    upper bound at the edge of a support, no mode is found there.
+    Maxima of ``log_density`` by BFGS from every point, heaviest first. Of a ``Target``
+    the modes are those of the density with respect to its parameters, as its user wrote
+    it: unlike means, they would lie elsewhere in the unconstrained coordinates in which
+    climbs are made. (Those are meant where a target was made by hand with ``constrain``
+    and without ``log_jacobian``.) Where the density has no upper bound at the edge of a
+    support, no mode is found there.
 
     Args:
         log_density: of one point, or a target.

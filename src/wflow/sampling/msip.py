@@ -36,8 +36,10 @@ _RIDGE_FLOAT32 = 1e-6
 
 
 class MSIP(AbstractDissipativeFlow):
-    r"""$\dot Y = T(Y) - Y$ with $T(Y)_i = \frac{\sum_j (K^{-1})_{ij} v_0(y_j)
-    (y_j + m(y_j))}{\sum_j (K^{-1})_{ij} v_0(y_j)}$ on Particles.
+    r"""Mean-shift interacting particles: nodes that spread out into a quadrature rule.
+
+    $\dot Y = T(Y) - Y$ with $T(Y)_i = \frac{\sum_j (K^{-1})_{ij} v_0(y_j) (y_j +
+    m(y_j))}{\sum_j (K^{-1})_{ij} v_0(y_j)}$ on Particles.
 
     The gradient flow of ``energy`` (a ``ReducedDiscrepancy``) in ``geometry`` (a
     ``MeanShiftGeometry``), in a form that does not underflow; exactly so where the
@@ -125,7 +127,7 @@ class MSIP(AbstractDissipativeFlow):
         return -jnp.sum(self.energy.differential(mu, t).x * velocity)
 
     def residual(self, mu: Particles) -> Float[Array, ""]:
-        r"""$\max_i |T(Y)_i - y_i|$, zero at rest."""
+        r"""The largest displacement $\max_i |T(Y)_i - y_i|$, zero at rest."""
         return largest(self.velocity(mu)[0])
 
     def quadrature(self, mu: Particles) -> Quadrature:

@@ -19,10 +19,11 @@ _REACH = 8.5
 
 
 class Joker(AbstractDensity):
-    r"""$x = A\,u_c + b$, $c \in \{1, 2, 3\}$ alike, $z \sim N(0, I)$ in the plane:
+    r"""A face in the plane, two eyes and a smile: a test target that is no Gaussian.
 
-    $u_1 = (z_1 - 5,\,3z_2 + 10)$, $u_2 = (2z_1 + 4,\,2z_2 + 10)$, $u_3 = (5z_1,\,
-    3(z_2 + z_1^2) - 15)$: two eyes, and a smile that is no Gaussian. A is symmetric.
+    $x = A\,u_c + b$, $c \in \{1, 2, 3\}$ alike, $z \sim N(0, I)$ in the plane: $u_1 =
+    (z_1 - 5,\,3z_2 + 10)$, $u_2 = (2z_1 + 4,\,2z_2 + 10)$, $u_3 = (5z_1,\, 3(z_2 +
+    z_1^2) - 15)$. A is symmetric.
 
     Reference: the public code of arXiv:2605.14142.
     """

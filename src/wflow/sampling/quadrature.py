@@ -26,10 +26,12 @@ _LARGE = 100.0
 
 
 class Quadrature(eqx.Module):
-    r"""$\sum_i w_i\,\delta_{y_i}$ with $\sum_i w_i = 1$; weights may be negative.
+    r"""Nodes and weights whose sums stand for integrals under the target.
+
+    $\sum_i w_i\,\delta_{y_i}$ with $\sum_i w_i = 1$; weights may be negative.
 
     ``condition`` is that of the kernel matrix, ridge included, and ``log_evidence`` is
-    $\log\sum_i\omega_i$, an estimate of the logarithm of the target's normaliser (nan
+    $\log\sum_i\omega_i$, an estimate of the logarithm of the target's normalizer (nan
     where the sum is negative).
     """
 
@@ -39,7 +41,7 @@ class Quadrature(eqx.Module):
     log_evidence: Float[Array, ""]
 
     def expect(self, function: Callable[[Array], Array]) -> Array:
-        r"""$\sum_i w_i f(y_i)$ for a function of one point."""
+        r"""The integral $\sum_i w_i f(y_i)$ of a function of one point."""
         check_function(self, "function", function, "one point")
         return jnp.tensordot(self.weights, jax.vmap(function)(self.nodes), axes=1)
 
@@ -56,7 +58,7 @@ class Quadrature(eqx.Module):
 
     @property
     def ess(self) -> Float[Array, ""]:
-        r"""$1/\sum_i w_i^2$, the number of equal weights that vary as much."""
+        r"""The number of equal weights that vary as much, $1/\sum_i w_i^2$."""
         return 1 / jnp.sum(self.weights**2)
 
     @property
@@ -127,7 +129,7 @@ def optimal_quadrature(
     kernel: GaussianKernel,
     ridge: ArrayLike = 1e-8,
 ) -> Quadrature:
-    r"""The weights $K^{-1}v_0$ of any nodes, normalised: of any sampler's draws.
+    r"""The weights $K^{-1}v_0$ of any nodes, normalized: of any sampler's draws.
 
     Where the log-density is nan at a node, all weights are, and a warning names it.
 

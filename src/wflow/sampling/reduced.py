@@ -67,11 +67,11 @@ def check_bandwidth(owner: object, name: str, h: Any) -> None:
 
 
 class KernelSystem(eqx.Module):
-    r"""$(K + \lambda I)\,\omega = v_0$: the optimal weights of nodes, not normalised.
+    r"""The equations for the weights of nodes that represent a target best.
 
-    They minimise the squared discrepancy of $\sum_i \omega_i\delta_{y_i}$ from the
-    target plus $\lambda|\omega|^2$. A ridge $\lambda$ that is given as 0 means the
-    pseudo-inverse.
+    $(K + \lambda I)\,\omega = v_0$; the weights are not normalized. They minimize the
+    squared discrepancy of $\sum_i \omega_i\delta_{y_i}$ from the target plus
+    $\lambda|\omega|^2$. A ridge $\lambda$ that is given as 0 means the pseudo-inverse.
 
     Raises:
         TypeError: the kernel is not ``GaussianKernel``, or there is no embedding.
@@ -103,18 +103,18 @@ class KernelSystem(eqx.Module):
         self.pseudo_inverse = given is not None and bool(given == 0)
 
     def matrix(self, y: Float[Array, "n d"]) -> Float[Array, "n n"]:
-        r"""$K + \lambda I$."""
+        r"""The kernel matrix with its ridge, $K + \lambda I$."""
         ridge = jnp.asarray(self.ridge, y.dtype)
         return gram(self.kernel, y) + ridge * jnp.eye(len(y), dtype=y.dtype)
 
     def solve(self, matrix: Float[Array, "n n"], b: Float[Array, "n ..."]) -> Array:
-        r"""$(K + \lambda I)^{-1} b$."""
+        r"""Solution $(K + \lambda I)^{-1} b$ for a right-hand side b."""
         if self.pseudo_inverse:
             return jnp.linalg.pinv(matrix, hermitian=True) @ b
         return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(matrix), b)
 
     def inverse(self, matrix: Float[Array, "n n"]) -> Float[Array, "n n"]:
-        r"""$(K + \lambda I)^{-1}$."""
+        r"""The inverse $(K + \lambda I)^{-1}$."""
         n = len(matrix)
         eye = jnp.eye(n, dtype=matrix.dtype)
         if self.pseudo_inverse:
@@ -132,13 +132,15 @@ class KernelSystem(eqx.Module):
     def omega(
         self, y: Float[Array, "n d"]
     ) -> tuple[Float[Array, " n"], Float[Array, ""]]:
-        r"""$e^{-c}\,\omega$ and the constant c that keeps it from overflow."""
+        r"""Weights $e^{-c}\,\omega$ and the constant c against overflow."""
         log_v0, _ = self.embedding(self.kernel, y)
         top = jax.lax.stop_gradient(jnp.max(log_v0))
         return self.solve(self.matrix(y), jnp.exp(log_v0 - top)), top
 
     def displacement(self, y: Float[Array, "n d"]) -> Float[Array, "n d"]:
-        r"""$T(y) - y$ with $T(y)_i = \frac{\sum_j (K^{-1})_{ij} v_0(y_j)(y_j + m(y_j))}
+        r"""The mean shift of every node.
+
+        $T(y) - y$ with $T(y)_i = \frac{\sum_j (K^{-1})_{ij} v_0(y_j)(y_j + m(y_j))}
         {\sum_j (K^{-1})_{ij} v_0(y_j)}$, the ridge in K.
 
         Each row is a signed log-sum-exp of its own: particles far from all mass move
@@ -162,7 +164,9 @@ class KernelSystem(eqx.Module):
 
 
 class ReducedDiscrepancy(AbstractEnergy):
-    r"""$E(Y) = -\frac{1}{2Z^2}\,v_0(Y)^\top (K + \lambda I)^{-1} v_0(Y)$.
+    r"""How far nodes are from a target when they carry their optimal weights.
+
+    $E(Y) = -\frac{1}{2Z^2}\,v_0(Y)^\top (K + \lambda I)^{-1} v_0(Y)$.
 
     Half the squared discrepancy to the target of the optimally weighted nodes, less its
     constant $\frac12\iint k\,d\pi\,d\pi$: the particles' own weights do not count.
@@ -193,7 +197,9 @@ class ReducedDiscrepancy(AbstractEnergy):
 
 
 class MeanShiftGeometry(AbstractGeometry):
-    r"""$\dot Y = -(W (K + \lambda I) W)^{-1}\,dE\,h h^\top$, $W =
+    r"""The geometry in which mean-shift particles follow a gradient flow.
+
+    $\dot Y = -(W (K + \lambda I) W)^{-1}\,dE\,h h^\top$, $W =
     \mathrm{diag}(\omega)/Z$.
 
     The metric of the particles' positions in which the mean-shift flow is the gradient

@@ -22,8 +22,10 @@ from wflow.measures.resampling import resampled
 
 
 class ReweightingFlow(AbstractJumpFlow):
-    r"""$\rho \leftarrow \rho\,(\pi/\hat\rho)^{1 - e^{-\beta h}}$, normalised: a step h
-    of $\partial_t\rho = -\beta\rho\,(\log(\rho/\pi) - \text{mean})$.
+    r"""Raise weights where a target has more mass than the particles, and lower others.
+
+    $\rho \leftarrow \rho\,(\pi/\hat\rho)^{1 - e^{-\beta h}}$, normalized: a step h of
+    $\partial_t\rho = -\beta\rho\,(\log(\rho/\pi) - \text{mean})$, the Fisher-Rao flow.
 
     Exact on a Grid, and on a Gaussian with a Gaussian target. On Particles the weights
     move, $\log w_i \leftarrow \log w_i - (1 - e^{-\beta h})\Lambda_i$ with $\Lambda =

@@ -17,7 +17,10 @@ _MAX_NODES = 4096
 
 
 class AbstractRule(eqx.Module):
-    r"""$\int f\,dN(0, I) \approx \sum_q b_q f(z_q)$, $b_q > 0$, $\sum_q b_q = 1$."""
+    r"""A quadrature rule of the standard normal law.
+
+    $\int f\,dN(0, I) \approx \sum_q b_q f(z_q)$, $b_q > 0$, $\sum_q b_q = 1$.
+    """
 
     @abc.abstractmethod
     def nodes(self, dim: int) -> tuple[Float[Array, "q dim"], Float[Array, " q"]]:

@@ -95,7 +95,7 @@ class Samples(eqx.Module):
         return jax.vmap(self.target.constrain)(self.particles)
 
     def expect(self, function: Callable[[dict[str, Array]], Array]) -> Array:
-        r"""$\sum_i w_i f(\theta_i)$ for a function of one particle's parameters.
+        r"""Mean $\sum_i w_i f(\theta_i)$ of a function of one particle's parameters.
 
         Raises:
             TypeError: it is no function.
@@ -125,7 +125,7 @@ class Samples(eqx.Module):
 
     @property
     def ess(self) -> Float[Array, ""]:
-        r"""$1/\sum_i w_i^2$: how many equal weights vary as much."""
+        r"""Effective sample size: equal weights that vary as much, $1/\sum_i w_i^2$."""
         return 1 / jnp.sum(self.weights**2)
 
     def ksd(self, kernel: AbstractKernel | ArrayLike | None = None) -> Float[Array, ""]:

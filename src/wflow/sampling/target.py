@@ -18,7 +18,10 @@ from .models import numpyro_model
 
 
 class Target(eqx.Module):
-    r"""$\log\pi$ on $\mathbb R^d$, up to a constant, with the parameters behind it.
+    r"""What is to be sampled: a log-density on all of R^d and the parameters behind it.
+
+    $\log\pi$ on $\mathbb R^d$, up to a constant. ``Target.of`` makes one of a density
+    with supports, ``Target.from_numpyro`` of a model.
 
     Args:
         log_density: of unconstrained coordinates ``(d,)``, the log-Jacobian of
@@ -108,7 +111,7 @@ class Target(eqx.Module):
         r"""The same target in coordinates z with $x = m + L z$, $L L^\top = S$.
 
         ``law`` is $N(m, S)$; where it is near the target, z is nearly standard normal.
-        The normaliser is the same: $\log|\det L|$ is added.
+        The normalizer is the same: $\log|\det L|$ is added.
         """
         if not isinstance(law, Gaussian):
             raise UnsupportedMeasureError(self, law, "Gaussian")

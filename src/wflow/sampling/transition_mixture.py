@@ -25,9 +25,11 @@ from .reweighting import check_share, reweighted
 
 
 class TransitionMixtureFlow(AbstractJumpFlow):
-    r"""$x_i = y_i + \alpha h\nabla\log\pi(y_i) + \sqrt{2\alpha h}\,\xi_i$, then
-    $\log w_i \leftarrow \log w_i - (1 - e^{-\beta h})\,(\log\hat\rho - \log\pi)(x_i)$
-    with $\hat\rho = \sum_j w_j N(y_j + \alpha h\nabla\log\pi(y_j), 2\alpha h I)$.
+    r"""Langevin steps with weights that need no density estimate of the particles.
+
+    $x_i = y_i + \alpha h\nabla\log\pi(y_i) + \sqrt{2\alpha h}\,\xi_i$, then $\log w_i
+    \leftarrow \log w_i - (1 - e^{-\beta h})\,(\log\hat\rho - \log\pi)(x_i)$ with
+    $\hat\rho = \sum_j w_j N(y_j + \alpha h\nabla\log\pi(y_j), 2\alpha h I)$.
 
     Transport and reaction of the spherical Hellinger-Kantorovich flow in one step of
     length h, with the exact law of a Langevin step for the density: a kernel estimate

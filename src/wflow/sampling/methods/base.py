@@ -271,9 +271,10 @@ def march(
 
 
 def kl_estimate(log_density: LogDensity) -> AbstractEnergy:
-    r"""$\int\log(\hat\rho/\pi)\,d\mu$ with a kernel estimate of bandwidth by rule.
+    r"""Estimate of the Kullback-Leibler divergence of particles from a target.
 
-    nan where particles have no such estimate: one alone, or all at one place.
+    $\int\log(\hat\rho/\pi)\,d\mu$ with a kernel estimate of bandwidth by rule: nan
+    where particles have no such estimate, one alone or all at one place.
     """
     return _Estimate(KLDivergence(log_density, KDE()))
 

@@ -69,8 +69,9 @@ class _Embedded(AbstractFlowMethod):
 
 
 class MeanShift(_Embedded):
-    r"""Mean-shift interacting particles, $Y \leftarrow (1 - h)\,Y + h\,T(Y)$, and the
-    optimal signed weights of the nodes: a quadrature.
+    r"""Mean-shift interacting particles: few nodes with optimal weights, a quadrature.
+
+    $Y \leftarrow (1 - h)\,Y + h\,T(Y)$; the weights may be negative.
 
     Attributes:
         step_size: h, the damping; wide kernels need 2/n or so.
@@ -128,11 +129,11 @@ class MeanShift(_Embedded):
 
 
 class MMDFlow(_Embedded):
-    r"""Gradient flow of half the squared discrepancy, equal weights, noise injected.
+    """Equally weighted particles that lower the maximum mean discrepancy to a target.
 
-    The target's normaliser is needed: it is estimated from the start, by the optimal
-    weights of the initial particles. ``noise`` is a length, 0 for none; it falls
-    linearly to 0 over the steps.
+    The gradient flow of half its square, with noise injected. The target's normalizer
+    is needed: it is estimated from the start, by the optimal weights of the initial
+    particles. ``noise`` is a length, 0 for none; it falls linearly to 0 over the steps.
 
     Raises:
         ValueError: a number out of range.
@@ -169,10 +170,11 @@ class MMDFlow(_Embedded):
 
 
 class WFRMMD(_Embedded):
-    r"""Wasserstein-Fisher-Rao flow of half the squared discrepancy, positive weights.
+    """Weighted particles that lower the discrepancy by moving and by changing weight.
 
-    Strengths ``alpha`` of the transport and ``beta`` of the reaction; the normaliser as
-    in ``MMDFlow``.
+    The Wasserstein-Fisher-Rao flow of half its square, with positive weights. Strengths
+    ``alpha`` of the transport and ``beta`` of the reaction; the normalizer as in
+    ``MMDFlow``.
 
     Raises:
         ValueError: a number out of range.

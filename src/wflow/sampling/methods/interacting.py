@@ -26,7 +26,9 @@ from .base import (
 
 
 class SVGD(AbstractFlowMethod):
-    r"""$\dot x_i = \sum_j w_j [k(x_j, x_i)\nabla\log\pi(x_j) + \nabla_1 k(x_j, x_i)]$.
+    r"""Stein variational gradient descent: particles that climb and repel each other.
+
+    $\dot x_i = \sum_j w_j [k(x_j, x_i)\nabla\log\pi(x_j) + \nabla_1 k(x_j, x_i)]$.
 
     ``kernel`` is one, or a rule that makes one of the positions at every step.
 
@@ -60,10 +62,11 @@ class SVGD(AbstractFlowMethod):
 
 
 class ALDI(AbstractFlowMethod):
-    """Langevin dynamics preconditioned by the ensemble's covariance, Euler-Maruyama.
+    """Langevin dynamics preconditioned by the ensemble: scales need not be known.
 
-    With ``gradient_free`` the log-density must be a ``GaussianInverseProblem``, whose
-    forward model is evaluated in place of gradients. Take more than d + 1 particles.
+    Affine invariant, by Euler-Maruyama steps. With ``gradient_free`` the log-density
+    must be a ``GaussianInverseProblem``, whose forward model is evaluated in place of
+    gradients. Take more than d + 1 particles.
 
     Raises:
         ValueError: a step or number of steps that is not positive; at the start: no

@@ -17,10 +17,11 @@ from .base import AbstractFlowMethod, LogDensity, Run
 
 
 class ULA(AbstractFlowMethod):
-    r"""$x \leftarrow x + h\nabla\log\pi(x) + \sqrt{2h}\,\xi$: a chain each particle.
+    r"""Unadjusted Langevin: the simplest chains, one for each particle, slightly off.
 
-    Its law at rest is off by order h. Steps do not see the edge of a support: densities
-    that are zero somewhere need ``supports=``, or ``MALA``.
+    $x \leftarrow x + h\nabla\log\pi(x) + \sqrt{2h}\,\xi$; its law at rest is off by
+    order h. Steps do not see the edge of a support: densities that are zero somewhere
+    need ``supports=``, or ``MALA``.
 
     Raises:
         ValueError: a step or number of steps that is not positive.
@@ -44,9 +45,10 @@ class ULA(AbstractFlowMethod):
 
 
 class MALA(AbstractFlowMethod):
-    r"""Langevin proposals of step h, accepted so that the target stays: a chain each.
+    """Metropolis-adjusted Langevin: one chain for each particle, exact at any step.
 
-    Steps are best where about 0.57 of the proposals are accepted (``acceptance``).
+    Langevin proposals of step h are accepted so that the target stays. Steps are best
+    where about 0.57 of the proposals are accepted (``acceptance``).
 
     Raises:
         ValueError: a step or number of steps that is not positive.

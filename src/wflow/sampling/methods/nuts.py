@@ -25,7 +25,7 @@ from .base import (
 
 
 class NUTS(AbstractMethod):
-    """As many draws as there are particles, by BlackJAX's adapted no-U-turn sampler.
+    """Reference draws by BlackJAX's adapted no-U-turn sampler, as many as particles.
 
     Chains start at the first particles. Only the end is recorded.
 

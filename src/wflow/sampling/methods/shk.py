@@ -62,13 +62,15 @@ def _logarithm(
 
 
 class SHK(AbstractFlowMethod):
-    r"""$\partial_t\rho = \alpha\nabla\cdot(\rho\nabla\log\frac\rho\pi)
-    - \beta\rho\,(\log\frac\rho\pi - \text{mean})$ on weighted particles.
+    r"""Sample by moving particles and reweighting them, so that modes exchange mass.
 
-    The reaction carries mass between modes that the transport would not cross; its
-    density is an estimate, whose smoothing bends the target. So the last share
-    ``settle`` of the steps is transport alone: masses of modes stay as the reaction
-    left them, and within each mode the particles relax to the target itself.
+    The spherical Hellinger-Kantorovich flow $\partial_t\rho =
+    \alpha\nabla\cdot(\rho\nabla\log\frac\rho\pi) - \beta\rho\,(\log\frac\rho\pi -
+    \text{mean})$ on weighted particles. The reaction carries mass between modes that
+    the transport would not cross; its density is an estimate, whose smoothing bends the
+    target. So the last share ``settle`` of the steps is transport alone: masses of
+    modes stay as the reaction left them, and within each mode the particles relax to
+    the target itself.
 
     Attributes:
         step_size: h, in the time of the flow. Langevin steps are stable up to about
@@ -288,7 +290,7 @@ def _long_jumps(energy: KLDivergence, run: Run, rate: Array) -> Array:
 
 
 class SMCWFR(AbstractFlowMethod):
-    r"""SHK with the law of its own Langevin step for the density: no bandwidth.
+    r"""``SHK`` without a bandwidth: the density is that of its own Langevin steps.
 
     The mixture of transition kernels has bandwidth $\sqrt{2\alpha h}$, so that a short
     ``step_size`` needs many particles.

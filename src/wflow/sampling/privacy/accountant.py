@@ -55,8 +55,8 @@ _TIMES = np.geomspace(1e-9, 1e4, 800)
 class PrivacyAccountant:
     r"""Privacy of one draw from the flow of KL to $e^{-V}$, run to a time t.
 
-    $\delta = V - V'$ for two neighbouring data sets, $h_0 = \log(\rho_0/\pi)$ and
-    $h'_0$ at the common start. Each quantity holds for every pair of neighbours; what
+    $\delta = V - V'$ for two neighboring data sets, $h_0 = \log(\rho_0/\pi)$ and
+    $h'_0$ at the common start. Each quantity holds for every pair of neighbors; what
     is not known is +inf, and bounds that need it then give nothing. None of them may
     be read off the one data set at hand: a guarantee that depends on the data tells of
     it.
@@ -115,9 +115,9 @@ class PrivacyAccountant:
         beta: float = 1.0,
         refine: int = 1,
     ) -> Self:
-        """The quantities of one pair of neighbours, from a start on a grid.
+        """The quantities of one pair of neighbors, from a start on a grid.
 
-        Suprema are over cell centres, with derivatives of the log-densities by autodiff
+        Suprema are over cell centers, with derivatives of the log-densities by autodiff
         and of the start by differences. Walls leave ``osc_source`` infinite. ``refine``
         takes so many points for each cell of a periodic axis, the start's logarithm
         by trigonometric interpolation: for a smooth start.
@@ -165,7 +165,7 @@ class PrivacyAccountant:
 
     @classmethod
     def worst(cls, accountants: Sequence["PrivacyAccountant"]) -> Self:
-        """The quantities that hold for all of several pairs of neighbours.
+        """The quantities that hold for all of several pairs of neighbors.
 
         Raises:
             ValueError: no accountants, or of different strengths.
@@ -245,7 +245,7 @@ class PrivacyAccountant:
         return {**found, "pure": kl_from_pure(self._pure(t))}
 
     def pure(self, t: float, *, draws: int = 1) -> float:
-        r"""$\epsilon$ of pure privacy for ``draws`` independent runs, +inf if unknown.
+        r"""Pure privacy $\epsilon$ of ``draws`` independent runs, +inf if unknown.
 
         Warns:
             UnboundedPrivacyWarning: it is infinite; the warning names the quantities.

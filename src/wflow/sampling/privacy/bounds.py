@@ -3,7 +3,7 @@ r"""How far two flows from one start can drift apart.
 $\rho_t$ and $\rho'_t$ are the spherical Hellinger-Kantorovich flows (transport
 $\alpha$, reaction $\beta$) of KL to $\pi \propto e^{-V}$ and $\pi' \propto e^{-V'}$;
 $\delta = V - V'$, $r = \log(\rho_t/\rho'_t)$, $h = \log(\rho_t/\pi)$, osc = sup - inf.
-All bounds hold at once and in every dimension; none knows the normalisers.
+All bounds hold at once and in every dimension; none knows the normalizers.
 
 Reference: Mustafi, Mukherjee, arXiv:2605.23879 (2026).
 """
@@ -20,7 +20,9 @@ from .conversions import number
 
 
 def relaxation(rate: float, t: float) -> float:
-    r"""$\int_0^t e^{-\mathrm{rate}\,s}ds = (1 - e^{-\mathrm{rate}\,t})/\mathrm{rate}$.
+    r"""Integral of an exponential decay up to time t.
+
+    $\int_0^t e^{-\mathrm{rate}\,s}ds = (1 - e^{-\mathrm{rate}\,t})/\mathrm{rate}$.
 
     t where the rate is zero; grows where it is negative.
     """
@@ -38,7 +40,9 @@ def drift_term(
     grad_h0: float,
     hess_lower: float,
 ) -> float:
-    r"""$\int_0^t e^{-\beta(t-s)}\,\mathrm{osc}(2\alpha\nabla h'_s\cdot\nabla\delta)$.
+    r"""What the transport adds to the bound on the log-ratio.
+
+    $\int_0^t e^{-\beta(t-s)}\,\mathrm{osc}(2\alpha\nabla h'_s\cdot\nabla\delta)$.
 
     $2\alpha e^{-\beta t} G \sup|\nabla h'_0|\,(1-e^{-\alpha\kappa t})/(\alpha\kappa)$,
     G = sup of the gradient of delta and kappa a lower bound of the Hessian of V': the
@@ -232,7 +236,7 @@ def _scales(owner: str, **values: float) -> list[float]:
 
 
 def decay(exponent: float) -> float:
-    """$e^{-x}$, +inf where it overflows."""
+    """The factor $e^{-x}$, +inf where it overflows."""
     with np.errstate(over="ignore"):
         return float(np.exp(-exponent))
 

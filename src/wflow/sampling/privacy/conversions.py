@@ -32,10 +32,12 @@ def number(owner: str, name: str, value: float, *, infinite: bool = True) -> flo
 
 
 def renyi_from_pure(pure: float, order: float) -> float:
-    r"""$D_a \le \frac{1}{a-1}\log\frac{\cosh((a-\frac12)\epsilon)}{\cosh(\epsilon/2)}$.
+    r"""Renyi divergence that pure privacy allows at most.
 
-    The Renyi divergence of order a > 1 of randomised response, the largest that pure
-    $\epsilon$ allows; at most $\min(\epsilon, a\epsilon^2/2)$.
+    $D_a \le \frac{1}{a-1}\log\frac{\cosh((a-\frac12)\epsilon)}{\cosh(\epsilon/2)}$.
+
+    That of order a > 1 of randomized response, the largest that pure $\epsilon$ allows;
+    at most $\min(\epsilon, a\epsilon^2/2)$.
 
     Raises:
         ValueError: an argument out of range, or nan.
@@ -54,7 +56,9 @@ def renyi_from_pure(pure: float, order: float) -> float:
 
 
 def kl_from_pure(pure: float) -> float:
-    r"""$\mathrm{KL} \le \epsilon\tanh(\epsilon/2)$: ``renyi_from_pure`` at order 1.
+    r"""Kullback-Leibler divergence that pure privacy allows at most.
+
+    $\mathrm{KL} \le \epsilon\tanh(\epsilon/2)$: ``renyi_from_pure`` at order 1.
 
     Raises:
         ValueError: ``pure`` is negative or nan.
@@ -67,7 +71,7 @@ def delta_from_pure(pure: float, epsilon: float, *, draws: int = 1) -> float:
     r"""The least $\delta$ for ``draws`` independent draws that are each pure private.
 
     $\delta = \sum_j (P(j) - e^\epsilon Q(j))^+$ with P and Q the binomial laws of so
-    many randomised responses, which no other mechanism exceeds.
+    many randomized responses, which no other mechanism exceeds.
 
     Raises:
         ValueError: an argument out of range, or nan.
@@ -186,7 +190,9 @@ def epsilon_from_renyi(divergence: float, delta: float, order: float) -> float:
 
 
 def gaussian_renyi(mu: Gaussian, nu: Gaussian, order: float) -> float:
-    r"""$D_a(\mu\|\nu)$ of two Gaussians; order 1 is KL.
+    r"""Renyi divergence of two Gaussians, the privacy of Gaussian flows.
+
+    $D_a(\mu\|\nu)$ of two Gaussians; order 1 is KL.
 
     $\frac{a}{2} v^T S_a^{-1} v - \frac{1}{2(a-1)}\log\frac{|S_a|}{|S|^{1-a}|S'|^a}$
     with v the gap of the means and $S_a = (1-a)S + aS'$; +inf where $S_a$ is not

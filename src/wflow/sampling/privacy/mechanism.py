@@ -35,7 +35,9 @@ MAX_STEPS = 200_000
 
 
 class ExponentialMechanism(eqx.Module):
-    r"""$\log\pi(\theta) = -\epsilon_0\,\ell(\theta)/(2\Delta)$, up to a constant.
+    r"""A log-density from which one draw is private, whatever the data.
+
+    $\log\pi(\theta) = -\epsilon_0\,\ell(\theta)/(2\Delta)$, up to a constant.
 
     ``loss`` $\ell(\theta)$ of one data set changes by at most the ``sensitivity``
     $\Delta$ when one datum does: one draw is pure $\epsilon_0$ private. A log-density
@@ -63,7 +65,7 @@ class ExponentialMechanism(eqx.Module):
 
     @property
     def osc_delta(self) -> float:
-        r"""Bound on $\mathrm{osc}(\delta)$ over neighbours: $\epsilon_0$."""
+        r"""Bound on $\mathrm{osc}(\delta)$ over neighbors: $\epsilon_0$."""
         return float(self.epsilon)
 
 
@@ -84,12 +86,22 @@ def privatize(
     key: PRNGKeyArray,
     delta: float = 0.0,
 ) -> PrivateDraw:
-    r"""One point from the flow towards ``log_density``, $(\epsilon, \delta)$ private.
+    r"""Release one private point: follow the flow as long as the budget allows.
 
-    The run is as long as ``accountant`` allows, at most ``longest``: to the end where
-    the guarantee holds there, else up to the time to which it holds. The length comes
-    from the accountant alone, never from the data. The law at that time is not
-    released: only the point is private.
+    The point is $(\epsilon, \delta)$ private. The run goes towards ``log_density`` and
+    is as long as ``accountant`` allows, at most ``longest``: to the end where the
+    guarantee holds there, else up to the time to which it holds. The length comes from
+    the accountant alone, never from the data. The law at that time is not released:
+    only the point is private.
+
+    Args:
+        log_density: of the target, at one point ``(d,)``.
+        initial: the law at time 0, a Grid that does not depend on the data.
+        accountant: what is known of the privacy of the flow at every time.
+        epsilon: the level that is asked for.
+        longest: time of the flow beyond which it is not followed.
+        key: random key of the draw.
+        delta: the probability that is given away; 0 is pure privacy.
 
     Raises:
         UncertifiedReleaseError: ``initial`` is Particles.

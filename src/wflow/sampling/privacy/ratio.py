@@ -9,7 +9,9 @@ from wflow.measures import Grid
 
 
 def log_ratio(mu: Grid, nu: Grid) -> Float[Array, "*cells"]:
-    r"""$r = \log(\rho/\rho')$ of the normalised densities: the privacy loss.
+    r"""Privacy loss at every place: the log-ratio of two densities.
+
+    $r = \log(\rho/\rho')$ of the normalized densities: the privacy loss.
 
     Infinite where one of them vanishes alone, zero where both do.
 
@@ -31,7 +33,9 @@ def log_ratio(mu: Grid, nu: Grid) -> Float[Array, "*cells"]:
 
 
 def oscillation(f: Float[Array, "..."]) -> Float[Array, ""]:
-    r"""$\mathrm{osc}(f) = \sup f - \inf f$, at least sup of $|r|$ for a log-ratio r.
+    r"""Difference between the highest and the lowest value.
+
+    $\mathrm{osc}(f) = \sup f - \inf f$, at least sup of $|r|$ for a log-ratio r.
 
     Raises:
         ValueError: there are no values.
@@ -43,7 +47,10 @@ def oscillation(f: Float[Array, "..."]) -> Float[Array, ""]:
 
 
 def grid_kl(mu: Grid, nu: Grid) -> Float[Array, ""]:
-    r"""$\mathrm{KL}(\rho\|\rho')$ of the normalised densities."""
+    r"""Kullback-Leibler divergence of two laws on a grid.
+
+    $\mathrm{KL}(\rho\|\rho')$ of the normalized densities.
+    """
     r = log_ratio(mu, nu)
     p = mu.density / mu.mass
     return jnp.sum(jnp.where(p > 0, p * r, 0.0)) * mu.cell_volume
@@ -52,7 +59,9 @@ def grid_kl(mu: Grid, nu: Grid) -> Float[Array, ""]:
 def potential_source(
     delta: Float[Array, "*cells"], nu: Grid, alpha: float, beta: float
 ) -> Float[Array, "*cells"]:
-    r"""$f = \alpha(\Delta\delta + \nabla\log\rho'\cdot\nabla\delta) - \beta\delta$.
+    r"""The source that drives the log-ratio of two flows.
+
+    $f = \alpha(\Delta\delta + \nabla\log\rho'\cdot\nabla\delta) - \beta\delta$.
 
     What drives the log-ratio apart, by differences across the faces of the cells.
 
@@ -107,7 +116,7 @@ def refined(
 
 
 def refined_points(grid: Grid, factor: int) -> Float[Array, "points d"]:
-    """Cell centres, and ``factor - 1`` points after each along periodic axes."""
+    """Cell centers, and ``factor - 1`` points after each along periodic axes."""
     axes = [
         grid.lower[k]
         + grid.spacing[k] * (jnp.arange(m * n, dtype=grid.dtype) / m + 0.5)
@@ -118,7 +127,7 @@ def refined_points(grid: Grid, factor: int) -> Float[Array, "points d"]:
 
 
 def gradient_norm(f: Float[Array, "*cells"], grid: Grid) -> Float[Array, ""]:
-    r"""$\sup|\nabla f|$ by difference quotients, the largest along every axis."""
+    r"""Largest slope, $\sup|\nabla f|$, by difference quotients along every axis."""
     slopes = [
         jnp.max(jnp.abs(grid.face_gradient(f, axis)), initial=0.0)
         for axis in range(grid.dim)

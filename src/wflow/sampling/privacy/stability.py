@@ -71,7 +71,7 @@ def stability(
 
     The log-ratio is right where densities stay well above the tolerance of the solver
     (1e-9 in float64): take a box on which both targets do. Suprema are over cell
-    centres; with ``refine`` over so many points for each cell of a periodic axis, by
+    centers; with ``refine`` over so many points for each cell of a periodic axis, by
     trigonometric interpolation. ``rtol`` of the solver, by default that of ``solve``.
 
     Raises:

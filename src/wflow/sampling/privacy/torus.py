@@ -20,7 +20,9 @@ _NODES = 100_001
 
 
 class TorusLoss(eqx.Module):
-    r"""$\ell(\theta) = \frac1n\sum_i\varphi(s_i)$, $\varphi(s) = \log(1 + e^{-s})$,
+    r"""A loss of angles in which every person's part is bounded.
+
+    $\ell(\theta) = \frac1n\sum_i\varphi(s_i)$, $\varphi(s) = \log(1 + e^{-s})$,
     $s_i = \cos(\theta_1 - x_{i1}) + \cos(\theta_2 - x_{i2})$.
 
     The parameter wants to be near the points $x_i$ of n people, of whom none counts for
@@ -60,7 +62,7 @@ class TorusLoss(eqx.Module):
         return ExponentialMechanism(self, self.sensitivity, epsilon)
 
     def without(self, person: int) -> "TorusLoss":
-        """A neighbour: one person is at the opposite point.
+        """A neighbor: one person is at the opposite point.
 
         Raises:
             ValueError: there is no such person.
@@ -76,7 +78,7 @@ class TorusLoss(eqx.Module):
     def accountant(
         self, epsilon: float, alpha: float = 1.0, beta: float = 1.0
     ) -> PrivacyAccountant:
-        r"""What holds for all neighbours among all data sets of as many people.
+        r"""What holds for all neighbors among all data sets of as many people.
 
         Of the mechanism at ``epsilon``, from the uniform start. V is a sum of
         $\varphi$, one for each person, times $\epsilon/4$. With $p = 1/(1 + e^s)$ and

@@ -20,7 +20,9 @@ from .conversions import number
 
 
 def warm_start_kl(t: float, beta: float, osc_h0: float) -> float:
-    r"""$\mathrm{KL}(\rho_t\|\pi) \le e^{-\beta t}\,\mathrm{osc}(\log(\rho_0/\pi))$.
+    r"""Divergence from the target at time t, from the start's log-ratio.
+
+    $\mathrm{KL}(\rho_t\|\pi) \le e^{-\beta t}\,\mathrm{osc}(\log(\rho_0/\pi))$.
 
     Raises:
         ValueError: a negative argument, or nan.
@@ -31,7 +33,9 @@ def warm_start_kl(t: float, beta: float, osc_h0: float) -> float:
 
 
 def utility_bound(kl: float, osc_v: float, intrinsic: float) -> float:
-    r"""$\mathbb E_{\rho}V - \min V \le (\mathbb E_\pi V - \min V) +
+    r"""Bound on the expected excess of a potential under a law near the target.
+
+    $\mathbb E_{\rho}V - \min V \le (\mathbb E_\pi V - \min V) +
     \mathrm{osc}(V)\sqrt{\mathrm{KL}(\rho\|\pi)/2}$.
 
     By Pinsker's inequality: ``kl`` is KL or a bound on it, ``intrinsic`` the first
@@ -47,7 +51,9 @@ def utility_bound(kl: float, osc_v: float, intrinsic: float) -> float:
 
 
 def quadratic_utility_bound(kl: float, dim: int) -> float:
-    r"""$\mathbb E_{\rho}V - \min V \le (\sqrt{d/2} + \sqrt{\mathrm{KL}(\rho\|\pi)})^2$
+    r"""The same for a quadratic potential, which is not bounded.
+
+    $\mathbb E_{\rho}V - \min V \le (\sqrt{d/2} + \sqrt{\mathrm{KL}(\rho\|\pi)})^2$
     for a quadratic V.
 
     In coordinates in which $\pi$ is standard normal the left side is half the second
@@ -64,7 +70,9 @@ def quadratic_utility_bound(kl: float, dim: int) -> float:
 
 
 def gaussian_utility(mu: Gaussian, target: Gaussian) -> Float[Array, ""]:
-    r"""$\mathbb E_\mu V - \min V = \frac12\mathrm{tr}(S^{-1}C) +
+    r"""Expected excess of a quadratic potential under a Gaussian, exactly.
+
+    $\mathbb E_\mu V - \min V = \frac12\mathrm{tr}(S^{-1}C) +
     \frac12|m_\mu - m|^2_{S^{-1}}$ for $V = -\log N(m, S)$.
 
     With ``gaussian_shk`` the exact utility of the flow.
