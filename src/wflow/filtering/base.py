@@ -1,4 +1,4 @@
-"""What a filter is: the law of a state, forecast and analysed in turn."""
+"""What a filter is: the law of a state, forecast and analyzed in turn."""
 
 import abc
 from typing import Any, Protocol
@@ -90,10 +90,11 @@ class AbstractMethod(eqx.Module):
         observed: Float[Array, " p"],
         observation: AbstractObservation,
     ) -> Float[Array, ""]:
-        r"""$\log p(y_k | y_{1:k-1})$ under the forecast ``measure``.
+        r"""How likely an observation was before it came, $\log p(y_k | y_{1:k-1})$.
 
-        By default that of the Gaussian with the forecast's moments of the expected
-        observation; nan for observations that have no Gaussian errors.
+        Under the forecast ``measure``. By default that of the Gaussian with the
+        forecast's moments of the expected observation; nan for observations that have
+        no Gaussian errors.
         """
         if not isinstance(observation, GaussianObservation):
             return jnp.full((), jnp.nan, measure.dtype)

@@ -15,8 +15,14 @@ from .metrics import normalised, not_empty
 def mmd_squared(
     kernel: AbstractKernel, x: Float[Array, "n d"], y: Float[Array, "m d"]
 ) -> Float[Array, ""]:
-    r"""The unbiased estimate of $\mathrm{MMD}_k^2$, pairs of a point with itself left
-    out; it may be negative.
+    """Squared maximum mean discrepancy between two clouds, estimated without bias.
+
+    Pairs of a point with itself are left out; the estimate may be negative.
+
+    Args:
+        kernel: of points ``(d,)``.
+        x: the first cloud, ``(n, d)``.
+        y: the second cloud, ``(m, d)``.
 
     Raises:
         ValueError: fewer than two points in a cloud, or clouds of two dimensions.
@@ -49,9 +55,16 @@ def w1_of_line(
     weights_x: Float[Array, " n"] | None = None,
     weights_y: Float[Array, " m"] | None = None,
 ) -> Float[Array, ""]:
-    r"""$W_1 = \int |F(s) - G(s)|\,ds$ of two weighted samples of the real line.
+    r"""Wasserstein distance between two weighted samples of the real line, exactly.
 
-    Exact, by sorting; weights are normalised here. A Grid is its ``atoms``.
+    $W_1 = \int |F(s) - G(s)|\,ds$ by sorting; weights are normalized here. A Grid is
+    its ``atoms``.
+
+    Args:
+        x: the first sample, ``(n,)``.
+        y: the second sample, ``(m,)``.
+        weights_x: of the first, ``(n,)``; None is uniform.
+        weights_y: of the second, ``(m,)``; None is uniform.
 
     Raises:
         ValueError: shapes that do not fit together, or weights that are negative, not

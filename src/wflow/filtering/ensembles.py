@@ -83,7 +83,10 @@ def identical(rows: np.ndarray) -> bool:
 def inflated(
     x: Float[Array, "n d"], inflation: Float[ArrayLike, ""]
 ) -> Float[Array, "n d"]:
-    r"""$x_i \leftarrow \bar x + \lambda (x_i - \bar x)$, the mean unchanged."""
+    r"""Members moved away from their mean, which stays.
+
+    $x_i \leftarrow \bar x + \lambda (x_i - \bar x)$.
+    """
     # In this form nothing moves, to the bit, where the inflation is one.
     return x + (jnp.asarray(inflation, x.dtype) - 1) * (x - jnp.mean(x, axis=0))
 

@@ -14,10 +14,15 @@ from .transitions import AbstractMap
 
 
 class KuramotoSivashinsky(AbstractMap):
-    r"""$u_t = -u u_x - u_{xx} - u_{xxxx}$ on a circle, at equidistant points.
+    """A flame front on a circle that becomes chaotic: a model of many dimensions.
 
-    Spectral in space, ``steps`` steps of length ``dt`` of ETDRK4 in time. The state is
-    u at n points, n even; ``length`` is that of the circle.
+    $u_t = -u u_x - u_{xx} - u_{xxxx}$, at equidistant points; spectral in space, with
+    steps of ETDRK4 in time. The state is u at n points, n even, ``(n,)``.
+
+    Attributes:
+        length: of the circle.
+        dt: length of a step in time.
+        steps: number of steps between two observations.
 
     Reference: Kassam, Trefethen, SIAM J. Sci. Comput. 26 (2005), equations (26)-(29)
     and section 3 (contour integrals of radius 1, 32 points).
@@ -79,7 +84,7 @@ def _etdrk4(linear: Float[Array, " m"], h: Float[Array, ""]) -> tuple[Array, ...
     """Coefficients of ETDRK4 for a diagonal linear part, by means over circles.
 
     The formulas cancel near 0; on a circle of radius 1 around h L they do not, and
-    their mean there is their value at its centre. For real L the upper half is enough.
+    their mean there is their value at its center. For real L the upper half is enough.
     """
     points = 16
     r = np.exp(1j * np.pi * (np.arange(1, points + 1) - 0.5) / points)

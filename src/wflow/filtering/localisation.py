@@ -47,12 +47,12 @@ def gaspari_cohn(a: Float[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
 
 
 class Domain(eqx.Module):
-    r"""Local observations of every state component, tapered by distance.
+    r"""Which observations count for which component of the state, and how much.
 
     Observation o acts on component s with weight $w = \varphi(d_{so} / c)$, Gaspari and
     Cohn's $\varphi$ of half-support $c = 1.82\,$``radius`` (weight about $e^{-1/2}$ at
     one radius, exactly zero from 3.64 radii on). Lists are padded to the longest with
-    weight zero. ``radius=inf`` is no localisation.
+    weight zero. ``radius=inf`` is no localization.
 
     Around a component lies its *patch*: the components within ``patch_radius``, which a
     method may use to move it; only its own new value is kept.
@@ -89,7 +89,7 @@ class Domain(eqx.Module):
         """Lists from distances.
 
         Args:
-            radius: localisation radius, a length; ``inf`` for none.
+            radius: localization radius, a length; ``inf`` for none.
             distance: between state components and observations, ``(d, p)``.
             state_distance: between state components, ``(d, d)``; needed by patches.
             patch_radius: largest distance within a patch; 0 is the component alone.
@@ -134,7 +134,7 @@ class Domain(eqx.Module):
         """A periodic row of ``size`` components at distance one.
 
         Args:
-            radius: localisation radius.
+            radius: localization radius.
             size: number of components.
             sites: the component where each observation lies; None is one at each.
             patch_radius: of the patches.

@@ -9,7 +9,15 @@ from wflow.checks import real_field
 
 
 class Lorenz63(eqx.Module):
-    r"""$\dot x = (\sigma (x_2 - x_1),\ x_1(\rho - x_3) - x_2,\ x_1 x_2 - \beta x_3)$.
+    r"""Lorenz's three equations of convection, the smallest chaotic model of a weather.
+
+    $\dot x = (\sigma (x_2 - x_1),\ x_1(\rho - x_3) - x_2,\ x_1 x_2 - \beta x_3)$, the
+    drift at a state ``(3,)``.
+
+    Attributes:
+        sigma: Prandtl number.
+        rho: Rayleigh number over its critical value.
+        beta: of the geometry of the rolls.
 
     Raises:
         ValueError: a parameter is no finite number; at the call, a state of another
@@ -40,7 +48,10 @@ class Lorenz63(eqx.Module):
 
 
 class Lorenz96(eqx.Module):
-    r"""$\dot x_i = (x_{i+1} - x_{i-2}) x_{i-1} - x_i + F$, indices cyclic.
+    r"""Lorenz's circle of weather stations, the usual chaotic test model of filters.
+
+    $\dot x_i = (x_{i+1} - x_{i-2}) x_{i-1} - x_i + F$, indices cyclic: the drift at a
+    state ``(d,)``, in which a unit of time is five days.
 
     Raises:
         ValueError: forcing is no finite number; at the call, a state that is no vector.

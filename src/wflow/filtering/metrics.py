@@ -12,7 +12,9 @@ from wflow.checks import to_real
 def rmse(
     mean: Float[Array, "*times d"], truth: Float[ArrayLike, "*times d"]
 ) -> Float[Array, "*times"]:
-    r"""$\sqrt{\frac1d \sum_j (\bar x_j - x_j)^2}$, for every time.
+    r"""Root mean square error of an estimate, for every time.
+
+    $\sqrt{\frac1d \sum_j (\bar x_j - x_j)^2}$.
 
     Raises:
         ValueError: mean and truth are not of one shape, or not real.
@@ -31,15 +33,16 @@ def crps(
     truth: Float[ArrayLike, " d"],
     weights: Float[Array, " n"] | None = None,
 ) -> Float[Array, " d"]:
-    r"""$\sum_i w_i |x_i - x^*| - \frac12 \sum_{ij} w_i w_j |x_i - x_j|$ by component.
+    r"""Continuous ranked probability score of a sample, by component; lower is better.
 
-    The continuous ranked probability score $\int (F(s) - 1_{s \ge x^*})^2\,ds$ of the
-    weighted sample; for one member the absolute error.
+    $\sum_i w_i |x_i - x^*| - \frac12 \sum_{ij} w_i w_j |x_i - x_j|$, which is $\int
+    (F(s) - 1_{s \ge x^*})^2\,ds$ of the weighted sample; for one member the absolute
+    error.
 
     Args:
         x: members, ``(n, d)``.
         truth: what came true, ``(d,)``.
-        weights: ``(n,)``, normalised here; None is uniform.
+        weights: ``(n,)``, normalized here; None is uniform.
 
     Raises:
         ValueError: shapes that do not fit together, or weights that are negative, not
@@ -62,9 +65,15 @@ def gaussian_crps(
     std: Float[Array, "*shape"],
     truth: Float[ArrayLike, "*shape"],
 ) -> Float[Array, "*shape"]:
-    r"""$\sigma\,(z(2\Phi(z) - 1) + 2\varphi(z) - \pi^{-1/2})$, $z = (x^* - m)/\sigma$.
+    r"""Continuous ranked probability score of a Gaussian, in closed form.
 
-    Its limit for a standard deviation of zero is the absolute error.
+    $\sigma\,(z(2\Phi(z) - 1) + 2\varphi(z) - \pi^{-1/2})$, $z = (x^* - m)/\sigma$. Its
+    limit for a standard deviation of zero is the absolute error.
+
+    Args:
+        mean: m, of any shape.
+        std: $\sigma$, of that shape.
+        truth: what came true, $x^*$, of that shape.
 
     Raises:
         ValueError: mean, std and truth are not of one shape, or std is negative.
@@ -88,9 +97,14 @@ def level_of(
     truth: Float[ArrayLike, " d"],
     weights: Float[Array, " n"] | None = None,
 ) -> Float[Array, " d"]:
-    r"""$\sum_i w_i 1_{x_i < x^*}$: the truth's level in the sample, by component.
+    r"""The share of a sample below the truth, by component: its level there.
 
-    A component with a nan has the level nan.
+    $\sum_i w_i 1_{x_i < x^*}$; a component with a nan has the level nan.
+
+    Args:
+        x: members, ``(n, d)``.
+        truth: what came true, ``(d,)``.
+        weights: ``(n,)``, normalized here; None is uniform.
 
     Raises:
         ValueError: shapes that do not fit together, or weights that are negative, not

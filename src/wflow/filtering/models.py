@@ -13,7 +13,9 @@ from .transitions import AbstractTransition
 
 
 class StateSpace(eqx.Module):
-    r"""$x_k = f(x_{k-1}) + B\xi_k$, $y_k \sim p(\cdot|x_k)$.
+    r"""A system that moves unseen and is observed at intervals: what a filter follows.
+
+    $x_k = f(x_{k-1}) + B\xi_k$, $y_k \sim p(\cdot|x_k)$.
 
     Attributes:
         transition: f, the motion over one interval between observations.
@@ -24,7 +26,7 @@ class StateSpace(eqx.Module):
     Raises:
         ValueError: noise is not a finite matrix; at the call, it has another number of
             rows than the state, or a step changes the shape of the state.
-        TypeError: transition or observation does not fulfil its contract.
+        TypeError: transition or observation does not fulfill its contract.
     """
 
     transition: AbstractTransition

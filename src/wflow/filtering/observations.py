@@ -33,17 +33,18 @@ class AbstractLikelihood(AbstractObservation):
     def log_likelihood(
         self, y: Float[Array, " p"], x: Float[Array, " d"]
     ) -> Float[Array, ""]:
-        r"""$\log p(y|x)$; entries of ``y`` that are nan are missing and do not count.
+        r"""How well a state explains an observation, $\log p(y|x)$.
 
-        A constant in x may be left out.
+        Entries of ``y`` that are nan are missing and do not count. A constant in x may
+        be left out.
         """
 
 
 class SimulatedObservation(AbstractObservation):
-    """A law of observations given by ``simulator(x, key)`` alone.
+    """Observations that can only be simulated: no likelihood is known.
 
-    Shapes: state ``(d,)`` to observation ``(p,)``; one number is an observation of one
-    component.
+    The law is that of ``simulator(x, key)``, from states ``(d,)`` to observations
+    ``(p,)``; one number is an observation of one component.
 
     Raises:
         TypeError: simulator is no function.
@@ -61,7 +62,9 @@ class SimulatedObservation(AbstractObservation):
 
 
 class GaussianObservation(AbstractLikelihood):
-    r"""$y = h(x) + \eta$, $\eta \sim N(0, R)$.
+    r"""Observations with Gaussian errors around a function of the state.
+
+    $y = h(x) + \eta$, $\eta \sim N(0, R)$.
 
     Attributes:
         operator: h, from states ``(d,)`` to observations ``(p,)``; one number is an
@@ -112,7 +115,12 @@ class GaussianObservation(AbstractLikelihood):
 def log_likelihoods(
     observation: AbstractLikelihood, y: Float[Array, " p"], x: Float[Array, "n d"]
 ) -> Float[Array, " n"]:
-    r"""$\log p(y|x_i)$ of every member.
+    r"""How well each member explains an observation, $\log p(y|x_i)$.
+
+    Args:
+        observation: the law of an observation given the state.
+        y: the observation, ``(p,)``.
+        x: members, ``(n, d)``.
 
     Raises:
         ValueError: it is not one real number.
@@ -142,7 +150,13 @@ def check_observed(owner: object, name: str, observed: Float[Array, "T p"]) -> N
 def gaussian_log_density(
     y: Float[Array, " p"], mean: Float[Array, " p"], cov: Float[Array, "p p"]
 ) -> Float[Array, ""]:
-    r"""$\log N(y; m, C)$ of the entries of ``y`` that are not nan."""
+    r"""Log-density $\log N(y; m, C)$ of the entries of ``y`` that are not nan.
+
+    Args:
+        y: the observation, ``(p,)``.
+        mean: m, ``(p,)``.
+        cov: C, ``(p, p)``.
+    """
     present = ~jnp.isnan(y)
     residual = jnp.where(present, y, 0) - jnp.where(present, mean, 0)
     root = jnp.linalg.cholesky(without_missing(cov.astype(residual.dtype), present))

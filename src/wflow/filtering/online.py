@@ -83,9 +83,16 @@ def init(
     *,
     t0: Float[ArrayLike, ""] = 0.0,
 ) -> FilterState:
-    """The state before the first observation; see ``filter`` for the arguments.
+    """The state of a filter before its first observation, to be carried on by hand.
 
     A law in half precision is carried on in single precision.
+
+    Args:
+        method: how the law is carried and corrected, such as ``EnKF()``.
+        initial: the law at time t0, as for ``filter``: an ensemble, a Gaussian or a
+            Grid.
+        key: random key, of which the filter's draws are made.
+        t0: the time of ``initial``.
 
     Raises:
         ValueError: an initial law that is not finite or of another shape, or t0 is no
@@ -117,13 +124,19 @@ def assimilate(
     state: FilterState,
     observed: Float[ArrayLike, " p"],
 ) -> FilterState:
-    """The state after one more observation: forecast, then analysis.
+    """Take in one more observation: forecast up to it, then correct by it.
 
     ``filter`` over several observations does the same. A cycle that ends in nan or
     infinity leaves the state as it was, with ``ok`` False, and so do all after it;
     ``filter`` from that state tries again.
 
     What is known is looked at as in ``filter``; in a scan or under ``jit`` nothing is.
+
+    Args:
+        model: the system that is observed.
+        method: how the law is carried and corrected; the one that ``init`` was given.
+        state: the filter's state after the last observation.
+        observed: the observation, ``(p,)``; nan where a component is missing.
 
     Raises:
         ValueError: observed of another shape, or infinite; a law of identical members

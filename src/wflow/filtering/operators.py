@@ -9,7 +9,10 @@ from wflow.checks import real_field
 
 
 class Linear(eqx.Module):
-    r"""$x \mapsto A x$, a map or an observation operator; ``matrix`` is ``(p, d)``.
+    r"""A linear map of states, as a motion or as an observation: $x \mapsto A x$.
+
+    Attributes:
+        matrix: A, ``(p, d)``.
 
     Raises:
         ValueError: matrix is no finite matrix; at the call, a state of another length.
@@ -33,9 +36,15 @@ class Linear(eqx.Module):
 
 
 class Components(eqx.Module):
-    """The observation operator that reads components ``start``, ``start + every``, ...
+    """An observation of some components of the state: every second one, say.
 
-    With the defaults all of them.
+    It reads components ``start``, ``start + every``, ...; with the defaults all of
+    them.
+
+    Attributes:
+        start: index of the first.
+        every: step from one to the next.
+        stop: index before which it ends; None reads to the end.
 
     Raises:
         ValueError: start or stop below 0, every below 1; at the call, a state that does

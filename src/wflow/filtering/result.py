@@ -70,7 +70,10 @@ class FilterResult(eqx.Module):
 
     @property
     def spread(self) -> Float[Array, " T"]:
-        r"""$\sqrt{\frac1d\sum_j \mathrm{Var}_j}$ of the analyses."""
+        r"""Spread of the analyses, the error that the filter itself expects.
+
+        $\sqrt{\frac1d\sum_j \mathrm{Var}_j}$.
+        """
         return jnp.sqrt(jnp.mean(self.variance, axis=-1))
 
     @property

@@ -36,10 +36,11 @@ def filter(
     save: bool = True,
     throw: bool = True,
 ) -> FilterResult:
-    r"""The laws $p(x_k | y_1, \dots, y_k)$, $k = 1, \dots, T$, by any method.
+    r"""Follow a state that is observed again and again, by any method.
 
-    One compiled scan over the cycles. Everything is differentiable that the method is;
-    under ``jit``, ``vmap`` and ``grad`` nothing is checked.
+    The laws $p(x_k | y_1, \dots, y_k)$, $k = 1, \dots, T$, in one compiled scan over
+    the cycles. Everything is differentiable that the method is; under ``jit``, ``vmap``
+    and ``grad`` nothing is checked.
 
     Args:
         model: the state-space model; ``Learnable`` numbers in it are used as they are.

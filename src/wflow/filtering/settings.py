@@ -129,10 +129,17 @@ def linear_gaussian(
     operator: Float[ArrayLike, "p d"] = ((1.0,),),
     cov: Float[ArrayLike, "p p"] = ((0.25,),),
 ) -> Setting:
-    r"""$x_k = A x_{k-1} + B\xi_k$, $y_k = H x_k + N(0, R)$ from $N(0, I)$.
+    r"""A linear model with Gaussian noise, which the Kalman filter solves exactly.
 
-    By default the scalar autoregression whose stationary law is $N(0, 1)$, seen with
-    errors of variance 0.25.
+    $x_k = A x_{k-1} + B\xi_k$, $y_k = H x_k + N(0, R)$ from $N(0, I)$. By default the
+    scalar autoregression whose stationary law is $N(0, 1)$, seen with errors of
+    variance 0.25.
+
+    Args:
+        matrix: A, ``(d, d)``.
+        noise: B, ``(d, r)``.
+        operator: H, ``(p, d)``.
+        cov: R, ``(p, p)``.
 
     Raises:
         ValueError: shapes that do not fit together, numbers that are not finite, or cov
@@ -154,10 +161,10 @@ def linear_gaussian(
 
 
 def bimodal(scale: float = 0.1**0.5, dim: int = 1) -> Setting:
-    r"""$x_k = 0.9 x_{k-1} + 2\lambda\xi_k$, $y_k = x_k^2 + \lambda\eta_k$ by component.
+    r"""A model whose sign is never seen, so that its law keeps two modes.
 
-    The sign of x is never seen: the law of the state keeps two modes. ``scale`` is
-    $\lambda$.
+    $x_k = 0.9 x_{k-1} + 2\lambda\xi_k$, $y_k = x_k^2 + \lambda\eta_k$ by component;
+    ``scale`` is $\lambda$.
 
     Raises:
         ValueError: scale not above 0, or dim below 1.
@@ -175,10 +182,11 @@ def bimodal(scale: float = 0.1**0.5, dim: int = 1) -> Setting:
 
 
 def half_square(scale: float = 0.4, dim: int = 1) -> GaussianObservation:
-    r"""$y = \frac12 x \odot x + \lambda\eta$: one update with two modes.
+    r"""One update with two modes, which no Kalman filter can see.
 
-    The state and the observation are uncorrelated under $N(0, I)$, so that no Kalman
-    update moves anything. ``scale`` is $\lambda$.
+    $y = \frac12 x \odot x + \lambda\eta$. The state and the observation are
+    uncorrelated under $N(0, I)$, so that no Kalman update moves anything. ``scale`` is
+    $\lambda$.
 
     Raises:
         ValueError: scale not above 0, or dim below 1.

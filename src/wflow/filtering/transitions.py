@@ -55,7 +55,9 @@ class AbstractMap(AbstractTransition):
 
 
 class DiscreteMap(AbstractMap):
-    """$x_{k+1} = f(x_k, t_k)$, with ``interval`` between the two times.
+    """A motion that is a map from one observation to the next.
+
+    $x_{k+1} = f(x_k, t_k)$, with ``interval`` between the two times.
 
     Raises:
         ValueError: interval not above 0; at the call, a state of another shape, or
@@ -79,7 +81,14 @@ class DiscreteMap(AbstractMap):
 
 
 class RungeKutta4(AbstractMap):
-    r"""$\dot x = f(x, t)$ by ``steps`` steps of length ``dt`` of the classical scheme.
+    r"""A motion by an ordinary differential equation, with fixed steps of order four.
+
+    $\dot x = f(x, t)$ by ``steps`` steps of length ``dt`` of the classical scheme.
+
+    Attributes:
+        drift: f, of the state ``(d,)`` and the time.
+        dt: length of a step.
+        steps: number of steps between two observations.
 
     Reference: Hairer, Norsett, Wanner, Solving Ordinary Differential Equations I,
     table II.1.2.
@@ -127,10 +136,18 @@ class RungeKutta4(AbstractMap):
 
 
 class AdaptiveODE(AbstractMap):
-    r"""$\dot x = f(x, t)$ by Diffrax with steps that keep to tolerances.
+    r"""A motion by an ordinary differential equation, with steps that adapt.
 
-    It is solved in the time since ``t``, which is added where the drift sees it. A
-    solve that does not finish in ``max_steps`` gives nan.
+    $\dot x = f(x, t)$ by Diffrax, solved in the time since ``t``, which is added where
+    the drift sees it. A solve that does not finish in ``max_steps`` gives nan.
+
+    Attributes:
+        drift: f, of the state ``(d,)`` and the time.
+        interval: time between two observations.
+        rtol: relative tolerance.
+        atol: absolute tolerance, in the units of the state.
+        solver: of Diffrax; it must estimate its error.
+        max_steps: of one interval.
 
     Raises:
         ValueError: interval or a tolerance not above 0, max_steps below 1; at the call,
@@ -178,10 +195,16 @@ class AdaptiveODE(AbstractMap):
 
 
 class EulerMaruyama(AbstractTransition):
-    r"""$dx = f(x, t)\,dt + \sigma(x, t)\,dW$ (Ito), ``steps`` steps by Diffrax.
+    r"""A motion by a stochastic differential equation, with fixed steps.
 
-    ``diffusion`` is $\sigma$, one number a component: ``(d,)`` or a scalar. Steps are
-    taken in the time since ``t``, which is added where the two functions see it.
+    $dx = f(x, t)\,dt + \sigma(x, t)\,dW$ (Ito), by Diffrax. Steps are taken in the time
+    since ``t``, which is added where the two functions see it.
+
+    Attributes:
+        drift: f, of the state ``(d,)`` and the time.
+        diffusion: $\sigma$ of the same, one number a component: ``(d,)`` or a scalar.
+        interval: time between two observations.
+        steps: their number in one interval.
 
     Raises:
         ValueError: steps below 1, or interval not above 0; at the call, a drift or

@@ -48,7 +48,16 @@ def twin(
     *,
     t0: Float[ArrayLike, ""] = 0.0,
 ) -> Twin:
-    """A trajectory of the model from ``x0`` at ``t0``, observed ``cycles`` times.
+    """A made-up truth and its observations, to test a filter on: a twin experiment.
+
+    A trajectory of the model from ``x0`` at ``t0``, observed ``cycles`` times.
+
+    Args:
+        model: the system.
+        x0: where the truth starts, ``(d,)``.
+        cycles: number of observations.
+        key: random key of the model's noise and of the errors.
+        t0: the time of ``x0``.
 
     Raises:
         ValueError: x0 is no finite vector, cycles below 1, times that their precision

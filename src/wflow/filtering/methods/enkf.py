@@ -19,12 +19,14 @@ from wflow.measures import Particles
 
 
 class EnKF(AbstractMethod):
-    r"""$x_i \leftarrow x_i + K (y - d_i - h(x_i))$,
+    r"""Ensemble Kalman filter: members are corrected towards perturbed observations.
+
+    $x_i \leftarrow x_i + K (y - d_i - h(x_i))$,
     $K = X^\top Y (Y^\top Y + (n - 1) R)^{-1}$.
 
     X and Y are the anomalies of states and of their expected observations; the
-    perturbations $d_i \sim N(0, R)$ are centred. ``inflation`` multiplies the anomalies
-    after the analysis.
+    perturbations $d_i \sim N(0, R)$ are centered. ``inflation`` multiplies the
+    anomalies afterwards.
 
     Raises:
         ValueError: inflation is no number > 0.
@@ -63,7 +65,7 @@ class EnKF(AbstractMethod):
 def perturbations(
     observation: GaussianObservation, key: PRNGKeyArray, n: int
 ) -> Float[Array, "n p"]:
-    """``n`` draws of the observation error, centred, their covariance unbiased."""
+    """``n`` draws of the observation error, centered, their covariance unbiased."""
     root = jnp.linalg.cholesky(observation.cov)
     draws = jax.random.normal(key, (n, observation.dim), root.dtype) @ root.T
     return (draws - jnp.mean(draws, axis=0)) * (n / (n - 1)) ** 0.5

@@ -20,12 +20,15 @@ from wflow.measures import Particles
 
 
 class ETKF(AbstractMethod):
-    r"""$X \leftarrow (I + Y Y^\top/(n - 1))^{-1/2} X$ in observations whitened by R.
+    r"""Ensemble transform Kalman filter: a correction without random errors.
 
-    The mean moves by the Kalman gain of the ensemble, and so does the covariance,
-    exactly; the root is the symmetric one. ``inflation`` multiplies the anomalies after
-    the analysis; ``rotate`` mixes them by a random rotation that keeps mean and
-    covariance.
+    $X \leftarrow (I + Y Y^\top/(n - 1))^{-1/2} X$ of the anomalies, in observations
+    whitened by R. The mean moves by the Kalman gain of the ensemble, and so does the
+    covariance, exactly; the root is the symmetric one.
+
+    Attributes:
+        inflation: multiplies the anomalies after the analysis, 1 for none.
+        rotate: mix the anomalies by a random rotation that keeps mean and covariance.
 
     Raises:
         ValueError: inflation is no number > 0, or rotate neither True nor False.
@@ -66,8 +69,9 @@ def whitened(
     x: Float[Array, "n d"],
     observed: Float[Array, " p"],
 ) -> tuple[Float[Array, "n p"], Float[Array, " p"]]:
-    r"""$L^{-1}$ of the anomalies of $h(x_i)$ and of $y$ less their mean, $LL^\top = R$.
+    r"""Anomalies of the expected observations and of y, in units of the errors.
 
+    $L^{-1}$ of the anomalies of $h(x_i)$ and of $y$ less their mean, $LL^\top = R$.
     Zero where the observation is missing.
     """
     rows, cov = departures(observation, x, observed)
@@ -81,7 +85,7 @@ def departures(
     x: Float[Array, "n d"],
     observed: Float[Array, " p"],
 ) -> tuple[Float[Array, "n+1 p"], Float[Array, "p p"]]:
-    r"""$h(x_i)$ and, last, $y$, less the mean of the former; and the errors' R.
+    """Expected observations and, last, y, less the mean of the former; and R.
 
     Zero where the observation is missing; R is the identity there.
     """
@@ -116,7 +120,7 @@ def transform(
 
 
 def rotated(anomalies: Float[Array, "n d"], key: PRNGKeyArray) -> Float[Array, "n d"]:
-    r"""$Q A$ with a random rotation Q of $\mathbb R^n$ that keeps $(1, \dots, 1)$.
+    r"""Anomalies mixed by a random rotation, $Q A$, that keeps $(1, \dots, 1)$.
 
     Reference: Sakov, Oke, Mon. Weather Rev. 136 (2008), section 4.
     """
@@ -132,7 +136,7 @@ def rotated(anomalies: Float[Array, "n d"], key: PRNGKeyArray) -> Float[Array, "
 
 @jax.custom_jvp
 def inverse_root(matrix: Float[Array, "m m"]) -> Float[Array, "m m"]:
-    r"""$C^{-1/2}$, symmetric, of a symmetric positive matrix.
+    """The inverse square root $C^{-1/2}$, symmetric, of a symmetric positive matrix.
 
     Its derivative is that of the function of the matrix (Daleckii-Krein), which exists
     where eigenvalues meet, though that of the eigenvectors does not.

@@ -21,8 +21,10 @@ from wflow.measures import Grid, UnsupportedMeasureError
 
 
 class GridFilter(AbstractMethod):
-    r"""$\rho^f(x) = \int N(x; f(x'), BB^\top)\,\rho(x')\,dx'$, then
-    $\rho \propto p(y|x)\,\rho^f(x)$, in one dimension.
+    r"""The exact filter of one number, on a grid: what others are compared with.
+
+    $\rho^f(x) = \int N(x; f(x'), BB^\top)\,\rho(x')\,dx'$, then
+    $\rho \propto p(y|x)\,\rho^f(x)$.
 
     By the midpoint rule on the cells of a Grid, of mass one after every step: mass that
     leaves the box is lost. The model noise must be wider than a cell, or the rule does
@@ -89,7 +91,7 @@ class GridFilter(AbstractMethod):
         observed: Float[Array, " p"],
         observation: AbstractObservation,
     ) -> Float[Array, ""]:
-        r"""$\log\int p(y|x)\,\rho(x)\,dx$."""
+        r"""Exact up to the grid, $\log\int p(y|x)\,\rho(x)\,dx$."""
         logs = self._log_likelihood(measure, observed, observation)
         return jax.nn.logsumexp(logs, b=measure.density * measure.cell_volume)
 

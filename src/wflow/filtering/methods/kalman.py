@@ -21,11 +21,13 @@ from wflow.measures import Gaussian, UnsupportedMeasureError
 
 
 class KalmanFilter(AbstractMethod):
-    r"""$m^f = f(m)$, $S^f = F S F^\top + BB^\top$; $m = m^f + K(y - h(m^f))$,
+    r"""Kalman filter: the exact law of a linear Gaussian model, else a linearization.
+
+    $m^f = f(m)$, $S^f = F S F^\top + BB^\top$; $m = m^f + K(y - h(m^f))$,
     $S = (I - KH) S^f (I - KH)^\top + K R K^\top$.
 
-    F and H are the derivatives of transition and observation: for linear ones this is
-    the exact filter, for others the extended Kalman filter. The law is a Gaussian.
+    F and H are the derivatives of transition and observation: for nonlinear ones this
+    is the extended Kalman filter. The law is a Gaussian.
 
     Reference: Kalman, J. Basic Eng. 82 (1960); Jazwinski, Stochastic Processes and
     Filtering Theory (1970), theorem 8.1.
@@ -76,7 +78,7 @@ class KalmanFilter(AbstractMethod):
         observed: Float[Array, " p"],
         observation: AbstractObservation,
     ) -> Float[Array, ""]:
-        r"""$\log N(y;\ h(m),\ H S H^\top + R)$."""
+        r"""That of the Gaussian forecast, $\log N(y;\ h(m),\ H S H^\top + R)$."""
         observation = require_gaussian(self, observation)
         slope = jax.jacfwd(observation.mean)(measure.mean)
         cov = slope @ measure.cov @ slope.T + observation.cov

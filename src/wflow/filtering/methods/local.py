@@ -23,8 +23,9 @@ from .etkf import departures, rotated, transform
 
 
 class LETKF(AbstractMethod):
-    r"""The ETKF of every component s from the observations near it, tapered by
-    distance.
+    r"""The ETKF with observations that only count near by: for large systems.
+
+    Every component s is corrected by the observations near it, tapered by distance.
 
     An observation of weight w has an error of its own added, of variance
     $(1/w - 1) R_{oo}$: the taper is on R, whose part of the local observations becomes
@@ -33,8 +34,12 @@ class LETKF(AbstractMethod):
     out of reach still says nothing of the others' errors, and the order of observations
     does not matter.
 
-    Components without a local observation keep their forecast. ``inflation`` multiplies
-    all anomalies after the analysis, ``rotate`` mixes them by one random rotation.
+    Components without a local observation keep their forecast.
+
+    Attributes:
+        domain: which observations are near which component.
+        inflation: multiplies all anomalies after the analysis, 1 for none.
+        rotate: mix the anomalies by one random rotation.
 
     Raises:
         ValueError: inflation is no number > 0, or rotate neither True nor False; in the
@@ -42,7 +47,7 @@ class LETKF(AbstractMethod):
         TypeError: domain is none.
 
     Reference: Hunt, Kostelich, Szunyogh, Physica D 230 (2007), section 2.3; tapering as
-    in DAPPER, for correlated errors ours.
+    in DAPPER.
     """
 
     domain: Domain
@@ -92,11 +97,14 @@ class LETKF(AbstractMethod):
 
 
 class LocalEnKF(AbstractMethod):
-    r"""The stochastic EnKF of every component with R tapered by distance.
+    """The stochastic EnKF with observations that only count near by.
 
-    The taper is that of ``LETKF``. All components share one draw of perturbations:
-    members stay coherent in space. ``inflation`` multiplies all anomalies after the
-    analysis.
+    R is tapered by distance for every component, as in ``LETKF``. All components share
+    one draw of perturbations: members stay coherent in space.
+
+    Attributes:
+        domain: which observations are near which component.
+        inflation: multiplies all anomalies after the analysis, 1 for none.
 
     Raises:
         ValueError: inflation is no number > 0; in the analysis, a domain of another
@@ -104,7 +112,7 @@ class LocalEnKF(AbstractMethod):
         TypeError: domain is none.
 
     Reference: Hunt, Kostelich, Szunyogh, Physica D 230 (2007), section 2.3, with the
-    update of ``EnKF``; this combination is ours.
+    update of ``EnKF``.
     """
 
     domain: Domain
@@ -159,8 +167,7 @@ def _standardised(
     x: Float[Array, "n d"],
     observed: Float[Array, " p"],
 ) -> tuple[Float[Array, "n p"], Float[Array, " p"], Float[Array, "p p"]]:
-    r"""Anomalies of $h(x_i)$ and y less their mean in units of the errors' deviations,
-    and the errors' correlations.
+    """Anomalies and y less their mean in units of the errors, and their correlations.
 
     Zero where the observation is missing.
     """
@@ -178,8 +185,9 @@ def _whitened(
     near: Int[Array, " L"],
     taper: Float[Array, " L"],
 ) -> Float[Array, "n L"]:
-    r"""Rows of tapered local observations, divided by a root of the errors' covariance:
-    $\sqrt{w_o w_{o'}}$ times the correlation off the diagonal, one on it.
+    r"""Rows of tapered local observations, divided by a root of the errors' covariance.
+
+    That is $\sqrt{w_o w_{o'}}$ times the correlation off the diagonal, one on it.
     """
     # In the order of the observations, not of their distances: components near each
     # other then take the same root, and perturbations fit together.
@@ -188,7 +196,7 @@ def _whitened(
     cov = w[:, None] * errors[own][:, own] * w
     cov = jnp.where(jnp.eye(near.size, dtype=bool), 1, cov)
     root = jnp.linalg.cholesky(cov)
-    # One solve: on a CPU several factorisations, batched, can wait for each other.
+    # One solve: on a CPU several factorizations, batched, can wait for each other.
     white = jax.scipy.linalg.solve_triangular(root, rows[:, order].T, lower=True)
     return white[jnp.argsort(order)].T
 

@@ -22,14 +22,20 @@ from wflow.measures.resampling import systematic_ancestors
 
 
 class ParticleFilter(AbstractMethod):
-    r"""$w_i \leftarrow w_i\,p(y|x_i)$, resampled when the weights rest on few.
+    r"""Bootstrap particle filter: members are weighted by how well they explain y.
 
-    The analysis is the weighted sample. Where its effective size is at most
-    ``threshold`` times n, the next forecast begins with systematic resampling, and
-    every particle that was chosen more than once is moved by a draw of
-    $N(0, h^2 \Sigma)$, $h =$ ``jitter`` $n^{-1/(d + 4)}$, with the (unbiased)
-    covariance of the weighted sample. Under a motion without noise a jitter of 0 ends
-    in a single trajectory. Gradients do not pass the choice nor the jitter.
+    $w_i \leftarrow w_i\,p(y|x_i)$, resampled when the weights rest on few. The analysis
+    is the weighted sample. Where its effective size is at most ``threshold`` times n,
+    the next forecast begins with systematic resampling, and every particle that was
+    chosen more than once is moved by a draw of $N(0, h^2 \Sigma)$, $h =$ ``jitter``
+    $n^{-1/(d + 4)}$, with the (unbiased) covariance of the weighted sample. Under a
+    motion without noise a jitter of 0 ends in a single trajectory. Gradients do not
+    pass the choice nor the jitter.
+
+    Attributes:
+        jitter: width of the moves after resampling, in standard deviations of the
+            sample.
+        threshold: share of the number of particles below which they are resampled.
 
     Raises:
         ValueError: jitter or threshold is no number >= 0.
@@ -79,7 +85,7 @@ class ParticleFilter(AbstractMethod):
         # Any root of the covariance; this one exists where Cholesky's does not.
         root = jnp.linalg.qr(rows, mode="r") if n > d else rows
         draws = jax.random.normal(jitter_key, (n, root.shape[0]), root.dtype) @ root
-        # Ancestors come in order: copies are neighbours.
+        # Ancestors come in order: copies are neighbors.
         same = chosen[1:] == chosen[:-1]
         copied = jnp.zeros(n, bool).at[1:].set(same).at[:-1].max(same)
         scale = (self.jitter * n ** (-1 / (d + 4))).astype(root.dtype)
@@ -92,7 +98,7 @@ class ParticleFilter(AbstractMethod):
         observed: Float[Array, " p"],
         observation: AbstractObservation,
     ) -> Float[Array, ""]:
-        r"""$\log \sum_i w_i\,p(y|x_i)$."""
+        r"""That of the weighted sample, $\log \sum_i w_i\,p(y|x_i)$."""
         observation = require_likelihood(self, observation)
         logs = log_likelihoods(observation, observed, measure.x)
         return jax.nn.logsumexp(measure.logw + logs) - measure.log_mass

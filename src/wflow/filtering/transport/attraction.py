@@ -13,15 +13,18 @@ from .scales import check_array
 
 
 class AbstractAttraction(eqx.Module):
-    r"""$w_j(y) = n\,E\,k_y(y, Y_j)$ over what member j may have observed."""
+    r"""How strongly a label draws particles to each member of the target.
+
+    $w_j(y) = n\,E\,k_y(y, Y_j)$ over what member j may have observed.
+    """
 
     @abc.abstractmethod
     def at(self, labels: Float[Array, "k p"]) -> Float[Array, "k n"]:
-        r"""$E\,k_y(y_m, Y_j)$ at labels $y_m$."""
+        r"""Kernel means $E\,k_y(y_m, Y_j)$ at labels $y_m$."""
 
     @abc.abstractmethod
     def among(self) -> Float[Array, "n n"]:
-        r"""$E\,k_y(Y_i, Y_j)$ of the members themselves."""
+        r"""Kernel means $E\,k_y(Y_i, Y_j)$ of the members themselves."""
 
 
 class Simulated(AbstractAttraction):

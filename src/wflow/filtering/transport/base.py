@@ -34,7 +34,7 @@ class AbstractTransport(AbstractMethod):
 
     @abc.abstractmethod
     def transport(self, pairs: Standardised, key: PRNGKeyArray) -> Float[Array, "n d"]:
-        """The analysed ensemble in standard units."""
+        """The analyzed ensemble in standard units."""
 
     def pairs(
         self,
@@ -52,7 +52,7 @@ class AbstractTransport(AbstractMethod):
         check_sizes(self, n, p, pairs.x.shape[1])
 
     def move(self, pairs: Pairs, key: PRNGKeyArray) -> Float[Array, "n d"]:
-        """The analysed ensemble, ``(n, d)``."""
+        """The analyzed ensemble, ``(n, d)``."""
         standard = pairs.standardised()
         moved = self.transport(standard, key)
         kalman = started("kalman", standard, passengers(standard))

@@ -84,7 +84,9 @@ def product_cloud(
 
 
 def passengers(pairs: Standardised) -> Labelled:
-    """All members, carrying the actual observation.
+    """Passengers: all members, carrying the actual observation as their label.
+
+    A flow carries them along, and they end as the analyzed ensemble.
 
     Raises:
         TypeError: pairs are none.

@@ -19,8 +19,10 @@ from .scales import check_array
 
 
 class ConditionalMMD(AbstractEnergy):
-    r"""$F = \frac12\mathrm{MMD}^2$ of joint laws with the kernel $k_x k_y$, as a
-    function of the states alone: labels never move.
+    r"""How far states with fixed labels are from the joint law they belong to.
+
+    $F = \frac12\mathrm{MMD}^2$ of joint laws with the kernel $k_x k_y$, as a function
+    of the states alone: labels never move.
 
     For particles $z_m$ with labels $c_m$ and the target $(x_j, y_j)$ it is the energy
     ``MMD(ProductKernel((k_x, k_y), (d, p)), ...)`` on points (z, c); $k_y$, which does
@@ -113,7 +115,9 @@ class ConditionalMMD(AbstractEnergy):
 
 
 class Floored(AbstractEnergy):
-    r"""$\max(F, F_0)$: a flow stops where its energy has come down to the floor.
+    r"""An energy that is flat below a floor, so that a flow stops there.
+
+    $\max(F, F_0)$: a flow stops where its energy has come down to the floor.
 
     Attributes:
         energy: F.
@@ -146,9 +150,14 @@ def sampling_floor(
     attraction: AbstractAttraction,
     target: Float[Array, "n d"],
 ) -> Float[Array, ""]:
-    r"""$\frac12 (E\,k(U, U) - E\,k(U, U')) / n$, estimated from the target itself.
+    r"""Energy that an independent sample would have: below it a flow fits noise.
 
-    The expected energy of an independent sample of n; below it a flow fits noise.
+    $\frac12 (E\,k(U, U) - E\,k(U, U')) / n$, estimated from the target itself.
+
+    Args:
+        kernel: of states.
+        attraction: of the labels.
+        target: the states of the target, ``(n, d)``.
 
     Raises:
         ValueError: target is no ``(n, d)`` of at least two members, as many as the

@@ -33,12 +33,13 @@ from .starts import Start, check_start, started
 
 
 class LikelihoodTransport(AbstractTransport):
-    r"""Flow of half the squared discrepancy to $\sum_j w_j \delta_{x_j}$,
-    $w_j \propto p(y^*|x_j)$.
+    r"""Move members to those that explain the observation: a filter without copies.
 
-    The members repel each other and are drawn to the forecast members that explain the
-    observation: equal weights, like a resampled particle filter, without its copies.
-    No product cloud; observations are simulated for the Kalman start alone.
+    The flow of half the squared discrepancy to $\sum_j w_j \delta_{x_j}$,
+    $w_j \propto p(y^*|x_j)$. The members repel each other and are drawn to the forecast
+    members that explain the observation: equal weights, like a resampled particle
+    filter, without its copies. No product cloud; observations are simulated for the
+    Kalman start alone.
 
     Attributes:
         kernel_x: of states, in standard units.
@@ -49,7 +50,7 @@ class LikelihoodTransport(AbstractTransport):
 
     Raises:
         ValueError: a number out of range, or an unknown start.
-        TypeError: a part that does not fulfil its contract, steps that is no whole
+        TypeError: a part that does not fulfill its contract, steps that is no whole
             number; in the analysis, an observation without a likelihood.
 
     Reference: Zeng, Jiang, arXiv:2407.11518 (the target there, for a trained map).

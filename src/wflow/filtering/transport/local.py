@@ -12,14 +12,14 @@ from .pairs import Pairs, Standardised
 
 
 class LocalTransport(AbstractTransport):
-    """``method`` localised: for high-dimensional states with local observations.
+    """A transport for large systems whose observations only count near by.
 
     Every component is moved by an analysis of its patch from its tapered local
     observations, and only its own new value is kept. Simulated observations,
     permutations and injected noise are the same for all components, so that those of
     one member fit together. A component without observations keeps its forecast.
 
-    Tapers scale differences of standardised observations; where errors are known to be
+    Tapers scale differences of standardized observations; where errors are known to be
     Gaussian, they divide their variance in the Kalman gain and the likelihood.
 
     Attributes:
@@ -30,7 +30,7 @@ class LocalTransport(AbstractTransport):
         ValueError: in the analysis, a domain of another number of components or of
             observations.
         TypeError: method is no transport, or domain none; in the analysis, a likelihood
-            that cannot be localised.
+            that cannot be localized.
     """
 
     method: AbstractTransport
@@ -85,7 +85,7 @@ class LocalTransport(AbstractTransport):
             return self.method.move(local, key)[:, 0]
 
         lists = (domain.observations, domain.weights, domain.patch, domain.in_patch)
-        # Several factorisations of jaxlib on a CPU, batched, can wait for each other.
+        # Several factorizations of jaxlib on a CPU, batched, can wait for each other.
         if jax.default_backend() == "cpu":
             return jax.lax.map(lambda each: component(*each), lists).T
         return jax.vmap(component)(*lists).T

@@ -22,13 +22,13 @@ from .starts import started
 
 
 class MomentMismatch(AbstractEnergy):
-    r"""$F(A, B) = \frac12 |A A^\top + B B^\top - 1|^2 + |B - C|^2$ of affine maps
-    $x \mapsto A x + B y$.
+    r"""How far an affine map is from giving a joint law its first two moments.
 
-    Half the squared discrepancy under the kernel $(1 + u \cdot u')^2$ of the
-    transported joint law, in whitened coordinates with cross-covariance C (but for
-    the means, which are zero). Its Euclidean gradient flow on ``Point((A, B))`` is the
-    conditional flow of the maps,
+    $F(A, B) = \frac12 |A A^\top + B B^\top - 1|^2 + |B - C|^2$ of affine maps
+    $x \mapsto A x + B y$: half the squared discrepancy under the kernel
+    $(1 + u \cdot u')^2$ of the transported joint law, in whitened coordinates with
+    cross-covariance C (but for the means, which are zero). Its Euclidean gradient flow
+    on ``Point((A, B))`` is the conditional flow of the maps,
 
     $A' = -2 D_1 A$, $B' = -2(D_1 B + D_2)$ with $D_1 = A A^\top + B B^\top - 1$ and
     $D_2 = B - C$, which ends from A = 1, B = 0 in $B = C$, $A = (1 - C C^\top)^{1/2}$:
@@ -41,7 +41,7 @@ class MomentMismatch(AbstractEnergy):
     Raises:
         ValueError: cross is no finite matrix; in ``value``, a point of another shape.
 
-    Reference: ours; the limit is that of a symmetric square-root filter.
+    The limit is that of a symmetric square-root filter.
     """
 
     cross: Float[Array, "d p"] = eqx.field(converter=real_field("cross"))
@@ -74,10 +74,11 @@ def moment_flow(cross: Float[ArrayLike, "d p"]) -> tuple[GradientFlow, Point]:
 
 
 class MomentTransport(AbstractTransport):
-    r"""The end of the moment flow: $x_i \leftarrow A x_i + B y^*$.
+    r"""The quickest transport: an affine map that gets the first two moments right.
 
-    An ensemble Kalman update without simulated noise in the members, with the sampled
-    covariance of simulated observations; for nearly Gaussian laws.
+    The end of the moment flow, $x_i \leftarrow A x_i + B y^*$: an ensemble Kalman
+    update without simulated noise in the members, with the sampled covariance of
+    simulated observations; for nearly Gaussian laws.
 
     Attributes:
         inflation: of the forecast, about its mean.

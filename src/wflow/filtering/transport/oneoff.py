@@ -24,10 +24,10 @@ def analyze(
     *,
     key: PRNGKeyArray,
 ) -> Float[Array, "n d"]:
-    """Samples of the posterior from samples of the joint law: no density is needed.
+    """Samples of the posterior from samples of prior and observation: one update.
 
-    States and observations are whitened; angles and other periodic quantities must be
-    embedded first (as sine and cosine, say).
+    No density is needed. States and observations are whitened; angles and other
+    periodic quantities must be embedded first (as sine and cosine, say).
 
     Args:
         ensemble: samples of the prior, ``(n, d)``.

@@ -15,7 +15,9 @@ _JITTER = 1e-9
 
 
 class Scale(eqx.Module):
-    r"""$z = L^{-1} D (y - \bar y)/\sigma$ with $L L^\top = D C D + (1 - D^2)$.
+    r"""Standard units of an ensemble, in which components are whitened and tapered.
+
+    $z = L^{-1} D (y - \bar y)/\sigma$ with $L L^\top = D C D + (1 - D^2)$.
 
     C is the correlation matrix and $D^2$ the diagonal of weights in [0, 1]: with weight
     one this whitens, and a component of weight zero is absent: it is zero and whitens
@@ -76,7 +78,7 @@ class Scale(eqx.Module):
         return self.whiten(_root(self.taper) * (rows - self.mean) / self.sd)
 
     def whiten(self, scaled: Float[Array, "*n p"]) -> Float[Array, "*n p"]:
-        """$L^{-1}$ of every row."""
+        """Every row in whitened units, $L^{-1}$ of it."""
         flat = scaled.reshape(-1, scaled.shape[-1])
         z = jax.scipy.linalg.solve_triangular(self.root, flat.T, lower=True).T
         return z.reshape(scaled.shape)

@@ -44,9 +44,10 @@ def started(
 
 
 def square_root(pairs: Standardised) -> Float[Array, "d d"]:
-    r"""$A = (1 - K C_{xy}^\top)^{1/2}$, so that $A\,\mathrm{cov}(x)\,A$ is Kalman's.
+    r"""The symmetric map of anomalies that gives them Kalman's covariance.
 
-    It is the limit of the moment flow, the symmetric one.
+    $A = (1 - K C_{xy}^\top)^{1/2}$, so that $A\,\mathrm{cov}(x)\,A$ is Kalman's. It is
+    the limit of the moment flow, the symmetric one.
 
     Raises:
         ValueError: too few members to whiten the state.

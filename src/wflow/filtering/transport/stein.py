@@ -27,11 +27,11 @@ from .wasserstein import carried
 
 
 class SteinTransport(AbstractTransport):
-    r"""``CouplingTransport`` with velocities averaged by a kernel,
-    $v(u) = -E_\mu[\kappa(u, U)\,\nabla_z f(U)]$, $\kappa = \kappa_x \kappa_y$.
+    r"""``CouplingTransport`` with smoothed velocities: one smooth map for all members.
 
-    The map is smooth in state and observation; members are not told from each other
-    below the width of $\kappa$.
+    $v(u) = -E_\mu[\kappa(u, U)\,\nabla_z f(U)]$, $\kappa = \kappa_x \kappa_y$. The map
+    is smooth in state and observation; members are not told from each other below the
+    width of $\kappa$.
 
     Attributes:
         kernel_x: $k_x$, of states.
@@ -46,7 +46,7 @@ class SteinTransport(AbstractTransport):
 
     Raises:
         ValueError: a number out of range, or an unknown start.
-        TypeError: a part that does not fulfil its contract, or a count that is no whole
+        TypeError: a part that breaks its contract, or a count that is no whole
             number.
 
     Reference: as for ``CouplingTransport``; Liu, NeurIPS 2017, equation (5).

@@ -42,7 +42,9 @@ class AbstractTarget(eqx.Module):
 
 
 class LikelihoodFree(AbstractTarget):
-    """Pairs of members and simulated observations, nothing else.
+    """Target of a transport: pairs of members and observations simulated of them.
+
+    Nothing else is known of the errors.
 
     Attributes:
         draws: observations simulated of every member; what is averaged over them is
@@ -74,10 +76,11 @@ class LikelihoodFree(AbstractTarget):
 
 
 class RaoBlackwellized(AbstractTarget):
-    """Gaussian errors integrated in closed form, as of infinitely many draws.
+    """Target of a transport with Gaussian errors, integrated instead of simulated.
 
-    The kernel of observations must be Gaussian. The Kalman start uses the covariance of
-    the errors too. Observations are still simulated, for the product cloud.
+    In closed form, as of infinitely many draws. The kernel of observations must be
+    Gaussian. The Kalman start uses the covariance of the errors too. Observations are
+    still simulated, for the product cloud.
     """
 
     def check_kernel(self, kernel: AbstractRadialKernel) -> None:

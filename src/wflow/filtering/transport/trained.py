@@ -23,10 +23,11 @@ from .pairs import Standardised
 
 
 class TrainedTransport(AbstractTransport):
-    r"""$x_i \leftarrow S_\theta(x_i, y^*)$, $S_\theta(x, y) = x + g_\theta(x, y)$, with
-    $\theta$ of a small network trained to lower the joint discrepancy by Adam.
+    r"""The joint discrepancy lowered by a trained network, for comparisons.
 
-    Not convex in $\theta$, and much slower than the flow; for comparisons.
+    $x_i \leftarrow S_\theta(x_i, y^*)$, $S_\theta(x, y) = x + g_\theta(x, y)$, with
+    $\theta$ of a small network trained to lower the joint discrepancy by Adam. Not
+    convex in $\theta$, and much slower than the flow.
 
     Attributes:
         kernel_x: $k_x$, of states.
@@ -42,8 +43,7 @@ class TrainedTransport(AbstractTransport):
         ValueError: a number out of range.
         TypeError: a kernel that is none, or a count that is no whole number.
 
-    Reference: Zeng, Jiang, Sun, Xiao, arXiv:2605.13174 (the problem that the paper
-    states; network and optimiser are ours).
+    Reference: after Zeng, Jiang, Sun, Xiao, arXiv:2605.13174, which states the problem.
     """
 
     kernel_x: AbstractRadialKernel = eqx.field(

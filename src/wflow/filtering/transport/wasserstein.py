@@ -39,18 +39,19 @@ _LEAST_DENSITY = 1e-6
 
 
 class CouplingTransport(AbstractTransport):
-    r"""Flow of half the squared discrepancy of joint laws, observations held still.
+    r"""Transport filter: members flow to the posterior, no likelihood is needed.
 
-    A cloud $(z_m, c_m)$ of the product law $\pi_X \otimes \pi_Y$ moves to the pairs
-    $(x_j, y_j)$ of the joint law, $\dot z = -\rho(c)^{-1} \nabla_z f(z, c)$ with
-    the witness function $f = \int k\,d(\mu - \pi)$, $k = k_x k_y$. Passengers that
-    carry the observation go with it, and end as the analysed ensemble. If the joint
-    law were met exactly, theirs would be the posterior for almost every observation;
-    of one observation a small discrepancy alone says nothing.
+    The flow of half the squared discrepancy of joint laws, observations held still. A
+    cloud $(z_m, c_m)$ of the product law $\pi_X \otimes \pi_Y$ moves to the pairs
+    $(x_j, y_j)$ of the joint law, $\dot z = -\rho(c)^{-1} \nabla_z f(z, c)$ with the
+    witness function $f = \int k\,d(\mu - \pi)$, $k = k_x k_y$. *Passengers*, the
+    members with the actual observation as their label, are carried along and end as the
+    analyzed ensemble. If the joint law were met exactly, theirs would be the posterior
+    for almost every observation; of one observation a small discrepancy alone says
+    nothing.
 
-    Everything is in standard units of the ensemble and its simulated observations;
-    time counts Euler steps. This reconstructs the paper from its abstract: kernels,
-    starts, steps and the density are ours.
+    Everything is in standard units of the ensemble and its simulated observations; time
+    counts Euler steps.
 
     Attributes:
         kernel_x: $k_x$, of states; one of long range, or what is far stays there.
@@ -71,10 +72,10 @@ class CouplingTransport(AbstractTransport):
 
     Raises:
         ValueError: a number out of range, or an unknown start.
-        TypeError: a part that does not fulfil its contract, or a count that is no whole
+        TypeError: a part that breaks its contract, or a count that is no whole
             number.
 
-    Reference: Zeng, Jiang, Sun, Xiao, arXiv:2605.13174 (the idea); Arbel, Korba, Salim,
+    Reference: after Zeng, Jiang, Sun, Xiao, arXiv:2605.13174; Arbel, Korba, Salim,
     Gretton, NeurIPS 2019, equation (1); Hagemann et al., arXiv:2310.03054.
     """
 
@@ -216,10 +217,11 @@ class _Falling(eqx.Module):
 
 
 def smoothness(kernel: GaussianKernel) -> Float[Array, ""]:
-    r"""$L = (1 + 2 e^{-3/2}) / l_x^2$: the energy is L-smooth in the cloud's states.
+    r"""The smoothness of the joint discrepancy, which bounds an Euler step.
 
-    For a Gaussian kernel of states and $|k_y| \le 1$; an Euler step $\gamma \le 1/L$
-    lowers it by $\gamma (1 - \gamma L/2) \int |v|^2 d\mu$ at least.
+    $L = (1 + 2 e^{-3/2}) / l_x^2$: the energy is L-smooth in the cloud's states, for a
+    Gaussian kernel of states and $|k_y| \le 1$; an Euler step $\gamma \le 1/L$ lowers
+    it by $\gamma (1 - \gamma L/2) \int |v|^2 d\mu$ at least.
 
     Raises:
         TypeError: kernel is no Gaussian one.
