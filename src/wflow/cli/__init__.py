@@ -1,4 +1,4 @@
-"""Floor 9: the command ``wflow``."""
+"""The command ``wflow``."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Floor 6: filtering, the law of a state that is observed again and again."""
+"""Follow a state that is observed again and again."""
 
 from .kuramoto_sivashinsky import KuramotoSivashinsky
 from .localisation import Domain

@@ -1,4 +1,4 @@
-"""Floor 7: snapshots from and to files."""
+"""Read snapshots from files, and write them."""
 
 from .base import Keys, SnapshotFileError
 from .gapminder import read_gapminder

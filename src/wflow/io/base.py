@@ -28,7 +28,9 @@ class SnapshotFileError(ValueError):
 
 @dataclass(frozen=True)
 class Keys:
-    """Where a file keeps what; None looks under the usual names.
+    """Names under which a file keeps times, positions and the rest.
+
+    None looks under the usual names.
 
     Attributes:
         time: array, column, or name in ``.obs``.

@@ -17,9 +17,10 @@ COORDINATES = ("log10_gdp_per_head", "life_expectancy")
 
 
 def read_gapminder(seed: int | None = 0) -> SnapshotFile:
-    """142 countries in 12 years: log10 of the GDP per head (dollars), life expectancy.
+    """A real population to try things on: 142 countries in 12 years.
 
-    Every country is a particle of weight 1/142; times are years, 1952, 1957, ..., 2007.
+    log10 of the GDP per head (dollars) and life expectancy (years). Every country is a
+    particle of weight 1/142; times are years, 1952, 1957, ..., 2007.
 
     Args:
         seed: rows of every snapshot are shuffled apart with it, so that nothing can

@@ -1,4 +1,4 @@
-"""Floor 6: networks as flows, one part for each theory of their training."""
+"""Networks as flows of their parameters, one part for each theory of training."""
 
 from . import attention, canonical, chaos, saddle, scale
 from .network_risk import NetworkRisk

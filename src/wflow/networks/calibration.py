@@ -10,8 +10,10 @@ from wflow.checks import count, known, shape, to_real, within
 def calibration_error(
     probabilities: Float[Array, "n k"], labels: Int[Array, " n"], bins: int = 10
 ) -> Float[Array, ""]:
-    r"""Expected calibration error $\sum_b \frac{n_b}{n}|\mathrm{acc}_b -
-    \mathrm{conf}_b|$ over ``bins`` of confidence, all equally wide.
+    r"""How far the confidence of a classifier is from its accuracy, on average.
+
+    Expected calibration error $\sum_b \frac{n_b}{n}|\mathrm{acc}_b - \mathrm{conf}_b|$
+    over ``bins`` of confidence, all equally wide.
 
     Args:
         probabilities: of every class, ``(n, k)``; the largest is the confidence.

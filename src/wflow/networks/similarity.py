@@ -7,7 +7,7 @@ from wflow.checks import finite, shape, to_real
 
 
 def cka(a: Float[Array, "n p"], b: Float[Array, "n q"]) -> Float[Array, ""]:
-    r"""Linear CKA $|B^TA|^2 / (|A^TA|\,|B^TB|)$ of centred features, in [0, 1].
+    r"""Linear CKA $|B^TA|^2 / (|A^TA|\,|B^TB|)$ of centered features, in [0, 1].
 
     It does not see rotations, scales and shifts of either. Features that are constant
     have nothing in common with any: 0.

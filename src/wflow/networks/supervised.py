@@ -48,13 +48,14 @@ def _targets(value: Any) -> Array:
 
 
 class Supervised(AbstractEnergy):
-    r"""$F(\theta) = \ell(f_\theta(x), y)$ for a model, on a ``Point(model)``.
+    r"""The loss of a model on labeled data, as an energy of its parameters.
 
-    The model maps one input ``(...)`` to one output. ``loss`` is "square"
-    ($\frac12\sum|f - y|^2$), "mean_square" (half the mean over all entries),
-    "cross_entropy" (mean over inputs; y are labels ``(n,)``, outputs logits), or a
-    function of the outputs ``(n, ...)`` and y. Losses sum or average over inputs as
-    they say: a ridge strength beside "mean_square" is 1/n of the one beside "square".
+    $F(\theta) = \ell(f_\theta(x), y)$ on a ``Point(model)``. The model maps one input
+    ``(...)`` to one output. ``loss`` is "square" ($\frac12\sum|f - y|^2$),
+    "mean_square" (half the mean over all entries), "cross_entropy" (mean over inputs; y
+    are labels ``(n,)``, outputs logits), or a function of the outputs ``(n, ...)`` and
+    y. Losses sum or average over inputs as they say: a ridge strength beside
+    "mean_square" is 1/n of the one beside "square".
 
     Attributes:
         x: inputs ``(n, ...)``.

@@ -1,4 +1,4 @@
-"""Floor 7: figures; every function returns a matplotlib ``Figure``, none shows it."""
+"""Figures; every function returns a matplotlib ``Figure``, none shows it."""
 
 from .bands import plot_bands
 from .clouds import plot_forecasts, plot_snapshots

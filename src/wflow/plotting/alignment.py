@@ -17,7 +17,9 @@ def plot_alignment(
     curves: Mapping[str, Sequence[float]],
     rates: Mapping[str, float],
 ) -> Figure:
-    r"""$1 - \cos^2$ against time, with the slopes that are predicted of it.
+    r"""How fast trained heads turn to the principal directions, with predicted slopes.
+
+    $1 - \cos^2$ against time.
 
     Args:
         times: of all curves.
@@ -54,7 +56,7 @@ def plot_recovery(
     measured: Sequence[float],
     limit: Sequence[float],
 ) -> Figure:
-    r"""$\cos^2$ against the strength of the spike.
+    r"""How well heads find a spike, against how strong it is: $\cos^2$.
 
     Args:
         thetas: strengths.
@@ -88,7 +90,9 @@ def plot_recovery(
 def plot_gap(
     lengths: Sequence[float], columns: Mapping[str, Sequence[float]]
 ) -> Figure:
-    r"""$R_L - (T - \lambda_1)$ against the prompt's length.
+    r"""Excess risk of attention heads against the length of the prompt.
+
+    $R_L - (T - \lambda_1)$.
 
     Args:
         lengths: L.

@@ -44,7 +44,7 @@ def plot_bands(
     levels: Sequence[float] = (0.5, 0.9),
     time_label: str = "time",
 ) -> Figure:
-    """What was seen, what was forecast, and how surely, a row for each coordinate.
+    """Forecasts with their bands, and what was seen: a row for each coordinate.
 
     Args:
         curves: for each coordinate, by its name, curves by the name of the statistic;

@@ -56,7 +56,7 @@ def plot_snapshots(
     time_label: str = "time",
     equal: bool = False,
 ) -> Figure:
-    """All snapshots in one plane, coloured by time.
+    """All snapshots in one plane, colored by time.
 
     Of more than two coordinates the first two are drawn; of one, its value over time.
 

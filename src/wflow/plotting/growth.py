@@ -25,7 +25,7 @@ def plot_growth(
     time_label: str = "time",
     equal: bool = False,
 ) -> Figure:
-    """The rate in colour, white where births and deaths are equal.
+    """Rate of growth in color, white where births and deaths are equal.
 
     Args:
         x: first coordinates of the grid.

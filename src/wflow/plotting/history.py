@@ -40,7 +40,7 @@ def plot_loss(
     Args:
         step: numbers of the steps.
         loss: losses, > 0 where they are to be seen.
-        horizon: intervals that each step's rollout covered; colours the points, since
+        horizon: intervals that each step's rollout covered; colors the points, since
             losses of long and short rollouts are not alike.
         label: name of the loss, with its unit.
 
@@ -91,7 +91,7 @@ def plot_friction(
     unit: str = "1/time",
     interval: float | None = None,
 ) -> Figure:
-    r"""Friction $\gamma$ over the steps.
+    r"""Friction $\gamma$ over the steps of a training.
 
     Args:
         step: numbers of the steps.

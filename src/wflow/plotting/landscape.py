@@ -28,7 +28,9 @@ def plot_landscape(
     arrows: int = 18,
     title: str = "Energy landscape and force",
 ) -> Figure:
-    r"""$\delta F/\delta\mu$ in colour and $-\nabla\,\delta F/\delta\mu$ as arrows.
+    r"""Energy landscape in color, and the force that it exerts as arrows.
+
+    $\delta F/\delta\mu$ and $-\nabla\,\delta F/\delta\mu$.
 
     Args:
         x: first coordinates of the grid.

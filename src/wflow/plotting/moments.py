@@ -28,7 +28,7 @@ def plot_moments(
         labels: of the rows.
         moments: for each method (mean - reference mean) / reference sd, and sd /
             reference sd.
-        models: methods to draw in the colour of models.
+        models: methods to draw in the color of models.
         title: of the figure.
     """
     n, k = len(labels), len(moments)

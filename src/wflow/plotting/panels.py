@@ -52,7 +52,7 @@ class Curve:
 
     Raises:
         TypeError: something else than numbers, a text where there is none.
-        ValueError: shapes that do not fit, edges out of order, or a colour, style,
+        ValueError: shapes that do not fit, edges out of order, or a color, style,
             width or opacity that there is not.
     """
 
@@ -96,7 +96,7 @@ class Level:
 
     Raises:
         TypeError: no number, or a label that is no text.
-        ValueError: both or neither, or a colour or style that there is not.
+        ValueError: both or neither, or a color or style that there is not.
     """
 
     y: float | None = None
@@ -239,10 +239,10 @@ def plot_panels(
 
 
 def shades(number: int, colours: str = "viridis") -> list[Any]:
-    """So many colours, from dark to light; of a map with few, one after the other.
+    """So many colors, from dark to light; of a map with few, one after the other.
 
     Args:
-        number: of colours.
+        number: of colors.
         colours: name of one of matplotlib's maps, such as "viridis" or "tab10".
 
     Raises:

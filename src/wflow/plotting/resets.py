@@ -70,7 +70,7 @@ def plot_ellipses(
 
     Args:
         draws: of the stationary state, by the name of the law.
-        ellipses: of two deviations for each law: what, centre, covariance.
+        ellipses: of two deviations for each law: what, center, covariance.
         origin: where resets lead.
         rest: where the flow leads without them.
     """

@@ -18,7 +18,7 @@ def plot_scores(
     models: Sequence[str] = ("model",),
     label: str = "$W_1$ to the held-out snapshot",
 ) -> Figure:
-    """Bars side by side, the model's in the warm colour; lower is better.
+    """Scores as bars side by side, the model's in the warm color; lower is better.
 
     Args:
         groups: names of the groups of bars (times).

@@ -31,7 +31,7 @@ def tidy(axes: Axes) -> None:
 
 
 def time_colours(times: Sequence[float]) -> ScalarMappable:
-    """Colours from early (dark) to late (light), for points and for a colour bar."""
+    """Colors from early (dark) to late (light), for points and for a color bar."""
     low, high = float(np.min(times)), float(np.max(times))
     # The light end of viridis is hard to see on white.
     shades = ListedColormap(colormaps["viridis"](np.linspace(0, 0.92, 256)))

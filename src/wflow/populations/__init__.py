@@ -1,4 +1,4 @@
-"""Floor 6: populations seen in snapshots: protocols, scores and fields."""
+"""Populations seen in snapshots: forecasts, tests, and what a learned law says."""
 
 from ._backtest import backtest
 from ._coverage import coverage

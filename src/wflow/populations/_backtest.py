@@ -95,18 +95,7 @@ def backtest(
     substeps: int = 5,
     followed: bool = False,
 ) -> ModelError:
-    r"""How far forecasts made in the past went astray beyond their bands.
-
-    For each origin k an ensemble of the first k snapshots alone forecasts the others.
-    With e the error of a statistic, V the variance that the ensemble gives it (members
-    and sampling), h the lead and $\sigma$ the unit, b is the maximum of the likelihood
-    of $e \sim N(0, V + b^2 h^2 \sigma^2)$ over all statistics and leads; zero where the
-    bands were wide enough.
-
-    Assumed: one b for all statistics; that the model errs in the future as it did in
-    the past, at a rate, so that the error grows like the lead; and that it errs as much
-    when fitted to all snapshots as to the first k. Degrees are counted as the number of
-    clouds that were forecast, since the statistics of one cloud err together.
+    """How far forecasts made in the past went astray beyond their bands.
 
     Args:
         fitter: makes the ensemble of some snapshots.

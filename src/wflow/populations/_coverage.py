@@ -81,7 +81,9 @@ class Coverage:
 
     @property
     def interval_scores(self) -> Float[np.ndarray, "S T"]:
-        r"""$(u - l) + \frac{2}{\alpha} d$ for each band, in units; lower is better.
+        r"""Interval score of each band, in units: lower is better.
+
+        $(u - l) + \frac{2}{\alpha} d$ for each band, in units; lower is better.
 
         d is how far the observation lies outside the band $[l, u]$, and
         $1 - \alpha$ its level.
@@ -104,7 +106,13 @@ def coverage(
     unit: Float[np.ndarray, " S"],
     level: float = 0.9,
 ) -> Coverage:
-    """Coverage of the bands of ``predictions``, rows of ``observed`` in their order.
+    """How often what came true lay in the forecast bands, and how wide they were.
+
+    Args:
+        predictions: by name, all at the same times.
+        observed: what came true, rows in the order of the predictions, ``(S, T)``.
+        unit: of every statistic, ``(S,)``.
+        level: share of the truth that a band should hold, in (0, 1).
 
     Raises:
         ValueError: no predictions, or at different times; a level outside (0, 1); units

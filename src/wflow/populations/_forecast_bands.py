@@ -63,9 +63,10 @@ def forecast_bands(
     substeps: int = 5,
     followed: bool = False,
 ) -> ForecastBands:
-    """Bands at the times of ``test``, from the last training snapshot.
+    """Forecasts with bands: what is expected at later times, and how surely.
 
-    The trend needs three training snapshots, and is left out of fewer.
+    At the times of ``test``, from the last training snapshot, beside a trend and the
+    last value. The trend needs three training snapshots, and is left out of fewer.
 
     Args:
         ensemble: fits of the training snapshots.

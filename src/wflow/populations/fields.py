@@ -55,10 +55,16 @@ def landscape(
     points: Float[ArrayLike, "m d"],
     t: ArrayLike = 0.0,
 ) -> Float[np.ndarray, " m"]:
-    r"""$(\delta F/\delta\mu)(y)$ at ``points``, the population where it is.
+    r"""The potential that a particle would feel at any point, the population fixed.
 
-    The potential that a particle at y would feel; up to a constant. Points that are
-    not finite give nan.
+    $(\delta F/\delta\mu)(y)$ at ``points``, up to a constant. Points that are not
+    finite give nan.
+
+    Args:
+        energy: of the population.
+        cloud: the population.
+        points: y, ``(m, d)``.
+        t: the time, for energies that depend on it.
 
     Raises:
         TypeError: no energy, no particles, points that are no numbers.
@@ -74,9 +80,16 @@ def force_field(
     points: Float[ArrayLike, "m d"],
     t: ArrayLike = 0.0,
 ) -> Float[np.ndarray, "m d"]:
-    r"""$-\nabla (\delta F/\delta\mu)(y)$ at ``points``; at a particle its force.
+    r"""The force that a particle would feel at any point, the population fixed.
 
-    Points that are not finite give nan.
+    $-\nabla (\delta F/\delta\mu)(y)$ at ``points``; at a particle its force. Points
+    that are not finite give nan.
+
+    Args:
+        energy: of the population.
+        cloud: the population.
+        points: y, ``(m, d)``.
+        t: the time, for energies that depend on it.
 
     Raises:
         TypeError: no energy, no particles, points that are no numbers.
@@ -128,11 +141,17 @@ def velocity_field(
     *,
     bandwidth: ArrayLike | None = None,
 ) -> Float[np.ndarray, "m d"]:
-    r"""$\sum_i w_i k(y, x_i) v_i / \sum_i w_i k(y, x_i)$ with a Gaussian kernel k.
+    r"""The velocities of particles, smoothed into a field: averages near each point.
 
-    The velocities of the particles, averaged near each point; far away, the velocity of
-    the nearest. ``bandwidth`` is a length, by default that of ``median_bandwidth``.
-    Points or velocities that are not finite give nan.
+    $\sum_i w_i k(y, x_i) v_i / \sum_i w_i k(y, x_i)$ with a Gaussian kernel k; far
+    away, the velocity of the nearest. Points or velocities that are not finite give
+    nan.
+
+    Args:
+        cloud: the particles.
+        velocities: one for each, ``(n, d)``.
+        points: y, ``(m, d)``.
+        bandwidth: of the kernel, a length; by default that of ``median_bandwidth``.
 
     Raises:
         TypeError: no particles, or arrays that are no numbers.

@@ -1,4 +1,4 @@
-"""Every interior snapshot held out in turn, and reached from its neighbours."""
+"""Every interior snapshot held out in turn, and reached from its neighbors."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -30,13 +30,13 @@ Cloud = tuple[Float[np.ndarray, "n d"], Float[np.ndarray, " n"]]
 
 
 class HoldOut(NamedTuple):
-    """One snapshot held out; in the units of the data, where it is not standardised.
+    """One snapshot held out; in the units of the data, where it is not standardized.
 
     Attributes:
         index: of the held-out snapshot among all of them.
         truth: the held-out snapshot.
         train: the others.
-        gap: the smallest time between neighbours among all of them.
+        gap: the smallest time between neighbors among all of them.
     """
 
     index: int
@@ -62,7 +62,9 @@ class HoldOut(NamedTuple):
 
 
 def hold_outs(snapshots: Snapshots) -> list[HoldOut]:
-    """Each snapshot but the first and the last held out in turn.
+    """Splits for a leave-one-out test: each inner snapshot held out in turn.
+
+    Each but the first and the last.
 
     Raises:
         ValueError: fewer than three snapshots.
@@ -97,7 +99,7 @@ def reversed_time(snapshots: Snapshots) -> Snapshots:
 
 
 def mixture(clouds: Sequence[Cloud], shares: Sequence[float]) -> Cloud:
-    r"""$\sum_i a_i \mu_i$, the clouds joined, each with its share of the weight.
+    r"""Clouds joined to one, each with its share of the weight, $\sum_i a_i \mu_i$.
 
     Raises:
         ValueError: shares that are negative, not finite or not as many as clouds;

@@ -14,7 +14,7 @@ from wflow.learning.clock import shown
 class Split(NamedTuple):
     """Training and test snapshots.
 
-    ``gap`` is the smallest time between neighbours among all of them: the ``dt0`` for
+    ``gap`` is the smallest time between neighbors among all of them: the ``dt0`` for
     ``fit``, so that steps do not grow where snapshots are held out.
     """
 

@@ -93,9 +93,15 @@ class Profile(NamedTuple):
 def interaction_profile(
     energy: AbstractEnergy, distances: Float[ArrayLike, " m"], *, dim: int = 2
 ) -> Profile | None:
-    r"""$\varphi(r) = F(\delta_x + \delta_y) - F(\delta_x) - F(\delta_y)$, |x - y| = r.
+    r"""Pair potential against distance: how two particles attract or repel each other.
 
-    Of the pair part of ``energy``, whatever its form; None if it has none.
+    $\varphi(r) = F(\delta_x + \delta_y) - F(\delta_x) - F(\delta_y)$, |x - y| = r, of
+    the pair part of ``energy``, whatever its form; None if it has none.
+
+    Args:
+        energy: such as a learned one.
+        distances: r, ``(m,)``.
+        dim: dimension of the space.
 
     Raises:
         TypeError: no energy, distances that are no numbers, dim that is not whole.
@@ -145,7 +151,7 @@ def _temperature(term: AbstractEnergy) -> float:
 
 
 def coefficients(energy: AbstractEnergy) -> dict[str, float]:
-    """Parameters that have a name and a meaning of their own.
+    """Read a learned energy: its parameters that have a name and a meaning.
 
     ``temperature``, ``external x1^2``, ``pair depth``, ...: of ``Polynomial``,
     ``Morse``, ``GaussianProfile`` and ``Power``. The amplitudes of bumps and the

@@ -54,11 +54,11 @@ def select_model(
     start: Start = "last_snapshot",
     substeps: int = 5,
 ) -> Selection:
-    """Fit every candidate without one of the snapshots, and see who reaches it.
+    """Choose among models by a training snapshot that none of them has seen.
 
-    Give training snapshots only: what a model is tested on should not choose it. The
-    scores of one snapshot have its sampling noise in them, see ``noise_floor``:
-    differences below it say nothing.
+    Every candidate is fitted without it. Give training snapshots only: what a model is
+    tested on should not choose it. The scores of one snapshot have its sampling noise
+    in them, see ``noise_floor``: differences below it say nothing.
 
     Args:
         candidates: by name, such as ``lambda train, gap: fit(flow, train,

@@ -23,7 +23,7 @@ class AbstractSummary(abc.ABC):
     def __call__(
         self, x: Float[np.ndarray, "n d"], weights: Float[np.ndarray, " n"]
     ) -> float:
-        """The number of points ``x``; weights are normalised."""
+        """The number of points ``x``; weights are normalized."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Floor 6: regression regularised by resetting, its filters, risks and estimators."""
+"""Regularize a regression by resetting its training: filters, risks, estimators."""
 
 from typing import TYPE_CHECKING, Any
 

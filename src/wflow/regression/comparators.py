@@ -12,10 +12,11 @@ from wflow.checks import real_field
 
 
 class EarlyStopping(eqx.Module):
-    r"""$h(\mu) = 1 - e^{-\mu t}$: the gradient flow from the origin, stopped at t.
+    r"""Early stopping as a shrinkage, to compare laws of resets with.
 
-    Its age is always t. A stationary age has a nonincreasing density, so this is the
-    filter of no renewal law; the nearest is ``Deterministic``.
+    $h(\mu) = 1 - e^{-\mu t}$: the gradient flow from the origin, stopped at t. Its age
+    is always t. A stationary age has a nonincreasing density, so this is the filter of
+    no renewal law; the nearest is ``Deterministic``.
 
     Attributes:
         time: t.

@@ -109,17 +109,17 @@ class _Resetting(RegressorMixin, BaseEstimator, abc.ABC):
 
 
 class ResettingRidge(_Resetting):
-    r"""Least squares by a gradient flow that is reset to 0 at renewal times.
+    r"""Ridge regression and its relatives, as a gradient flow that is reset to 0.
 
-    The coefficients are the stationary mean $U\,h(\mu)\odot U^T\theta_{LS}$, where
-    $\mu, U$ are the eigenvalues and axes of $X^TX$ and h is the filter of the law of
-    the time between resets. The exponential law gives ridge:
-    $\frac12|y - X\theta|^2 + \frac r2|\theta|^2$ is minimised for the ``rate`` r, so
-    ``rate`` is the ``alpha`` of ``sklearn.linear_model.Ridge``. The loss is a sum over
-    the n samples; against a mean of squares $|y - X\theta|^2/n + \lambda|\theta|^2$ it
-    is $r = n\lambda$.
+    The coefficients are the stationary mean $U\,h(\mu)\odot U^T\theta_{LS}$ under
+    resets at renewal times, where $\mu, U$ are the eigenvalues and axes of $X^TX$ and h
+    is the filter of the law of the time between resets. The exponential law gives
+    ridge: $\frac12|y - X\theta|^2 + \frac r2|\theta|^2$ is minimized for the ``rate``
+    r, so ``rate`` is the ``alpha`` of ``sklearn.linear_model.Ridge``. The loss is a sum
+    over the n samples; against a mean of squares
+    $|y - X\theta|^2/n + \lambda|\theta|^2$ it is $r = n\lambda$.
 
-    X and y are centred first, and the intercept is not penalised.
+    X and y are centered first, and the intercept is not penalized.
 
     Attributes:
         law_: the law at the mean ``1 / rate``.
@@ -137,8 +137,7 @@ class ResettingRidge(_Resetting):
         TypeError: in ``fit``, a law that is none.
         ValueError: in ``fit``, a rate that is not positive.
 
-    Reference: Jolakoski, arXiv:2605.30059, for the exponential law; the filters of the
-    other laws are derived here from its statement on stationary ages.
+    Reference: Jolakoski, arXiv:2605.30059 (the exponential law and stationary ages).
     """
 
     def __init__(
@@ -174,7 +173,7 @@ class ResettingRidge(_Resetting):
 
 
 class ResettingRidgeCV(_Resetting):
-    r"""``ResettingRidge`` with the law and the rate of the least score.
+    """``ResettingRidge`` with the law and the rate chosen by the data.
 
     For each law the mean time between resets is searched for with the derivative of the
     score; nothing is fitted anew. ``tune`` has the criteria.

@@ -11,7 +11,12 @@ from wflow.flows.renewal import AbstractResetTimes
 
 
 class KnownResets(AbstractResetTimes):
-    """Resets at ``epochs``, padded by infinity: one row of times for every clock.
+    """Resets at times that are known, in place of a law of them.
+
+    At ``epochs``, padded by infinity: one row of times for every clock.
+
+    Attributes:
+        epochs: times of resets, ``(..., m)``.
 
     Raises:
         ValueError: an epoch that is nan or minus infinity, or not a row of them.

@@ -43,15 +43,15 @@ def stationary_moments(
     origin_cov: Float[ArrayLike, "p p"] | None = None,
     preconditioner: Float[ArrayLike, "p p"] | None = None,
 ) -> StationaryMoments:
-    r"""Moments of $d\theta = -P(A\theta - b)\,dt + Q^{1/2}dW$, reset to an origin o.
+    r"""Mean and covariance that a linear process settles to under random resets.
 
-    With $P = I$, in the eigenbasis of A with $g = b - Ao$, $\delta = g/\mu$, h and
+    That of $d\theta = -P(A\theta - b)\,dt + Q^{1/2}dW$, reset to an origin o. With
+    $P = I$, in the eigenbasis of A with $g = b - Ao$, $\delta = g/\mu$, h and
     $\ell = 1 - h$ of the law:
 
-    $m = o + \frac{h(\mu)}{\mu}g$, and $V_{ij} =
-    Q_{ij}\frac{h(\mu_i + \mu_j)}{\mu_i + \mu_j}
-    + \delta_i\delta_j[\ell(\mu_i + \mu_j) - \ell(\mu_i)\ell(\mu_j)]
-    + C_{ij}\ell(\mu_i + \mu_j)$.
+    $m = o + \frac{h(\mu)}{\mu}g$, and $V_{ij} = Q_{ij}\frac{h(\mu_i + \mu_j)}{\mu_i +
+    \mu_j} + \delta_i\delta_j[\ell(\mu_i + \mu_j) - \ell(\mu_i)\ell(\mu_j)] +
+    C_{ij}\ell(\mu_i + \mu_j)$.
 
     For Poisson resets at rate r the mean is $(A + rP^{-1})^{-1}(b + rP^{-1}o)$, ridge
     regression whose penalty is r itself if A is $X^TX$ (not divided by n). Where A is
@@ -72,8 +72,7 @@ def stationary_moments(
         ValueError: something not finite or of another shape, a curvature that is not
             symmetric positive semidefinite, a b outside its range.
 
-    Reference: Jolakoski, arXiv:2605.30059 (2026), abstract, for the ridge mean and the
-    two parts of the covariance; the formulas are derived here from the law of the age.
+    Reference: after Jolakoski, arXiv:2605.30059.
     """
     checks.instance(
         "stationary_moments", "law", law, AbstractRenewalLaw, "a renewal law"

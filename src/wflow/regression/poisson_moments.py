@@ -17,12 +17,18 @@ from wflow.measures import (
 
 
 class PoissonMomentFlow(AbstractContinuousFlow):
-    r"""Mean and covariance of a flow under Poisson resetting, on a Gaussian.
+    r"""Mean and covariance of a process that is reset at random, at every time.
 
-    $\dot m = \dot m_0 + r(o - m)$, $\dot C = \dot C_0 - rC + r(m - o)(m - o)^T$, where
-    $\dot m_0, \dot C_0$ are those of ``flow`` and o is the ``origin`` ``(d,)``. Exact
-    at every time for linear ``flow`` (the law itself is not Gaussian). For a quadratic
-    energy the stationary mean is ridge regression anchored at o with penalty r.
+    Of a flow under Poisson resetting, on a Gaussian: $\dot m = \dot m_0 + r(o - m)$,
+    $\dot C = \dot C_0 - rC + r(m - o)(m - o)^T$, where $\dot m_0, \dot C_0$ are those
+    of ``flow``. Exact at every time for linear ``flow`` (the law itself is not
+    Gaussian). For a quadratic energy the stationary mean is ridge regression anchored
+    at o with penalty r.
+
+    Attributes:
+        flow: the motion between resets, without jumps.
+        rate: r, resets per unit of time.
+        origin: o, ``(d,)``.
 
     Raises:
         TypeError: ``flow`` is none without jumps.

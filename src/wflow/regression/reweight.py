@@ -96,10 +96,11 @@ class AgeTrajectory(eqx.Module):
         law: AbstractRenewalLaw,
         function: Callable[[Any], PyTree[Array]] | None = None,
     ) -> PyTree[Array]:
-        r"""$\int f(\theta(a))\,S(a)/\tau\,da$, and $f(\theta)$ at the horizon for what
-        is left of the law; differentiable in the law.
+        r"""Average over the ages of a law: what resets leave in the mean.
 
-        ``function`` takes a measure, any loss for instance; None is the state itself.
+        $\int f(\theta(a))\,S(a)/\tau\,da$, and $f(\theta)$ at the horizon for what is
+        left of the law; differentiable in the law. ``function`` takes a measure, any
+        loss for instance; None is the state itself.
 
         Raises:
             TypeError: a law that is none, or what is no function.
@@ -127,7 +128,7 @@ class AgeTrajectory(eqx.Module):
     ) -> PyTree[Array]:
         """States of ``n`` independent draws far from the start, on a leading axis.
 
-        Differentiable in the law, whose ages are reparametrised.
+        Differentiable in the law, whose ages are reparametrized.
 
         Raises:
             TypeError: a law that is none, or ``n`` that is not whole.
@@ -149,11 +150,22 @@ def age_trajectory(
     adjoint: diffrax.AbstractAdjoint | None = None,
     max_steps: int = 4096,
 ) -> AgeTrajectory:
-    """Solve ``flow`` from ``origin`` for ages up to ``horizon``, once for all laws.
+    """Solve a flow once, and average it over the ages of any law of resets.
 
-    Panels double in length, the first two of ``horizon`` $2^{1 - panels}$, which must
-    resolve the fastest motion; averages are as exact as the solve and take the motion
-    to have ended at the horizon. Energies may be anything, and flows of second order.
+    From ``origin`` for ages up to ``horizon``. Panels double in length, the first two
+    of ``horizon`` $2^{1 - panels}$, which must resolve the fastest motion; averages are
+    as exact as the solve and take the motion to have ended at the horizon. Energies may
+    be anything, and flows of second order.
+
+    Args:
+        flow: the motion between resets, without noise.
+        origin: the measure that resets lead to.
+        horizon: the longest age.
+        panels: number of pieces of the time, each with nodes of its own.
+        solver: as in ``solve``.
+        stepsize_controller: as in ``solve``.
+        adjoint: as in ``solve``.
+        max_steps: as in ``solve``.
 
     Raises:
         TypeError: a flow or an origin of another kind, panels or steps that are not

@@ -14,8 +14,10 @@ from .spectral import shrinkage_of
 
 
 class SpectralProblem(eqx.Module):
-    r"""$y = X\theta^* + \varepsilon$, $\varepsilon\sim N(0, \sigma^2 I)$, in the
-    eigenbasis of $A = X^TX$.
+    r"""A regression whose truth is known, along the axes of its curvature.
+
+    $y = X\theta^* + \varepsilon$, $\varepsilon\sim N(0, \sigma^2 I)$, in the eigenbasis
+    of $A = X^TX$.
 
     Attributes:
         curvature: eigenvalues $\mu_i\ge 0$ of A, (p,).
@@ -57,10 +59,12 @@ def _shrunk(owner: str, problem: SpectralProblem, shrinkage: ArrayLike) -> Array
 def estimation_risk(
     problem: SpectralProblem, shrinkage: Float[Array, " p"]
 ) -> Float[Array, ""]:
-    r"""$E|\hat\theta - \theta^*|^2 = \sum_i (1-h_i)^2\theta_i^{*2} + \sigma^2
+    r"""Expected squared error of the coefficients under a shrinkage.
+
+    $E|\hat\theta - \theta^*|^2 = \sum_i (1-h_i)^2\theta_i^{*2} + \sigma^2
     h_i^2/\mu_i$ for $\hat\theta = U\,h\odot U^T\theta_{LS}$.
 
-    Derived here. ``shrinkage`` is h at the curvatures of the problem, (p,).
+    ``shrinkage`` is h at the curvatures of the problem, (p,).
 
     Raises:
         TypeError: a ``problem`` of another kind.
@@ -75,8 +79,11 @@ def estimation_risk(
 def prediction_risk(
     problem: SpectralProblem, shrinkage: Float[Array, " p"]
 ) -> Float[Array, ""]:
-    r"""$E|X\hat\theta - X\theta^*|^2 = \sum_i \mu_i(1-h_i)^2\theta_i^{*2} +
-    \sigma^2h_i^2$: in-sample, not divided by n.
+    r"""Expected squared error of the predictions under a shrinkage, on the same inputs.
+
+    $E|X\hat\theta - X\theta^*|^2 = \sum_i \mu_i(1-h_i)^2\theta_i^{*2} + \sigma^2h_i^2$:
+    in-sample, not divided by n. ``shrinkage`` is h at the curvatures of the problem,
+    (p,).
 
     Raises:
         TypeError: a ``problem`` of another kind.
@@ -92,11 +99,16 @@ def population_risk(
     shrinkage: Float[Array, " p"],
     covariance: Float[Array, "p p"],
 ) -> Float[Array, ""]:
-    r"""$E|x^T(\hat\theta - \theta^*)|^2$ for a new x with second moment $\Sigma$:
+    r"""Expected squared error of the prediction at a new input under a shrinkage.
+
+    $E|x^T(\hat\theta - \theta^*)|^2$ for a new x with second moment $\Sigma$:
     $\beta^T\Sigma\beta + \sigma^2\sum_i\Sigma_{ii}h_i^2/\mu_i$,
     $\beta = (1-h)\odot\theta^*$.
 
-    ``covariance`` is $U^T\Sigma U$, which need not be diagonal.
+    Args:
+        problem: the regression.
+        shrinkage: h at the curvatures of the problem, (p,).
+        covariance: $U^T\Sigma U$, which need not be diagonal, (p, p).
 
     Raises:
         TypeError: a ``problem`` of another kind.
@@ -121,13 +133,17 @@ def process_risk(
     diffusion: Float[ArrayLike, " p"] = 0.0,
     prediction: bool = False,
 ) -> Float[Array, ""]:
-    r"""Risk of one draw of the stationary reset process, averaged over its age:
-    $\sum_i\theta_i^{*2}\ell(2\mu_i) + \frac{\sigma^2}{\mu_i}(1 - 2\ell(\mu_i) +
-    \ell(2\mu_i)) + Q_{ii}\frac{h(2\mu_i)}{2\mu_i}$.
+    r"""Expected error of one draw of the reset process, averaged over its age.
 
-    Derived here: the risk of the mean plus the trace of the stationary covariance. With
-    ``prediction`` each term is weighted by its curvature. ``diffusion`` is the diagonal
-    of $U^TQU$, or one number for all.
+    $\sum_i\theta_i^{*2}\ell(2\mu_i) + \frac{\sigma^2}{\mu_i}(1 - 2\ell(\mu_i) +
+    \ell(2\mu_i)) + Q_{ii}\frac{h(2\mu_i)}{2\mu_i}$: the risk of the mean plus the trace
+    of the stationary covariance.
+
+    Args:
+        problem: the regression.
+        law: of the time between resets, or any filter.
+        diffusion: the diagonal of $U^TQU$, (p,), or one number for all.
+        prediction: weight each term by its curvature.
 
     Raises:
         TypeError: ``problem`` or ``law`` of another kind.
@@ -153,11 +169,11 @@ def process_risk(
 
 
 def wiener_filter(problem: SpectralProblem) -> Float[Array, " p"]:
-    r"""$h_i^* = \mu_i\theta_i^{*2}/(\mu_i\theta_i^{*2} + \sigma^2)$, the best linear
-    filter.
+    r"""The best shrinkage that any linear method could use, if the truth were known.
 
-    For equal $\theta_i^{*2} = s^2$ it is ridge with penalty $\sigma^2/s^2$, which no
-    renewal law can beat there.
+    $h_i^* = \mu_i\theta_i^{*2}/(\mu_i\theta_i^{*2} + \sigma^2)$. For equal
+    $\theta_i^{*2} = s^2$ it is ridge with penalty $\sigma^2/s^2$, which no renewal law
+    can beat there.
 
     Raises:
         TypeError: a ``problem`` of another kind.
@@ -190,10 +206,16 @@ _RISKS = {"estimation": _estimation, "prediction": _prediction, "process": _proc
 def optimal_mean(
     problem: SpectralProblem, law: Law, risk: Risk = "prediction"
 ) -> tuple[Law, Float[Array, ""]]:
-    r"""The shape of ``law`` at the mean (inverse rate) of least risk, and that risk.
+    """The best mean time between resets for a known truth, and its risk.
 
-    ``risk`` is that of the mean, ``estimation`` or in-sample ``prediction``, or
-    ``process``, the in-sample risk of one draw. Differentiable in the problem.
+    The shape of ``law`` at the mean (inverse rate) of least risk. Differentiable in the
+    problem.
+
+    Args:
+        problem: the regression.
+        law: a law of resets or another filter with a mean.
+        risk: that of the mean, ``estimation`` or in-sample ``prediction``, or
+            ``process``, the in-sample risk of one draw.
 
     Raises:
         TypeError: ``problem`` or ``law`` of another kind.

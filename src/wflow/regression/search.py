@@ -60,14 +60,19 @@ def check_filter(owner: str, name: str, law: Any) -> None:
 def best_mean(
     score: Callable[[Law], Float[Array, ""]], law: Law, curvature: Float[Array, " p"]
 ) -> tuple[Law, Float[Array, ""]]:
-    r"""$\arg\min_\tau$ ``score(law.with_mean(tau))``, and the least score.
+    r"""The mean of a law at which a score is least, and that score.
 
-    The best of a grid over the inverse of the positive ``curvature`` is improved in
-    $\log\tau$ by BFGS (Optimistix) with the derivative by autodiff. Differentiable in
-    what ``score`` (a pytree) and ``law`` hold, by the implicit function theorem. Where
-    the grid ends in its best value there is no interior minimum, and the end is
-    returned: no or full shrinkage was best. Scores are not looked at: where one is nan,
-    so is the least.
+    $\arg\min_\tau$ ``score(law.with_mean(tau))``. The best of a grid over the inverse
+    of the positive ``curvature`` is improved in $\log\tau$ by BFGS (Optimistix) with
+    the derivative by autodiff. Differentiable in what ``score`` (a pytree) and ``law``
+    hold, by the implicit function theorem. Where the grid ends in its best value there
+    is no interior minimum, and the end is returned: no or full shrinkage was best.
+    Scores are not looked at: where one is nan, so is the least.
+
+    Args:
+        score: a number of a law.
+        law: whose mean is searched for.
+        curvature: eigenvalues that the grid is made for, (p,).
 
     Raises:
         TypeError: a score that is no function, or a law that is no filter.

@@ -16,11 +16,11 @@ from .search import SpectralFilter, best_mean, check_filter
 
 
 class SpectralData(eqx.Module):
-    r"""The least squares $\frac12|y - X\theta|^2$ along the axes of its curvature.
+    r"""Data of a least-squares problem along the axes of its curvature.
 
-    With $X = L\,\mathrm{diag}(\sqrt\mu)\,U^T$ and the reset point $\theta_R$ it holds
-    $z = L^T(y - X\theta_R)$; a filter h has the coefficients
-    $\theta_R + U(h/\sqrt\mu)\odot z$.
+    Of $\frac12|y - X\theta|^2$. With $X = L\,\mathrm{diag}(\sqrt\mu)\,U^T$ and the
+    reset point $\theta_R$ it holds $z = L^T(y - X\theta_R)$; a filter h has the
+    coefficients $\theta_R + U(h/\sqrt\mu)\odot z$.
 
     Attributes:
         curvature: eigenvalues $\mu$ of $X^TX$, (k,); 0 where they are rounding.
@@ -28,7 +28,7 @@ class SpectralData(eqx.Module):
         response: z, (k,).
         residual: $|y - X\theta_R|^2 - |z|^2$, what no coefficients explain.
         samples: n.
-        spent: degrees of freedom used beforehand: 1 where X and y were centred.
+        spent: degrees of freedom used beforehand: 1 where X and y were centered.
         origin: $\theta_R$, (p,).
     """
 
@@ -103,7 +103,10 @@ class SpectralData(eqx.Module):
 
     @property
     def displacement(self) -> Float[Array, " k"]:
-        r"""$U^T(\theta_{LS} - \theta_R) = z/\sqrt\mu$; 0 in null directions."""
+        r"""Least squares from the reset point, along the axes; 0 in null directions.
+
+        $U^T(\theta_{LS} - \theta_R) = z/\sqrt\mu$.
+        """
         return self._over_singular(self.response)
 
     def _over_singular(self, numerator: Float[Array, " k"]) -> Float[Array, " k"]:
@@ -113,7 +116,10 @@ class SpectralData(eqx.Module):
         )
 
     def coefficients(self, shrinkage: Float[Array, " k"]) -> Float[Array, " p"]:
-        r"""$\theta_R + U\,h\odot U^T(\theta_{LS} - \theta_R)$, spec equation (4)."""
+        r"""Coefficients under a shrinkage.
+
+        $\theta_R + U\,h\odot U^T(\theta_{LS} - \theta_R)$.
+        """
         return self.origin + self.axes @ (shrinkage * self.displacement)
 
     def padded(self, k: int) -> Self:
@@ -168,7 +174,9 @@ def variance(owner: str, noise: ArrayLike) -> Array:
 def effective_dof(
     data: SpectralData, shrinkage: Float[Array, " k"]
 ) -> Float[Array, ""]:
-    r"""$\mathrm{tr} H = \sum_i h_i$, and what was spent beforehand.
+    r"""How many parameters a shrinkage leaves free, with what was spent beforehand.
+
+    $\mathrm{tr} H = \sum_i h_i$.
 
     Raises:
         TypeError: ``data`` of another kind.
@@ -179,14 +187,22 @@ def effective_dof(
 
 
 def residual_sum(data: SpectralData, shrinkage: Float[Array, " k"]) -> Float[Array, ""]:
-    r"""$|y - Hy|^2 = \sum_i (1-h_i)^2z_i^2$, and what no coefficients explain."""
+    r"""Sum of squared residuals under a shrinkage, and what no coefficients explain.
+
+    $|y - Hy|^2 = \sum_i (1-h_i)^2z_i^2$.
+    """
     return data.residual + jnp.sum(((1 - shrinkage) * data.response) ** 2)
 
 
 def shrinkage_curves(
     data: SpectralData, law: SpectralFilter, means: Float[ArrayLike, " m"]
 ) -> Float[Array, "m p"]:
-    """The coefficients for each mean time between resets.
+    """Coefficients against the mean time between resets, like the path of ridge.
+
+    Args:
+        data: the regression.
+        law: whose mean is varied.
+        means: mean times between resets, (m,).
 
     Raises:
         TypeError: ``data`` or ``law`` of another kind.
@@ -204,17 +220,17 @@ def shrinkage_curves(
 
 
 def equivalent_penalty(law: SpectralFilter, mu: Float[ArrayLike, "*b"]) -> Array:
-    r"""$\lambda(\mu) = \mu(1-h(\mu))/h(\mu)$: the ridge penalty that shrinks alike.
+    r"""The ridge penalty that shrinks as much, direction by direction.
 
-    It is constant for the exponential law alone (uniqueness); otherwise it runs from
-    $1/E a = 2/(\tau(1+CV^2))$ at small curvature to $1/\tau$ at large.
+    $\lambda(\mu) = \mu(1-h(\mu))/h(\mu)$. It is constant for the exponential law alone
+    (uniqueness); otherwise it runs from $1/E a = 2/(\tau(1+CV^2))$ at small curvature
+    to $1/\tau$ at large.
 
     Raises:
         TypeError: a law that is no filter.
         ValueError: mu that is not > 0 and finite.
 
-    Reference: Jolakoski, arXiv:2605.30059, for the statement; the proof by the
-    Laplace transform, and the limits, are derived here.
+    Reference: Jolakoski, arXiv:2605.30059 (the statement).
     """
     check_filter("equivalent_penalty", "law", law)
     mu = to_real(mu, "mu")
@@ -235,7 +251,10 @@ def noise_variance(data: SpectralData) -> Float[Array, ""]:
 
 
 def gcv(data: SpectralData, shrinkage: Float[Array, " k"]) -> Float[Array, ""]:
-    r"""Generalised cross-validation, $n|y - Hy|^2/(n - \mathrm{tr} H)^2$.
+    r"""Score of a shrinkage by generalized cross-validation; lower is better.
+
+    $n|y - Hy|^2/(n - \mathrm{tr} H)^2$ for a shrinkage at the curvatures of the data,
+    (k,).
 
     Raises:
         TypeError: ``data`` of another kind.
@@ -251,8 +270,14 @@ def gcv(data: SpectralData, shrinkage: Float[Array, " k"]) -> Float[Array, ""]:
 def unbiased_risk(
     data: SpectralData, shrinkage: Float[Array, " k"], noise: ArrayLike
 ) -> Float[Array, ""]:
-    r"""$|y - Hy|^2 + 2\sigma^2\mathrm{tr} H - n\sigma^2$: in expectation the
-    in-sample risk of the mean.
+    r"""Estimate of the in-sample risk of the mean, without knowing the truth.
+
+    $|y - Hy|^2 + 2\sigma^2\mathrm{tr} H - n\sigma^2$: unbiased.
+
+    Args:
+        data: the regression.
+        shrinkage: h at the curvatures of the data, (k,).
+        noise: the variance $\sigma^2$.
 
     Raises:
         TypeError: ``data`` of another kind.
@@ -269,8 +294,14 @@ def unbiased_risk(
 def unbiased_process_risk(
     data: SpectralData, law: SpectralFilter, noise: ArrayLike
 ) -> Float[Array, ""]:
-    r"""The same for one draw, averaged over its age: $(1-h_i)^2$ becomes
-    $\ell(2\mu_i)$. Derived here.
+    r"""The same for one draw, averaged over its age.
+
+    $(1-h_i)^2$ becomes $\ell(2\mu_i)$.
+
+    Args:
+        data: the regression.
+        law: of the time between resets, or any filter.
+        noise: the variance $\sigma^2$.
 
     Raises:
         TypeError: ``data`` or ``law`` of another kind.
@@ -325,13 +356,18 @@ def tune(
     *,
     noise: ArrayLike | None = None,
 ) -> Tuned:
-    r"""The law, and the mean of it, with the least score.
+    """Choose the law of resets and its mean by the data, as ridge's penalty is chosen.
 
     Each law gives a shape, its mean is searched for with the derivative of the score by
-    autodiff. ``criterion`` is ``gcv``, or the marginal risk that is unbiased for the
-    variance ``noise`` (default: estimated from the residual of least squares): ``risk``
-    of the mean or ``process_risk`` of one draw. With one law it works under ``jit`` and
-    ``vmap`` and is differentiable in the data and in the shape.
+    autodiff. With one law it works under ``jit`` and ``vmap`` and is differentiable in
+    the data and in the shape.
+
+    Args:
+        data: the regression.
+        laws: one law or several, of which the best is taken.
+        criterion: ``gcv``, or the marginal risk that is unbiased for the variance
+            ``noise``: ``risk`` of the mean or ``process_risk`` of one draw.
+        noise: the variance; by default estimated from the residual of least squares.
 
     Raises:
         TypeError: ``data`` or a law of another kind.

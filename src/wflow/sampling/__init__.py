@@ -1,4 +1,4 @@
-"""Floor 6: sampling and quadrature of densities known up to a constant."""
+"""Draw from a density that is known up to a constant, or integrate under it."""
 
 from ._laplace import laplace
 from ._sample import sample

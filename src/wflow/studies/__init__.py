@@ -1,4 +1,4 @@
-"""Floor 8: studies, experiments that configs describe and the command runs.
+"""Experiments that configs describe and the command runs: studies.
 
 A study is four things in one file, ``studies/<domain>/<name>.py``: parameters,
 ``run`` from parameters to arrays, ``report`` and ``figures`` from arrays. Modules of

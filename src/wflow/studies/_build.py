@@ -66,7 +66,7 @@ def build(
             ``Bumps.lattice`` names a constructor of a class.
         rooms: modules where the class is looked up, in ``__all__`` and nowhere else,
             so that nothing in a config names code to import.
-        of: a contract that the class fulfils, or a tuple of them. A function counts as
+        of: a contract that the class fulfills, or a tuple of them. A function counts as
             what it returns.
         place: the dotted key of the config, which begins a refusal.
         given: arguments that no config can hold, such as a dimension or a key; each is

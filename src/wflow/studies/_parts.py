@@ -25,7 +25,7 @@ class Part:
 
     Args:
         rooms: modules where its class is looked up.
-        of: a contract that the class fulfils.
+        of: a contract that the class fulfills.
         needs: arguments that the study gives itself (see ``build``). Where there are
             any, names alone are checked when the config is read.
         optional: whether there may be none.

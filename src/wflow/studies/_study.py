@@ -41,7 +41,7 @@ class Study(AbstractTask[Params], Generic[Params]):
         science: called as ``run(p, key, log)``; returns arrays by name.
         report: called as ``report(p, arrays)``; numbers, tables and remarks.
         figures: called as ``figures(p, arrays)``; figures by name.
-        small_matrices: whether many small matrices are factorised, for which one
+        small_matrices: whether many small matrices are factorized, for which one
             thread of LAPACK is faster than several.
         data: the dotted key of the file that ``--data`` names; None where the study
             reads none.

@@ -24,7 +24,7 @@ class AbstractTask(abc.ABC, Generic[Params]):
     """A kind of run: what it is told, what it does in a folder, what it says."""
 
     config: type[Params]
-    # Whether runs factorise many small matrices, for which a thread of LAPACK is
+    # Whether runs factorize many small matrices, for which a thread of LAPACK is
     # faster than several.
     small_matrices: ClassVar[bool] = False
 

@@ -22,7 +22,7 @@ class UncentredWarning(UserWarning):
 def checked_covariance(
     covariance: Float[ArrayLike, "d d"] | Float[ArrayLike, " d"], owner: str
 ) -> Float[Array, "d d"] | Float[Array, " d"]:
-    r"""$\Sigma$ as an array: a matrix, or the eigenvalues of a diagonal one.
+    """The covariance as an array: a matrix, or the eigenvalues of a diagonal one.
 
     Raises:
         ValueError: it is of another shape, not finite, not symmetric or not positive
@@ -60,14 +60,14 @@ def checked_covariance(
 def multiply(
     covariance: Float[Array, "d d"] | Float[Array, " d"], value: Float[Array, "d ..."]
 ) -> Float[Array, "d ..."]:
-    r"""$\Sigma v$, column by column."""
+    r"""The product $\Sigma v$, column by column."""
     if covariance.ndim == 2:
         return covariance @ value
     return jnp.expand_dims(covariance, tuple(range(1, value.ndim))) * value
 
 
 def trace(covariance: Float[Array, "d d"] | Float[Array, " d"]) -> Float[Array, ""]:
-    r"""$\operatorname{tr}\Sigma$."""
+    r"""The trace $\operatorname{tr}\Sigma$."""
     return jnp.sum(covariance) if covariance.ndim == 1 else jnp.trace(covariance)
 
 
@@ -95,7 +95,7 @@ def square_root(
 def second_moment(
     rows: Float[ArrayLike, "n d"], *, centre: bool = False
 ) -> Float[Array, "d d"]:
-    r"""$S = X^\top X / n$ of tokens in rows, after their mean is taken off or not.
+    r"""Second moment $S = X^\top X / n$ of tokens in rows, centered or not.
 
     Warns:
         UncentredWarning: the mean counts and stays. With a mean c the softmax head

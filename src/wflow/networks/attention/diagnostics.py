@@ -18,7 +18,7 @@ from wflow.measures import Point
 from .covariance import checked_covariance, eigenpairs, multiply
 
 
-# Up to here the linearised flow is a matrix; beyond it only acts.
+# Up to here the linearized flow is a matrix; beyond it only acts.
 _DENSE = 512
 # Of the largest rate: what is taken for zero.
 _FLAT = 1e-6
@@ -116,8 +116,10 @@ def _alignment(columns: Array, covariance: Array, k: int) -> Alignment:
 def pencil(
     columns: Float[Array, "d k"], covariance: Float[Array, "d ..."]
 ) -> tuple[Float[Array, " k"], Float[Array, "k k"]]:
-    r"""Eigenvalues of $M^\top\Sigma^2M\,c = \lambda\,M^\top\Sigma M\,c$, the largest
-    first, and their c as columns with $c^\top M^\top\Sigma Mc = 1$.
+    r"""How the heads see the covariance: eigenvalues and vectors of their pencil.
+
+    $M^\top\Sigma^2M\,c = \lambda\,M^\top\Sigma M\,c$, the largest first, and their c as
+    columns with $c^\top M^\top\Sigma Mc = 1$.
     """
     image = multiply(covariance, columns)
     factor = jnp.linalg.cholesky(columns.T @ image)
@@ -149,7 +151,7 @@ def critical_point(
 ) -> CriticalPoint:
     r"""Whether ``flow`` rests at ``mu``, and whether the rest is a minimum.
 
-    The velocity is linearised, $J = D(-G^{-1}\nabla R)$: in the Euclidean geometry
+    The velocity is linearized, $J = D(-G^{-1}\nabla R)$: in the Euclidean geometry
     minus the Hessian, in the others its like, so that rates are those of the flow.
 
     Args:

@@ -39,7 +39,7 @@ class AttentionPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     r"""Principal components as what trained attention heads attend to.
 
     A sum of ``n_components`` rank-one heads is trained to reconstruct the tokens of
-    prompts that are random subsets of the centred rows; the components span
+    prompts that are random subsets of the centered rows; the components span
     $\Sigma M$, rotated by the eigenvectors of the pencil $(M^\top\Sigma^2M,
     M^\top\Sigma M)$. No eigenvectors of Sigma are computed. Rows are scaled to
     unit second moment for the training, in float64.

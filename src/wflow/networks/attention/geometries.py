@@ -45,9 +45,10 @@ class CovarianceMetric(eqx.Module):
 
 
 def oja(covariance: Float[ArrayLike, "d ..."]) -> Riemannian:
-    r"""$\dot\mu = -\frac12\Sigma^{-1}\nabla R$: for $w = \Sigma^{1/2}\mu$ and infinite
-    prompts $\dot w = (2 - |w|^2)\Sigma w - (w^\top\Sigma w)w$, Oja's at $|w| = 1$.
+    r"""The geometry in which training a head is Oja's rule for principal components.
 
+    $\dot\mu = -\frac12\Sigma^{-1}\nabla R$: for $w = \Sigma^{1/2}\mu$ and infinite
+    prompts $\dot w = (2 - |w|^2)\Sigma w - (w^\top\Sigma w)w$, Oja's at $|w| = 1$.
     Directions are lost at the rates $\lambda_1 - \lambda_i$. Where Sigma is singular,
     what mu has in its kernel stays.
 
@@ -61,11 +62,11 @@ def oja(covariance: Float[ArrayLike, "d ..."]) -> Riemannian:
 
 
 def whitened(covariance: Float[ArrayLike, "d ..."]) -> Riemannian:
-    r"""$\dot\mu = -\frac12\Sigma^{-2}\nabla R$: for $w = \Sigma^{1/2}\mu$ and infinite
-    prompts $\dot w = (2 - |w|^2)w - \Sigma^{-1}(w^\top\Sigma w)w$.
+    r"""The geometry in which small eigenvalues slow the training of a head no more.
 
-    Directions are lost at the rates $\lambda_1/\lambda_i - 1$: small eigenvalues are
-    slow no more, but stiff.
+    $\dot\mu = -\frac12\Sigma^{-2}\nabla R$: for $w = \Sigma^{1/2}\mu$ and infinite
+    prompts $\dot w = (2 - |w|^2)w - \Sigma^{-1}(w^\top\Sigma w)w$. Directions are lost
+    at the rates $\lambda_1/\lambda_i - 1$: fast, but stiff.
 
     Raises:
         ValueError: the covariance is none.

@@ -108,7 +108,7 @@ def _checked(
 def _scores(
     head: AbstractHead, tokens: Array, queries: Array | None
 ) -> tuple[Float[Array, "m k"], Float[Array, "n k"]]:
-    r"""$\langle\mu, x\rangle$ of queries and of tokens, a column for every head."""
+    r"""Scores $\langle\mu, x\rangle$ of queries and tokens, a column a head."""
     d = head.mu.shape[0]
     mu = head.mu.reshape(d, -1)
     keys = tokens @ mu
@@ -116,17 +116,18 @@ def _scores(
 
 
 class SoftmaxAttention(AbstractHead):
-    r"""$H(X)_q = \sum_k p_{qk} X_k$, $p_{q\cdot} = \mathrm{softmax}_k
-    (\beta\langle\mu, X_q\rangle\langle\mu, X_k\rangle)$, over all tokens, q included.
+    r"""An attention head of rank one with the softmax, as it learns PCA in context.
 
-    Queries are taken in blocks where a prompt has more than 4096 tokens.
+    $H(X)_q = \sum_k p_{qk} X_k$, $p_{q\cdot} = \mathrm{softmax}_k (\beta\langle\mu,
+    X_q\rangle\langle\mu, X_k\rangle)$, over all tokens, q included. Queries are taken
+    in blocks where a prompt has more than 4096 tokens.
 
     Attributes:
         mu: ``(d,)``, or ``(d, k)`` for the sum of k heads.
         beta: inverse temperature.
 
-    Reference: Maulen-Soto, Boyer, arXiv:2605.18315; the head as in Maulen-Soto, Marion,
-    Boyer, arXiv:2505.13112, reconstructed.
+    Reference: Maulen-Soto, Boyer, arXiv:2605.18315; the head after Maulen-Soto, Marion,
+    Boyer, arXiv:2505.13112.
     """
 
     mu: Float[Array, "d ..."] = eqx.field(converter=real_field("mu"))
@@ -152,19 +153,20 @@ class SoftmaxAttention(AbstractHead):
 
 
 class LinearAttention(AbstractHead):
-    r"""$H(X)_q = \frac{\beta}{L}\sum_k \langle\mu, X_q\rangle\langle\mu, X_k\rangle
-    X_k = \beta\,\langle\mu, X_q\rangle\,S\mu$ with $S = X^\top X/L$.
+    r"""An attention head of rank one without the softmax: its risks have closed forms.
 
-    Without ``self_token`` the sum is over the other tokens, with weight 1/(L - 1).
-    With mu the identity it is a step of the power iteration, $\beta S X_q$.
+    $H(X)_q = \frac{\beta}{L}\sum_k \langle\mu, X_q\rangle\langle\mu, X_k\rangle X_k =
+    \beta\,\langle\mu, X_q\rangle\,S\mu$ with $S = X^\top X/L$. Without ``self_token``
+    the sum is over the other tokens, with weight 1/(L - 1). With mu the identity it is
+    a step of the power iteration, $\beta S X_q$.
 
     Attributes:
         mu: ``(d,)``, or ``(d, k)`` for the sum of k heads.
         beta: inverse temperature.
         self_token: whether a token attends to itself.
 
-    Reference: Maulen-Soto, Boyer, arXiv:2605.18315; the head as in Maulen-Soto, Marion,
-    Boyer, arXiv:2505.13112, reconstructed.
+    Reference: Maulen-Soto, Boyer, arXiv:2605.18315; the head after Maulen-Soto, Marion,
+    Boyer, arXiv:2505.13112.
     """
 
     mu: Float[Array, "d ..."] = eqx.field(converter=real_field("mu"))
@@ -212,7 +214,7 @@ def initial_mu(
 def power_layers(
     tokens: Float[Array, "n d"], x: Float[Array, " d"], layers: int
 ) -> Float[Array, " d"]:
-    r"""``layers`` untrained linear heads, $x \leftarrow Sx$, each normalised to RMS 1.
+    r"""``layers`` untrained linear heads, $x \leftarrow Sx$, each normalized to RMS 1.
 
     Power iteration on a prompt's own second moment: what attention without training
     knows of a spike that changes from prompt to prompt.

@@ -53,7 +53,13 @@ def gaussian_prompts(
 def spiked_covariance(
     theta: Float[ArrayLike, ""], direction: Float[ArrayLike, " d"]
 ) -> Float[Array, "d d"]:
-    r"""$\Sigma_0 = I + \theta vv^\top$ with v the normalised ``direction``.
+    r"""A covariance with one direction that stands out.
+
+    $\Sigma_0 = I + \theta vv^\top$.
+
+    Args:
+        theta: how far it stands out, at least -1.
+        direction: v, normalized here, ``(d,)``.
 
     Raises:
         ValueError: theta < -1, or a direction that is zero or not finite.
@@ -98,8 +104,10 @@ def spiked_wishart(
 def bbp_overlap(
     theta: Float[ArrayLike, "*shape"], gamma: Float[ArrayLike, "*shape"]
 ) -> Float[Array, "*shape"]:
-    r"""$\cos^2 = \frac{1 - \gamma/\theta^2}{1 + \gamma/\theta}$ where $\theta >
-    \sqrt\gamma$, else 0: the limit of a prompt's own PCA as $d/L\to\gamma$.
+    r"""How well a prompt's own PCA finds a spike, as its length and dimension grow.
+
+    $\cos^2 = \frac{1 - \gamma/\theta^2}{1 + \gamma/\theta}$ where
+    $\theta > \sqrt\gamma$, else 0, as $d/L\to\gamma$.
 
     Raises:
         ValueError: theta < 0 or gamma < 0; nan gives nan.
@@ -126,7 +134,7 @@ def bbp_overlap(
 def prompt_pca(
     prompts: Float[Array, "batch n d"], k: int = 1
 ) -> Float[Array, "batch d k"]:
-    """The leading k principal directions of every prompt alone, without centring.
+    """The leading k principal directions of every prompt alone, without centering.
 
     A prompt with entries that are not finite has nan for directions.
 

@@ -17,10 +17,11 @@ from .heads import AbstractHead, check_columns
 
 
 class AttentionRisk(AbstractEnergy):
-    r"""$R(\mu) = E\,\frac1L\sum_q |X_q - H(X)_q|^2$ of the linear head, in closed form.
+    r"""How badly a linear head reconstructs the tokens of a prompt, in closed form.
 
-    Tokens are $N(0, \Sigma)$, or $N(0, W)$ with a Wishart $W$ of ``degrees`` degrees of
-    freedom and mean $\Sigma$ drawn for every prompt. With $A = \beta M^\top\Sigma M$,
+    $R(\mu) = E\,\frac1L\sum_q |X_q - H(X)_q|^2$. Tokens are $N(0, \Sigma)$, or
+    $N(0, W)$ with a Wishart $W$ of ``degrees`` degrees of freedom and mean $\Sigma$
+    drawn for every prompt. With $A = \beta M^\top\Sigma M$,
     $B = \beta M^\top\Sigma^2 M$ and $T = \operatorname{tr}\Sigma$ the infinite prompt
     has $R = T - 2\operatorname{tr}B + \operatorname{tr}AB$, which is the softmax head's
     limit too; with one head $R = T - 2\beta b + \beta^2 ab$. It acts on a Point of
@@ -38,8 +39,8 @@ class AttentionRisk(AbstractEnergy):
         ValueError: a covariance that is none, L < 1 (2 without the own token), n < 1 or
             beta <= 0.
 
-    Reference: Maulen-Soto, Boyer, arXiv:2605.18315, with the head as reconstructed in
-    ``LinearAttention``; the closed forms are our derivation by Wick's theorem.
+    Reference: after Maulen-Soto, Boyer, arXiv:2605.18315; the closed forms by Wick's
+    theorem.
     """
 
     covariance: Float[Array, "d ..."] = eqx.field(converter=real_field("covariance"))
@@ -89,8 +90,10 @@ class AttentionRisk(AbstractEnergy):
 
     @property
     def minimum(self) -> Float[Array, " d"]:
-        r"""The least risk's $\mu = \sqrt{a_*/(\beta\lambda_1)}\,e_1$ of one head, with
-        $a_*$ from the formula's quadratic in a after $b = \lambda_1 a$.
+        r"""The head of least risk, $\mu = \sqrt{a_*/(\beta\lambda_1)}\,e_1$.
+
+        Of one head, with $a_*$ from the formula's quadratic in a after
+        $b = \lambda_1 a$.
         """
         values, vectors = eigenpairs(self.covariance)
         along = lambda a: jnp.sqrt(a / (self.beta * values[0])) * vectors[:, 0]
@@ -113,9 +116,10 @@ class AttentionRisk(AbstractEnergy):
 
 
 class PromptRisk(AbstractEnergy):
-    r"""$\frac1B\sum_i\frac1L\sum_q |X^i_q - H(X^i)_q|^2$ on stored prompts $X^i$.
+    r"""How badly a head reconstructs the tokens of stored prompts.
 
-    It acts on a Point of ``mu``, which takes the place of the head's.
+    $\frac1B\sum_i\frac1L\sum_q |X^i_q - H(X^i)_q|^2$, on a Point of ``mu``, which takes
+    the place of the head's.
 
     Attributes:
         head: whose other fields count.
@@ -154,16 +158,20 @@ class PromptRisk(AbstractEnergy):
 
 
 def _second_moments(e: Float[Array, ""]) -> Float[Array, "2 2"]:
-    r"""Means of $\operatorname{tr}\Sigma ZQZ$ and $\operatorname{tr}QZ
-    \operatorname{tr}\Sigma Z$ by their values at $Z = I$, for the second moment Z of
-    1/e standard normal vectors.
+    r"""Mean values of the second moment Z of 1/e standard normal vectors.
+
+    Of $\operatorname{tr}\Sigma ZQZ$ and $\operatorname{tr}QZ \operatorname{tr}\Sigma Z$
+    by their values at $Z = I$.
     """
     return jnp.array([[1 + e, e], [2 * e, 1]])
 
 
 def _third_moments(e: Float[Array, ""]) -> Float[Array, "4 4"]:
-    r"""The same for $\operatorname{tr}\Sigma ZQZQZ$, $\operatorname{tr}QZ
-    \operatorname{tr}\Sigma ZQZ$, $\operatorname{tr}QZQZ\operatorname{tr}\Sigma Z$ and
+    r"""The same of third degree.
+
+    Of $\operatorname{tr}\Sigma ZQZQZ$,
+    $\operatorname{tr}QZ \operatorname{tr}\Sigma ZQZ$,
+    $\operatorname{tr}QZQZ\operatorname{tr}\Sigma Z$ and
     $(\operatorname{tr}QZ)^2\operatorname{tr}\Sigma Z$.
     """
     return jnp.array(

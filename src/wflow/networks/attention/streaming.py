@@ -32,7 +32,7 @@ def stream_pca(
 ) -> StreamedPCA:
     r"""What the tokens of fresh prompts say of their principal direction.
 
-    Oja's iteration is $u \leftarrow u + \frac{c}{i + 10 d} S_iu$, normalised, with the
+    Oja's iteration is $u \leftarrow u + \frac{c}{i + 10 d} S_iu$, normalized, with the
     second moment $S_i$ of the tokens of batch $i$.
 
     Args:

@@ -41,14 +41,14 @@ def train_head(
         head: whose ``mu`` is the start.
         prompts: a batch of prompts from a key; step i gets ``fold_in(key, i)``.
         key: random key.
-        steps: of the optimiser.
+        steps: of the optimizer.
         optimizer: by default Adam with 0.01, falling to 0 by a cosine. Clipping would
             bias the norm of mu: gradients have heavy tails.
         geometry: what makes a direction of a gradient; on the ``Sphere`` mu is
-            normalised after every step. Euclidean by default.
+            normalized after every step. Euclidean by default.
 
     Raises:
-        TypeError: a head, optimiser or geometry that is none, or prompts that are no
+        TypeError: a head, optimizer or geometry that is none, or prompts that are no
             function.
         ValueError: steps < 1, or prompts of another shape than ``(B, L, d)``.
     """

@@ -1,4 +1,4 @@
-"""Canonical regularisation: penalties that do not move along output fibres."""
+"""Canonical regularization: penalties that do not move along output fibres."""
 
 from .arc import ArcRidge, lambda_path
 from .arc_length import ArcLengthFlow

@@ -23,19 +23,19 @@ from .arc_length import ArcLengthFlow
 from .travelled import Travelled
 
 
-# A run that stops with more than this part of the loss it began with has learnt little.
+# A run that stops with more than this part of its first loss has learned little.
 _LITTLE_LEARNT = 0.9
 
 
 class ArcRidge(eqx.Module):
-    r"""The stop of arc ridge: the first time that $|\nabla L| = \lambda s$.
+    r"""Early stopping that amounts to a ridge on the length of the path of training.
 
-    ``solve(ArcLengthFlow(GradientFlow(L, geometry)), Travelled(mu), ..., stop=
-    ArcRidge(lam))`` follows the unregularised path and ends at the first stationary
-    point along it of $L + \frac{\lambda}{2} s^2$, s the length of the path so far. With
-    the square loss, $\lambda$ is that of ridge: equal to it for one output or a kernel
-    proportional to the identity. 0 never stops, infinity stops at once, and so does a
-    start that is stationary.
+    The first time that $|\nabla L| = \lambda s$: ``solve(ArcLengthFlow(GradientFlow(L,
+    geometry)), Travelled(mu), ..., stop=ArcRidge(lam))`` follows the unregularized path
+    and ends at the first stationary point along it of $L + \frac{\lambda}{2} s^2$, s
+    the length of the path so far. With the square loss, $\lambda$ is that of ridge:
+    equal to it for one output or a kernel proportional to the identity. 0 never stops,
+    infinity stops at once, and so does a start that is stationary.
 
     Attributes:
         lam: the strength, $\geq 0$.
@@ -43,8 +43,7 @@ class ArcRidge(eqx.Module):
     Raises:
         ValueError: a strength that is negative, nan or no single number.
 
-    Reference: Whittle et al., arXiv:2605.18180 (name, from the abstract; the formula is
-    a reconstruction).
+    Reference: after Whittle et al., arXiv:2605.18180.
     """
 
     lam: Float[Array, ""] = eqx.field(converter=real_field("lam"))
@@ -127,7 +126,7 @@ def lambda_path(
     t1: ArrayLike,
     **options: Any,
 ) -> LambdaPath:
-    r"""Arc ridge for every strength in ``lams`` from a single run of ``flow``.
+    r"""Arc ridge at every strength of a list, from a single run of ``flow``.
 
     The run goes from time 0 to at most ``t1`` and pauses where $|\nabla L| = \lambda s$
     for each strength in turn, from the largest: every one gets its first crossing.

@@ -12,11 +12,11 @@ from .travelled import Travelled
 
 
 class ArcLengthFlow(AbstractCarryingFlow):
-    r"""``flow`` on a ``Travelled`` measure: $\dot s = |\dot\mu|$ beside it.
+    r"""A flow that also counts how far it has moved, on a ``Travelled`` measure.
 
-    The speed is the flow's own: for a gradient flow
-    $|\dot\mu| = \sqrt{\langle dF, K\,dF\rangle}$ in its geometry, so that twice the
-    action is the energy lost; on a Point else the Euclidean norm. Length does not
+    $\dot s = |\dot\mu|$ beside ``flow``. The speed is the flow's own: for a gradient
+    flow $|\dot\mu| = \sqrt{\langle dF, K\,dF\rangle}$ in its geometry, so that twice
+    the action is the energy lost; on a Point else the Euclidean norm. Length does not
     depend on how fast the path is run through.
 
     Raises:

@@ -20,13 +20,13 @@ from .metric import NTKMetric, displacement, norm
 
 
 class CogeodesicFlow(AbstractDissipativeFlow):
-    r"""$\dot\theta = \partial_p H$, $\dot p = -\partial_\theta H$ for
-    $H = \frac12 p^T P_H p$.
+    r"""Shortest horizontal paths of parameters, from a point and a momentum.
 
-    On a ``Point((model, momentum))``, the momentum like the moving part of the model.
-    Its solutions are horizontal paths of constant speed $\sqrt{2H}$, locally the
-    shortest. With another geometry G of the parameters, $P_H$ stands for
-    $G^{-1}J^TK^{-1}JG^{-1}$.
+    $\dot\theta = \partial_p H$, $\dot p = -\partial_\theta H$ for
+    $H = \frac12 p^T P_H p$ on a ``Point((model, momentum))``, the momentum like the
+    moving part of the model. Its solutions are horizontal paths of constant speed
+    $\sqrt{2H}$, locally the shortest. With another geometry G of the parameters, $P_H$
+    stands for $G^{-1}J^TK^{-1}JG^{-1}$.
 
     Reference: Montgomery, A Tour of Subriemannian Geometries (2002), section 1.5.
     """

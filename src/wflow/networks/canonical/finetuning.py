@@ -27,7 +27,7 @@ from .ridge import Ridge
 
 
 class Finetuned(NamedTuple):
-    """Models that fine-tuning ends in; penalised ones with an axis of m strengths.
+    """Models that fine-tuning ends in; penalized ones with an axis of m strengths.
 
     Attributes:
         unregularised: after the last step without a penalty.
@@ -178,7 +178,7 @@ def _one_run(
 
 
 class _Watched(NamedTuple):
-    """What a run has met so far, beside the state of its optimiser.
+    """What a run has met so far, beside the state of its optimizer.
 
     ``early`` has the ``least`` validation loss; ``arc`` is where each strength was
     first ``reached``, and what was met last until then.
@@ -196,7 +196,7 @@ def _watched(
     score: Callable[[PyTree], Array],
     strengths: Array,
 ) -> optax.GradientTransformation:
-    """An optimiser with arc ridge's state that remembers what it has met."""
+    """An optimizer with arc ridge's state that remembers what it has met."""
 
     def init(params: PyTree) -> _Watched:
         many = jax.tree.map(lambda w: jnp.stack([w] * len(strengths)), params)

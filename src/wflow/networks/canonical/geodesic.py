@@ -125,19 +125,26 @@ def geodesic(
     modes: int = 6,
     steps: int = 32,
 ) -> Geodesic:
-    r"""The path of least action from ``origin`` to the fibre $F(\theta) =$ ``outputs``.
+    r"""The shortest path of parameters from ``origin`` to given ``outputs``.
 
-    The outputs follow ``modes`` polynomials, lifted to the parameters by ``solve``; the
-    coefficients minimise the action, by BFGS through the solve. For small models. Its
-    derivatives are those at fixed coefficients, exact for the action at the minimum.
+    To the fiber $F(\theta) =$ ``outputs``. The outputs follow ``modes`` polynomials,
+    lifted to the parameters by ``solve``; the coefficients minimize the action, by BFGS
+    through the solve. For small models. Its derivatives are those at fixed
+    coefficients, exact for the action at the minimum.
+
+    Args:
+        metric: whose horizontal paths count.
+        origin: a Point, the model at the start.
+        outputs: those to be reached, ``(n,)``.
+        modes: polynomials in the curve of the outputs.
+        steps: of the solve along it.
 
     Raises:
         ValueError: outputs that do not fit, no modes or steps, or a kernel that is
             singular at the origin or becomes so on the way.
 
-    Reference: Whittle et al., arXiv:2605.18180 (geodesic ridge is named there; the
-    formula is a reconstruction: the Carnot-Caratheodory distance of the horizontal
-    distribution, Montgomery, A Tour of Subriemannian Geometries (2002), section 1.4).
+    Reference: after Whittle et al., arXiv:2605.18180; Montgomery, A Tour of
+    Subriemannian Geometries (2002), section 1.4 (the Carnot-Caratheodory distance).
     """
     instance("geodesic", "metric", metric, NTKMetric, "an NTKMetric")
     instance("geodesic", "origin", origin, Point, "a Point")
@@ -175,13 +182,14 @@ def _geodesic(
 
 
 class GeodesicRidge(AbstractEnergy):
-    r"""$\frac12 d_H(\theta_0, \{F = F(\theta)\})^2$, $d_H$ the horizontal distance.
+    r"""A ridge on what a network computes, not on its weights: geodesic distance.
 
-    A function of the outputs alone: its gradient is $J^T$ of one, so that it is
-    horizontal and never moves parameters along a fibre; with constant J it is anchored
-    ridge. Every evaluation searches a geodesic: for small models.
-    ``Supervised(x, y) + lam * GeodesicRidge(NTKMetric(x), origin)`` is the regularised
-    loss.
+    $\frac12 d_H(\theta_0, \{F = F(\theta)\})^2$, $d_H$ the horizontal distance. A
+    function of the outputs alone: its gradient is $J^T$ of one, so that it is
+    horizontal and never moves parameters along a fiber, a set of equal outputs; with
+    constant J it is anchored ridge. Every evaluation searches a geodesic: for small
+    models. ``Supervised(x, y) + lam * GeodesicRidge(NTKMetric(x), origin)`` is the
+    regularized loss.
 
     Attributes:
         metric: whose horizontal paths count.
@@ -193,7 +201,7 @@ class GeodesicRidge(AbstractEnergy):
         TypeError: a metric or an origin that is none.
         ValueError: modes or steps below 1, or as ``geodesic``.
 
-    Reference: Whittle et al., arXiv:2605.18180 (name; the formula is a reconstruction).
+    Reference: after Whittle et al., arXiv:2605.18180.
     """
 
     metric: NTKMetric

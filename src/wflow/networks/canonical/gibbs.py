@@ -30,11 +30,12 @@ from .metric import NTKMetric
 
 
 class HorizontalLangevinFlow(AbstractDissipativeFlow):
-    r"""$d\theta = -P_H \nabla F\,dt + \sqrt{2\tau}\,P_H \circ dW$, Stratonovich.
+    r"""Noise and descent along the directions of parameters that change the outputs.
 
-    Without an energy, horizontal Brownian motion. It stays on the leaf of the
-    horizontal distribution through its start, where there is one, and its law there
-    goes to $e^{-F/\tau}$ times the leaf's volume.
+    $d\theta = -P_H \nabla F\,dt + \sqrt{2\tau}\,P_H \circ dW$, Stratonovich. Without an
+    energy, horizontal Brownian motion. It stays on the leaf of the horizontal
+    distribution through its start, where there is one, and its law there goes to
+    $e^{-F/\tau}$ times the leaf's volume.
 
     Attributes:
         metric: whose horizontal directions move; with Euclidean parameters.
@@ -111,11 +112,12 @@ class _AlongLeaf(eqx.Module):
 
 
 class GibbsProcess(eqx.Module):
-    r"""$p(f) \propto e^{-d(f_0, f)^2/(2\sigma^2)}\,d\mathrm{vol}$, the canonical prior.
+    r"""A prior on functions whose ridge is the geodesic one: the canonical prior.
 
-    On the outputs at the inputs of the metric, with its distance d and its volume
-    $\det K^{-1/2} df$. In the kernel regime it is $N(f_0, \sigma^2 K)$. Ridge strength
-    is noise variance over prior variance: $\lambda = \sigma_n^2/\sigma^2$.
+    $p(f) \propto e^{-d(f_0, f)^2/(2\sigma^2)}\,d\mathrm{vol}$ on the outputs at the
+    inputs of the metric, with its distance d and its volume $\det K^{-1/2} df$. In the
+    kernel regime it is $N(f_0, \sigma^2 K)$. Ridge strength is noise variance over
+    prior variance: $\lambda = \sigma_n^2/\sigma^2$.
 
     Attributes:
         metric: the geometry of the outputs.
@@ -126,7 +128,7 @@ class GibbsProcess(eqx.Module):
         TypeError: a metric or an origin that is none.
         ValueError: a sigma that is not positive.
 
-    Reference: Whittle et al., arXiv:2605.18180 (name; the formula is a reconstruction).
+    Reference: after Whittle et al., arXiv:2605.18180.
     """
 
     metric: NTKMetric
@@ -176,8 +178,9 @@ class GibbsProcess(eqx.Module):
         return _sample(self, key, count, steps, outputs == 1)
 
     def langevin(self, modes: int = 4, steps: int = 16) -> HorizontalLangevinFlow:
-        r"""The flow with this prior as stationary law on the origin's leaf, in units of
-        time in which the prior has width one: temperature $\sigma^2$.
+        r"""The flow with this prior as stationary law on the origin's leaf.
+
+        In units of time in which the prior has width one: temperature $\sigma^2$.
         """
         energy = GeodesicRidge(self.metric, self.origin, modes, steps)
         return HorizontalLangevinFlow(self.metric, energy, self.sigma**2)

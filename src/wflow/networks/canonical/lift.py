@@ -15,10 +15,11 @@ from .metric import NTKMetric
 
 
 class LiftFlow(AbstractContinuousFlow):
-    r"""$\dot\theta = G^{-1}J^T K^{-1} v(\theta, t)$: outputs that move with v.
+    r"""The shortest way of parameters to make the outputs move as wanted.
 
-    The horizontal lift: of all parameter velocities that move the outputs so it is the
-    shortest, of speed $\sqrt{v^T K^{-1} v}$.
+    $\dot\theta = G^{-1}J^T K^{-1} v(\theta, t)$, the horizontal lift: of all parameter
+    velocities that move the outputs with v it is the shortest, of speed
+    $\sqrt{v^T K^{-1} v}$.
 
     Attributes:
         metric: whose lift it is.

@@ -28,7 +28,7 @@ from wflow.measures import Point, UnsupportedMeasureError
 from wflow.networks.supervised import predictions
 
 
-# Up to so many outputs the kernel is formed and factorised; above, conjugate gradients.
+# Up to so many outputs the kernel is formed and factorized; above, conjugate gradients.
 _DENSE = 500
 
 
@@ -58,13 +58,15 @@ def linearise(owner: object, mu: Point, x: Float[Array, "n ..."]) -> Linearised:
 
 
 class NTKMetric(eqx.Module):
-    r"""$g_\theta(v, v) = v^T K(\theta)^{-1} v$ on the outputs, $K = J G^{-1} J^T$.
+    r"""Distances between outputs of a network, by how far its parameters must move.
 
-    The squared length of the shortest parameter velocity that moves the outputs
-    $F(\theta) = (f_\theta(x_i))_i$ by v; G is the geometry of the parameters. Vectors
-    of parameters split into horizontal ones, in the range of $G^{-1}J^T$, and vertical
-    ones, in the kernel of J, which leave the outputs as they are. J is never formed;
-    K is, up to 500 outputs, and else solved with by conjugate gradients.
+    $g_\theta(v, v) = v^T K(\theta)^{-1} v$ on the outputs, with the neural tangent
+    kernel $K = J G^{-1} J^T$: the squared length of the shortest parameter velocity
+    that moves the outputs $F(\theta) = (f_\theta(x_i))_i$ by v; G is the geometry of
+    the parameters. Vectors of parameters split into horizontal ones, in the range of
+    $G^{-1}J^T$, and vertical ones, in the kernel of J, which leave the outputs as they
+    are. J is never formed; K is, up to 500 outputs, and else solved with by conjugate
+    gradients.
 
     Attributes:
         x: inputs ``(n, ...)``; all entries of all outputs count as one vector.
@@ -78,8 +80,8 @@ class NTKMetric(eqx.Module):
             from its methods: K is singular and ``rcond`` is None (inside ``jit``: nan),
             or vectors of another shape than that of the outputs.
 
-    Reference: Jacot, Gabriel, Hongler, NeurIPS 2018, section 4 (the kernel); Whittle et
-    al., arXiv:2605.18180 (the metric; read from the abstract only).
+    Reference: Jacot, Gabriel, Hongler, NeurIPS 2018, section 4 (the kernel); after
+    Whittle et al., arXiv:2605.18180 (the metric).
     """
 
     x: Float[Array, "n ..."] = eqx.field(converter=real_field("x"))
@@ -94,19 +96,19 @@ class NTKMetric(eqx.Module):
             within(self, "rcond", self.rcond, 0, 1, closed="low")
 
     def outputs(self, mu: Point) -> Float[Array, " n"]:
-        r"""$F(\theta)$, all entries in one vector."""
+        r"""The outputs $F(\theta)$, all entries in one vector."""
         return predictions(mu.value, self.x).ravel()
 
     def push(self, mu: Point, rates: PyTree[Array]) -> Float[Array, " n"]:
-        """$J v$: how fast the outputs move."""
+        """How fast the outputs move, $J v$."""
         return linearise(self, mu, self.x).push(rates)
 
     def pull(self, mu: Point, covector: Float[Array, " n"]) -> PyTree[Array]:
-        """$J^T c$: the differential of a function of the outputs."""
+        """The differential $J^T c$ of a function of the outputs."""
         return linearise(self, mu, self.x).pull(covector)
 
     def kernel(self, mu: Point) -> lx.AbstractLinearOperator:
-        """$K = J G^{-1} J^T$, the empirical neural tangent kernel, ``(n, n)``."""
+        """The empirical neural tangent kernel $K = J G^{-1} J^T$, ``(n, n)``."""
         at = linearise(self, mu, self.x)
         operator = lx.FunctionLinearOperator(
             lambda c: at.push(self.raised(mu, at.pull(c))),
@@ -121,7 +123,7 @@ class NTKMetric(eqx.Module):
         )
 
     def solve(self, mu: Point, v: Float[Array, " n"]) -> Float[Array, " n"]:
-        """$K^{-1} v$."""
+        """The covector $K^{-1} v$ of a velocity of the outputs."""
         v = to_real(v, "v")
         shape(self, "v", v, jax.eval_shape(lambda: self.outputs(mu)).shape)
         kernel = self.kernel(mu)
@@ -150,25 +152,25 @@ class NTKMetric(eqx.Module):
         return jnp.where(regular, solution, jnp.nan)
 
     def lift(self, mu: Point, v: Float[Array, " n"]) -> PyTree[Array]:
-        """$G^{-1} J^T K^{-1} v$: the shortest way to move the outputs with v."""
+        """The shortest way to move the outputs with v, $G^{-1} J^T K^{-1} v$."""
         return self.raised(mu, self.pull(mu, self.solve(mu, v)))
 
     def norm_squared(self, mu: Point, v: Float[Array, " n"]) -> Float[Array, ""]:
-        """$v^T K^{-1} v$."""
+        """Squared length of a velocity of the outputs, $v^T K^{-1} v$."""
         return v @ self.solve(mu, v)
 
     def horizontal(self, mu: Point, rates: PyTree[Array]) -> PyTree[Array]:
-        """$P_H v = G^{-1} J^T K^{-1} J v$."""
+        """The part that moves the outputs, $P_H v = G^{-1} J^T K^{-1} J v$."""
         return self.lift(mu, self.push(mu, rates))
 
     def vertical(self, mu: Point, rates: PyTree[Array]) -> PyTree[Array]:
-        """$P_V v = v - P_H v$: the part that leaves the outputs as they are."""
+        """The part that leaves the outputs as they are, $P_V v = v - P_H v$."""
         return jax.tree.map(jnp.subtract, rates, self.horizontal(mu, rates))
 
     def vertical_fraction(self, mu: Point, origin: Point) -> Float[Array, ""]:
-        r"""$|P_V(\theta - \theta_0)|/|\theta - \theta_0|$, Euclidean; 0 at the origin.
+        r"""How far from the kernel regime, where it is 0, a run has come.
 
-        How far from the kernel regime (where it is 0) a run has come.
+        $|P_V(\theta - \theta_0)|/|\theta - \theta_0|$, Euclidean; 0 at the origin.
 
         Raises:
             ValueError: the two points are not of one shape.
@@ -180,7 +182,7 @@ class NTKMetric(eqx.Module):
         return jnp.where(moved, part / jnp.where(moved, total, 1), 0)
 
     def raised(self, mu: Point, differential: PyTree[Array]) -> PyTree[Array]:
-        """$G^{-1}$ times a differential."""
+        """The vector $G^{-1}$ times a differential."""
         velocity = self.geometry.velocity(mu, differential)
         return jax.tree.map(jnp.negative, velocity)
 
@@ -193,12 +195,13 @@ class NTKMetric(eqx.Module):
 
 
 class PullBack(eqx.Module):
-    r"""$G(\theta) = J^T J + \delta I$: outputs' flat metric, pulled back to parameters.
+    r"""The metric of parameters in which descent is steepest for the outputs.
 
-    For ``Riemannian(PullBack(x, damping))`` on a ``Point(model)``: the outputs of the
-    gradient flow then follow $\dot F = -K(K + \delta I)^{-1}\nabla\ell$, which for
-    small damping is the straight descent of the loss in the space of outputs. A product
-    with G costs one pair of products with J.
+    $G(\theta) = J^T J + \delta I$, for ``Riemannian(PullBack(x, damping))`` on a
+    ``Point(model)``: the outputs of the gradient flow then follow
+    $\dot F = -K(K + \delta I)^{-1}\nabla\ell$, which for small damping is the straight
+    descent of the loss in the space of outputs. A product with G costs one pair of
+    products with J.
 
     Attributes:
         x: inputs ``(n, ...)``.
@@ -242,7 +245,7 @@ def _check_inputs(owner: object, x: Array) -> None:
 
 
 def displacement(mu: Point, origin: Point) -> PyTree[Array]:
-    r"""$\theta - \theta_0$.
+    r"""How far parameters are from others, $\theta - \theta_0$.
 
     Raises:
         TypeError: either is no Point.

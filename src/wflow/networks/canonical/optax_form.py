@@ -1,4 +1,4 @@
-"""Arc ridge in a training loop: the path of any optimiser, and where it stops."""
+"""Arc ridge in a training loop: the path of any optimizer, and where it stops."""
 
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ class ArcRidgeState(NamedTuple):
     r"""What ``arc_ridge`` knows of the path so far.
 
     Attributes:
-        inner: state of the wrapped optimiser.
+        inner: state of the wrapped optimizer.
         average: $\bar\theta_k$, the weights on which the path is measured, in float32
             at least.
         arc: $s_k$, the length of that path.
@@ -45,13 +45,16 @@ class ArcRidgeState(NamedTuple):
 def arc_ridge(
     inner: optax.GradientTransformation, strength: ArrayLike, *, decay: float = 0.0
 ) -> optax.GradientTransformationExtraArgs:
-    r"""``inner`` until $-\langle\nabla L, \hat\tau\rangle \leq \lambda s$ on its path.
+    r"""Early stopping of any Optax optimizer by the length of the path it took.
+
+    It runs ``inner`` until $-\langle\nabla L, \hat\tau\rangle \leq \lambda s$ on its
+    path.
 
     That is the first stationary point of $L + \frac\lambda2 s^2$ along the path that
     ``inner`` takes anyway, with $s$ its length and $\hat\tau$ its tangent; for gradient
     descent $|\nabla L| = \lambda s$, which one step back interpolates between the last
     two weights. Weights move along no fibre for the sake of the penalty: before the
-    stop they are the unregularised ones, after it they rest and ``state.stopped`` says
+    stop they are the unregularized ones, after it they rest and ``state.stopped`` says
     that the loop may end.
 
     Minibatches and large steps make a path jitter, and $s$ grow with every jitter.
@@ -63,7 +66,7 @@ def arc_ridge(
     ``decay=0`` is for full batches; 0.99 to 0.999 for small ones.
 
     Args:
-        inner: any optimiser, its learning rate included, with parameters as an
+        inner: any optimizer, its learning rate included, with parameters as an
             argument of ``update``.
         strength: $\lambda \geq 0$ in units of the loss over squared length; 0 never
             stops, and may be an array under ``jit`` or ``vmap``.
@@ -74,8 +77,7 @@ def arc_ridge(
             of range; at ``init`` a leaf that is no floating-point array; at
             ``update`` no parameters, or others than at ``init``.
 
-    Arc ridge is named in Whittle et al., arXiv:2605.18180; rule (10) of its continuous
-    form and this discrete form are our reconstruction, not the paper's text.
+    Reference: after Whittle et al., arXiv:2605.18180.
     """
     if jnp.ndim(strength):
         raise ValueError(

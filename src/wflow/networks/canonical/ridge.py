@@ -14,12 +14,13 @@ from .metric import displacement
 
 
 class Ridge(AbstractEnergy):
-    r"""$\frac12|\theta - \theta_0|^2$ (anchored); without origin $\frac12|\theta|^2$.
+    r"""Keep parameters near where they began: weight decay towards an origin.
 
+    $\frac12|\theta - \theta_0|^2$ (anchored); without origin $\frac12|\theta|^2$.
     Energies add: ``Supervised(x, y) + lam * Ridge(origin)``. With the square loss and
     outputs that are linear in $\theta$ the anchored flow ends in kernel ridge
     regression, $f = f_0 + K(K + \lambda I)^{-1}(y - f_0)$; on a nonlinear model its
-    force has a vertical part, which drifts along fibres of equal outputs however small
+    force has a vertical part, which drifts along fibers of equal outputs however small
     $\lambda$ is.
 
     Attributes:

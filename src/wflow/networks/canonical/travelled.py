@@ -12,9 +12,10 @@ from wflow.measures.base import AbstractCarrier
 
 
 class Travelled(AbstractCarrier):
-    r"""A measure, the length $s = \int |\dot\mu|\,dt$ of its path and the action
-    $\frac12 \int |\dot\mu|^2\,dt$, both of which ``ArcLengthFlow`` accumulates.
+    r"""A measure that counts how far it has moved.
 
+    With the length $s = \int |\dot\mu|\,dt$ of its path and the action
+    $\frac12 \int |\dot\mu|^2\,dt$, both of which ``ArcLengthFlow`` accumulates.
     $s^2 \le 2\,(t - t_0)\,$action, with equality at constant speed.
 
     Raises:

@@ -24,7 +24,9 @@ _ROUNDING = 1e-6
 def integral_sqrt_loss(
     times: Float[ArrayLike, " T"], loss: Float[ArrayLike, " T"]
 ) -> float:
-    r"""$\int \sqrt{L_t}\,dt$ over the times given, by trapezia.
+    r"""Integral of the root of a loss, which the theorems ask to be finite.
+
+    $\int \sqrt{L_t}\,dt$ over the times given, by trapezia.
 
     Args:
         times: ``(T,)``, increasing.
@@ -100,9 +102,10 @@ def _series(
 
 
 def bound_exponent(decay: float) -> float:
-    r"""$\min(1, c/6)$: $\sup_t E\|\Delta_t\|^2 \lesssim \mathrm{poly}(d)\,m^{-\cdot}$.
+    r"""Exponent of the width in the bound for a loss that falls as a power of time.
 
-    An upper bound, not known to be attained.
+    $\min(1, c/6)$: $\sup_t E\|\Delta_t\|^2 \lesssim \mathrm{poly}(d)\,m^{-\cdot}$. An
+    upper bound, not known to be attained.
 
     Args:
         decay: c; infinite where the loss falls faster than any power.
@@ -118,7 +121,9 @@ def bound_exponent(decay: float) -> float:
 
 
 def gronwall_factor(rate: float, horizon: float) -> float:
-    r"""$e^{2 C T}$, by which a squared gap grows at most at the Lipschitz rate C.
+    """How much a gap between two networks can grow, by Gronwall's argument.
+
+    $e^{2 C T}$ for a squared gap at the Lipschitz rate C.
 
     Raises:
         ValueError: a rate or a horizon that is negative or not finite.

@@ -21,9 +21,15 @@ from .risks import DiagonalRisk
 def residual_at(
     risk: DiagonalRisk, start: Float[Array, " D"], t: ArrayLike
 ) -> Float[Array, " D"]:
-    r"""$g = f - f^*$ at a time: $g_0 f^* E / (f_0 - g_0 E)$, $E = e^{-4\kappa f^* t}$.
+    r"""How far a function is from the teacher at a time, in closed form.
 
-    Not by subtraction, which would lose all digits of a small residual.
+    $g = f - f^* = g_0 f^* E / (f_0 - g_0 E)$, $E = e^{-4\kappa f^* t}$, not by
+    subtraction, which would lose all digits of a small residual.
+
+    Args:
+        risk: the diagonal risk.
+        start: $f_0$, ``(D,)``.
+        t: the time, 0 or later.
 
     Raises:
         ValueError: a start of another shape than the teacher's, not positive or not
@@ -49,10 +55,10 @@ def _checked_start(owner: str, risk: DiagonalRisk, start: ArrayLike) -> Array:
 def power_law(
     dim: int, spectrum: float, source: float
 ) -> tuple[DiagonalRisk, Float[Array, " D"]]:
-    r"""$\kappa_k \propto k^{-p}$, $f^* = 1$, $f_k(0) = 1 + k^{-u}/2$: risk and start.
+    r"""A risk and a start whose loss falls as a power of time that can be chosen.
 
-    $L_t \sim t^{-c}$ with $c = (p + 2u - 1)/p$ where $1 \ll 4\kappa_1 t$ and $4\kappa_D
-    t \ll 1$.
+    $\kappa_k \propto k^{-p}$, $f^* = 1$, $f_k(0) = 1 + k^{-u}/2$: $L_t \sim t^{-c}$
+    with $c = (p + 2u - 1)/p$ where $1 \ll 4\kappa_1 t$ and $4\kappa_D t \ll 1$.
 
     Args:
         dim: D.

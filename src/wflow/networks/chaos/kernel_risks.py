@@ -28,11 +28,11 @@ class AbstractKernelRisk(AbstractRisk):
     def gram(
         self, x: Float[Array, "n p"], y: Float[Array, "m p"]
     ) -> Float[Array, "n m"]:
-        r"""$k(x_i, y_j)$."""
+        """Kernel matrix $k(x_i, y_j)$."""
 
     @abc.abstractmethod
     def target(self) -> Particles:
-        """The neurons to be learnt."""
+        """The neurons to be learned."""
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         del t
@@ -55,9 +55,9 @@ class AbstractKernelRisk(AbstractRisk):
 
 
 class SingleIndexRisk(AbstractKernelRisk):
-    r"""Neurons $\sum_k c_k \mathrm{He}_k(w\cdot x)/\sqrt{k!}$ on the sphere, one of
-    them the teacher.
+    r"""Risk of neurons on a sphere that look for the one direction of their teacher.
 
+    Neurons $\sum_k c_k \mathrm{He}_k(w\cdot x)/\sqrt{k!}$, one of them the teacher.
     With $q(s) = \sum_k c_k^2 s^k$: $\|f_\rho\|^2 = \iint q(v\cdot w)\,d\rho\,d\rho$.
     Neurons enter through $w/|w|$, so that the Wasserstein flow is tangent and keeps
     unit neurons on the sphere.
@@ -93,10 +93,10 @@ class SingleIndexRisk(AbstractKernelRisk):
 
     @property
     def sampling_variance(self) -> Float[Array, ""]:
-        r"""$m\,E\|f_{\rho^m} - f_\rho\|^2 = q(1) - E\,q(s)$ of m uniform draws.
+        r"""Error of m uniform draws at the start, times m.
 
-        s is the overlap of two of them: $E s^k = E s^{k-2}\,(k-1)/(d+k-2)$ for even k,
-        0 for odd.
+        $m\,E\|f_{\rho^m} - f_\rho\|^2 = q(1) - E\,q(s)$; s is the overlap of two draws:
+        $E s^k = E s^{k-2}\,(k-1)/(d+k-2)$ for even k, 0 for odd.
         """
         d, moment = self.direction.shape[0], 1.0
         total, mean = jnp.zeros((2,), self.powers.dtype)

@@ -33,7 +33,9 @@ def _directions(cov: Float[Array, "d d"]) -> Float[Array, "k d d"]:
 
 
 def sampling_variance(cov: Float[Array, "d d"]) -> Float[Array, ""]:
-    r"""$m\,E\|f_{\rho^m} - f_\rho\|^2$ of m fresh draws from $\rho = N(0, S)$.
+    r"""Squared error of a network of m fresh neurons, times m.
+
+    $m\,E\|f_{\rho^m} - f_\rho\|^2$ of draws from $\rho = N(0, S)$.
 
     Raises:
         ValueError: a covariance that is not symmetric and positive definite.
@@ -50,10 +52,11 @@ def _moments(student: Student, times: np.ndarray, cov: Array) -> Float[Array, "T
 
 
 def clt_variance(student: Student, times: Float[ArrayLike, " T"]) -> Float[Array, " T"]:
-    r"""$\lim_m m\,E\|\Delta_t\|^2 = \sum_e \|D\Phi_t[e]\|^2$ for quadratic neurons.
+    r"""Squared error of wide networks along their training, times the width.
 
+    $\lim_m m\,E\|\Delta_t\|^2 = \sum_e \|D\Phi_t[e]\|^2$ for quadratic neurons.
     $\Phi_t$ is the flow of second moments; e are the independent fluctuations of the
-    start, a centred Gaussian.
+    start, a centered Gaussian.
 
     Raises:
         TypeError: the risk is not ``QuadraticRisk``, or the start not a Gaussian.
@@ -70,7 +73,9 @@ def _variance(student: Student, cov: Array, grid: tuple[float, ...]) -> Array:
 
 
 def clt_bias(student: Student, times: Float[ArrayLike, " T"]) -> Float[Array, "T d d"]:
-    r"""$\lim_m m\,E[M^m_t - M_t] = \frac12\sum_e D^2\Phi_t[e, e]$: the weak error.
+    r"""Bias of wide networks along their training, times the width: the weak error.
+
+    $\lim_m m\,E[M^m_t - M_t] = \frac12\sum_e D^2\Phi_t[e, e]$.
 
     Raises:
         TypeError: as ``clt_variance``.

@@ -14,9 +14,10 @@ from wflow.measures import Gaussian, Particles, UnsupportedMeasureError
 
 
 class AbstractRisk(AbstractEnergy):
-    r"""$V(\rho) = \frac12\|f_\rho - f^*\|^2$, $f_\rho(x) = \int\sigma(w, x)\,d\rho$.
+    r"""Risk of a network whose neurons are particles, against its teacher.
 
-    Its Wasserstein flow on Particles moves each of the m neurons by minus m times the
+    $V(\rho) = \frac12\|f_\rho - f^*\|^2$, $f_\rho(x) = \int\sigma(w, x)\,d\rho$. Its
+    Wasserstein flow on Particles moves each of the m neurons by minus m times the
     gradient of the finite network.
 
     Reference: Mei, Montanari, Nguyen, PNAS 115 (2018), equation (2).
@@ -24,10 +25,10 @@ class AbstractRisk(AbstractEnergy):
 
     @abc.abstractmethod
     def gap(self, mu: Any, nu: Any) -> Float[Array, ""]:
-        r"""$\|f_\mu - f_\nu\|^2$."""
+        r"""Squared distance of two networks' functions, $\|f_\mu - f_\nu\|^2$."""
 
     def loss(self, mu: Any) -> Float[Array, ""]:
-        r"""$L(\mu) = \|f_\mu - f^*\|^2 = 2 V(\mu)$."""
+        r"""The loss $L(\mu) = \|f_\mu - f^*\|^2 = 2 V(\mu)$."""
         return 2 * self.value(mu)
 
     def closure(self, mu: Particles) -> Any:
@@ -36,7 +37,7 @@ class AbstractRisk(AbstractEnergy):
 
 
 def second_moment(owner: object, mu: Any) -> Float[Array, "d d"]:
-    """$E[w w^T]$ of Particles or a Gaussian."""
+    """Second moment $E[w w^T]$ of Particles or a Gaussian."""
     match mu:
         case Particles():
             return (mu.w[:, None] * mu.x).T @ mu.x
@@ -46,11 +47,12 @@ def second_moment(owner: object, mu: Any) -> Float[Array, "d d"]:
 
 
 class QuadraticRisk(AbstractRisk):
-    r"""Neurons $(w\cdot x)^2$, inputs N(0, I), teacher $x^\top M^* x$.
+    r"""Risk of quadratic neurons, whose training has an exact equation of moments.
 
+    Neurons $(w\cdot x)^2$, inputs N(0, I), teacher $x^\top M^* x$;
     $\|x^\top B x\|^2 = 2|B|_F^2 + (\mathrm{tr} B)^2$. The function is $M = E[ww^\top]$
-    alone, and $\dot M = -2(S(A)M + MS(A))$ is closed, $A = M - M^*$, $S(B) = 2B +
-    \mathrm{tr}(B) I$: the Wasserstein flow of the same risk on N(0, M).
+    alone, and $\dot M = -2(S(A)M + MS(A))$ is closed, $A = M - M^*$,
+    $S(B) = 2B + \mathrm{tr}(B) I$: the Wasserstein flow of the same risk on N(0, M).
 
     Attributes:
         teacher: $M^*$, symmetric and positive semidefinite.
@@ -81,10 +83,10 @@ class QuadraticRisk(AbstractRisk):
 
 
 class Correlation(AbstractEnergy):
-    r"""$V(\rho) = -\langle f_\rho, f^*\rangle$: the quadratic risk without its pairs.
+    r"""The quadratic risk without its pairs: neurons that do not feel each other.
 
-    Neurons do not feel each other, $\dot w = 2 S(M^*) w$, and grow for ever: a contrast
-    in which fluctuations are not uniform in time.
+    $V(\rho) = -\langle f_\rho, f^*\rangle$, $\dot w = 2 S(M^*) w$: they grow for ever,
+    a contrast in which fluctuations are not uniform in time.
 
     Attributes:
         teacher: $M^*$, as in ``QuadraticRisk``.
@@ -178,7 +180,10 @@ class FrozenRisk(AbstractRisk):
 
 
 def squared_norm(matrix: Float[Array, "d d"]) -> Float[Array, ""]:
-    r"""$\|x^\top B x\|^2 = 2|B|_F^2 + (\mathrm{tr} B)^2$ under N(0, I)."""
+    r"""Squared norm of a quadratic form under N(0, I).
+
+    $\|x^\top B x\|^2 = 2|B|_F^2 + (\mathrm{tr} B)^2$.
+    """
     return 2 * jnp.sum(matrix**2) + jnp.trace(matrix) ** 2
 
 

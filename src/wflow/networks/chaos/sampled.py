@@ -27,7 +27,9 @@ _ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 
 
 class Neuron(eqx.Module):
-    r"""$\sigma(w, x) = a\,\phi(b\cdot x)$ with $w = (a, b)$.
+    r"""One hidden unit and its output weight, $\sigma(w, x) = a\,\phi(b\cdot x)$.
+
+    With $w = (a, b)$, the particle that a mean-field network is made of.
 
     Attributes:
         activation: $\phi$, "tanh", "erf" ($\mathrm{erf}(s/\sqrt2)$) or "relu"; the last
@@ -137,9 +139,10 @@ class SampledRisk(AbstractRisk):
 
 
 def alignment(mu: Particles, teacher: Particles) -> Float[Array, ""]:
-    r"""$\sum_i s_i \max_j |\cos(b_i, b_j^*)| / \sum_i s_i$, $s_i = w_i |a_i| |b_i|$.
+    r"""How much of a network points as the neurons of its teacher do.
 
-    Neurons are $(a, b)$; how much of the network points as the teacher's neurons do.
+    $\sum_i s_i \max_j |\cos(b_i, b_j^*)| / \sum_i s_i$, $s_i = w_i |a_i| |b_i|$, with
+    neurons $(a, b)$.
 
     Raises:
         TypeError: either is not Particles.

@@ -35,7 +35,9 @@ class UniformSphere(eqx.Module):
 
 
 class Student(eqx.Module):
-    r"""m neurons drawn from ``start``, moved by the Wasserstein flow of an energy.
+    r"""A finite network to be compared with its limit of infinite width.
+
+    It has m neurons drawn from ``start``, moved by the Wasserstein flow of an energy.
 
     Attributes:
         risk: measures functions and their distance.

@@ -12,14 +12,19 @@ from .risks import QuadraticRisk, squared_norm
 
 
 def stretch(b: Float[Array, "d d"]) -> Float[Array, "d d"]:
-    r"""$S(B) = 2B + \mathrm{tr}(B) I$; $\langle B, C\rangle = \mathrm{tr}(S(B)C)$."""
+    r"""The operator $S(B) = 2B + \mathrm{tr}(B) I$ of quadratic neurons.
+
+    $\langle B, C\rangle = \mathrm{tr}(S(B)C)$.
+    """
     return 2 * b + jnp.trace(b) * jnp.eye(b.shape[0], dtype=b.dtype)
 
 
 def tangent_kernel(
     moment: Float[Array, "d d"], b: Float[Array, "d d"]
 ) -> Float[Array, "d d"]:
-    r"""$T_M B = 2(M S(B) + S(B) M)$: functions move by $\dot f = -T_M(f - f^*)$.
+    r"""The tangent kernel of quadratic neurons: how their function moves.
+
+    $T_M B = 2(M S(B) + S(B) M)$; functions move by $\dot f = -T_M(f - f^*)$.
 
     Raises:
         ValueError: matrices of other shapes.
@@ -61,7 +66,9 @@ def tangent_rates(moment: Float[Array, "d d"]) -> Float[Array, " k"]:
 
 
 def stable_step(risk: QuadraticRisk) -> Float[Array, ""]:
-    r"""$2/\lambda_{\max}(T_{M^*})$: descent in longer steps leaves the teacher.
+    r"""The largest step at which descent stays at the teacher.
+
+    $2/\lambda_{\max}(T_{M^*})$.
 
     Raises:
         TypeError: the risk is not ``QuadraticRisk``.
@@ -73,7 +80,7 @@ def stable_step(risk: QuadraticRisk) -> Float[Array, ""]:
 def frozen_kernel_loss(
     risk: QuadraticRisk, start: Float[Array, "d d"], times: Float[Array, " T"]
 ) -> Float[Array, " T"]:
-    r"""Loss of $\dot f = -T_{M_0}(f - f^*)$: the network linearised at its start.
+    r"""Loss of $\dot f = -T_{M_0}(f - f^*)$: the network linearized at its start.
 
     Raises:
         TypeError: the risk is not ``QuadraticRisk``.

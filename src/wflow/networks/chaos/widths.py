@@ -59,7 +59,7 @@ class Report(NamedTuple):
 
     @property
     def amplification(self) -> np.ndarray:
-        r"""$\sup_t e_m(t) / e_m(0)$ for every width."""
+        r"""How much the error of every width grew, $\sup_t e_m(t) / e_m(0)$."""
         return self.sup / self.mean[:, 0]
 
     @property
@@ -112,7 +112,9 @@ def study_widths(
     resamples: int = 1000,
     **options: Any,
 ) -> Report:
-    r"""Squared gaps to the mean field over widths, seeds and times.
+    """How far networks of several widths are from the limit, over seeds and times.
+
+    Their squared gaps to the mean field.
 
     Args:
         student: what learns.

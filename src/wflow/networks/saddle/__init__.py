@@ -1,4 +1,4 @@
-"""Saddle to saddle: small ReLU networks on orthogonal data, learnt sample by sample."""
+"""Saddle to saddle: small ReLU networks that learn orthogonal data bit by bit."""
 
 from .course import follow
 from .cover import width_for

@@ -114,7 +114,11 @@ def follow(
     max_steps: int = 4096,
     throw: bool = True,
 ) -> Course:
-    r"""The ``ReLUFlow`` until it rests, at a cost that no small scale raises.
+    """Train from saddle to saddle to the end, as quickly at any small scale.
+
+    The
+
+    The ``ReLUFlow`` until it rests, at a cost that no small scale raises.
 
     While every neuron with $a_j^2 >$ ``tolerance`` rests, the others move exactly
     (``plateau_motion``) until the first has come so far; then ``solve`` takes over for

@@ -30,16 +30,21 @@ def sample_cover(
 def interpolation_probability(
     width: int, positive: ArrayLike, negative: ArrayLike
 ) -> Float[Array, " *shape"]:
-    r"""$\sum_{q=0}^m \binom{m}{q} 2^{-m} (1 - 2^{-q})^{n_+} (1 - 2^{-(m-q)})^{n_-}$.
+    r"""The chance that a small network of m neurons learns all its samples.
 
-    The chance that m neurons with independent fair signs and units cover ``positive``
-    and ``negative`` samples, and so that the flow ends at loss zero.
+    $\sum_{q=0}^m \binom{m}{q} 2^{-m} (1 - 2^{-q})^{n_+} (1 - 2^{-(m-q)})^{n_-}$: that m
+    neurons with independent fair signs and units cover ``positive`` and ``negative``
+    samples, and so that the flow ends at loss zero.
+
+    Args:
+        width: m, the number of neurons.
+        positive: number of samples with a positive label.
+        negative: number of samples with a negative label.
 
     Raises:
         ValueError: ``width < 1``, or a negative number of samples.
 
-    Reference: derived here; sharpens m = O(log n) of Town, Boursier, Lewis, Englert,
-    Lazic, arXiv:2605.27097.
+    It sharpens m = O(log n) of Town, Boursier, Lewis, Englert, Lazic, arXiv:2605.27097.
     """
     count("interpolation_probability", "width", width)
     for name, value in (("positive", positive), ("negative", negative)):
@@ -60,7 +65,7 @@ def _probability(width: Array, positive: Array, negative: Array, size: int) -> A
 
 
 def _covers(neurons: Array, samples: ArrayLike) -> Array:
-    """$(1 - 2^{-q})^n$, with $0^0 = 1$."""
+    """Chance that q neurons cover all samples, $(1 - 2^{-q})^n$, with $0^0 = 1$."""
     samples = jnp.asarray(samples, neurons.dtype)[..., None]
     some = neurons > 0
     safe = jnp.where(some, neurons, 1)
@@ -98,7 +103,9 @@ def covering_width(
 
 
 def failure_bound(width: ArrayLike, n: ArrayLike) -> Float[Array, " *shape"]:
-    r"""$n (3/4)^m$, no less than the chance that m neurons leave a sample uncovered.
+    """Bound on the chance that a sample stays uncovered, $n (3/4)^m$.
+
+    No less than that of m neurons.
 
     Raises:
         ValueError: a width or a number of samples that is not positive.
@@ -110,7 +117,12 @@ def failure_bound(width: ArrayLike, n: ArrayLike) -> Float[Array, " *shape"]:
 
 
 def width_for(positive: int, negative: int, probability: float = 0.99) -> int:
-    """The least width that interpolates with at least that probability.
+    """The least width that learns all samples with at least a given probability.
+
+    Args:
+        positive: number of samples with a positive label.
+        negative: number of samples with a negative label.
+        probability: in (0, 1).
 
     Raises:
         ValueError: no samples, or a probability outside (0, 1).

@@ -16,8 +16,10 @@ _COSINE = {4: 1e-5, 8: 1e-8}
 
 
 class ReLUData(eqx.Module):
-    r"""Labels $y_k$ and $G_{kl} = x_k\cdot x_l$: all that a ReLU network of two layers
-    sees of its samples, for $\frac{1}{2N}\sum_k (y_k - f(x_k))^2$.
+    r"""The samples as a ReLU network of two layers sees them: labels and angles.
+
+    Labels $y_k$ and $G_{kl} = x_k\cdot x_l$, for the loss
+    $\frac{1}{2N}\sum_k (y_k - f(x_k))^2$.
 
     Attributes:
         y: labels, none zero.
@@ -26,7 +28,7 @@ class ReLUData(eqx.Module):
 
     Raises:
         ValueError: no samples, a label that is zero, nan or infinite, an input of
-            length zero, shapes that do not fit, or a normaliser that is not positive.
+            length zero, shapes that do not fit, or a normalizer that is not positive.
 
     Reference: Boursier, Pillaud-Vivien, Flammarion, arXiv:2206.00939.
     """
@@ -121,7 +123,7 @@ class ReLUData(eqx.Module):
 
     @property
     def squared_norms(self) -> Float[Array, " n"]:
-        """$|x_k|^2$."""
+        """Squared lengths of the inputs, $|x_k|^2$."""
         return self.gram if self.gram.ndim == 1 else jnp.diagonal(self.gram)
 
     def signed(self, signs: Array) -> Bool[Array, "m n"]:
@@ -157,7 +159,7 @@ class ReLUData(eqx.Module):
         raise ValueError(f"{owner}: expected orthogonal inputs{found}.")
 
     def loss(self, residual: Float[Array, " n"]) -> Float[Array, ""]:
-        r"""$\frac{1}{2N}\sum_k r_k^2$."""
+        r"""The loss $\frac{1}{2N}\sum_k r_k^2$ of residuals."""
         return jnp.sum(residual**2) / (2 * self.normaliser)
 
 

@@ -19,12 +19,12 @@ _FADED = 1e-3
 
 
 def stable_step(data: ReLUData) -> Float[Array, ""]:
-    r"""$N / (\nu^2 R)$: the largest step at which descent rests at one neuron a sign.
+    r"""The largest step at which descent rests where one neuron a sign has learned all.
 
-    $R = \max_\pm (\sum_{\pm y_k > 0} y_k^2/|x_k|^2)^{1/2}$ is the larger of the two
-    neurons' $a_j^2$, and $\nu^2$ the largest eigenvalue of the Gram matrix. The loss
-    there has curvature $2\nu^2 R/N$ at most, and just that where all $|x_k| = 1$ and
-    inputs are orthogonal.
+    $N / (\nu^2 R)$ with $R = \max_\pm (\sum_{\pm y_k > 0} y_k^2/|x_k|^2)^{1/2}$, the
+    larger of the two neurons' $a_j^2$, and $\nu^2$ the largest eigenvalue of the Gram
+    matrix. The loss there has curvature $2\nu^2 R/N$ at most, and just that where all
+    $|x_k| = 1$ and inputs are orthogonal.
 
     Raises:
         TypeError: data that is none.
@@ -48,13 +48,15 @@ def descend(
     points: int = 200,
     stride: int = 10,
 ) -> Course:
-    r"""$a_j \leftarrow a_j + \frac{\eta}{N}\sum_k \mathrm{relu}(u_{jk})\,r_k$ and
-    $u_{jk} \leftarrow u_{jk} + \frac{\eta}{N}\sum_l G_{kl}\,a_j 1[u_{jl}>0]\,r_l$.
+    r"""Train by gradient descent itself, in steps that need not be small.
 
-    Gradient descent on all weights $a_j, w_j$, seen through $u_{jk} = w_j\cdot x_k$.
-    Any inputs. On a plateau weights grow by $1 + \eta g$ a step and not by
-    $e^{\eta g}$: jumps come later than those of the flow by the share $\eta g/2$, which
-    no small start removes. The number of steps grows with $\log(1/\lambda)$.
+    $a_j \leftarrow a_j + \frac{\eta}{N}\sum_k \mathrm{relu}(u_{jk})\,r_k$ and $u_{jk}
+    \leftarrow u_{jk} + \frac{\eta}{N}\sum_l G_{kl}\,a_j
+    1[u_{jl}>0]\,r_l$: all weights $a_j, w_j$, seen through $u_{jk} = w_j\cdot
+    x_k$. Any inputs. On a plateau weights grow by $1 + \eta
+    g$ a step and not by $e^{\eta
+    g}$: jumps come later than those of the flow by the share $\eta g/2$, which no small
+    start removes. The number of steps grows with $\log(1/\lambda)$.
 
     Args:
         data: samples.

@@ -20,9 +20,10 @@ _FAR = 100
 
 
 class ReLUFlow(AbstractDissipativeFlow):
-    r"""$\dot L_j = \gamma_j$, $\dot p_{jk} = \frac{s_j}{N}\sum_l G_{kl}
-    1[p_{jl} > 0]\,r_l - p_{jk}\gamma_j$ with $\gamma_j = \frac{s_j}{N}\sum_k
-    \mathrm{relu}(p_{jk})\,r_k$.
+    r"""Training of a small ReLU network from saddle to saddle, however small its start.
+
+    $\dot L_j = \gamma_j$, $\dot p_{jk} = \frac{s_j}{N}\sum_l G_{kl} 1[p_{jl} > 0]\,r_l
+    - p_{jk}\gamma_j$ with $\gamma_j = \frac{s_j}{N}\sum_k \mathrm{relu}(p_{jk})\,r_k$.
 
     The Euclidean gradient flow of the loss in all weights, on a ``Point`` of
     ``LogNeurons``. A neuron is a particle of mass $a_j^2$ at the place $p_j$: L is its
@@ -33,7 +34,7 @@ class ReLUFlow(AbstractDissipativeFlow):
     comes so far, and a trial step that overflows would stop the solver for good.
 
     Reference: Boursier, Pillaud-Vivien, Flammarion, arXiv:2206.00939 (the flow in w and
-    a; the coordinates are a derivation).
+    a).
     """
 
     data: ReLUData
@@ -65,7 +66,7 @@ class ReLUFlow(AbstractDissipativeFlow):
         return mu.value
 
     def residual(self, mu: Any) -> Float[Array, " n"]:
-        """$r_k = y_k - f(x_k)$."""
+        """What is left to learn of each label, $r_k = y_k - f(x_k)$."""
         return self._residual(self._within(self._neurons(mu)))
 
     def _within(self, neurons: LogNeurons) -> LogNeurons:
@@ -97,7 +98,9 @@ class ReLUFlow(AbstractDissipativeFlow):
         return eqx.filter(rates, eqx.is_inexact_array)
 
     def _rates(self, neurons: LogNeurons) -> tuple[Array, Array]:
-        """Growth $(m,)$ of the logarithms, and $(m, n)$ coefficients of $dw_j / a_j$ in
+        """How fast the neurons grow and turn.
+
+        Growth $(m,)$ of the logarithms, and $(m, n)$ coefficients of $dw_j / a_j$ in
         the inputs.
         """
         drive = neurons.sign[:, None] * self._residual(neurons) / self.data.normaliser

@@ -42,7 +42,9 @@ class Instance(eqx.Module):
 
     @property
     def alone(self) -> Float[Array, " J"]:
-        r"""$1/g_j$: when each neuron would jump, in slow time, if all were its own.
+        """When each neuron would jump, in slow time, if all were its own.
+
+        $1/g_j$.
 
         Only times of jumps that are have a meaning.
         """

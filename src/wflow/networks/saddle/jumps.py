@@ -1,4 +1,4 @@
-"""The limit of a vanishing initialisation: from saddle to saddle by jumps."""
+"""The limit of a vanishing initialization: from saddle to saddle by jumps."""
 
 import warnings
 
@@ -53,7 +53,10 @@ class JumpProcess(eqx.Module):
 
     @property
     def norm_squared(self) -> Float[Array, ""]:
-        r"""$\sum_j (a_j^2 + |w_j|^2) = 2\sum R$ at the end."""
+        r"""Squared norm of all weights at the end.
+
+        $\sum_j (a_j^2 + |w_j|^2) = 2\sum R$.
+        """
         return 2 * jnp.sum(self.value)
 
     @property
@@ -64,7 +67,10 @@ class JumpProcess(eqx.Module):
 
     @property
     def plateau_losses(self) -> Float[Array, " J+1"]:
-        r"""$\frac{1}{2N}\sum_{k\in U} y_k^2$ before the first jump and after each."""
+        r"""The loss before the first jump and after each.
+
+        $\frac{1}{2N}\sum_{k\in U} y_k^2$.
+        """
         y = self.data.y
         fitted = jnp.cumsum(jnp.sum(jnp.where(self.fits, y**2, 0), axis=1))
         fitted = jnp.concatenate([jnp.zeros(1, y.dtype), fitted])
@@ -97,8 +103,9 @@ class JumpProcess(eqx.Module):
         )
 
     def contamination(self, log_scale: ArrayLike) -> Float[Array, " J"]:
-        r"""$e^{-2 g \cdot \text{gap} \cdot \log(1/\lambda)}$: about how much of each
-        jump its runner-up takes at the scale $\lambda$.
+        r"""About how much of each jump its runner-up takes at a finite scale.
+
+        $e^{-2 g \cdot \text{gap} \cdot \log(1/\lambda)}$ at the scale $\lambda$.
         """
         gap = jnp.where(jnp.isfinite(self.gap), self.gap, 0)
         share = jnp.exp(2 * self.runner_rate * gap * log_scale)
@@ -126,8 +133,7 @@ def limit_of_cover(
     Costs m n for each of min(m, n) jumps. Nothing is checked: maps and differentiates;
     derivatives are those between ties.
 
-    Reference: Town, Boursier, Lewis, Englert, Lazic, arXiv:2605.27097 (its process as
-    far as the abstract tells; the rates are derived here).
+    Reference: Town, Boursier, Lewis, Englert, Lazic, arXiv:2605.27097 (the process).
     """
     y, squares, n = data.y, data.squared_norms, data.n
     m = sign.shape[0]
@@ -173,9 +179,10 @@ def limit_of_cover(
 
 
 def jump_process(data: ReLUData, neurons: LogNeurons) -> JumpProcess:
-    """The limit process of ``limit_of_cover`` for neurons at their start.
+    """The jumps between saddles in the limit of a small start, without training.
 
-    Only their signs and which units are on count.
+    The limit process of ``limit_of_cover`` for neurons at their start. Only their signs
+    and which units are on count.
 
     Raises:
         ValueError: inputs that are not orthogonal, or neurons neither balanced nor

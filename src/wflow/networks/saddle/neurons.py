@@ -25,12 +25,12 @@ from .data import ReLUData, positive_part
 
 
 class LogNeurons(eqx.Module):
-    r"""$L_j = \log|a_j|$ and $p_{jk} = w_j\cdot x_k / |a_j|$ of
-    $f(x) = \sum_j a_j\,\mathrm{relu}(w_j\cdot x)$.
+    r"""Neurons by the logarithm of their size, so that no small start underflows.
 
-    Nothing underflows at any scale: a start of $e^{-10000}$ has $L = -10000$. What of
-    $w_j$ is orthogonal to all inputs never moves; ``rest`` is its length. Put it into a
-    ``Point`` to move it.
+    $L_j = \log|a_j|$ and $p_{jk} = w_j\cdot x_k / |a_j|$ of
+    $f(x) = \sum_j a_j\,\mathrm{relu}(w_j\cdot x)$: a start of $e^{-10000}$ has
+    $L = -10000$. What of $w_j$ is orthogonal to all inputs never moves; ``rest`` is its
+    length. Put it into a ``Point`` to move it.
 
     Attributes:
         level: $L_j$.
@@ -83,11 +83,11 @@ class LogNeurons(eqx.Module):
 
     @property
     def output(self) -> Float[Array, " m"]:
-        """$a_j$; zero where that underflows."""
+        """Output weights $a_j$; zero where that underflows."""
         return self.sign * jnp.exp(self.level)
 
     def squared_ratio(self, data: ReLUData) -> Float[Array, " m"]:
-        """$|w_j|^2 / a_j^2$: 1 where balanced, less where dominated."""
+        """The ratio $|w_j|^2 / a_j^2$: 1 where balanced, less where dominated."""
         return jnp.sum(_dual(data, self.ratio) * self.ratio, axis=1) + self.rest**2
 
     def require_dominated(self, owner: str, data: ReLUData) -> None:
@@ -117,11 +117,11 @@ class LogNeurons(eqx.Module):
             )
 
     def norm_squared(self, data: ReLUData) -> Float[Array, ""]:
-        r"""$\sum_j (a_j^2 + |w_j|^2)$."""
+        r"""Squared norm of all weights, $\sum_j (a_j^2 + |w_j|^2)$."""
         return jnp.sum(jnp.exp(2 * self.level) * (1 + self.squared_ratio(data)))
 
     def predict(self) -> Float[Array, " n"]:
-        """$f(x_k)$."""
+        """The outputs $f(x_k)$."""
         return (self.sign * jnp.exp(2 * self.level)) @ positive_part(self.ratio)
 
 
@@ -190,10 +190,18 @@ def small_neurons(
     dim: int | None = None,
     start: Literal["balanced", "dominated"] = "balanced",
 ) -> LogNeurons:
-    r"""$w_j = \lambda g_j$, $g_j \sim N(0, I_d)$, $a_j = \pm|w_j|$ by a fair coin.
+    r"""A small random start of a ReLU network, as small as is wished.
 
-    ``log_scale`` is $\log\lambda$. "dominated" makes $|a_j|$ larger than $|w_j|$ by
-    $\lambda$ times an exponential draw. ``dim`` is d, n by default.
+    $w_j = \lambda g_j$, $g_j \sim N(0, I_d)$, $a_j = \pm|w_j|$ by a fair coin.
+
+    Args:
+        key: random key.
+        width: number of neurons.
+        data: the samples.
+        log_scale: $\log\lambda$, below 0.
+        dim: d, at least the number of samples, which is the default.
+        start: "balanced", or "dominated", which makes $|a_j|$ larger than $|w_j|$ by
+            $\lambda$ times an exponential draw.
 
     Raises:
         ValueError: no neurons, ``log_scale >= 0``, fewer dimensions than samples, or an
@@ -231,7 +239,7 @@ def small_neurons(
 
 
 def require_small(owner: str, log_scale: ArrayLike) -> None:
-    """Refuse a scale of the initialisation that is not below one.
+    """Refuse a scale of the initialization that is not below one.
 
     Raises:
         ValueError: it is not, or not finite.

@@ -59,7 +59,7 @@ def time_to_level(
 
     Infinite where it never does. With $\frac12\log R_j$ for a goal this is the time
     $\frac{1}{2g_j}\log(R_j/c_j^2)$ at which the first jump, on its logistic curve, is
-    halfway, but for terms of the order of the initialisation.
+    halfway, but for terms of the order of the initialization.
 
     Raises:
         ValueError: inputs that are not orthogonal, a neuron with $|a_j| < |w_j|$, or

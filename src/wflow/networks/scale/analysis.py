@@ -35,7 +35,9 @@ _DENSE = 2000
 def imbalance(
     weight: Float[Array, "m d"], scale: Float[Array, " d"], rho: ArrayLike = 1.0
 ) -> Float[Array, " d"]:
-    r"""$c_j = \rho\lVert W_j\rVert^2 - g_j^2$, kept by the flow of $\ell(W D_g)$.
+    r"""What training keeps of the split between a weight and its scale vector.
+
+    $c_j = \rho\lVert W_j\rVert^2 - g_j^2$, constant under the flow of $\ell(W D_g)$.
 
     Args:
         weight: W, with all branches that share g stacked.
@@ -70,7 +72,7 @@ def invariants(layer: ScaledLinear, rho: ArrayLike = 1.0) -> dict[str, Array]:
         TypeError: no ``ScaledLinear``.
         ValueError: a rate that is not positive.
 
-    Derived and checked numerically, not quoted from arXiv:2605.26895.
+    The setting is that of arXiv:2605.26895.
     """
     instance("invariants", "layer", layer, ScaledLinear, "a ScaledLinear")
     _check_rate("invariants", rho)

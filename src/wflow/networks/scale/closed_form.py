@@ -13,10 +13,10 @@ def scalar_channel(
     weight: Float[ArrayLike, ""],
     scale: Float[ArrayLike, ""],
 ) -> Float[Array, "*T"]:
-    r"""$M(t) = w(t) g(t)$ under the flow of $\frac h2 (wg - M^*)^2$ in (w, g).
+    r"""One weight times one scale, trained on a quadratic loss: the exact solution.
 
-    With $c = w^2 - g^2$, $M = \frac{|c|}{2}\sinh u$ and
-    $k = h\sqrt{c^2 + 4M^{*2}}$,
+    $M(t) = w(t) g(t)$ under the flow of $\frac h2 (wg - M^*)^2$ in (w, g). With
+    $c = w^2 - g^2$, $M = \frac{|c|}{2}\sinh u$ and $k = h\sqrt{c^2 + 4M^{*2}}$,
 
     $$e^{u(t)} = \frac{e^{u^*} - p\,e^{-u^*}}{1 + p},\qquad
     p(t) = p(0)\,e^{-kt},\quad
@@ -34,7 +34,7 @@ def scalar_channel(
     Raises:
         ValueError: a negative time or curvature, or a number that is not finite.
 
-    Derived and checked numerically, not quoted from arXiv:2605.26895.
+    The setting is that of arXiv:2605.26895.
     """
     times, h = to_real(times, "times"), to_real(curvature, "curvature")
     target = to_real(target, "target")

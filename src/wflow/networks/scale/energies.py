@@ -27,10 +27,11 @@ from .scales import ROLES, Role, real
 
 
 class EffectiveLoss(AbstractEnergy):
-    r"""$F = \ell(M)$ for the effective matrix M of a ``ScaledLinear``, or M itself.
+    r"""A loss of the matrix that a layer with scale vectors amounts to.
 
-    One energy for the flow of the factors and for the reduced flow: on a ``Point``
-    whose value is a layer $M = D_r W D_g$, stacked over branches; otherwise the value.
+    $F = \ell(M)$ for the effective matrix M of a ``ScaledLinear``, or M itself: one
+    energy for the flow of the factors and for the reduced flow. On a ``Point`` whose
+    value is a layer $M = D_r W D_g$, stacked over branches; otherwise the value.
 
     Attributes:
         loss: of the matrix ``(m, d)``, one number.
@@ -50,7 +51,9 @@ class EffectiveLoss(AbstractEnergy):
 
 
 class LinearRegression(AbstractEnergy):
-    r"""$F = \frac{1}{2n}\lVert X M^T - Y\rVert^2$, on what ``EffectiveLoss`` acts on.
+    r"""Least squares in the effective matrix of a layer.
+
+    $F = \frac{1}{2n}\lVert X M^T - Y\rVert^2$, on what ``EffectiveLoss`` acts on.
 
     Attributes:
         inputs: X, of shape ``(n, d)``.
@@ -94,11 +97,13 @@ class LinearRegression(AbstractEnergy):
 
 
 class Decay(AbstractEnergy):
-    r"""$F = \sum_\rho \frac{\lambda_\rho}{2} \sum_{\theta\text{ of role }\rho}
-    \lVert\theta\rVert^2$: weight decay as part of the energy (coupled).
+    r"""Weight decay as part of the energy (coupled), with a rate for each role.
+
+    $F = \sum_\rho \frac{\lambda_\rho}{2} \sum_{\theta\text{ of role }\rho}
+    \lVert\theta\rVert^2$.
 
     With one rate for W and g each imbalance falls as $e^{-2\lambda t}$, and the minimum
-    over factorisations is the group lasso $\ell(M) + \lambda\sum_j\lVert M_j\rVert$.
+    over factorizations is the group lasso $\ell(M) + \lambda\sum_j\lVert M_j\rVert$.
 
     Attributes:
         rates: a rate for each decayed role of ``roles``.

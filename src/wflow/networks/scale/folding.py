@@ -14,11 +14,11 @@ Model = TypeVar("Model")
 
 
 def fold_scales(model: Model) -> Model:
-    r"""The same function with every $W$ replaced by $D_r W D_g$.
+    """Remove scale vectors from a trained model without changing what it computes.
 
-    An ``equinox.nn.WeightNorm`` becomes the layer that it stands for.
-    Scales of a norm stay, as plain vectors: an Output-Norm's cannot be folded, and
-    which map takes an Input-Norm's output, the model does not say.
+    Every $W$ is replaced by $D_r W D_g$. An ``equinox.nn.WeightNorm`` becomes the layer
+    that it stands for. Scales of a norm stay, as plain vectors: an Output-Norm's cannot
+    be folded, and which map takes an Input-Norm's output, the model does not say.
 
     Args:
         model: any pytree that holds ``ScaledLinear``.

@@ -12,9 +12,10 @@ from wflow.measures import Point, UnsupportedMeasureError
 
 
 class ScaleVector(AbstractGeometry):
-    r"""$\dot M_j = -P_j\,\nabla_{M_j}\ell$, $P_j = g_j^2 I + \rho W_j W_j^T$.
+    r"""The geometry that a scale vector gives to the matrix which it multiplies.
 
-    What Euclidean motion of W and g (the latter at $\rho$ times the rate) is for the
+    $\dot M_j = -P_j\,\nabla_{M_j}\ell$, $P_j = g_j^2 I + \rho W_j W_j^T$: what
+    Euclidean motion of W and g (the latter at $\rho$ times the rate) is for the
     effective matrix $M = W D_g$ alone, since $c_j = \rho\lVert W_j\rVert^2 - g_j^2$
     does not change: with $k_j = \sqrt{c_j^2 + 4\rho\lVert M_j\rVert^2}$ the
     preconditioner has the eigenvalue $k_j$ along $M_j$ and $g_j^2 = (k_j - c_j)/2$
@@ -29,8 +30,7 @@ class ScaleVector(AbstractGeometry):
     Raises:
         ValueError: c is missing or not finite, or rho is not positive.
 
-    Derived for gradient flow and checked numerically, not quoted from
-    arXiv:2605.26895.
+    The setting is that of arXiv:2605.26895.
     """
 
     c: Float[Array, "*d"] = eqx.field(converter=real_field("c"))
@@ -56,7 +56,7 @@ class ScaleVector(AbstractGeometry):
     def eigenvalues(
         self, matrix: Float[Array, "m d"]
     ) -> tuple[Float[Array, " d"], Float[Array, " d"]]:
-        r"""$k_j$ along and $g_j^2$ across the column $M_j$."""
+        """Speeds along and across the column $M_j$: $k_j$ and $g_j^2$."""
         square = self.c**2 + 4 * self.rho * jnp.sum(matrix**2, axis=0)
         # The root has no slope where the channel is dead, and is not differentiated.
         along = jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)
@@ -105,7 +105,7 @@ class ScaleVector(AbstractGeometry):
         along: Float[Array, " d"],
         across: Float[Array, " d"],
     ) -> Float[Array, "m d"]:
-        r"""$\rho W_j W_j^T$ times a column."""
+        r"""The product $\rho W_j W_j^T$ times a column."""
         inner = jnp.sum(matrix * other, axis=0)
         norm = jnp.sum(matrix**2, axis=0)
         # Where c > 0 through the unit vector, which has no limit at zero; elsewhere by

@@ -19,11 +19,12 @@ Branches = Sequence[str] | Mapping[str, int]
 
 
 class ScaledLinear(AbstractRoled):
-    r"""$y_b = D_{r_b} W_b D_{g_b} x + \beta_b$ for every branch b.
+    r"""A linear layer with a scale vector on its inputs, its outputs or both.
 
-    One input x feeds several maps (queries, keys, values). The matrices are stacked
-    into one ``weight``, so that a call is one product with the effective matrix
-    $M = D_r W D_g$, whatever the scales. Acts on one vector ``(d,)``; ``vmap`` it.
+    $y_b = D_{r_b} W_b D_{g_b} x + \beta_b$ for every branch b. One input x feeds
+    several maps (queries, keys, values). The matrices are stacked into one ``weight``,
+    so that a call is one product with the effective matrix $M = D_r W D_g$, whatever
+    the scales. Acts on one vector ``(d,)``; ``vmap`` it.
 
     Attributes:
         weight: the stacked W of shape ``(m, d)``.
@@ -34,11 +35,11 @@ class ScaledLinear(AbstractRoled):
         widths: their numbers of rows, with the sum m.
 
     Raises:
-        ValueError: an unknown placement, reparametrisation or branch, widths that do
+        ValueError: an unknown placement, reparametrization or branch, widths that do
             not add up to m, a scale as long as no side, complex arrays.
         TypeError: arrays of integers.
 
-    Our reading of arXiv:2605.26895, whose formulas were not seen.
+    Reference: after arXiv:2605.26895.
     """
 
     weight: Float[Array, "m d"]
@@ -217,8 +218,9 @@ class ScaledLinear(AbstractRoled):
 
 
 class RMSNorm(eqx.Module):
-    r"""$\mathrm{norm}(x) = x/\sqrt{\mathrm{mean}(x^2) + \epsilon}$, times its scale.
+    r"""Root-mean-square normalization of a vector, with or without a scale vector.
 
+    $\mathrm{norm}(x) = x/\sqrt{\mathrm{mean}(x^2) + \epsilon}$, times its scale.
     Without a scale it stands before a ``ScaledLinear`` that has one. Its own scale is
     an Input-Norm's where a linear map takes the output, an Output-Norm's where nothing
     does: decay holds the one in check and biases the other.
@@ -262,7 +264,7 @@ class RMSNorm(eqx.Module):
         self.size = size
 
     def __call__(self, x: Float[Array, " d"]) -> Float[Array, " d"]:
-        """The normalised vector, scaled."""
+        """The normalized vector, scaled."""
         if x.shape != (self.size,):
             raise ValueError(
                 f"RMSNorm: expected x of shape {(self.size,)}, found {x.shape}; use "

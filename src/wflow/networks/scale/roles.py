@@ -25,7 +25,7 @@ def roles(model: Any, role_overrides: Overrides | None = None) -> PyTree[Role]:
 
     A role is declared by the module that owns the array: the layers here and
     ``equinox.nn.Linear``, ``Embedding`` and ``Conv``. Neither names nor shapes count.
-    In an ``equinox.nn.WeightNorm`` the normalised array is a direction, and its
+    In an ``equinox.nn.WeightNorm`` the normalized array is a direction, and its
     magnitudes play the role of the matrix, whose rows they are the lengths of.
 
     Args:
@@ -80,11 +80,12 @@ def decay_mask(
     decayed: Collection[Role] = DECAYED,
     role_overrides: Overrides | None = None,
 ) -> PyTree[bool]:
-    r"""True where optax should decay: matrices and the scales that one can absorb.
+    r"""Which parameters weight decay is good for: a mask for Optax.
 
-    Never the scales of an Output-Norm, which nothing upstream can replace: decay
-    $\lambda$ moves their optimum from $g^*$ to $g^*/(1 + \lambda)$; nor directions and
-    biases. Fits ``equinox.filter(model, equinox.is_inexact_array)``.
+    True at matrices and the scales that one can absorb; never at the scales of an
+    Output-Norm, which nothing upstream can replace: decay $\lambda$ moves their optimum
+    from $g^*$ to $g^*/(1 + \lambda)$; nor at directions and biases. Fits
+    ``equinox.filter(model, equinox.is_inexact_array)``.
 
     Args:
         model: any pytree of modules.

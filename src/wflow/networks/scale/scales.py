@@ -43,7 +43,7 @@ class AbstractRoled(eqx.Module):
 
 
 class AbstractScale(AbstractRoled):
-    """A scale vector g, in one of its parametrisations; ``role`` is that of g."""
+    """A scale vector g, in one of its parametrizations; ``role`` is that of g."""
 
     role: eqx.AbstractVar[Role]
     vector: eqx.AbstractVar[Float[Array, " d"]]
@@ -74,11 +74,12 @@ class DirectScale(AbstractScale):
 
 
 class MagnitudeDirection(AbstractScale):
-    r"""$g = s\,v/\mathrm{rms}(v)$; with ``unit`` $g = s\,v/\lVert v\rVert$.
+    r"""A scale vector as a magnitude times a direction.
 
-    The gradient flow keeps $\lVert v\rVert$, and moves g by
-    $-[d\,nn^T + (s^2 d/\lVert v\rVert^2)(I - nn^T)]\,\partial\ell/\partial g$ with
-    $n = v/\lVert v\rVert$ (without the factors d if ``unit``).
+    $g = s\,v/\mathrm{rms}(v)$; with ``unit`` $g = s\,v/\lVert v\rVert$. The gradient
+    flow keeps $\lVert v\rVert$, and moves g by $-[d\,nn^T + (s^2 d/\lVert v\rVert^2)(I
+    - nn^T)]\,\partial\ell/\partial g$ with $n = v/\lVert v\rVert$ (without the factors
+    d if ``unit``).
 
     Attributes:
         magnitude: s, a scalar; it plays the role of g.
@@ -90,8 +91,7 @@ class MagnitudeDirection(AbstractScale):
         ValueError: v is zero, or s or v is not finite or of the wrong shape.
         TypeError: an array of integers.
 
-    Our reconstruction of what arXiv:2605.26895 names magnitude-direction; its formula
-    was not seen.
+    Reference: after arXiv:2605.26895, which names it magnitude-direction.
     """
 
     magnitude: Float[Array, ""]
@@ -135,7 +135,7 @@ def ones(size: int, role: Role, reparam: Reparam, dtype: Any = None) -> Abstract
     """A scale vector that starts at one.
 
     Raises:
-        ValueError: an unknown reparametrisation.
+        ValueError: an unknown reparametrization.
     """
     count("a scale", "size", size)
     one_of("a scale", "reparam", reparam, get_args(Reparam))

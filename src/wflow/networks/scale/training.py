@@ -21,7 +21,7 @@ class Recipe(eqx.Module):
     """AdamW with warm-up and cosine, on random windows of the text.
 
     Attributes:
-        steps: of the optimiser.
+        steps: of the optimizer.
         batch: windows in a step.
         context: bytes that are predicted in a window.
         warmup: share of the steps in which the learning rate rises from zero.
@@ -102,7 +102,7 @@ def train(
     *,
     key: PRNGKeyArray,
 ) -> Trained:
-    """``model`` after ``recipe.steps`` steps of AdamW at peak learning rate ``rate``.
+    """Train a language model: ``recipe.steps`` steps of AdamW at peak rate ``rate``.
 
     Batches depend on the key alone, so models of one key see the same text.
 
@@ -177,7 +177,7 @@ class _NextByte(eqx.Module):
 
 
 class _AtRate(eqx.Module):
-    """The recipe's optimiser at a peak learning rate."""
+    """The recipe's optimizer at a peak learning rate."""
 
     rate: Float[Array, ""]
     mask: PyTree[bool]

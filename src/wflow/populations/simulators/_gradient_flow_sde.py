@@ -68,9 +68,10 @@ def gradient_flow_sde(
     variance: float = 0.2,
     paired: bool = False,
 ) -> Snapshots:
-    r"""Samples of $dX = -\nabla\Psi(X)\,dt + \sigma\,dW$ in the plane.
+    r"""Points that roll down a landscape and are shaken: samples of an SDE.
 
-    At the start they are $N(0, sI)$. Their law is the gradient flow of
+    $dX = -\nabla\Psi(X)\,dt + \sigma\,dW$ in the plane. At the start they are
+    $N(0, sI)$. Their law is the gradient flow of
     $\int\Psi d\mu + \frac{\sigma^2}{2}\int\rho\log\rho$. Steps of Euler and Maruyama.
 
     The first snapshot has velocities, those of the probability flow
@@ -137,7 +138,15 @@ def gradient_flow_sde(
 def free_energy_velocity(
     x: Float[Array, "n 2"], potential: str, sigma: float, variance: float
 ) -> Float[Array, "n 2"]:
-    r"""$-\nabla\Psi - \frac{\sigma^2}{2}\nabla\log\rho$ where $\rho = N(0, sI)$.
+    r"""Velocity of the probability flow of the SDE at its Gaussian start.
+
+    $-\nabla\Psi - \frac{\sigma^2}{2}\nabla\log\rho$ where $\rho = N(0, sI)$.
+
+    Args:
+        x: points in the plane, ``(n, 2)``.
+        potential: name of $\Psi$.
+        sigma: strength of the noise.
+        variance: s, of the start.
 
     Raises:
         TypeError: points that are no numbers.

@@ -44,7 +44,9 @@ def swarm(
     spread: float = 0.6,
     paired: bool = False,
 ) -> Snapshots:
-    r"""Samples of $dx = v\,dt,\ dv = (f - \gamma v)\,dt + \sqrt{2\gamma\tau}\,dW$.
+    r"""A swarm of particles that attract or repel each other, as warm as its bath.
+
+    Samples of $dx = v\,dt,\ dv = (f - \gamma v)\,dt + \sqrt{2\gamma\tau}\,dW$.
 
     $f = -\nabla\frac{\delta F}{\delta\mu}$ of the population itself: each particle
     feels the others with mass 1/n. Positions start at $N(m, s^2 I)$, velocities at

@@ -20,7 +20,7 @@ from wflow.learning import Snapshots
 
 
 class Vortex(eqx.Module):
-    r"""The Lamb-Oseen vortex, its centre drifting at constant velocity.
+    r"""The Lamb-Oseen vortex, its center drifting at constant velocity.
 
     At distance r it turns at $\Omega(r) = \frac{\Gamma}{2\pi r^2}(1 - e^{-r^2/a^2})$.
 
@@ -46,10 +46,10 @@ class Vortex(eqx.Module):
         finite(self, "drift", self.drift)
 
     def rotation(self, r2: Float[Array, "..."]) -> Float[Array, "..."]:
-        r"""$\Omega$ as a function of $r^2$."""
+        r"""Angular speed $\Omega$ as a function of $r^2$."""
         s = r2 / self.core**2
         far = jnp.where(s > 0, s, 1)
-        # expm1: the ratio tends to one at the centre, without cancellation.
+        # expm1: the ratio tends to one at the center, without cancellation.
         ratio = jnp.where(s > 0, -jnp.expm1(-far) / far, 1)
         return self.circulation / (2 * jnp.pi * self.core**2) * ratio
 
@@ -67,7 +67,7 @@ class Vortex(eqx.Module):
     def pressure(self, r2: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
         r"""The potential P with $P'(r) = r\,\Omega(r)^2$, zero far away.
 
-        Tracers are Newton's particles in it, in the frame of the centre.
+        Tracers are Newton's particles in it, in the frame of the center.
         """
         s = np.asarray(r2, np.float64) / float(self.core) ** 2
         scale = (float(self.circulation) / (2 * np.pi * float(self.core))) ** 2
@@ -85,10 +85,19 @@ def vortex(
     spread: float = 0.15,
     law: Vortex | None = None,
 ) -> Snapshots:
-    r"""A patch of tracers around a vortex, with velocities; paired in rows.
+    r"""A patch of tracers around a vortex, with velocities; rows are the same tracer.
 
     The patch starts at $N((\text{offset}, 0), \text{spread}^2 I)$ and is sheared, since
     the inner tracers turn faster.
+
+    Args:
+        key: random key of the start.
+        n: number of tracers.
+        snapshots: number of snapshots, two at least.
+        interval: time between snapshots.
+        offset: distance of the patch from the vortex.
+        spread: standard deviation of the patch.
+        law: the vortex; None is ``Vortex()``.
 
     Raises:
         ValueError: no tracer, fewer than two snapshots, or interval or spread <= 0.

@@ -14,8 +14,12 @@ from wflow.measures.special import linear_decay, mean_decay, quadratic_decay
 
 
 class Deterministic(AbstractRenewalLaw):
-    r"""$T = \tau$. $h(\mu) = 1 - (1 - e^{-x})/x$, $x = \mu\tau$: the least filter of
-    all laws with this mean.
+    r"""Resets at equal intervals: the least shrinkage of all laws with this mean.
+
+    $T = \tau$. $h(\mu) = 1 - (1 - e^{-x})/x$, $x = \mu\tau$.
+
+    Attributes:
+        mean: $\tau$, a time.
 
     Raises:
         ValueError: a mean that is not positive and finite.
@@ -65,11 +69,15 @@ class Deterministic(AbstractRenewalLaw):
 
 
 class Uniform(AbstractRenewalLaw):
-    r"""T uniform on ``[low, high]``.
+    r"""Intervals between resets that are uniform between two bounds.
 
     $h(\mu) = \frac{\mu}{\tau(c - b)}(c^3q(\mu c) - b^3 q(\mu b))$ for bounds b, c and
     $q = $ ``quadratic_decay``; if $b = 0$, $1 - \frac2z(1 - \frac{1 - e^{-z}}{z})$ with
     $z = \mu c$.
+
+    Attributes:
+        low: the shortest interval.
+        high: the longest interval.
 
     Raises:
         ValueError: not 0 <= low < high, or high not finite.

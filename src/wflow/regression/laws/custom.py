@@ -33,8 +33,10 @@ def _logs(per_unit: int, dtype: jnp.dtype) -> Float[Array, " m"]:
 
 
 class TabulatedSurvival(eqx.Module):
-    r"""$S(a) = \int_a^\infty f$ of a density, by cubic Hermite interpolation in
-    $\log a$ between values to machine precision.
+    r"""A survival function from a table, smooth between its values.
+
+    $S(a) = \int_a^\infty f$ of a density, by cubic Hermite interpolation in $\log a$
+    between values to machine precision.
     """
 
     values: Float[Array, " m"]
@@ -66,12 +68,17 @@ class TabulatedSurvival(eqx.Module):
 
 
 class Custom(AbstractRenewalLaw):
-    r"""The law of a function ``survival`` of $a \geq 0$, elementwise, stretched in time
-    by the factor ``stretch``; or of a density, by ``Custom.from_density``.
+    r"""Intervals between resets of any law that you can write as a function.
 
-    Everything comes from trapezoids in $\log a$, exponentially convergent for what is
-    smooth on that scale (atoms and kinks are not). Units of time are such that the law
-    lives between $10^{-15}$ and $10^{15}$.
+    The law of a function ``survival`` of $a \geq 0$, elementwise, stretched in time by
+    the factor ``stretch``; or of a density, by ``Custom.from_density``. Everything
+    comes from trapezoids in $\log a$, exponentially convergent for what is smooth on
+    that scale (atoms and kinks are not). Units of time are such that the law lives
+    between $10^{-15}$ and $10^{15}$.
+
+    Attributes:
+        function: the survival function, chance that an interval is longer than a.
+        stretch: factor by which intervals are longer.
 
     Raises:
         ValueError: a survival that does not fall from one to zero, jumps at zero (an
@@ -147,7 +154,7 @@ class Custom(AbstractRenewalLaw):
 
     @property
     def mean(self) -> Float[Array, ""]:
-        r"""$\int_0^\infty S(a)\,da$."""
+        r"""Mean interval $\int_0^\infty S(a)\,da$."""
         return self.stretch * jnp.sum(self._ages()[1])
 
     @property

@@ -15,8 +15,9 @@ from wflow.measures.special import linear_decay, mean_decay
 
 
 class AbstractDivisibleLaw(AbstractRenewalLaw):
-    r"""$\phi(s) = e^{-y(s)}$, and with the gap $g = 1 - y/(s\tau)$
+    r"""A law whose Laplace transform is an exponential of a known function.
 
+    $\phi(s) = e^{-y(s)}$, and with the gap $g = 1 - y/(s\tau)$,
     $\ell(s) = (1 - g)\frac{1 - e^{-y}}{y}$,
     $h(\mu) = g + (1 - g)(1 - \frac{1 - e^{-y}}{y})$.
     """
@@ -41,10 +42,15 @@ class AbstractDivisibleLaw(AbstractRenewalLaw):
 
 
 class Gamma(AbstractDivisibleLaw):
-    r"""Gamma law of mean $\tau$ and shape k (Erlang's for whole k).
+    r"""Intervals between resets of a Gamma law, from irregular to equal ones.
 
-    $\phi(s) = (1 + s\tau/k)^{-k}$, $h(\mu) = 1 - (1 - (1 + x/k)^{-k})/x$ with
-    $x = \mu\tau$; exponential at $k = 1$, deterministic as $k \to \infty$.
+    Of mean $\tau$ and shape k (Erlang's for whole k). $\phi(s) = (1 + s\tau/k)^{-k}$,
+    $h(\mu) = 1 - (1 - (1 + x/k)^{-k})/x$ with $x = \mu\tau$; exponential at $k = 1$,
+    deterministic as $k \to \infty$.
+
+    Attributes:
+        mean: $\tau$, a time.
+        shape: k.
 
     Raises:
         ValueError: a mean or shape that is not positive and finite.
@@ -90,11 +96,15 @@ class Gamma(AbstractDivisibleLaw):
 
 
 class InverseGaussian(AbstractDivisibleLaw):
-    r"""First passage of a Brownian motion with drift: mean $\tau$, shape $\kappa$,
-    variance $\tau^3/\kappa$.
+    r"""Intervals between resets as first passages of a Brownian motion with drift.
 
-    $\phi(s) = e^{-y}$, $y = \frac\kappa\tau(r - 1)$, $r = \sqrt{1 + 2\tau^2 s/\kappa}$,
-    and $h = \frac{r - 1}{r + 1} + \frac{2}{r + 1}(1 - \frac{1 - e^{-y}}{y})$.
+    Of mean $\tau$, shape $\kappa$ and variance $\tau^3/\kappa$. $\phi(s) = e^{-y}$,
+    $y = \frac\kappa\tau(r - 1)$, $r = \sqrt{1 + 2\tau^2 s/\kappa}$, and $h = \frac{r -
+    1}{r + 1} + \frac{2}{r + 1}(1 - \frac{1 - e^{-y}}{y})$.
+
+    Attributes:
+        mean: $\tau$, a time.
+        shape: $\kappa$, a time.
 
     Raises:
         ValueError: a mean or shape that is not positive and finite.
@@ -152,7 +162,7 @@ class InverseGaussian(AbstractDivisibleLaw):
 
 
 def log1p_gap(z: Float[Array, "..."]) -> Float[Array, "..."]:
-    r"""$1 - \log(1 + z)/z$ for $z \geq 0$."""
+    r"""The gap $1 - \log(1 + z)/z$ for $z \geq 0$, exact at small z."""
     near = z < 0.1
     small = jnp.where(near, z, 0)
     series = jnp.zeros_like(z)

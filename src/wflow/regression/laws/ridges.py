@@ -16,10 +16,14 @@ from .rules import average, gamma_rule
 
 
 class HyperExponential(AbstractRenewalLaw):
-    r"""$S(a) = \sum_j w_j e^{-r_j a}$: with chance $w_j$ exponential of rate $r_j$.
+    r"""Intervals of several exponential laws, one drawn each time: a mixture of ridges.
 
-    $h(\mu) = \sum_j \pi_j\mu/(\mu + r_j)$ with $\pi_j = w_j/(r_j\tau)$: a mixture of
-    ridges.
+    $S(a) = \sum_j w_j e^{-r_j a}$: with chance $w_j$ exponential of rate $r_j$.
+    $h(\mu) = \sum_j \pi_j\mu/(\mu + r_j)$ with $\pi_j = w_j/(r_j\tau)$.
+
+    Attributes:
+        weights: $w_j$, with sum 1, ``(m,)``.
+        rates: $r_j$, per time, ``(m,)``.
 
     Raises:
         ValueError: shapes that differ, rates that are not positive, weights that are
@@ -50,7 +54,7 @@ class HyperExponential(AbstractRenewalLaw):
 
     @property
     def mean(self) -> Float[Array, ""]:
-        r"""$\sum_j w_j/r_j$."""
+        r"""Mean interval $\sum_j w_j/r_j$."""
         return jnp.sum(self.weights / self.rates)
 
     @property
@@ -59,7 +63,7 @@ class HyperExponential(AbstractRenewalLaw):
 
     @property
     def age_weights(self) -> Float[Array, " m"]:
-        r"""$\pi_j = w_j/(r_j\tau)$, the shares of the time."""
+        r"""Shares of the time $\pi_j = w_j/(r_j\tau)$."""
         return self.weights / (self.rates * self.mean)
 
     def survival(self, a: Float[ArrayLike, "..."]) -> Float[Array, "..."]:
@@ -101,12 +105,17 @@ class HyperExponential(AbstractRenewalLaw):
 
 
 class Lomax(AbstractRenewalLaw):
-    r"""$S(a) = (1 + a/c)^{-\alpha}$ with $c = \tau(\alpha - 1)$: Pareto from zero on.
+    r"""Intervals between resets with a heavy tail: Pareto from zero on.
 
-    An exponential law whose rate is Gamma-distributed, so
-    $h(\mu) = \mathbb{E}\,\mu/(\mu + G/c)$, $G \sim \mathrm{Gamma}(\alpha - 1)$, by
-    quadrature (equal to $1 - (\alpha - 1)e^{\mu c}E_\alpha(\mu c)$, which overflows).
-    The variance is infinite for $\alpha \leq 2$: h is not linear at zero then.
+    $S(a) = (1 + a/c)^{-\alpha}$ with $c = \tau(\alpha - 1)$. An exponential law whose
+    rate is Gamma-distributed, so $h(\mu) = \mathbb{E}\,\mu/(\mu + G/c)$,
+    $G \sim \mathrm{Gamma}(\alpha - 1)$, by quadrature (equal to
+    $1 - (\alpha - 1)e^{\mu c}E_\alpha(\mu c)$, which overflows). The variance is
+    infinite for $\alpha \leq 2$: h is not linear at zero then.
+
+    Attributes:
+        mean: $\tau$, a time.
+        alpha: exponent of the tail, above 1.
 
     Raises:
         ValueError: a mean that is not positive and finite, or alpha of at most 1.

@@ -37,7 +37,10 @@ def average(
     weights: Float[Array, " m"],
     s: Float[ArrayLike, "..."],
 ) -> Float[Array, "..."]:
-    r"""$\sum_k w_k f_k(s)$ elementwise in s, the $f_k$ ``(m,)`` by ``kernel``."""
+    r"""Weighted sum of functions, $\sum_k w_k f_k(s)$ elementwise in s.
+
+    The $f_k$ ``(m,)`` by ``kernel``.
+    """
     s = jnp.asarray(s, weights.dtype)
     flat = jax.lax.map(
         lambda one: weights @ kernel(one), s.ravel(), batch_size=min(_BATCH, s.size)

@@ -16,9 +16,11 @@ from .rules import average, gamma_rule, normal_rule
 
 
 class AbstractAveragedLaw(AbstractRenewalLaw):
-    r"""Given the interval $\hat T$ that covers the present, the age is uniform on it:
-    $\ell(s) = \mathbb{E}\frac{1 - e^{-x}}{x}$ with $x = s\hat T$, and
-    $\hat T$ has density $t f(t)/\tau$.
+    r"""A law whose filter is a mean over the interval that covers the present.
+
+    Given that interval $\hat T$, the age is uniform on it:
+    $\ell(s) = \mathbb{E}\frac{1 - e^{-x}}{x}$ with $x = s\hat T$, and $\hat T$ has
+    density $t f(t)/\tau$.
     """
 
     @abc.abstractmethod
@@ -48,7 +50,13 @@ class AbstractAveragedLaw(AbstractRenewalLaw):
 
 
 class Weibull(AbstractAveragedLaw):
-    r"""$S(a) = e^{-(a/c)^k}$ with mean $\tau = c\,\Gamma(1 + 1/k)$.
+    r"""Intervals between resets of a Weibull law: a reset may grow likelier with age.
+
+    $S(a) = e^{-(a/c)^k}$ with mean $\tau = c\,\Gamma(1 + 1/k)$.
+
+    Attributes:
+        mean: $\tau$, a time.
+        shape: k; above 1 the chance of a reset grows with the age.
 
     Raises:
         ValueError: a mean or shape that is not positive and finite.
@@ -89,7 +97,13 @@ class Weibull(AbstractAveragedLaw):
 
 
 class LogNormal(AbstractAveragedLaw):
-    r"""$\log T \sim N(\log\tau - \sigma^2/2, \sigma^2)$.
+    r"""Intervals between resets whose logarithm is Gaussian.
+
+    $\log T \sim N(\log\tau - \sigma^2/2, \sigma^2)$.
+
+    Attributes:
+        mean: $\tau$, a time.
+        sigma: standard deviation of the logarithm.
 
     Raises:
         ValueError: a mean or sigma that is not positive and finite.

@@ -100,7 +100,7 @@ class SHK(AbstractFlowMethod):
 
     References: Lu, Lu, Nolen, arXiv:1905.09863; Lu, Slepcev, Wang, Nonlinearity 36
     (2023). ``smoothed`` after Pampel, Holbach, Hartung, Valsson, Phys. Rev. E 107
-    (2023); ``settle`` is this library's.
+    (2023).
     """
 
     step_size: float = eqx.field(static=True, default=0.05)

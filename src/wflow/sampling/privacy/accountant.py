@@ -53,13 +53,14 @@ _TIMES = np.geomspace(1e-9, 1e4, 800)
 
 @dataclasses.dataclass(frozen=True)
 class PrivacyAccountant:
-    r"""Privacy of one draw from the flow of KL to $e^{-V}$, run to a time t.
+    r"""What one draw from a sampler costs in privacy, at every time of its run.
 
-    $\delta = V - V'$ for two neighboring data sets, $h_0 = \log(\rho_0/\pi)$ and
-    $h'_0$ at the common start. Each quantity holds for every pair of neighbors; what
-    is not known is +inf, and bounds that need it then give nothing. None of them may
-    be read off the one data set at hand: a guarantee that depends on the data tells of
-    it.
+    The sampler is the flow of the Kullback-Leibler divergence to $e^{-V}$, run to a
+    time t. $\delta = V - V'$ for two neighboring data sets, $h_0 = \log(\rho_0/\pi)$
+    and $h'_0$ at the common start. Each quantity holds for every pair of neighbors;
+    what is not known is +inf, and bounds that need it then give nothing. None of them
+    may be read off the one data set at hand: a guarantee that depends on the data tells
+    of it.
 
     Attributes:
         osc_delta: $\mathrm{osc}(\delta) = \sup\delta - \inf\delta$.

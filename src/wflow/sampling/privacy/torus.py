@@ -84,7 +84,7 @@ class TorusLoss(eqx.Module):
         $\varphi$, one for each person, times $\epsilon/4$. With $p = 1/(1 + e^s)$ and
         $|\nabla s|^2 \le 2 - s^2/2$: $|\nabla\varphi| = p|\nabla s|$,
         $\Delta\varphi = p(1-p)|\nabla s|^2 + ps$ and
-        $\nabla^2\varphi \ge -1/(1 + e^{-2})$. Derived here.
+        $\nabla^2\varphi \ge -1/(1 + e^{-2})$.
 
         Raises:
             ValueError: an epsilon that is not positive, a negative strength, or both

@@ -13,7 +13,7 @@ from wflow.studies import HERE, Name, NonNegative, Part, Positive, Spec, Strict,
 
 
 class Local(Strict):
-    """Localisation on the ring of components.
+    """Localization on the ring of components.
 
     Attributes:
         radius: at which an observation counts about e^{-1/2}.
@@ -67,7 +67,7 @@ class Contender(Strict):
         return build(self.filter, filtering, AbstractMethod, f"{HERE}.filter", **given)
 
     def refuse_local(self, name: str, where: str) -> None:
-        """Refuse localisation where components have no distances."""
+        """Refuse localization where components have no distances."""
         if self.local is not None:
             raise ValueError(
                 f"methods.{name}.local: the components of {where} have no distances; "

@@ -102,7 +102,7 @@ def loss(model: PyTree, energy: Supervised) -> Array:
 def each_method(
     score: Callable[..., Array], pretrained: Point, ends: Finetuned, *data: PyTree
 ) -> dict[str, np.ndarray]:
-    """``score(model, *data)``, ``(repeats,)`` or ``(repeats, strengths)`` if penalised.
+    """``score(model, *data)``, ``(repeats,)`` or ``(repeats, strengths)`` if penalized.
 
     All that is given has a leading axis of repeats.
     """

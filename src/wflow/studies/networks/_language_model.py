@@ -29,12 +29,12 @@ class Variant(Strict):
 
 
 class LanguageModel(Strict):
-    """Sizes, text and optimiser.
+    """Sizes, text and optimizer.
 
     Attributes:
         held_out: share of the text, at its end, for validation.
         model: a ``ByteTransformer`` with its sizes.
-        training: a ``Recipe`` of the optimiser.
+        training: a ``Recipe`` of the optimizer.
     """
 
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.05

@@ -81,7 +81,7 @@ class Digits:
 
 @dataclass(frozen=True)
 class BreastCancer:
-    """Breast tumours, benign or malignant: the smooth half first, then the other.
+    """Breast tumors, benign or malignant: the smooth half first, then the other.
 
     Attributes:
         label_noise: share of the new labels, validation included, drawn at random.
@@ -148,7 +148,7 @@ def _loaded(what: str, load: str, **options: Any) -> Rows:
 
 
 def _halves(x: np.ndarray, y: np.ndarray, column: int) -> tuple[Rows, Rows]:
-    """The rows up to the median of a column, and beyond, of standardised inputs."""
+    """The rows up to the median of a column, and beyond, of standardized inputs."""
     later = x[:, column] > np.median(x[:, column])
     x = (x - x.mean(0)) / x.std(0)
     return Rows(x[~later], y[~later]), Rows(x[later], y[later])

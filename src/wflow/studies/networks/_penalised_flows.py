@@ -1,4 +1,4 @@
-"""Small models whose regularised ends are known, and how flows reach them."""
+"""Small models whose regularized ends are known, and how flows reach them."""
 
 from typing import NamedTuple
 
@@ -37,7 +37,7 @@ class Product(eqx.Module):
 
 
 class Linear(eqx.Module):
-    """w . x: the Jacobian of its outputs is the matrix of their inputs."""
+    """A linear model w . x: its outputs have the inputs as their Jacobian."""
 
     w: Float[Array, " p"]
 
@@ -99,7 +99,7 @@ class Training(NamedTuple):
         return solution[-1]
 
     def arc(self, strength: ArrayLike, horizon: ArrayLike) -> Travelled:
-        """The unregularised flow up to where arc ridge stops it."""
+        """The unregularized flow up to where arc ridge stops it."""
         solution = solve(
             ArcLengthFlow(_flow(self.energy)),
             Travelled(self.start),
@@ -142,7 +142,7 @@ def product(
 
 
 def flat(point: Point) -> np.ndarray:
-    """(u, v) of the model of a point, or of many, along the last axis."""
+    """The parameters (u, v) of a point's model, or of many, along the last axis."""
     model = point.value
     return np.concatenate([np.asarray(model.u)[..., None], np.asarray(model.v)], -1)
 

@@ -90,7 +90,7 @@ def courses(p: HeadsParams, course: Course, key: PRNGKeyArray) -> dict[str, np.n
 
 
 def gap_curves(d: int, gap: Gap, key: PRNGKeyArray) -> dict[str, np.ndarray]:
-    r"""$R - (T - \lambda_1)$ against L: least risks, and heads at the limit's."""
+    r"""Excess risks $R - (T - \lambda_1)$ against L: least, and the limit's."""
     spectrum = jnp.ones(d).at[0].add(gap.theta)
     limit = float(jnp.sum(spectrum) - spectrum[0])
     mu = AttentionRisk(spectrum).minimum

@@ -68,7 +68,7 @@ class InstancesParams(StudyParams):
     Attributes:
         samples: n.
         width: neurons.
-        instances: labels and initialisations.
+        instances: labels and initializations.
         labels: their sizes; signs are fair.
         least_gap: an instance is drawn again until every jump leads its runner-up of
             the same sign and samples by that much slow time.

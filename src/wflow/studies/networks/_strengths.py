@@ -1,4 +1,4 @@
-"""The strengths of a penalty over which studies of regularisation run."""
+"""The strengths of a penalty over which studies of regularization run."""
 
 from typing import Annotated
 

@@ -9,7 +9,7 @@ from wflow.networks import Supervised
 
 
 class Shallow(eqx.Module):
-    r"""$c + \sum_j a_j\tanh(w_j x + b_j)$ of a number x."""
+    r"""A network of one hidden layer, $c + \sum_j a_j\tanh(w_j x + b_j)$ of x."""
 
     w: Float[Array, " m"]
     b: Float[Array, " m"]

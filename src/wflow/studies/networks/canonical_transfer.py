@@ -1,4 +1,4 @@
-"""Fine-tune on digits, tumours or diabetes: penalties over their strength."""
+"""Fine-tune on digits, tumors or diabetes: penalties over their strength."""
 
 from typing import Annotated, Literal
 

@@ -102,12 +102,12 @@ def _means(arrays: Arrays) -> dict[str, np.ndarray]:
 
 
 def _shares(cosines: list[float], scale: float) -> np.ndarray:
-    r"""$\log(1/\text{cosine}) / \log(1/\lambda)$."""
+    r"""Shares $\log(1/\text{cosine}) / \log(1/\lambda)$."""
     return np.log(1 / np.array(cosines)) / scale
 
 
 def report(p: Params, arrays: Arrays) -> Outcome:
-    """Where half of the draws follow the orthogonal run, and what is learnt there."""
+    """Where half of the draws follow the orthogonal run, and what is learned there."""
     means, scaled = _means(arrays), 1 + len(p.dims)
     metrics: dict[str, float] = {}
     for k, scale in enumerate(p.inverse_scales):

@@ -45,7 +45,7 @@ class Params(StudyParams):
         labels: their sizes; signs are fair.
         flow: cases that the flow itself is run on.
         flow_repeats: draws of each of them.
-        inverse_scale: log(1 / scale) of its initialisation.
+        inverse_scale: log(1 / scale) of its initialization.
     """
 
     task: Literal["saddle_norm"]

@@ -244,7 +244,7 @@ class Bands(Strict):
         units: Units,
         beside: Mapping[str, np.ndarray],
     ) -> dict[str, list[Any]]:
-        """Centre, bands and parts of the error at every time, in the data's units."""
+        """Center, bands and parts of the error at every time, in the data's units."""
         places = {"centre": prediction.centre}
         for level in (INNER, self.level):
             band = prediction.band(level)

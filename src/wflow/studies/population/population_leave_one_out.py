@@ -166,7 +166,7 @@ def _draw(
     shown: ScoreTable,
     clouds: Sequence[Cloud],
 ) -> list[Path]:
-    """Scores; and what was predicted, over the truth and its neighbours."""
+    """Scores; and what was predicted, over the truth and its neighbors."""
     neighbours = [
         np.concatenate([held.train[held.index - 1], held.train[held.index]])
         for held in held_out

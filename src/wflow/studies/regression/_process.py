@@ -17,7 +17,9 @@ from wflow.solvers import solve
 
 
 class Process(NamedTuple):
-    r"""$d\theta = -(A\theta - b)\,dt + Q^{1/2}dW$, reset to an origin.
+    r"""A linear process that is reset to an origin at random times.
+
+    $d\theta = -(A\theta - b)\,dt + Q^{1/2}dW$.
 
     Attributes:
         law: of the time between resets.

@@ -112,7 +112,7 @@ def _moments(p: Params, X: jax.Array, y: jax.Array, key: jax.Array) -> dict[str,
 
 
 def _cases(p: Params, arrays: Arrays) -> dict[str, Case]:
-    """Test errors by split, at the best rate and by generalised cross-validation."""
+    """Test errors by split, at the best rate and by generalized cross-validation."""
     # The rate that is best on average over the splits, one for all of them.
     best = [error[:, error.mean(0).argmin()] for error in arrays["error"]]
     return {

@@ -42,11 +42,11 @@ class Params(StudyParams):
 
     Attributes:
         people: data in the set, each a point of the torus.
-        spread: of the points about their centre, in radians.
+        spread: of the points about their center, in radians.
         epsilon: level of the exponential mechanism, to which a long run tends.
         alpha: strength of the transport.
         beta: strength of the reaction.
-        pairs: neighbouring data sets that are solved exactly, each with one other
+        pairs: neighboring data sets that are solved exactly, each with one other
             person moved to the opposite point.
         cells: of the grid, along each of the two axes.
         times: at which the guarantee is compared with the exact privacy loss.

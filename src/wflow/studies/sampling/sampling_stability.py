@@ -45,8 +45,8 @@ class Params(StudyParams):
         potential: V of the one target.
         discrepancy: delta = V - V', V' of the other target.
         initial: logarithm of the common start, up to a constant.
-        cells: of the grid, centred at 2 pi j / cells.
-        refine: points for each cell over which suprema are taken; 1 is their centres.
+        cells: of the grid, centered at 2 pi j / cells.
+        refine: points for each cell over which suprema are taken; 1 is their centers.
         rtol: of the solver.
         times: at which the flows are compared.
     """
@@ -75,7 +75,7 @@ def run(p: Params, key: jax.Array, log: Log) -> dict[str, np.ndarray | float]:
     """Distances of the flows and the bounds on them, ``(T,)``."""
     del key, log
     potential, discrepancy = total(p.potential), total(p.discrepancy)
-    # Centres of the cells at 2 pi j / n.
+    # Centers of the cells at 2 pi j / n.
     half, around = math.pi / p.cells, 2 * math.pi
     initial = Grid.from_log_density(
         total(p.initial), -half, around - half, (p.cells,), "periodic"
