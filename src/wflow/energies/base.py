@@ -167,13 +167,14 @@ def mass_derivative(
     points: Float[Array, "m d"],
 ) -> Float[Array, " m"]:
     """Derivatives of ``functional`` at ``mu`` in masses that are put at ``points``."""
-    n = mu.n
+    signed = jnp.zeros_like(mu.logw) if mu.signed is None else mu.signed
 
     def with_mass(mass: Array) -> Array:
         nu = Particles(
             jnp.concatenate([mu.x, points]),
             jnp.concatenate([mu.logw, jnp.full_like(mass, -jnp.inf)]),
-            jnp.concatenate([jnp.zeros(n, mass.dtype), mass]),
+            mu.period,
+            jnp.concatenate([signed, mass]),
         )
         return functional(nu)
 

@@ -14,6 +14,7 @@ from wflow.kernels.bandwidth import silverman_matrix
 from wflow.kernels.base import check_bandwidth
 from wflow.kernels.sums import gradient_matvec, log_matvec, matvec
 from wflow.measures import Particles
+from wflow.measures.particles import refuse_period
 
 
 class AbstractParticleDensity(eqx.Module):
@@ -42,11 +43,13 @@ class KDE(AbstractParticleDensity):
     per axis, or with ``correlated=True`` a multiple of the particles' covariance.
     ``form="blob"`` differentiates the smoothed functional exactly; ``form="plug_in"``
     holds $\hat\rho$ fixed in first variations, so that the velocity is minus its
-    score, as samplers use it.
+    score, as samplers use it. On a torus the kernel is that of the shortest way, a
+    density for bandwidths short against the period; Silverman's rule has none there.
 
     Raises:
         ValueError: a bandwidth that is not above zero, nan or infinite, a matrix that
-            is not invertible, or an unknown form.
+            is not invertible, or an unknown form; when evaluated, no bandwidth for
+            particles with a period.
 
     References: Carrillo, Craig, Patacchini, Calc. Var. 58 (2019), equation (5) (blob).
     """
@@ -66,6 +69,7 @@ class KDE(AbstractParticleDensity):
     def _bandwidth(self, mu: Particles) -> Array:
         if self.bandwidth is not None:
             return jnp.asarray(self.bandwidth, mu.dtype)
+        refuse_period("KDE without a bandwidth", mu)
         if self.correlated:
             return silverman_matrix(mu.x, mu.logw)
         return silverman_bandwidth(mu.x, mu.logw)
@@ -84,7 +88,8 @@ class KDE(AbstractParticleDensity):
         r"""$\log\hat\rho$ at the particles."""
         kernel, x, w = self._estimate(mu, held)
         log_normaliser = kernel.log_volume(mu.dim) + mu.dim * jnp.log(2 * jnp.pi) / 2
-        return log_matvec(kernel, mu.x, x, w) - log_normaliser
+        logs = log_matvec(kernel, mu.x, x, w, period=mu.period)
+        return logs - log_normaliser
 
     def entropy(self, mu: Particles, held: Particles | None = None) -> Float[Array, ""]:
         return mu.w @ self.log_density(mu, held)
@@ -93,11 +98,11 @@ class KDE(AbstractParticleDensity):
         self, mu: Particles, held: Particles | None = None
     ) -> Float[Array, ""]:
         kernel, x, w = self._estimate(mu, held)
-        total = matvec(kernel, mu.x, x, w)
+        total = matvec(kernel, mu.x, x, w, period=mu.period)
         # Zero at a point of weight zero far from all others, which does not count.
         total = jnp.where(total <= 0, 1, total)
-        score = gradient_matvec(kernel, mu.x, x, w) / total[:, None]
-        return mu.w @ jnp.sum(score**2, axis=1)
+        gradient = gradient_matvec(kernel, mu.x, x, w, period=mu.period)
+        return mu.w @ jnp.sum((gradient / total[:, None]) ** 2, axis=1)
 
 
 class GaussianClosure(AbstractParticleDensity):

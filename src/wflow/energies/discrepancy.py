@@ -18,7 +18,10 @@ from wflow.measures import (
     GaussianMixture,
     Particles,
     UnsupportedMeasureError,
+    nearest_image,
 )
+from wflow.measures.particles import refuse_period
+from wflow.measures.torus import common_period
 from wflow.transport import sinkhorn_divergence
 
 from .base import AbstractEnergy, atoms
@@ -69,32 +72,39 @@ class MMD(AbstractEnergy):
         if isinstance(mu, Gaussian):
             return self._value_of_gaussian(mu)
         x, w = atoms(self, mu)
-        within = w @ matvec(self.kernel, x, x, w)
+        period = self._period(mu)
+        within = w @ matvec(self.kernel, x, x, w, period=period)
         match self.target:
             case Particles():
                 y, v = self.target.atoms
-                across = w @ matvec(self.kernel, x, y, v)
-                target = v @ matvec(self.kernel, y, y, v)
+                across = w @ matvec(self.kernel, x, y, v, period=period)
+                target = v @ matvec(self.kernel, y, y, v, period=period)
             case _:
                 mixture = _as_mixture(self.target)
                 across = w @ mixture_embedding(self.kernel, mixture, x)
                 target = mixture_double_integral(self.kernel, mixture, mixture)
         return (within - 2 * across + target) / 2
 
+    def _period(self, mu: Any) -> Any:
+        if isinstance(self.target, Particles):
+            return common_period(self, mu, self.target)
+        refuse_period(self, mu)
+        return None
+
     def first_variation(
         self, mu: Any, points: Float[Array, "m d"], t: ArrayLike = 0.0
     ) -> Float[Array, " m"]:
         r"""The witness function $\int k(y, \cdot)\,d(\mu - \nu)$ at points y."""
         del t
-        x, w = atoms(self, mu)
+        (x, w), period = atoms(self, mu), self._period(mu)
         match self.target:
             case Particles():
-                target = matvec(self.kernel, points, *self.target.atoms)
+                target = matvec(self.kernel, points, *self.target.atoms, period=period)
             case _:
                 target = mixture_embedding(
                     self.kernel, _as_mixture(self.target), points
                 )
-        return matvec(self.kernel, points, x, w) - target
+        return matvec(self.kernel, points, x, w, period=period) - target
 
     def _value_of_gaussian(self, mu: Gaussian) -> Float[Array, ""]:
         if isinstance(self.target, Particles) or not isinstance(
@@ -149,6 +159,7 @@ class KernelSteinDiscrepancy(AbstractEnergy):
 
         def stein(a: Array, b: Array) -> Array:
             (xa, sa), (xb, sb) = jnp.split(a, 2), jnp.split(b, 2)
+            xb = nearest_image(xa, xb, mu.period)
             trace = jnp.trace(jax.jacfwd(grad_x, 1)(xa, xb))
             first = sa @ grad_y(xa, xb) + sb @ grad_x(xa, xb)
             return (sa @ sb) * k(xa, xb) + first + trace
@@ -191,4 +202,5 @@ class SinkhornDivergence(AbstractEnergy):
             weights_y=self.target.w,
             blur=self.blur,
             p=self.p,
+            period=common_period(self, mu, self.target),
         ).value

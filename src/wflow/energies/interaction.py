@@ -11,7 +11,7 @@ from jaxtyping import Array, ArrayLike, Float
 
 from wflow import checks
 from wflow.kernels.sums import pair_sum
-from wflow.measures import Gaussian, UnsupportedMeasureError
+from wflow.measures import Gaussian, UnsupportedMeasureError, nearest_image
 
 from .base import AbstractEnergy, atoms
 
@@ -23,7 +23,8 @@ class Interaction(AbstractEnergy):
     be finite with a finite gradient; ``diagonal=False`` leaves out the pair of each
     atom with itself, as sums over particles with a singular W do. On a Gaussian the
     double integral is a quadrature in 2d dimensions, exact for polynomials of degree 5,
-    and needs the diagonal.
+    and needs the diagonal. On a torus (particles with a ``period``, a periodic axis of
+    a Grid) x meets the nearest image of y.
 
     Raises:
         TypeError: the pair is no function.
@@ -74,7 +75,11 @@ class Interaction(AbstractEnergy):
         x, w = atoms(self, mu)
         if self.diagonal:
             self._check_diagonal(x)
-        return pair_sum(self._pair, x, w, x, w, diagonal=self.diagonal) / 2
+
+        def pair(x: Array, y: Array) -> Array:
+            return self._pair(x, nearest_image(x, y, mu.period))
+
+        return pair_sum(pair, x, w, x, w, diagonal=self.diagonal) / 2
 
 
 def _arrays(tree: Any) -> list[Array]:

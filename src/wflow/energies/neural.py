@@ -10,7 +10,8 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 from wflow import checks
 from wflow.checks import real_field, to_real
 from wflow.kernels.sums import pair_sum
-from wflow.measures import Particles, UnsupportedMeasureError
+from wflow.measures import Particles, UnsupportedMeasureError, nearest_image
+from wflow.measures.particles import refuse_period
 
 from .base import AbstractEnergy, AbstractLinearEnergy, atoms
 
@@ -154,6 +155,7 @@ class AttentionPotential(AbstractEnergy):
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         if not isinstance(mu, Particles):
             raise UnsupportedMeasureError(self, mu, "Particles")
+        refuse_period(self, mu)
         return mu.w @ self.per_particle(mu.x, mu.w, t)
 
 
@@ -199,6 +201,7 @@ class MLPPotential(AbstractLinearEnergy):
         self.time = TimeEmbedding(time_dim, key=b) if time_dim else None
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        refuse_period(self, mu)
         if self.time is None:
             return mu.integrate(self.mlp)
         e = self.time(t)
@@ -250,6 +253,7 @@ class PairPotential(AbstractEnergy):
         softening = jax.lax.stop_gradient(self.softening)
 
         def pair(a: Array, b: Array) -> Array:
-            return self.mlp(jnp.sqrt(jnp.sum((a - b) ** 2) + softening**2))
+            apart = a - nearest_image(a, b, mu.period)
+            return self.mlp(jnp.sqrt(jnp.sum(apart**2) + softening**2))
 
         return pair_sum(pair, x, w, x, w) / 2

@@ -9,6 +9,7 @@ from jaxtyping import Array, ArrayLike, Float
 
 from wflow import checks
 from wflow.checks import real_field
+from wflow.measures.particles import refuse_period
 
 from .base import AbstractEnergy
 from .interaction import Interaction
@@ -96,7 +97,8 @@ class CoulombInteraction(AbstractEnergy):
     left out.
 
     Raises:
-        ValueError: a strength that is not one finite number.
+        ValueError: a strength that is not one finite number; when evaluated, a measure
+            with a period, where that g is another function.
 
     Reference: Serfaty, arXiv:1709.04089, section 1 (there without the constants).
     """
@@ -109,6 +111,7 @@ class CoulombInteraction(AbstractEnergy):
         _check_strength(self)
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        refuse_period(self, mu)
         energy = Interaction(_coulomb, diagonal=False)
         return self.strength * energy.value(mu, t)
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, ArrayLike, Float
 from wflow import checks
 from wflow.checks import to_real
 from wflow.measures import Gaussian, Particles
-from wflow.measures.particles import LOG_ZERO
+from wflow.measures.particles import LOG_ZERO, refuse_period
 
 
 def ensemble(owner: object, initial: Any) -> Particles:
@@ -22,6 +22,7 @@ def ensemble(owner: object, initial: Any) -> Particles:
     """
     name = type(owner).__name__
     if isinstance(initial, Particles):
+        refuse_period(owner, initial)
         members = initial.n
     else:
         if np.ndim(initial) != 2:

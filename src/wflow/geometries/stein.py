@@ -10,6 +10,7 @@ from wflow import checks
 from wflow.kernels import AbstractKernel
 from wflow.kernels.sums import gradient_matvec, matvec
 from wflow.measures import Particles, UnsupportedMeasureError
+from wflow.measures.particles import refuse_period
 
 from .base import AbstractGeometry
 
@@ -25,6 +26,7 @@ class Stein(AbstractGeometry):
 
     Raises:
         TypeError: the kernel is neither a kernel nor a rule that makes one.
+        ValueError: when evaluated, a rule for particles with a period.
 
     Reference: Liu, NeurIPS 2017, equation (5); Duncan, Nuesken, Szpruch,
     arXiv:1912.00894.
@@ -42,6 +44,7 @@ class Stein(AbstractGeometry):
     def _kernel(self, mu: Particles) -> AbstractKernel:
         if isinstance(self.kernel, AbstractKernel):
             return self.kernel
+        refuse_period("Stein with a rule for its kernel", mu)
         kernel = self.kernel(mu.x)
         checks.instance(self, "the rule's kernel", kernel, AbstractKernel, "a kernel")
         return kernel
@@ -64,16 +67,17 @@ class Stein(AbstractGeometry):
 
     def _field(self, mu: Particles, differential: Any, points: Array) -> Array:
         kernel = self._kernel(mu)
-        velocity = -matvec(kernel, points, mu.x, differential.x)
+        velocity = -matvec(kernel, points, mu.x, differential.x, period=mu.period)
         if differential.entropy is None:
             return velocity
         # grad_y k = -grad_x k for a translation-invariant kernel.
         return velocity - differential.entropy * gradient_matvec(
-            kernel, points, mu.x, mu.w
+            kernel, points, mu.x, mu.w, period=mu.period
         )
 
     def dissipation(self, mu: Any, differential: Any) -> Float[Array, ""]:
         if not isinstance(mu, Particles):
             raise UnsupportedMeasureError(self, mu, "Particles")
         dx = self.explicit(differential).x
-        return jnp.sum(dx * matvec(self._kernel(mu), mu.x, mu.x, dx))
+        kernel = self._kernel(mu)
+        return jnp.sum(dx * matvec(kernel, mu.x, mu.x, dx, period=mu.period))

@@ -10,6 +10,8 @@ from jaxtyping import Array, ArrayLike, Float
 
 from wflow import checks
 from wflow.checks import at_least_single, to_real
+from wflow.measures import nearest_image
+from wflow.measures.torus import check_period
 
 from .base import AbstractKernel
 from .radial import GaussianKernel
@@ -48,6 +50,43 @@ class _Pair(eqx.Module):
             for x, y in zip(self.x, blocks, strict=True)
         )
 
+    def moved(self, slopes: tuple[Array, ...], columns: tuple[Array, ...]) -> Any:
+        r"""$\sum_j s_{ij} (x_i - y_j)$ of every block, ``(n, b)``."""
+        return tuple(
+            jnp.sum(slope, 1)[:, None] * x - slope @ y
+            for slope, x, y in zip(slopes, self.x, columns[1:], strict=True)
+        )
+
+
+class _TorusPair(eqx.Module):
+    """Two clouds on a torus, which meet by the shortest way."""
+
+    kernel: AbstractKernel
+    x: Float[Array, "n d"]
+    y: Float[Array, "m d"]
+    period: Array
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.x.shape[0], self.y.shape[0]
+
+    def columns(self) -> tuple[Array, ...]:
+        return (self.y,)
+
+    def _apart(self, columns: tuple[Array, ...]) -> tuple[Array, ...]:
+        """The displacements in the kernel's coordinates, ``(n, b, ...)``."""
+        x, y = self.x[:, None], columns[0][None]
+        apart = x - nearest_image(x, y, self.period)
+        blocks = self.kernel.blocks(apart.reshape(-1, apart.shape[-1]))
+        return tuple(block.reshape(*apart.shape[:2], -1) for block in blocks)
+
+    def squared_distances(self, columns: tuple[Array, ...]) -> tuple[Array, ...]:
+        return tuple(jnp.sum(block**2, axis=-1) for block in self._apart(columns))
+
+    def moved(self, slopes: tuple[Array, ...], columns: tuple[Array, ...]) -> Any:
+        pairs = zip(slopes, self._apart(columns), strict=True)
+        return tuple(jnp.einsum("nm,nmb->nb", slope, block) for slope, block in pairs)
+
 
 def _squared_distances(x: Array, y: Array, itself: Array | None) -> Float[Array, "n b"]:
     # The default of GPUs has ten bits, of which the difference leaves none.
@@ -65,7 +104,9 @@ def _points(value: ArrayLike, name: str) -> Array:
     return at_least_single(to_real(value, name))
 
 
-def _pair(owner: str, kernel: AbstractKernel, x: Array, y: Array | None) -> _Pair:
+def _pair(
+    owner: str, kernel: AbstractKernel, x: Array, y: Array | None, period: Any
+) -> _Pair | _TorusPair:
     checks.instance(owner, "kernel", kernel, AbstractKernel, "a kernel")
     same = y is None or y is x
     x = _points(x, "x")
@@ -80,6 +121,9 @@ def _pair(owner: str, kernel: AbstractKernel, x: Array, y: Array | None) -> _Pai
             f"{owner}: expected clouds x and y with a point each, found {x.shape} and "
             f"{y.shape}."
         )
+    if period is not None:
+        check_period(owner, period, x.shape[1])
+        return _TorusPair(kernel, x, y, jnp.asarray(period))
     # Distances do not depend on the centre, so neither do derivatives. A point that is
     # not finite has none, and must not spoil those of the others.
     centre = jax.lax.stop_gradient(jnp.mean(y, axis=0, where=jnp.isfinite(y)))
@@ -137,15 +181,22 @@ def _reduce_blocks(
 
 
 def gram(
-    kernel: AbstractKernel, x: Float[Array, "n d"], y: Float[Array, "m d"] | None = None
+    kernel: AbstractKernel,
+    x: Float[Array, "n d"],
+    y: Float[Array, "m d"] | None = None,
+    *,
+    period: ArrayLike | None = None,
 ) -> Float[Array, "n m"]:
     """$K_{ij} = k(x_i, y_j)$, the whole matrix; ``y=None`` is ``x`` against itself.
 
+    With a ``period``, a length or one per axis, of the shortest displacement.
+
     Raises:
-        ValueError: the clouds are not ``(n, d)`` and ``(m, d)``.
+        ValueError: the clouds are not ``(n, d)`` and ``(m, d)``, or the period is not
+            above zero.
         TypeError: they are no arrays of real numbers, or the kernel is none.
     """
-    pair = _pair("gram", kernel, x, y)
+    pair = _pair("gram", kernel, x, y, period)
     return kernel.profile(*pair.squared_distances(pair.columns()))
 
 
@@ -155,6 +206,8 @@ def matvec(
     y: Float[Array, "m d"] | None,
     b: Float[Array, " m"] | Float[Array, "m p"],
     block: int | None = None,
+    *,
+    period: ArrayLike | None = None,
 ) -> Float[Array, " n"] | Float[Array, "n p"]:
     r"""$\sum_j k(x_i, y_j)\,b_j$.
 
@@ -171,17 +224,19 @@ def matvec(
             subject to rounding, and a kernel with a kink at 0 feels its square root).
         b: coefficients, ``(m,)`` or ``(m, p)``.
         block: columns held at a time.
+        period: a length or one per axis, for the shortest displacement on a torus
+            (memory is then O(n block d)).
 
     Returns:
         The sums, ``(n,)`` or ``(n, p)``.
 
     Raises:
         ValueError: the clouds are not ``(n, d)`` and ``(m, d)``, there are not as many
-            coefficients as points y, or ``block < 1``.
+            coefficients as points y, ``block < 1``, or a period is not above zero.
         TypeError: they are no arrays of real numbers, the kernel is none, or ``block``
             is no whole number.
     """
-    pair = _pair("matvec", kernel, x, y)
+    pair = _pair("matvec", kernel, x, y, period)
     block = _block_size("matvec", *pair.shape, block, _BLOCK_PAIRS, _DENSE_PAIRS)
     b = _points(b, "b")
     if b.ndim not in (1, 2) or b.shape[0] != pair.shape[1]:
@@ -203,6 +258,8 @@ def gradient_matvec(
     y: Float[Array, "m d"] | None,
     b: Float[Array, " m"],
     block: int | None = None,
+    *,
+    period: ArrayLike | None = None,
 ) -> Float[Array, "n d"]:
     r"""$\sum_j \nabla_{x_i} k(x_i, y_j)\,b_j$.
 
@@ -211,18 +268,15 @@ def gradient_matvec(
     as in ``matvec``, with ``b`` of shape ``(m,)``.
     """
     owner = "gradient_matvec"
-    pair = _pair(owner, kernel, x, y)
+    pair = _pair(owner, kernel, x, y, period)
     block = _block_size(owner, *pair.shape, block, _BLOCK_PAIRS, _DENSE_PAIRS)
     b = _coefficients(owner, "b", b, pair.shape[1])
 
     def term(columns: tuple[Array, ...], b: Array) -> tuple[Array, ...]:
         r2 = pair.squared_distances(columns)
         value, pull = jax.vjp(kernel.profile, *r2)
-        slopes = [slope * b for slope in pull(jnp.ones_like(value))]
-        return tuple(
-            jnp.sum(slope, 1)[:, None] * x - slope @ y
-            for slope, x, y in zip(slopes, pair.x, columns[1:], strict=True)
-        )
+        slopes = tuple(slope * b for slope in pull(jnp.ones_like(value)))
+        return pair.moved(slopes, columns)
 
     total = _reduce_blocks(term, pair.columns(), b, block, _add)
     return 2 * kernel.unblock(total)
@@ -238,6 +292,8 @@ def log_matvec(
     y: Float[Array, "m d"] | None,
     w: Float[Array, " m"],
     block: int | None = None,
+    *,
+    period: ArrayLike | None = None,
 ) -> Float[Array, " n"]:
     r"""$\log \sum_j w_j k(x_i, y_j)$ of the Gaussian kernel, however far the points.
 
@@ -252,7 +308,7 @@ def log_matvec(
     """
     owner = "log_matvec"
     checks.instance(owner, "kernel", kernel, GaussianKernel, "a Gaussian kernel")
-    pair = _pair(owner, kernel, x, y)
+    pair = _pair(owner, kernel, x, y, period)
     block = _block_size(owner, *pair.shape, block, _BLOCK_PAIRS, _DENSE_PAIRS)
     w = _coefficients(owner, "w", w, pair.shape[1])
     checks.non_negative(owner, "w", w)

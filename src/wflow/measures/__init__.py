@@ -7,6 +7,7 @@ from .grid import Grid
 from .particles import Particles
 from .phase import Phase
 from .point import Point
+from .torus import nearest_image
 from .traced import Traced
 from .uniform import UniformBox
 
@@ -23,4 +24,5 @@ __all__ = [
     "Traced",
     "UniformBox",
     "UnsupportedMeasureError",
+    "nearest_image",
 ]

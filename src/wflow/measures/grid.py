@@ -154,6 +154,14 @@ class Grid(AbstractMeasure):
         return self.density.ndim
 
     @property
+    def period(self) -> Float[Array, " d"] | None:
+        """Lengths of the periodic axes, infinity for others; None where none is."""
+        round_axes = np.array([side == "periodic" for side in self.boundary])
+        if not round_axes.any():
+            return None
+        return jnp.where(round_axes, self.upper - self.lower, jnp.inf)
+
+    @property
     def spacing(self) -> Float[Array, " d"]:
         """Cell widths."""
         shape = jnp.asarray(self.density.shape, self.density.dtype)

@@ -1,7 +1,7 @@
 """Weighted particles."""
 
 from collections.abc import Callable
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import equinox as eqx
 import jax
@@ -10,8 +10,10 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from wflow import checks
+from wflow.checks.arrays import described
 
 from .base import AbstractMeasure, moving_field
+from .torus import check_period
 
 
 # log(0) as a finite number: -inf in an ODE state turns error norms into nan.
@@ -45,14 +47,33 @@ class Particles(AbstractMeasure):
     are, nan included, which a ``solve`` refuses; those of less than single precision
     are taken in single precision.
 
+    With a ``period`` particles live on a torus: x and x + period are one place. The
+    coordinates count turns (nothing wraps them), energies of pairs and distances take
+    the shortest way, functions of one point are the caller's to make periodic, and what
+    has no meaning there (a mean, a covariance) is refused.
+
+    Attributes:
+        x: positions, ``(n, d)``.
+        logw: logarithms of the weights, ``(n,)``.
+        period: a length or one per axis, ``(d,)``, infinite where an axis does not come
+            round; None is the whole space. It does not move.
+        signed: masses of any sign beside the weights, ``(n,)``: $w_i =
+            e^{\mathrm{logw}_i} + s_i$; None is none. Rules of quadrature have them, and
+            functionals are differentiated in them. They do not move.
+
     Raises:
-        ValueError: other shapes, no particle, or a log-weight of +inf.
+        ValueError: other shapes, no particle, a log-weight of +inf, or a period that is
+            not above zero.
     """
 
     x: Float[Array, "n d"] = eqx.field(converter=moving_field("x"))
     logw: Float[Array, " n"] = eqx.field(converter=_log_weights)
-    # Zero perturbation of the weights, there only while a differential in w is taken.
-    _dw: Float[Array, " n"] | None = None
+    period: Float[Array, ""] | Float[Array, " d"] | None = eqx.field(
+        converter=checks.real_field("period", optional=True), default=None
+    )
+    signed: Float[Array, " n"] | None = eqx.field(
+        converter=checks.real_field("signed", optional=True), default=None
+    )
 
     def __check_init__(self) -> None:
         shape = jnp.shape(self.x)
@@ -61,6 +82,10 @@ class Particles(AbstractMeasure):
                 "Particles: expected x of shape (n, d) and logw of shape (n,), n and d "
                 f">= 1, found {shape} and {jnp.shape(self.logw)}."
             )
+        if self.period is not None:
+            check_period(self, self.period, shape[1])
+        if self.signed is not None:
+            checks.shape(self, "signed", self.signed, shape[:1])
         # Those of -inf have become finite.
         logw = checks.known(self.logw)
         if logw is not None and np.isposinf(logw).any():
@@ -71,13 +96,17 @@ class Particles(AbstractMeasure):
 
     @classmethod
     def from_samples(
-        cls, x: Float[ArrayLike, "n d"], weights: Float[ArrayLike, " n"] | None = None
+        cls,
+        x: Float[ArrayLike, "n d"],
+        weights: Float[ArrayLike, " n"] | None = None,
+        *,
+        period: Float[ArrayLike, ""] | Float[ArrayLike, " d"] | None = None,
     ) -> Self:
         """Particles at samples; uniform weights 1/n unless ``weights`` (kept as given).
 
         Raises:
-            ValueError: ``x`` is not ``(n, d)``, or weights are not ``(n,)``, finite,
-                >= 0 and somewhere > 0.
+            ValueError: ``x`` is not ``(n, d)``, weights are not ``(n,)``, finite, >= 0
+                and somewhere > 0, or the period is not above zero.
             TypeError: they are no arrays of numbers.
         """
         owner = f"{cls.__name__}.from_samples"
@@ -87,7 +116,7 @@ class Particles(AbstractMeasure):
                 f"{owner}: expected x of shape (n, d), n >= 1, found {x.shape}."
             )
         if weights is None:
-            return cls(x, jnp.full(x.shape[0], -jnp.log(x.shape[0]), x.dtype))
+            return cls(x, jnp.full(x.shape[0], -jnp.log(x.shape[0]), x.dtype), period)
         weights = checks.to_real(weights, "weights")
         checks.shape(owner, "weights", weights, x.shape[:1])
         checks.weights(owner, "weights", weights)
@@ -100,7 +129,7 @@ class Particles(AbstractMeasure):
             jnp.asarray(LOG_ZERO, x.dtype),
             jnp.log(jnp.where(zero, 1, weights)),
         )
-        return cls(x, logw)
+        return cls(x, logw, period)
 
     @property
     def n(self) -> int:
@@ -116,7 +145,7 @@ class Particles(AbstractMeasure):
     def w(self) -> Float[Array, " n"]:
         """Weights, not normalised."""
         w = jnp.exp(self.logw)
-        return w if self._dw is None else w + self._dw
+        return w if self.signed is None else w + self.signed
 
     @property
     def _shares(self) -> Float[Array, " n"]:
@@ -126,7 +155,7 @@ class Particles(AbstractMeasure):
         extreme = (jnp.abs(top) > bound) & (top > LOG_ZERO / 2)
         shift = jnp.where(extreme, top, 0)
         w = jnp.exp(self.logw - shift)
-        return w if self._dw is None else w + self._dw * jnp.exp(-shift)
+        return w if self.signed is None else w + self.signed * jnp.exp(-shift)
 
     @property
     def mass(self) -> Float[Array, ""]:
@@ -137,42 +166,72 @@ class Particles(AbstractMeasure):
     def log_mass(self) -> Float[Array, ""]:
         """Logarithm of the total mass."""
         log_mass = jax.nn.logsumexp(self.logw)
-        if self._dw is None:
+        if self.signed is None:
             return log_mass
-        return log_mass + jnp.log1p(jnp.sum(self._dw) * jnp.exp(-log_mass))
+        signed, alone = jnp.sum(self.signed), log_mass < LOG_ZERO / 2
+        log_mass = jnp.where(alone, 0, log_mass)
+        both = log_mass + jnp.log1p(signed * jnp.exp(-log_mass))
+        return jnp.where(alone, jnp.log(jnp.where(alone, signed, 1)), both)
 
     @property
     def ess(self) -> Float[Array, ""]:
         r"""Effective sample size $(\sum w)^2 / \sum w^2$."""
-        if self._dw is None:
+        if self.signed is None:
             return jnp.exp(2 * self.log_mass - jax.nn.logsumexp(2 * self.logw))
         return self.mass**2 / jnp.sum(self.w**2)
 
     @property
     def mean(self) -> Float[Array, " d"]:
-        """Mean of the normalised measure."""
+        """Mean of the normalised measure.
+
+        Raises:
+            ValueError: the particles have a period.
+        """
+        refuse_period("Particles.mean", self)
         shares = self._shares
         return shares @ self.x / jnp.sum(shares)
 
     @property
     def cov(self) -> Float[Array, "d d"]:
-        """Covariance of the normalised measure (divisor: the mass)."""
+        """Covariance of the normalised measure (divisor: the mass).
+
+        Raises:
+            ValueError: the particles have a period.
+        """
+        refuse_period("Particles.cov", self)
         centred, shares = self.x - self.mean, self._shares
         return (shares[:, None] * centred).T @ centred / jnp.sum(shares)
 
     def normalised(self) -> Self:
         """The same particles with total mass one."""
         logw = self.logw - jax.nn.logsumexp(self.logw)
-        dw = None
-        if self._dw is not None:
+        signed = None
+        if self.signed is not None:
             shares = self._shares
-            dw = shares / jnp.sum(shares) - jnp.exp(logw)
-        return type(self)(self.x, logw, dw)
+            signed = shares / jnp.sum(shares) - jnp.exp(logw)
+        return type(self)(self.x, logw, self.period, signed)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n d"]:
-        """``n`` independent draws from the normalised measure."""
+        """``n`` independent draws from the normalised measure.
+
+        Raises:
+            ValueError: some masses are ``signed``.
+        """
         checks.count(self, "n", n, 0)
+        self.refuse_signed("Particles.sample")
         return self.x[jax.random.categorical(key, self.logw, shape=(n,))]
+
+    def refuse_signed(self, owner: str) -> None:
+        """Refuse masses of any sign, for what draws by the weights.
+
+        Raises:
+            ValueError: there are some.
+        """
+        if self.signed is not None:
+            raise ValueError(
+                f"{owner}: expected particles without signed masses, found "
+                f"{self.n} of them, by which nothing can be drawn."
+            )
 
     def integrate(self, function: Callable[[Array], Array]) -> Array:
         checks.function(self, "function", function, "x")
@@ -195,10 +254,23 @@ class Particles(AbstractMeasure):
         self, functional: Callable[[Self], Float[Array, ""]]
     ) -> tuple[Float[Array, ""], ParticlesDifferential]:
         # In w, not in logw: reactions then need no division by a vanishing weight.
-        def perturbed(x: Array, dw: Array) -> Array:
-            return functional(type(self)(x, self.logw, dw))
+        def of(x: Array, signed: Array) -> Array:
+            return functional(type(self)(x, self.logw, self.period, signed))
 
-        value, (dx, dw) = jax.value_and_grad(perturbed, argnums=(0, 1))(
-            self.x, jnp.zeros_like(self.logw)
-        )
+        still = jnp.zeros_like(self.logw) if self.signed is None else self.signed
+        value, (dx, dw) = jax.value_and_grad(of, argnums=(0, 1))(self.x, still)
         return value, ParticlesDifferential(dx, dw)
+
+
+def refuse_period(owner: Any, mu: Any) -> None:
+    """Refuse particles on a torus, for what knows no shortest way round it.
+
+    Raises:
+        ValueError: the particles, or those of a Phase, have a period.
+    """
+    law = getattr(mu, "measure", mu)
+    if isinstance(law, Particles) and law.period is not None:
+        raise ValueError(
+            f"{checks.named(owner)}: expected particles without period, found one of "
+            f"{described(law.period)}; it has no meaning on a torus."
+        )

@@ -20,11 +20,13 @@ def systematic_ancestors(key: PRNGKeyArray, mu: Particles) -> Int[Array, " n"]:
 
     Raises:
         TypeError: ``mu`` is not Particles.
-        ValueError: its weights are nan or all zero, where they are known.
+        ValueError: its weights are nan or all zero, where they are known, or some of
+            its masses are ``signed``.
 
     Reference: Douc, Cappe, Moulines, ISPA 2005, section 2.4.
     """
     checks.instance("systematic_ancestors", "mu", mu, Particles, "Particles")
+    mu.refuse_signed("systematic_ancestors")
     found = checks.known(mu.log_mass)
     if found is not None and not found > LOG_ZERO / 2:
         raise ValueError(
@@ -47,7 +49,8 @@ def resampled(
 
     Raises:
         TypeError: ``mu`` is not Particles.
-        ValueError: its weights are nan or all zero, where they are known.
+        ValueError: its weights are nan or all zero, where they are known, or some of
+            its masses are ``signed``.
     """
     checks.instance("resampled", "mu", mu, Particles, "Particles")
     checks.instance("resampled", "when", when, _TRUTH, "True or False")

@@ -14,6 +14,7 @@ from wflow.flows import GrowthFlow
 from wflow.kernels import median_bandwidth
 from wflow.learning import Snapshots
 from wflow.measures import Particles
+from wflow.measures.particles import refuse_period
 from wflow.parameters.learnable import unwrap
 
 
@@ -161,6 +162,7 @@ def velocity_field(
     Reference: Nadaraya, Theory of Probability and its Applications 9 (1964).
     """
     points = _points("velocity_field", cloud, points)
+    refuse_period("velocity_field", cloud)
     velocities = to_real(velocities, "velocities").astype(cloud.dtype)
     shape("velocity_field", "velocities", velocities, cloud.x.shape)
     if bandwidth is None:

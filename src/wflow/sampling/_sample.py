@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from wflow.checks import cast, count, finite, instance, random_key, to_real
 from wflow.measures import Particles
+from wflow.measures.particles import refuse_period
 
 from .density import check_density
 from .methods.base import AbstractMethod
@@ -116,6 +117,7 @@ def _prepared(
 ) -> tuple[Target, Particles]:
     """The target, and Particles in its coordinates."""
     if isinstance(initial, Particles):
+        refuse_period("sample", initial)
         if supports is not None:
             raise ValueError(
                 "sample: Particles are in unconstrained coordinates already; with "

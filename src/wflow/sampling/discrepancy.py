@@ -11,6 +11,7 @@ from wflow.energies import AbstractEnergy
 from wflow.kernels import GaussianKernel
 from wflow.kernels.sums import matvec
 from wflow.measures import Particles, UnsupportedMeasureError
+from wflow.measures.particles import refuse_period
 
 from .embeddings import AbstractEmbedding
 from .reduced import check_kernel
@@ -48,6 +49,7 @@ class EmbeddedDiscrepancy(AbstractEnergy):
         del t
         if not isinstance(mu, Particles):
             raise UnsupportedMeasureError(self, mu, "Particles")
+        refuse_period(self, mu)
         x, w = mu.atoms
         log_v0, _ = self.embedding(self.kernel, x)
         log_z = jnp.asarray(self.log_normaliser, mu.dtype)

@@ -22,6 +22,7 @@ from wflow.kernels import GaussianKernel
 from wflow.kernels.embeddings import log_mixture_embedding
 from wflow.kernels.sums import log_matvec
 from wflow.measures import Gaussian, GaussianMixture, Particles
+from wflow.measures.particles import refuse_period
 
 from .density import check_density
 from .rules import AbstractRule, GaussHermite
@@ -81,6 +82,7 @@ class ExactEmbedding(AbstractEmbedding):
         kinds = (Gaussian, GaussianMixture, Particles)
         what = "a Gaussian, a GaussianMixture or Particles"
         instance(self, "target", self.target, kinds, what)
+        refuse_period(self, self.target)
 
     def cost(self, dim: int) -> int:
         del dim

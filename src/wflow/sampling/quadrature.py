@@ -67,9 +67,8 @@ class Quadrature(eqx.Module):
         return jnp.max(jnp.abs(self.weights))
 
     def _measure(self) -> Particles:
-        # Weights of any sign are a perturbation of weights of zero.
         nothing = jnp.full_like(self.weights, -jnp.inf)
-        return Particles(self.nodes, nothing, self.weights)
+        return Particles(self.nodes, nothing, signed=self.weights)
 
     def mmd2(
         self,

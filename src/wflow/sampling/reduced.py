@@ -22,6 +22,7 @@ from wflow.energies import AbstractEnergy
 from wflow.geometries import AbstractGeometry
 from wflow.kernels import GaussianKernel, gram
 from wflow.measures import Particles, UnsupportedMeasureError
+from wflow.measures.particles import refuse_period
 from wflow.parameters import Learnable
 
 from .embeddings import AbstractEmbedding
@@ -31,6 +32,7 @@ def nodes_of(owner: object, mu: Any) -> Float[Array, "n d"]:
     """Positions of particles; their weights are not used."""
     if not isinstance(mu, Particles):
         raise UnsupportedMeasureError(owner, mu, "Particles")
+    refuse_period(owner, mu)
     return mu.x
 
 

@@ -147,7 +147,7 @@ class Samples(eqx.Module):
             kernel = median_bandwidth(self.particles)
         kernel = kernel_of("ksd", kernel, self.particles.shape[1])
         nothing = jnp.full_like(self.weights, -jnp.inf)
-        measure = Particles(self.particles, nothing, self.weights)
+        measure = Particles(self.particles, nothing, signed=self.weights)
         return _ksd(KernelSteinDiscrepancy(kernel, self.target.log_density), measure)
 
     def modes(self, radius: float | None = None) -> list[Mode]:

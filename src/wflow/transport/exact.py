@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import ArrayLike, Float
 
 from wflow import checks
+from wflow.measures.torus import check_period
 
 from . import inputs
 
@@ -55,7 +56,9 @@ def _clouds(
     return *points, a, b
 
 
-def _costs(owner: str, x: np.ndarray, y: np.ndarray, p: int) -> np.ndarray:
+def _costs(
+    owner: str, x: np.ndarray, y: np.ndarray, p: int, period: ArrayLike | None = None
+) -> np.ndarray:
     from scipy.spatial.distance import cdist
 
     pairs = len(x) * len(y)
@@ -65,7 +68,18 @@ def _costs(owner: str, x: np.ndarray, y: np.ndarray, p: int) -> np.ndarray:
             f"{pairs * _BYTES / 1e9:.0f} GB of memory; exact transport goes up to "
             f"{MOST_PAIRS:.0e} pairs. Subsample the points."
         )
-    return cdist(x, y, "euclidean" if p == 1 else "sqeuclidean")
+    if period is None:
+        return cdist(x, y, "euclidean" if p == 1 else "sqeuclidean")
+    found = inputs.in_double(owner, "period", period)
+    check_period(owner, found, x.shape[1])
+    squares = np.zeros((len(x), len(y)))
+    for a, b, length in zip(x.T, y.T, np.broadcast_to(found, x.shape[1]), strict=True):
+        apart = np.abs(a[:, None] - b)
+        if np.isfinite(length):
+            apart = apart % length
+            apart = np.minimum(apart, length - apart)
+        squares += apart**2
+    return np.sqrt(squares) if p == 1 else squares
 
 
 def optimal_plan(
@@ -75,6 +89,7 @@ def optimal_plan(
     weights_y: Float[ArrayLike, " m"] | None = None,
     *,
     p: Literal[1, 2] = 2,
+    period: ArrayLike | None = None,
 ) -> Float[np.ndarray, "n m"]:
     r"""The plan $P \ge 0$ of least $\sum_{ij} P_{ij} |x_i - y_j|^p$.
 
@@ -84,6 +99,8 @@ def optimal_plan(
         weights_x: weights >= 0, ``(n,)``, normalised here; None is uniform.
         weights_y: likewise, ``(m,)``.
         p: 1 (Euclidean cost) or 2 (squared Euclidean).
+        period: of the coordinates, a length or one per axis (infinite where there is
+            none): distances are then the shortest ones on a torus.
 
     Returns:
         The plan, ``(n, m)``, with marginals the normalised weights.
@@ -91,8 +108,9 @@ def optimal_plan(
     Raises:
         TypeError: an input is no array of numbers.
         ValueError: a cloud is not ``(n, d)``, has rows that are not finite or another
-            dimension; weights are negative or sum to zero; an input is a tracer; there
-            are more than ``MOST_PAIRS`` (4e8) pairs of points.
+            dimension; weights are negative or sum to zero; a period is not above zero;
+            an input is a tracer; there are more than ``MOST_PAIRS`` (4e8) pairs of
+            points.
         RuntimeError: the simplex did not finish.
 
     Reference: Bonneel et al., ACM Transactions on Graphics 30 (2011); POT, ``ot.emd``.
@@ -100,7 +118,7 @@ def optimal_plan(
     owner = "optimal_plan"
     p = inputs.power(owner, p)
     x, y, a, b = _clouds(owner, x, y, weights_x, weights_y)
-    return exact_plan(a, b, _costs(owner, x, y, p))
+    return exact_plan(a, b, _costs(owner, x, y, p, period))
 
 
 def exact_plan(a: np.ndarray, b: np.ndarray, cost: np.ndarray) -> np.ndarray:
@@ -124,14 +142,15 @@ def _cost_of_plan(
     weights_x: ArrayLike | None,
     weights_y: ArrayLike | None,
     p: int,
+    period: ArrayLike | None,
 ) -> float:
     x, y, a, b = _clouds(owner, x, y, weights_x, weights_y)
-    if x.shape[1] == 1 and len(x) * len(y) > MOST_PAIRS:
+    if period is None and x.shape[1] == 1 and len(x) * len(y) > MOST_PAIRS:
         # On a line the plan is monotone, and sorting finds it.
         import ot
 
         return float(ot.wasserstein_1d(x[:, 0], y[:, 0], a, b, p=p))
-    cost = _costs(owner, x, y, p)
+    cost = _costs(owner, x, y, p, period)
     return float(np.sum(exact_plan(a, b, cost) * cost))
 
 
@@ -140,9 +159,11 @@ def w1(
     y: Float[ArrayLike, "m d"],
     weights_x: Float[ArrayLike, " n"] | None = None,
     weights_y: Float[ArrayLike, " m"] | None = None,
+    *,
+    period: ArrayLike | None = None,
 ) -> float:
     r"""$W_1 = \min_P \sum_{ij} P_{ij} |x_i - y_j|$; see ``optimal_plan``."""
-    return _cost_of_plan("w1", x, y, weights_x, weights_y, 1)
+    return _cost_of_plan("w1", x, y, weights_x, weights_y, 1, period)
 
 
 def w2_squared(
@@ -150,9 +171,11 @@ def w2_squared(
     y: Float[ArrayLike, "m d"],
     weights_x: Float[ArrayLike, " n"] | None = None,
     weights_y: Float[ArrayLike, " m"] | None = None,
+    *,
+    period: ArrayLike | None = None,
 ) -> float:
     r"""$W_2^2 = \min_P \sum_{ij} P_{ij} |x_i - y_j|^2$; see ``optimal_plan``."""
-    return _cost_of_plan("w2_squared", x, y, weights_x, weights_y, 2)
+    return _cost_of_plan("w2_squared", x, y, weights_x, weights_y, 2, period)
 
 
 def w2(
@@ -160,9 +183,11 @@ def w2(
     y: Float[ArrayLike, "m d"],
     weights_x: Float[ArrayLike, " n"] | None = None,
     weights_y: Float[ArrayLike, " m"] | None = None,
+    *,
+    period: ArrayLike | None = None,
 ) -> float:
     r"""$W_2$, the root of ``w2_squared``."""
-    return _cost_of_plan("w2", x, y, weights_x, weights_y, 2) ** 0.5
+    return _cost_of_plan("w2", x, y, weights_x, weights_y, 2, period) ** 0.5
 
 
 def barycentric_map(

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from wflow import checks
 from wflow.measures import Particles
+from wflow.measures.particles import refuse_period
 
 from . import inputs
 from .relaxed import sinkhorn_plan
@@ -140,6 +141,7 @@ def shk_distance(
 def _check(owner: str, *measures: Any) -> None:
     for name, measure in zip(("mu", "nu"), measures, strict=True):
         checks.instance(owner, name, measure, Particles, "Particles")
+        refuse_period(owner, measure)
         if isinstance(measure.x, Tracer) or isinstance(measure.logw, Tracer):
             continue
         # By numpy: arrays that a transformation closes over are not traced by it.

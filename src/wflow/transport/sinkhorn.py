@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray
 
 from wflow import checks
+from wflow.measures import nearest_image
+from wflow.measures.torus import check_period
 
 from . import inputs
 from .potentials import Options, Potentials, potentials
@@ -24,11 +26,17 @@ class SinkhornResult(NamedTuple):
     converged: Bool[Array, ""]
 
 
-def _cost(x: Array, y: Array, p: int, *, same: bool) -> Float[Array, "n m"]:
+def _cost(
+    x: Array, y: Array, p: int, period: Array | None, *, same: bool
+) -> Float[Array, "n m"]:
     """$|x_i - y_j|^p / p$, with gradient zero at coinciding points."""
-    centre = jax.lax.stop_gradient(jnp.mean(y, axis=0))
-    x, y = x - centre, y - centre
-    r2 = jnp.sum(x**2, 1)[:, None] + jnp.sum(y**2, 1) - 2 * x @ y.T
+    if period is None:
+        centre = jax.lax.stop_gradient(jnp.mean(y, axis=0))
+        x, y = x - centre, y - centre
+        r2 = jnp.sum(x**2, 1)[:, None] + jnp.sum(y**2, 1) - 2 * x @ y.T
+    else:
+        image = nearest_image(x[:, None], y[None], period)
+        r2 = jnp.sum((x[:, None] - image) ** 2, axis=-1)
     apart = r2 > 0
     if same:
         apart = apart & ~jnp.eye(len(x), dtype=bool)
@@ -80,18 +88,19 @@ def _divergence(
     threshold: Array,
     p: int,
     max_iterations: int,
+    period: Array | None,
 ) -> SinkhornResult:
     a, b = a / jnp.sum(a), b / jnp.sum(b)
     epsilon = blur**p
     both, one = Options(False, max_iterations), Options(True, max_iterations)
     across, xy = _transport_cost(
-        both, _cost(x, y, p, same=False), a, b, epsilon, threshold
+        both, _cost(x, y, p, period, same=False), a, b, epsilon, threshold
     )
     within_x, xx = _transport_cost(
-        one, _cost(x, x, p, same=True), a, a, epsilon, threshold
+        one, _cost(x, x, p, period, same=True), a, a, epsilon, threshold
     )
     within_y, yy = _transport_cost(
-        one, _cost(y, y, p, same=True), b, b, epsilon, threshold
+        one, _cost(y, y, p, period, same=True), b, b, epsilon, threshold
     )
     return SinkhornResult(across - (within_x + within_y) / 2, xy & xx & yy)
 
@@ -106,6 +115,7 @@ def sinkhorn_divergence(
     p: Literal[1, 2] = 2,
     max_iterations: int = 2000,
     threshold: ArrayLike = 1e-3,
+    period: ArrayLike | None = None,
 ) -> SinkhornResult:
     r"""$S_b(\mu, \nu) = T_b(\mu, \nu) - \frac12 T_b(\mu, \mu) - \frac12 T_b(\nu, \nu)$.
 
@@ -136,6 +146,8 @@ def sinkhorn_divergence(
         p: 1 or 2.
         max_iterations: of each of the three problems.
         threshold: on the L1 error of the marginals.
+        period: of the coordinates, a length or one per axis (infinite where there is
+            none): distances are then the shortest ones on a torus.
 
     Returns:
         The value, scalar, and whether all three problems converged.
@@ -144,7 +156,7 @@ def sinkhorn_divergence(
         TypeError: an argument that is no array of numbers.
         ValueError: wrong shapes, p or max_iterations; and, outside ``jit`` and other
             transformations, points that are not finite, weights negative or summing to
-            zero, blur or threshold <= 0. Inside, these give the value nan or
+            zero, blur, threshold or a period <= 0. Inside, these give the value nan or
             ``converged`` False: look at it.
 
     References: Feydy et al., AISTATS 2019, equation (3); geomloss for the convention.
@@ -163,6 +175,9 @@ def sinkhorn_divergence(
         checks.shape(owner, name, value, ())
         checks.positive(owner, name, value)
     checks.count(owner, "max_iterations", max_iterations)
+    if period is not None:
+        period = checks.to_real(period, "period")
+        check_period(owner, period, x.shape[1])
     dtype = jnp.result_type(x, y)
     x, y = x.astype(dtype), y.astype(dtype)
     a, b = (
@@ -170,7 +185,15 @@ def sinkhorn_divergence(
         for points, weights in ((x, weights_x), (y, weights_y))
     )
     result = _divergence(
-        x, y, a, b, blur.astype(dtype), threshold.astype(dtype), p, int(max_iterations)
+        x,
+        y,
+        a,
+        b,
+        blur.astype(dtype),
+        threshold.astype(dtype),
+        p,
+        int(max_iterations),
+        period,
     )
     _warn(result, blur, max_iterations)
     return result

@@ -91,6 +91,10 @@ TABLE = {
         x=array(X, fine="short", words=[r"\bx \(n, d\)"]),
         y=array(Y, fine="short", words=[r"\by \(m, d\)"]),
     ),
+    "gram.period": entry(
+        lambda period: gram(K, X, Y, period=period),
+        period=masses([1.5, 2.0], **WIDE),
+    ),
     "median_bandwidth": entry(
         median_bandwidth, x=array(X, fine=("short",)), max_points=count(4)
     ),

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from wflow.energies import Interaction
 from wflow.measures import (
     Gaussian,
     GaussianMixture,
@@ -13,6 +14,7 @@ from wflow.measures import (
     Point,
     Traced,
     UniformBox,
+    nearest_image,
 )
 
 from ..engine import (
@@ -43,6 +45,9 @@ MIXTURE = GaussianMixture(MEANS, COVS, [1.0, 2.0])
 RHO = np.array([1.0, 2.0, 3.0, 2.0])
 GRID = Grid(RHO, 0.0, 1.0)
 COUNTS = {"fine": ("zero",)}
+# An infinite length is that of an axis without a period.
+LENGTHS = masses([1.5, 2.0], fine="inf", finite="inf")
+NEAR = Interaction(lambda x, y: jnp.exp(-jnp.sum((x - y) ** 2)))
 
 
 def log_density(x):
@@ -65,10 +70,23 @@ TABLE = {
         x=array(X, words=[r"\bx\b"]),
         logw=array(LOGW),
     ),
+    "Particles.signed": entry(
+        lambda signed: Particles(X, LOGW, signed=signed).mass, signed=array(W)
+    ),
     "Particles.from_samples": entry(
         lambda x, weights: Particles.from_samples(x, weights).mean,
         x=array(X, words=[r"weights of shape \(4,\)"]),
         weights=masses(W),
+    ),
+    "Particles.period": entry(
+        lambda period: NEAR.value(Particles(X, LOGW, period)),
+        period=LENGTHS,
+    ),
+    "nearest_image": entry(
+        nearest_image,
+        x=array(X),
+        y=array(X[::-1]),
+        period=LENGTHS,
     ),
     "Particles.integrate": entry(CLOUD.integrate, function=function(jnp.sum)),
     "Particles.sample": entry(lambda n: CLOUD.sample(KEY, n), n=count(3, **COUNTS)),

@@ -33,6 +33,8 @@ _WEIGHED = {
     "weights_x": _CLOUDS["weights_x"],
     "weights_y": _CLOUDS["weights_y"],
 }
+# An infinite length is that of an axis without a period.
+_LENGTHS = masses([1.5, 2.0], fine="inf", finite="inf")
 _MU, _NU = (Particles.from_samples(cloud) for cloud in (_X, _Y))
 _MEASURES = {
     "mu": given(
@@ -58,12 +60,16 @@ _MEASURES = {
 TABLE = {
     "optimal_plan": entry(transport.optimal_plan, **_BARE, p=choice(2)),
     "optimal_plan.weights": entry(transport.optimal_plan, **_WEIGHED),
+    "optimal_plan.period": entry(transport.optimal_plan, x=_X, y=_Y, period=_LENGTHS),
     "w1": entry(transport.w1, **_BARE),
     "w1.weights": entry(transport.w1, **_WEIGHED),
+    "w1.period": entry(transport.w1, x=_X, y=_Y, period=_LENGTHS),
     "w2": entry(transport.w2, **_BARE),
     "w2.weights": entry(transport.w2, **_WEIGHED),
+    "w2.period": entry(transport.w2, x=_X, y=_Y, period=_LENGTHS),
     "w2_squared": entry(transport.w2_squared, **_BARE),
     "w2_squared.weights": entry(transport.w2_squared, **_WEIGHED),
+    "w2_squared.period": entry(transport.w2_squared, x=_X, y=_Y, period=_LENGTHS),
     "sinkhorn_divergence": entry(
         transport.sinkhorn_divergence,
         **_BARE,
@@ -74,6 +80,9 @@ TABLE = {
     ),
     "sinkhorn_divergence.weights": entry(
         transport.sinkhorn_divergence, **_WEIGHED, blur=0.3
+    ),
+    "sinkhorn_divergence.period": entry(
+        transport.sinkhorn_divergence, x=_X, y=_Y, blur=0.3, period=_LENGTHS
     ),
     "hk_distance": entry(transport.hk_distance, **_MEASURES),
     "shk_distance": entry(transport.shk_distance, **_MEASURES),
