@@ -444,6 +444,8 @@ def test_nan_shows():
     assert np.isnan(jax.jit(gaspari_cohn)(np.nan))
     with pytest.raises(ValueError, match="a >= 0.*found nan"):
         gaspari_cohn([0.5, np.nan])
+    with pytest.raises(ValueError, match="EnKF: .* without period"):
+        init(EnKF(), Particles.from_samples(X, period=6.0), KEY)
     law = Particles.from_samples(X)
     for logw in (jnp.nan, -jnp.inf, jnp.inf):
         lost = law.with_state((X, jnp.full(12, logw)))

@@ -7,6 +7,7 @@ import pytest
 from flow_problems import COV2, half_square
 
 from wflow.energies import (
+    KDE,
     Entropy,
     FisherInformation,
     Interaction,
@@ -15,6 +16,7 @@ from wflow.energies import (
 from wflow.flows import (
     LagrangianFlow,
 )
+from wflow.kernels import silverman_bandwidth
 from wflow.measures import (
     Gaussian,
     Grid,
@@ -99,6 +101,27 @@ def test_overdamped_limit_on_gaussians():
         errors.append(np.max(np.abs(moved.measure.cov - limit * np.eye(2))))
     assert errors[0] < 0.01
     assert errors[1] / errors[0] == pytest.approx(0.5, abs=0.1)
+
+
+def test_forces_hold_what_densities_hold():
+    rng = np.random.default_rng(2)
+    x, w, h = rng.normal(size=(7, 1)), rng.uniform(0.1, 1, size=7), 0.6
+    mu = Particles.from_samples(x, w)
+
+    @jax.jit
+    def force(density):
+        return LagrangianFlow(Entropy(1.5, density), 0.3).force(mu)
+
+    # Held fixed, the density pushes along minus its score.
+    apart = x - x.T
+    kernel = w * np.exp(-(apart**2) / (2 * h**2))
+    score = -np.sum(kernel * apart, 1) / h**2 / np.sum(kernel, 1)
+    plug_in = force(KDE(h, "plug_in"))
+    np.testing.assert_allclose(plug_in[:, 0], -1.5 * score, rtol=1e-12)
+    # A bandwidth by Silverman's rule does not move with the particles.
+    fixed = KDE(silverman_bandwidth(mu.x, mu.logw))
+    np.testing.assert_allclose(force(KDE()), force(fixed), rtol=1e-12)
+    assert np.abs(force(KDE(h)) - plug_in).max() > 0.1
 
 
 @pytest.mark.slow

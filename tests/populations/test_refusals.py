@@ -123,6 +123,12 @@ def test_open_boxes():
         (lambda: landscape(BOWL, CLOUD, X[0][:, :1]), r"points of shape \(m, 2\)"),
         (lambda: force_field(BOWL, X[0], X[0]), "cloud to be Particles"),
         (lambda: force_field(CLOUD, CLOUD, X[0]), "energy to be an energy"),
+        (
+            lambda: velocity_field(
+                Particles.from_samples(X[0], period=6.0), X[0], X[0]
+            ),
+            "velocity_field: .* without period",
+        ),
         (lambda: interaction_profile(BOWL, [-1.0]), "distances >= 0"),
         (lambda: pair_distances(DATA, count=0), "count >= 1"),
         (lambda: half_sample_w1(X[0] * np.nan), "cloud finite"),

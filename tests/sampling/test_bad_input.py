@@ -69,6 +69,12 @@ def private(**changes):
         (lambda: SHK(alpha=0.0, beta=0.0), "both zero"),
         (lambda: SHK(step_size=0.0), "step_size > 0.*found 0"),
         (lambda: SHK(step_size=-0.1), "found -0.1"),
+        (
+            lambda: sample(
+                normal, Particles.from_samples(CLOUD.x, period=6.0), key=KEY
+            ),
+            "sample: expected particles without period",
+        ),
         # A start without mass, a log-density that is not finite at a particle.
         (
             lambda: sample(

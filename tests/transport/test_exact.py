@@ -44,6 +44,37 @@ def test_unequal_sizes_and_weights_on_the_line(rng):
     )
 
 
+def test_on_a_circle_against_the_median_of_the_gaps_of_mass(rng):
+    length, turns = 2.5, rng.integers(-3, 4, size=47)
+    places = rng.uniform(0, length, size=47)
+    signed = rng.dirichlet(np.ones(47))
+    a, b = signed[:30] / signed[:30].sum(), signed[30:] / signed[30:].sum()
+    # What crosses a point of the circle is known but for what runs all the way round.
+    order = np.argsort(places)
+    gaps = np.cumsum(np.concatenate([a, -b])[order])
+    arcs = np.diff(places[order], append=places[order][0] + length)
+    ranks = np.argsort(gaps)
+    middle = np.searchsorted(np.cumsum(arcs[ranks]), length / 2)
+    expected = arcs @ np.abs(gaps - gaps[ranks][middle])
+    x, y = np.split((places + turns * length)[:, None], [30])
+    np.testing.assert_allclose(w1(x, y, a, b, period=length), expected, rtol=1e-12)
+    assert w1(x, y, a, b) > 2 * expected
+
+
+def test_on_a_torus_a_lattice_is_shifted_by_its_shift(rng):
+    period, shift = np.array([3.0, np.inf]), np.array([0.2, -0.3])
+    lattice = np.stack(np.meshgrid(np.arange(3.0), np.arange(3.0)), -1).reshape(-1, 2)
+    turned = lattice + shift + np.outer(rng.integers(-2, 3, size=9), [3.0, 0.0])
+    # In units of another length, with all axes given at once.
+    np.testing.assert_allclose(
+        w2(2 * lattice, 2 * turned, period=2 * period), 2 * np.hypot(*shift), rtol=1e-12
+    )
+    plan = optimal_plan(lattice, turned, period=period)
+    np.testing.assert_allclose(plan, np.eye(9) / 9, atol=1e-15)
+    with pytest.raises(ValueError, match="w2: expected period > 0, found -1"):
+        w2(lattice, turned, period=-1.0)
+
+
 def test_plan_against_linear_programming(rng):
     x, y = rng.normal(size=(5, 2)), rng.normal(size=(4, 2))
     a, b = rng.dirichlet(np.ones(5)), rng.dirichlet(np.ones(4))
@@ -136,6 +167,8 @@ def test_on_a_line_any_number_of_points_will_do(rng, weighted):
     a, b = (rng.uniform(size=len(z)) if weighted else None for z in (x, y))
     expected = wasserstein_distance(x, y, a, b)
     assert w1(x[:, None], y[:, None], a, b) == pytest.approx(expected, rel=1e-9)
+    with pytest.raises(ValueError, match="Subsample"):
+        w1(x[:, None], y[:, None], period=9.0)
 
 
 def test_what_is_no_cloud_is_named(rng):

@@ -157,6 +157,10 @@ def test_float32_and_vmap():
         (lambda: shk_distance(Particles(X, np.full(5, -np.inf)), NU), "mu of positive"),
         (lambda: hk_distance(MU, NU, 0.0), "epsilon >= 1e-06"),
         (
+            lambda: hk_distance(MU, Particles.from_samples(Y, period=2.0)),
+            "hk_distance: .* without period",
+        ),
+        (
             lambda: hk_distance(Particles.from_samples(X / 0 * 0, A), NU),
             "points of mu finite",
         ),

@@ -139,6 +139,20 @@ def test_small_blur_is_exact_transport(p):
 
 
 @powers
+def test_on_a_torus(p):
+    period = np.array([2.0, np.inf])
+    turned = Y + np.outer(np.arange(30) % 5 - 2, [2.0, 0.0])
+
+    @jax.jit
+    def value(y):
+        return sinkhorn_divergence(X, y, blur=0.03, p=p, period=period).value
+
+    limit = w1(X, Y, period=period) if p == 1 else w2_squared(X, Y, period=period) / 2
+    np.testing.assert_allclose(value(Y), limit, rtol=5e-2)
+    np.testing.assert_allclose(value(turned), value(Y), rtol=1e-7)
+
+
+@powers
 def test_padding_by_zero_weights_changes_nothing(p):
     # The atoms in the padding's place are halves of others, so that one program serves.
     x, y = (

@@ -13,6 +13,7 @@ from wflow.checks import instance, non_negative, shape
 from wflow.energies import AbstractEnergy
 from wflow.geometries.wasserstein import per_mass
 from wflow.measures import Particles, Phase, UnsupportedMeasureError
+from wflow.measures.base import ImplicitEntropyError
 from wflow.measures.special import mean_decay
 
 from .base import AbstractContinuousFlow, noise_kind, solver_of
@@ -80,7 +81,8 @@ class AbstractKineticFlow(AbstractContinuousFlow):
 def particle_force(
     energy: AbstractEnergy, mu: Particles, t: ArrayLike
 ) -> Float[Array, "n d"]:
-    r"""$f_i = -w_i^{-1}\,\partial F/\partial x_i$, from the first variation's slope.
+    r"""$f_i = -w_i^{-1}\,\partial F/\partial x_i$, the first variation's slope: what a
+    density holds fixed in first variations is held fixed here too.
 
     Raises:
         ImplicitEntropyError: the energy holds an entropy that particles have no density
@@ -89,9 +91,10 @@ def particle_force(
     """
     instance("particle_force", "energy", energy, AbstractEnergy, "an energy")
     instance("particle_force", "mu", mu, Particles, "Particles")
-    # Only positions are differentiated: the weights' derivative costs a third more.
-    gradient = jax.grad(lambda x: energy.value(mu.with_state((x, mu.logw)), t))(mu.x)
-    return -per_mass(gradient, mu.w)
+    differential = energy.differential(mu, t)
+    if differential.entropy is not None:
+        raise ImplicitEntropyError(energy)
+    return -per_mass(differential.x, mu.w)
 
 
 def check_scalar(owner: object, name: str, value: Any) -> None:
