@@ -42,13 +42,12 @@ def to_real(value: ArrayLike | Learnable, name: str) -> Array:
     if isinstance(value, int | float) and not isinstance(value, np.generic):
         # A number of Python's takes the precision of what it meets.
         return jnp.asarray(float(value))
-    if not isinstance(value, jax.Array):
-        value = _numbers(value, name)
-    if jnp.issubdtype(value.dtype, jnp.complexfloating):
-        raise ValueError(f"expected {name} of real numbers, found {value.dtype}.")
-    if jnp.issubdtype(value.dtype, jnp.floating):
-        return jnp.asarray(value)
-    return jnp.asarray(value, jnp.result_type(float))
+    array: Any = value if isinstance(value, jax.Array) else _numbers(value, name)
+    if jnp.issubdtype(array.dtype, jnp.complexfloating):
+        raise ValueError(f"expected {name} of real numbers, found {array.dtype}.")
+    if jnp.issubdtype(array.dtype, jnp.floating):
+        return jnp.asarray(array)
+    return jnp.asarray(array, jnp.result_type(float))
 
 
 def _numbers(value: Any, name: str) -> Any:

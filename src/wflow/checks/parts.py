@@ -1,7 +1,8 @@
 """Refusals of parts and options that are not what was expected."""
 
 from collections.abc import Iterable
-from typing import Any
+from types import UnionType
+from typing import Any, TypeVar, overload
 
 import jax
 import jax.numpy as jnp
@@ -36,10 +37,23 @@ def one_of(owner: Any, name: str, value: Any, options: Iterable[Any]) -> None:
         )
 
 
+Part = TypeVar("Part")
+
+
+@overload
 def instance(
-    owner: Any, name: str, value: Any, kind: type | tuple[type, ...], what: str
-) -> None:
-    """Refuse a part that does not fulfil a contract.
+    owner: Any, name: str, value: Any, kind: type[Part], what: str
+) -> Part: ...
+
+
+@overload
+def instance(
+    owner: Any, name: str, value: Any, kind: UnionType | tuple[type, ...], what: str
+) -> Any: ...
+
+
+def instance(owner: Any, name: str, value: Any, kind: Any, what: str) -> Any:
+    """A part, refused where it does not fulfil a contract.
 
     Args:
         owner: as in ``one_of``.
@@ -59,6 +73,7 @@ def instance(
         raise TypeError(
             f"{named(owner)}: expected {name} to be {what}, found {found}{hint}."
         )
+    return value
 
 
 def function(owner: Any, name: str, value: Any, signature: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import ArrayLike
 
 from wflow.parameters import Learnable
@@ -47,7 +48,7 @@ def _known(owner: Any, name: str, value: Any) -> np.ndarray | None:
             return None
         value = np.asarray(value)
     found = known(value)
-    unknown = jax.core.Tracer | jax.ShapeDtypeStruct | Learnable
+    unknown = Tracer | jax.ShapeDtypeStruct | Learnable
     if found is None and not isinstance(value, unknown):
         raise TypeError(
             f"{named(owner)}: expected {name} to be a number or an array of numbers, "

@@ -1,8 +1,10 @@
 """The contract of an energy, and sums and scalings of energies."""
 
 import abc
-from collections.abc import Callable
-from typing import Any
+import functools
+import operator
+from collections.abc import Callable, Iterable
+from typing import Any, Generic
 
 import equinox as eqx
 import jax
@@ -12,17 +14,17 @@ from jaxtyping import Array, ArrayLike, Float
 from wflow import checks
 from wflow.checks import real_field
 from wflow.measures import (
-    AbstractMeasure,
     Grid,
     Particles,
     Phase,
     UnsupportedMeasureError,
 )
+from wflow.measures.base import AbstractMeasure, Differential, Mu
 from wflow.measures.particles import ParticlesDifferential
 
 
-class AbstractEnergy(eqx.Module):
-    r"""A scalar functional $F(\mu, t)$ that a flow lowers.
+class AbstractEnergy(eqx.Module, Generic[Mu]):
+    r"""A scalar functional $F(\mu, t)$ of measures of type Mu that a flow lowers.
 
     A subclass writes ``value`` once, with ``mu.integrate(...)`` or the measure's
     fields; everything else is derived from it by differentiation. Energies add,
@@ -30,7 +32,7 @@ class AbstractEnergy(eqx.Module):
     """
 
     @abc.abstractmethod
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+    def value(self, mu: Mu, t: ArrayLike = 0.0) -> Float[Array, ""]:
         r"""$F(\mu, t)$.
 
         Raises:
@@ -38,7 +40,7 @@ class AbstractEnergy(eqx.Module):
             ImplicitEntropyError: it holds the entropy of particles without a density.
         """
 
-    def differential(self, mu: AbstractMeasure, t: ArrayLike = 0.0) -> Any:
+    def differential(self, mu: Mu | Phase, t: ArrayLike = 0.0) -> Differential:
         """The differential at ``mu``, in the coordinates of its type.
 
         Particles: ``ParticlesDifferential``; Grid: the first variation at cells;
@@ -81,7 +83,7 @@ class AbstractEnergy(eqx.Module):
         return Scaled(-1.0, self)
 
 
-class AbstractLinearEnergy(AbstractEnergy):
+class AbstractLinearEnergy(AbstractEnergy[Mu]):
     r"""An energy $\int V(x, t)\,d\mu(x)$: a particle's force looks at its place alone.
 
     The name is all that it adds: resets of particles that feel nothing else are exact
@@ -89,7 +91,7 @@ class AbstractLinearEnergy(AbstractEnergy):
     """
 
 
-class Sum(AbstractEnergy):
+class Sum(AbstractEnergy[Mu]):
     r"""$\sum_k F_k$.
 
     Raises:
@@ -97,7 +99,7 @@ class Sum(AbstractEnergy):
         ValueError: there is none.
     """
 
-    parts: tuple[AbstractEnergy, ...]
+    parts: tuple[AbstractEnergy[Mu], ...]
 
     def __check_init__(self) -> None:
         checks.instance(self, "parts", self.parts, list | tuple, "a tuple of energies")
@@ -106,27 +108,31 @@ class Sum(AbstractEnergy):
         if not self.parts:
             raise ValueError("Sum: expected parts to hold an energy, found none.")
 
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        return sum(part.value(mu, t) for part in self.parts)
+    def value(self, mu: Mu, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        return _total(part.value(mu, t) for part in self.parts)
 
-    def differential(self, mu: AbstractMeasure, t: ArrayLike = 0.0) -> Any:
+    def differential(self, mu: Mu | Phase, t: ArrayLike = 0.0) -> Differential:
         parts = [part.differential(mu, t) for part in self.parts]
         if not isinstance(parts[0], ParticlesDifferential):
-            return jax.tree.map(lambda *leaves: sum(leaves), *parts)
+            return jax.tree.map(lambda *leaves: _total(leaves), *parts)
         held = [part.entropy for part in parts if part.entropy is not None]
         return ParticlesDifferential(
-            sum(part.x for part in parts),
-            sum(part.w for part in parts),
-            sum(held[1:], held[0]) if held else None,
+            _total(part.x for part in parts),
+            _total(part.w for part in parts),
+            _total(held) if held else None,
         )
 
     def first_variation(
         self, mu: Particles, points: Float[Array, "m d"], t: ArrayLike = 0.0
     ) -> Float[Array, " m"]:
-        return sum(part.first_variation(mu, points, t) for part in self.parts)
+        return _total(part.first_variation(mu, points, t) for part in self.parts)
 
 
-class Scaled(AbstractEnergy):
+def _total(parts: Iterable[Array]) -> Array:
+    return functools.reduce(operator.add, parts)
+
+
+class Scaled(AbstractEnergy[Mu]):
     r"""$c F$.
 
     Raises:
@@ -135,16 +141,16 @@ class Scaled(AbstractEnergy):
     """
 
     factor: Float[Array, ""] = eqx.field(converter=real_field("factor"))
-    energy: AbstractEnergy
+    energy: AbstractEnergy[Mu]
 
     def __check_init__(self) -> None:
         checks.shape(self, "factor", self.factor, ())
         checks.instance(self, "energy", self.energy, AbstractEnergy, "an energy")
 
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+    def value(self, mu: Mu, t: ArrayLike = 0.0) -> Float[Array, ""]:
         return self.factor * self.energy.value(mu, t)
 
-    def differential(self, mu: AbstractMeasure, t: ArrayLike = 0.0) -> Any:
+    def differential(self, mu: Mu | Phase, t: ArrayLike = 0.0) -> Differential:
         return jax.tree.map(
             lambda leaf: jnp.asarray(self.factor, leaf.dtype) * leaf,
             self.energy.differential(mu, t),
@@ -156,13 +162,13 @@ class Scaled(AbstractEnergy):
         return self.factor * self.energy.first_variation(mu, points, t)
 
 
-def within(mu: Any) -> Any:
+def within(mu: AbstractMeasure) -> Any:
     """The measure that an energy is differentiated in: that of a Phase, else itself."""
     return mu.measure if isinstance(mu, Phase) else mu
 
 
 def mass_derivative(
-    functional: Callable[[Particles], Float[Array, ""]],
+    functional: Callable[[Any], Float[Array, ""]],
     mu: Particles,
     points: Float[Array, "m d"],
 ) -> Float[Array, " m"]:
@@ -182,7 +188,7 @@ def mass_derivative(
 
 
 def atoms(
-    energy: AbstractEnergy, mu: Any
+    energy: AbstractEnergy, mu: AbstractMeasure
 ) -> tuple[Float[Array, "n d"], Float[Array, " n"]]:
     """Points and masses of a measure that is a sum of atoms.
 

@@ -1,7 +1,7 @@
 """Energies that measure how far a measure is from a target."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import equinox as eqx
 import jax
@@ -16,11 +16,13 @@ from wflow.kernels.sums import matvec, pair_sum
 from wflow.measures import (
     Gaussian,
     GaussianMixture,
+    Grid,
     Particles,
     UnsupportedMeasureError,
     nearest_image,
 )
 from wflow.measures.particles import refuse_period
+from wflow.measures.phase import Law
 from wflow.measures.torus import common_period
 from wflow.transport import sinkhorn_divergence
 
@@ -33,7 +35,7 @@ def _as_mixture(law: Gaussian | GaussianMixture) -> GaussianMixture:
     return GaussianMixture(law.mean[None], law.cov[None], jnp.ones(1, law.mean.dtype))
 
 
-class MMD(AbstractEnergy):
+class MMD(AbstractEnergy[Law]):
     r"""$F(\mu) = \frac12 \mathrm{MMD}_k^2(\mu, \nu)$, half the squared discrepancy.
 
     $\mathrm{MMD}_k^2 = \iint k\,d(\mu-\nu)\,d(\mu-\nu)$, diagonals included. The target
@@ -67,7 +69,13 @@ class MMD(AbstractEnergy):
                 f"{type(self.kernel).__name__}."
             )
 
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+    @property
+    def _smooth(self) -> GaussianKernel:
+        """The kernel where the target is a density."""
+        assert isinstance(self.kernel, GaussianKernel)  # see __check_init__
+        return self.kernel
+
+    def value(self, mu: Law, t: ArrayLike = 0.0) -> Float[Array, ""]:
         del t
         if isinstance(mu, Gaussian):
             return self._value_of_gaussian(mu)
@@ -81,18 +89,18 @@ class MMD(AbstractEnergy):
                 target = v @ matvec(self.kernel, y, y, v, period=period)
             case _:
                 mixture = _as_mixture(self.target)
-                across = w @ mixture_embedding(self.kernel, mixture, x)
-                target = mixture_double_integral(self.kernel, mixture, mixture)
+                across = w @ mixture_embedding(self._smooth, mixture, x)
+                target = mixture_double_integral(self._smooth, mixture, mixture)
         return (within - 2 * across + target) / 2
 
-    def _period(self, mu: Any) -> Any:
+    def _period(self, mu: Particles | Grid) -> Array | None:
         if isinstance(self.target, Particles):
             return common_period(self, mu, self.target)
         refuse_period(self, mu)
         return None
 
     def first_variation(
-        self, mu: Any, points: Float[Array, "m d"], t: ArrayLike = 0.0
+        self, mu: Particles | Grid, points: Float[Array, "m d"], t: ArrayLike = 0.0
     ) -> Float[Array, " m"]:
         r"""The witness function $\int k(y, \cdot)\,d(\mu - \nu)$ at points y."""
         del t
@@ -102,7 +110,7 @@ class MMD(AbstractEnergy):
                 target = matvec(self.kernel, points, *self.target.atoms, period=period)
             case _:
                 target = mixture_embedding(
-                    self.kernel, _as_mixture(self.target), points
+                    self._smooth, _as_mixture(self.target), points
                 )
         return matvec(self.kernel, points, x, w, period=period) - target
 
@@ -124,7 +132,7 @@ class MMD(AbstractEnergy):
         return (terms[0] - 2 * terms[1] + terms[2]) / 2
 
 
-class KernelSteinDiscrepancy(AbstractEnergy):
+class KernelSteinDiscrepancy(AbstractEnergy[Particles | Grid]):
     r"""$F(\mu) = \frac12 \iint u_\pi(x, y)\,d\mu(x)\,d\mu(y)$, half the squared KSD.
 
     $u_\pi = s(x)\cdot s(y)\,k + s(x)\cdot\nabla_y k + s(y)\cdot\nabla_x k
@@ -146,7 +154,7 @@ class KernelSteinDiscrepancy(AbstractEnergy):
         checks.instance(self, "kernel", self.kernel, AbstractKernel, "a kernel")
         checks.function(self, "log_density", self.log_density, "x")
 
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+    def value(self, mu: Particles | Grid, t: ArrayLike = 0.0) -> Float[Array, ""]:
         del t
         x, w = atoms(self, mu)
 
@@ -168,7 +176,7 @@ class KernelSteinDiscrepancy(AbstractEnergy):
         return pair_sum(stein, points, w, points, w) / 2
 
 
-class SinkhornDivergence(AbstractEnergy):
+class SinkhornDivergence(AbstractEnergy[Particles | Grid]):
     r"""$F(\mu) = S_b(\mu, \nu)$, the debiased Sinkhorn divergence to particles.
 
     ``blur`` b is a length; with ``p=2`` the ground cost is $|x-y|^2/2$ (so that
@@ -192,7 +200,7 @@ class SinkhornDivergence(AbstractEnergy):
         checks.positive(self, "blur", self.blur)
         checks.one_of(self, "p", self.p, (1, 2))
 
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+    def value(self, mu: Particles | Grid, t: ArrayLike = 0.0) -> Float[Array, ""]:
         del t
         x, w = atoms(self, mu)
         return sinkhorn_divergence(

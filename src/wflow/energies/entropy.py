@@ -2,7 +2,6 @@
 
 import abc
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -10,39 +9,47 @@ from jaxtyping import Array, ArrayLike, Float
 
 from wflow import checks
 from wflow.checks import real_field
-from wflow.measures import Gaussian, Grid, Particles, UnsupportedMeasureError
-from wflow.measures.base import ImplicitEntropyError
+from wflow.measures import (
+    Gaussian,
+    Grid,
+    Particles,
+    Phase,
+    UnsupportedMeasureError,
+)
+from wflow.measures.base import Differential, ImplicitEntropyError
 from wflow.measures.particles import ParticlesDifferential
+from wflow.measures.phase import Law
 
 from .base import AbstractEnergy, mass_derivative, within
 from .density import AbstractParticleDensity, gaussian_entropy
 from .potential import Potential
 
 
-def _check_density(owner: Any, density: Any) -> None:
+def _check_density(owner: object, density: object) -> None:
     if density is not None:
         checks.instance(
             owner, "density", density, AbstractParticleDensity, "a particle density"
         )
 
 
-class _AbstractDensityEnergy(AbstractEnergy):
+class _AbstractDensityEnergy(AbstractEnergy[Law]):
     """An energy of a density, of which first variations at Particles hold a part."""
 
     density: eqx.AbstractVar[AbstractParticleDensity | None]
 
     @abc.abstractmethod
-    def _held(self, mu: Any, held: Any) -> Float[Array, ""]:
+    def _held(self, mu: Law, held: Particles | None = None) -> Float[Array, ""]:
         """The value at ``mu``, with what first variations hold fixed from ``held``."""
 
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+    def value(self, mu: Law, t: ArrayLike = 0.0) -> Float[Array, ""]:
         del t
-        return self._held(mu, mu)
+        return self._held(mu)
 
-    def differential(self, mu: Any, t: ArrayLike = 0.0) -> Any:
+    def differential(self, mu: Law | Phase, t: ArrayLike = 0.0) -> Differential:
         del t
         law = within(mu)
-        return law.differential(lambda nu: self._held(nu, law))[1]
+        held = law if isinstance(law, Particles) else None
+        return law.differential(lambda nu: self._held(nu, held))[1]
 
     def first_variation(
         self, mu: Particles, points: Float[Array, "m d"], t: ArrayLike = 0.0
@@ -72,7 +79,7 @@ class Entropy(_AbstractDensityEnergy):
         checks.non_negative(self, "temperature", self.temperature)
         _check_density(self, self.density)
 
-    def _held(self, mu: Any, held: Any) -> Float[Array, ""]:
+    def _held(self, mu: Law, held: Particles | None = None) -> Float[Array, ""]:
         match mu:
             case Grid():
                 integral = jnp.sum(_entropy_density(mu.density)) * mu.cell_volume
@@ -86,7 +93,7 @@ class Entropy(_AbstractDensityEnergy):
                 raise UnsupportedMeasureError(self, mu, "Particles, Grid and Gaussian")
         return self.temperature * integral
 
-    def differential(self, mu: Any, t: ArrayLike = 0.0) -> Any:
+    def differential(self, mu: Law | Phase, t: ArrayLike = 0.0) -> Differential:
         law = within(mu)
         if isinstance(law, Particles) and self.density is None:
             still = jnp.zeros_like(law.x), jnp.zeros_like(law.logw)
@@ -136,7 +143,7 @@ class FisherInformation(_AbstractDensityEnergy):
         checks.non_negative(self, "hbar", self.hbar)
         _check_density(self, self.density)
 
-    def _held(self, mu: Any, held: Any) -> Float[Array, ""]:
+    def _held(self, mu: Law, held: Particles | None = None) -> Float[Array, ""]:
         match mu:
             case Grid():
                 root = jnp.sqrt(jnp.maximum(mu.density, jnp.finfo(mu.dtype).tiny))
@@ -155,7 +162,7 @@ class FisherInformation(_AbstractDensityEnergy):
         return self.hbar**2 / 8 * information
 
 
-class KLDivergence(AbstractEnergy):
+class KLDivergence(AbstractEnergy[Law]):
     r"""$F(\mu) = \int \log(\rho/\pi)\,d\mu$ for a target $\pi$ known up to a factor.
 
     ``log_density`` is $\log\pi$ at one point; its constant shifts the value only. On
@@ -180,10 +187,10 @@ class KLDivergence(AbstractEnergy):
     def _log_density(self, x: Array) -> Float[Array, ""]:
         return checks.one_number(self, "log_density", self.log_density(x))
 
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+    def value(self, mu: Law, t: ArrayLike = 0.0) -> Float[Array, ""]:
         return self._parts().value(mu, t)
 
-    def differential(self, mu: Any, t: ArrayLike = 0.0) -> Any:
+    def differential(self, mu: Law | Phase, t: ArrayLike = 0.0) -> Differential:
         return self._parts().differential(mu, t)
 
     def first_variation(

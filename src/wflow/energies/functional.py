@@ -1,16 +1,16 @@
 """Any function of a measure."""
 
 from collections.abc import Callable
-from typing import Any
 
 from jaxtyping import Array, ArrayLike, Float
 
 from wflow import checks
+from wflow.measures.base import Mu
 
 from .base import AbstractEnergy
 
 
-class Functional(AbstractEnergy):
+class Functional(AbstractEnergy[Mu]):
     r"""$F(\mu, t)$ given as a function of the measure itself.
 
     Raises:
@@ -18,10 +18,10 @@ class Functional(AbstractEnergy):
         ValueError: when evaluated, it does not return one real number.
     """
 
-    function: Callable[[Any, ArrayLike], Float[Array, ""]]
+    function: Callable[[Mu, ArrayLike], Float[Array, ""]]
 
     def __check_init__(self) -> None:
         checks.function(self, "function", self.function, "the measure and t")
 
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+    def value(self, mu: Mu, t: ArrayLike = 0.0) -> Float[Array, ""]:
         return checks.one_number(self, "function", self.function(mu, t))

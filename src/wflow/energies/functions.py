@@ -17,14 +17,16 @@ from wflow.parameters.learnable import unwrap
 Numbers = Mapping[str, Float[Array, ""]]
 
 
-def coefficients_of(given: ArrayLike | Learnable | None, count: int, owner: str):
+def coefficients_of(
+    given: ArrayLike | Learnable | None, count: int, owner: str
+) -> Float[Array, " k"]:
     """``given`` in the right shape; None is zeros that may be learned."""
     if given is None:
-        return Learnable(jnp.zeros(count), positive=False)
-    given = to_real(given, "coefficients")
-    checks.shape(owner, "coefficients", given, (count,))
-    checks.finite(owner, "coefficients", given)
-    return given
+        given = Learnable(jnp.zeros(count), positive=False)
+    coefficients = to_real(given, "coefficients")
+    checks.shape(owner, "coefficients", coefficients, (count,))
+    checks.finite(owner, "coefficients", coefficients)
+    return coefficients
 
 
 class Polynomial(eqx.Module):

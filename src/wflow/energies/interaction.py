@@ -1,22 +1,22 @@
 """Energies of pairs."""
 
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from wflow import checks
 from wflow.kernels.sums import pair_sum
 from wflow.measures import Gaussian, UnsupportedMeasureError, nearest_image
+from wflow.measures.phase import Law
 
 from .base import AbstractEnergy, atoms
 
 
-class Interaction(AbstractEnergy):
+class Interaction(AbstractEnergy[Law]):
     r"""$F(\mu) = \frac12 \iint W(x, y)\,d\mu(x)\,d\mu(y)$ for a symmetric W.
 
     ``pair(x, y)`` takes two points ``(d,)``. Its diagonal counts, so that W(x, x) must
@@ -58,7 +58,7 @@ class Interaction(AbstractEnergy):
                 " point meets itself; diagonal=False leaves that out."
             )
 
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+    def value(self, mu: Law, t: ArrayLike = 0.0) -> Float[Array, ""]:
         del t
         if isinstance(mu, Gaussian):
             if not self.diagonal:
@@ -82,5 +82,5 @@ class Interaction(AbstractEnergy):
         return pair_sum(pair, x, w, x, w, diagonal=self.diagonal) / 2
 
 
-def _arrays(tree: Any) -> list[Array]:
+def _arrays(tree: PyTree) -> list[Array]:
     return jax.tree.leaves(eqx.filter(tree, eqx.is_array))

@@ -1,7 +1,5 @@
 """Learned energies."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,7 +8,13 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 from wflow import checks
 from wflow.checks import real_field, to_real
 from wflow.kernels.sums import pair_sum
-from wflow.measures import Particles, UnsupportedMeasureError, nearest_image
+from wflow.measures import (
+    AbstractMeasure,
+    Grid,
+    Particles,
+    UnsupportedMeasureError,
+    nearest_image,
+)
 from wflow.measures.particles import refuse_period
 
 from .base import AbstractEnergy, AbstractLinearEnergy, atoms
@@ -91,7 +95,7 @@ class AttentionBlock(eqx.Module):
         return h + jax.vmap(self.contract)(hidden)
 
 
-class AttentionPotential(AbstractEnergy):
+class AttentionPotential(AbstractEnergy[Particles]):
     r"""$F(\mu) = \int f_\theta(x; \mu, t)\,d\mu(x)$ with f a transformer.
 
     Each particle is a token $x_i$, joined with a time embedding when ``time_dim > 0``;
@@ -152,14 +156,14 @@ class AttentionPotential(AbstractEnergy):
             h = block(h, w)
         return jax.vmap(self.head)(h)
 
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+    def value(self, mu: Particles, t: ArrayLike = 0.0) -> Float[Array, ""]:
         if not isinstance(mu, Particles):
             raise UnsupportedMeasureError(self, mu, "Particles")
         refuse_period(self, mu)
         return mu.w @ self.per_particle(mu.x, mu.w, t)
 
 
-def check_sizes(owner: Any, dim: int, width: int, depth: int, time_dim: int) -> None:
+def check_sizes(owner: object, dim: int, width: int, depth: int, time_dim: int) -> None:
     """Refuse sizes of a network, ``depth`` and ``time_dim`` of which may be zero.
 
     Raises:
@@ -172,7 +176,7 @@ def check_sizes(owner: Any, dim: int, width: int, depth: int, time_dim: int) -> 
     checks.count(owner, "time_dim", time_dim, 0)
 
 
-class MLPPotential(AbstractLinearEnergy):
+class MLPPotential(AbstractLinearEnergy[AbstractMeasure]):
     r"""$F(\mu) = \int V_\theta(x, t)\,d\mu(x)$ for a multilayer perceptron V."""
 
     mlp: eqx.nn.MLP
@@ -200,7 +204,7 @@ class MLPPotential(AbstractLinearEnergy):
         )
         self.time = TimeEmbedding(time_dim, key=b) if time_dim else None
 
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+    def value(self, mu: AbstractMeasure, t: ArrayLike = 0.0) -> Float[Array, ""]:
         refuse_period(self, mu)
         if self.time is None:
             return mu.integrate(self.mlp)
@@ -208,7 +212,7 @@ class MLPPotential(AbstractLinearEnergy):
         return mu.integrate(lambda x: self.mlp(jnp.concatenate([x, e])))
 
 
-class PairPotential(AbstractEnergy):
+class PairPotential(AbstractEnergy[Particles | Grid]):
     r"""$F(\mu) = \frac12\iint \varphi_\theta(|x-y|)\,d\mu\,d\mu$ with an MLP profile.
 
     The distance is softened, $\sqrt{|x-y|^2 + \delta^2}$, so that coinciding particles
@@ -247,7 +251,7 @@ class PairPotential(AbstractEnergy):
         softening = jax.lax.stop_gradient(self.softening)
         return self.mlp(jnp.sqrt(distance**2 + softening**2))
 
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+    def value(self, mu: Particles | Grid, t: ArrayLike = 0.0) -> Float[Array, ""]:
         del t
         x, w = atoms(self, mu)
         softening = jax.lax.stop_gradient(self.softening)

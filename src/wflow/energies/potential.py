@@ -7,11 +7,12 @@ import equinox as eqx
 from jaxtyping import Array, ArrayLike, Float
 
 from wflow import checks
+from wflow.measures import AbstractMeasure
 
 from .base import AbstractLinearEnergy
 
 
-class Potential(AbstractLinearEnergy):
+class Potential(AbstractLinearEnergy[AbstractMeasure]):
     r"""$F(\mu) = \int V(x)\,d\mu(x)$ for a function V of one point.
 
     With ``with_time=True`` the function is V(x, t). On a ``Point`` it is V(value).
@@ -29,7 +30,7 @@ class Potential(AbstractLinearEnergy):
         arguments = "x, t" if self.with_time else "x"
         checks.function(self, "potential", self.potential, arguments)
 
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+    def value(self, mu: AbstractMeasure, t: ArrayLike = 0.0) -> Float[Array, ""]:
         def at(x: Any) -> Float[Array, ""]:
             value = self.potential(x, t) if self.with_time else self.potential(x)
             return checks.one_number(self, "potential", value)

@@ -1,7 +1,6 @@
 """Pair interactions that are singular where points meet, without their diagonal."""
 
 import math
-from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -9,6 +8,7 @@ from jaxtyping import Array, ArrayLike, Float
 
 from wflow import checks
 from wflow.checks import real_field
+from wflow.measures import Grid, Particles
 from wflow.measures.particles import refuse_period
 
 from .base import AbstractEnergy
@@ -23,12 +23,12 @@ def _log(x: Float[Array, " d"], y: Float[Array, " d"]) -> Float[Array, ""]:
     return -jnp.log(_squared_distance(x, y)) / 2
 
 
-def _check_strength(owner: Any) -> None:
-    checks.shape(owner, "strength", owner.strength, ())
-    checks.finite(owner, "strength", owner.strength)
+def _check_strength(owner: object, strength: Array) -> None:
+    checks.shape(owner, "strength", strength, ())
+    checks.finite(owner, "strength", strength)
 
 
-class LogInteraction(AbstractEnergy):
+class LogInteraction(AbstractEnergy[Particles | Grid]):
     r"""$F(\mu) = -\frac{A}{2} \iint_{x \ne y} \log|x - y|\,d\mu\,d\mu$.
 
     Repels where the strength A > 0, as eigenvalues and vortices do. No atom meets
@@ -45,13 +45,13 @@ class LogInteraction(AbstractEnergy):
     )
 
     def __check_init__(self) -> None:
-        _check_strength(self)
+        _check_strength(self, self.strength)
 
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+    def value(self, mu: Particles | Grid, t: ArrayLike = 0.0) -> Float[Array, ""]:
         return self.strength * Interaction(_log, diagonal=False).value(mu, t)
 
 
-class RieszInteraction(AbstractEnergy):
+class RieszInteraction(AbstractEnergy[Particles | Grid]):
     r"""$F(\mu) = \frac{A}{2s} \iint_{x \ne y} |x - y|^{-s}\,d\mu\,d\mu$, $s > 0$.
 
     Repels with the force $A r^{-s-1}$ where the strength A > 0. No atom meets itself:
@@ -76,9 +76,9 @@ class RieszInteraction(AbstractEnergy):
     def __check_init__(self) -> None:
         checks.shape(self, "exponent", self.exponent, ())
         checks.positive(self, "exponent", self.exponent)
-        _check_strength(self)
+        _check_strength(self, self.strength)
 
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+    def value(self, mu: Particles | Grid, t: ArrayLike = 0.0) -> Float[Array, ""]:
         s = self.exponent
 
         def pair(x: Array, y: Array) -> Array:
@@ -87,7 +87,7 @@ class RieszInteraction(AbstractEnergy):
         return self.strength * Interaction(pair, diagonal=False).value(mu, t)
 
 
-class CoulombInteraction(AbstractEnergy):
+class CoulombInteraction(AbstractEnergy[Particles | Grid]):
     r"""$F(\mu) = \frac{A}{2} \iint_{x \ne y} g(x - y)\,d\mu\,d\mu$.
 
     With $-\Delta g = \delta$ in the dimension of the points: g is $-|x|/2$ on the line,
@@ -108,9 +108,9 @@ class CoulombInteraction(AbstractEnergy):
     )
 
     def __check_init__(self) -> None:
-        _check_strength(self)
+        _check_strength(self, self.strength)
 
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+    def value(self, mu: Particles | Grid, t: ArrayLike = 0.0) -> Float[Array, ""]:
         refuse_period(self, mu)
         energy = Interaction(_coulomb, diagonal=False)
         return self.strength * energy.value(mu, t)

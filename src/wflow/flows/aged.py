@@ -1,21 +1,20 @@
 """A flow of particles that are as old as they are."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float, PyTree
+from jaxtyping import Array, ArrayLike, Float
 
 from wflow.checks import non_negative
+from wflow.measures.base import Mu, State
 
 from .base import AbstractContinuousFlow, check_flow
 from .noise import Noise
 
 
-class AgedFlow(AbstractContinuousFlow):
+class AgedFlow(AbstractContinuousFlow[Mu]):
     r"""``flow`` for a time of its own for every particle, on $s \in [0, 1]$."""
 
-    flow: AbstractContinuousFlow
+    flow: AbstractContinuousFlow[Mu]
     ages: Float[Array, "*shape"]
 
     def __check_init__(self) -> None:
@@ -30,11 +29,11 @@ class AgedFlow(AbstractContinuousFlow):
             )
         return factor.reshape(factor.shape + (1,) * (rate.ndim - factor.ndim)) * rate
 
-    def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
+    def velocity(self, mu: Mu, t: ArrayLike = 0.0) -> State:
         rates = self.flow.velocity(mu, t)
         return jax.tree.map(lambda rate: self._times(self.ages, rate), rates)
 
-    def noise(self, mu: Any, t: ArrayLike = 0.0) -> Noise | None:
+    def noise(self, mu: Mu, t: ArrayLike = 0.0) -> Noise | None:
         noise = self.flow.noise(mu, t)
         if noise is None:
             return None

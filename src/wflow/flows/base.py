@@ -3,14 +3,14 @@
 import abc
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic
 
 import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import lineax as lx
-from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, ArrayLike, DTypeLike, Float, PRNGKeyArray, PyTree
 
 from wflow.checks import (
     function,
@@ -21,14 +21,15 @@ from wflow.checks import (
     to_real,
 )
 from wflow.measures import Point, UnsupportedMeasureError
+from wflow.measures.base import AbstractMeasure, Moving, Mu, State, inner
 
 from .noise import Noise, NoiseKind
 
 
-class AbstractFlow(eqx.Module):
-    """A law of motion of a measure. Flows add: ``flow_a + flow_b``."""
+class AbstractFlow(eqx.Module, Generic[Mu]):
+    """A law of motion of measures of type Mu. Flows add: ``flow_a + flow_b``."""
 
-    def check(self, mu: Any) -> None:
+    def check(self, mu: Mu) -> None:
         """Refuse a start that cannot move as it should; ``solve`` asks before it runs.
 
         Values are not looked at under ``jit``. A sum asks its parts.
@@ -43,7 +44,7 @@ class AbstractFlow(eqx.Module):
         return sum_of(self, other)
 
 
-class AbstractContinuousFlow(AbstractFlow):
+class AbstractContinuousFlow(AbstractFlow[Mu]):
     r"""A law without jumps: $\dot\mu = $ ``velocity``, plus noise where there is any.
 
     A class with this one method is a law that ``solve`` moves a measure by. What lowers
@@ -51,7 +52,7 @@ class AbstractContinuousFlow(AbstractFlow):
     """
 
     @abc.abstractmethod
-    def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
+    def velocity(self, mu: Mu, t: ArrayLike = 0.0) -> State:
         """Rate of change of ``mu.state``, shaped like it.
 
         Raises:
@@ -59,24 +60,24 @@ class AbstractContinuousFlow(AbstractFlow):
             ImplicitEntropyError: it needs the density of a measure that has none.
         """
 
-    def records(self, mu: Any, t: ArrayLike = 0.0) -> dict[str, Array]:
+    def records(self, mu: Mu, t: ArrayLike = 0.0) -> dict[str, Array]:
         """Numbers of the law that a training writes down by name, such as friction."""
         del mu, t
         return {}
 
-    def noise(self, mu: Any, t: ArrayLike = 0.0) -> Noise | None:
+    def noise(self, mu: Mu, t: ArrayLike = 0.0) -> Noise | None:
         """What shakes the measure beside its velocity; None where nothing does."""
         del mu, t
         return None
 
-    def default_solver(self, mu: Any) -> diffrax.AbstractSolver:
+    def default_solver(self, mu: Mu) -> diffrax.AbstractSolver:
         """The method of a ``solve`` that is given none: by default, one for the noise.
 
         One without an estimate of its error takes fixed steps.
         """
         return solver_of(noise_kind(self, mu))
 
-    def speed(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+    def speed(self, mu: Mu, t: ArrayLike = 0.0) -> Float[Array, ""]:
         r"""$|\dot\mu|$ of the noiseless motion; on a ``Point`` of any flow Euclidean.
 
         Raises:
@@ -84,18 +85,20 @@ class AbstractContinuousFlow(AbstractFlow):
         """
         if not isinstance(mu, Point):
             raise UnsupportedMeasureError(self, mu, "Point, where speed is concerned")
-        rates = jax.tree.leaves(self.velocity(mu, t))
-        return safe_sqrt(sum(jnp.sum(rate**2) for rate in rates))
+        rates = self.velocity(mu, t)
+        return safe_sqrt(inner(rates, rates))
 
     def terms(
-        self, mu: Any, path: diffrax.AbstractBrownianPath | None = None
+        self, mu: Mu, path: diffrax.AbstractBrownianPath | None = None
     ) -> diffrax.AbstractTerm:
         """Diffrax terms on ``mu.state``; a flow with noise needs a ``path`` like it."""
         drift = diffrax.ODETerm(lambda t, y, args: self.velocity(mu.with_state(y), t))
         if path is None:
             return drift
 
-        def amplitude(t: Any, y: Any, args: Any) -> lx.AbstractLinearOperator:
+        def amplitude(
+            t: ArrayLike, y: State, args: PyTree
+        ) -> lx.AbstractLinearOperator:
             now = mu.with_state(y)
             noise = self.noise(now, t)
             if noise is None:
@@ -108,26 +111,26 @@ class AbstractContinuousFlow(AbstractFlow):
         return diffrax.MultiTerm(drift, diffrax.ControlTerm(amplitude, path))
 
 
-class AbstractIndependentFlow(AbstractContinuousFlow):
+class AbstractIndependentFlow(AbstractContinuousFlow[Mu]):
     """A law by which every particle moves as if it were the only one.
 
     The name is all that it adds: resets of such a law are exact (``ResettingFlow``).
     """
 
 
-class AbstractDissipativeFlow(AbstractContinuousFlow):
+class AbstractDissipativeFlow(AbstractContinuousFlow[Mu]):
     """A law that lowers an energy, which a solution records along the way."""
 
     @abc.abstractmethod
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+    def value(self, mu: Mu, t: ArrayLike = 0.0) -> Float[Array, ""]:
         """The energy that the flow lowers."""
 
     @abc.abstractmethod
-    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+    def dissipation(self, mu: Mu, t: ArrayLike = 0.0) -> Float[Array, ""]:
         """Minus the rate of change of ``value`` along the noiseless flow."""
 
 
-class AbstractJumpFlow(AbstractFlow):
+class AbstractJumpFlow(AbstractFlow[Moving]):
     """A law that changes a measure by jumps."""
 
     @property
@@ -136,24 +139,26 @@ class AbstractJumpFlow(AbstractFlow):
         return True
 
     @abc.abstractmethod
-    def jump(self, mu: Any, t: ArrayLike, dt: ArrayLike, key: PRNGKeyArray) -> Any:
+    def jump(
+        self, mu: Moving, t: ArrayLike, dt: ArrayLike, key: PRNGKeyArray
+    ) -> Moving:
         """``mu`` after the jumps of the interval ``[t, t + dt]``.
 
         Where a density that decides on them is nan, so is what comes back.
         """
 
-    def log_density_at(self, mu: Any, t: ArrayLike) -> Array | None:
+    def log_density_at(self, mu: Moving, t: ArrayLike) -> Array | None:
         """What decides on the jumps of ``mu``, for a sentence where it is nan."""
         del mu, t
         return None
 
 
-def noise_kind(flow: AbstractContinuousFlow, mu: Any) -> NoiseKind | None:
+def noise_kind(flow: AbstractContinuousFlow, mu: AbstractMeasure) -> NoiseKind | None:
     """The kind of a flow's noise on ``mu``, which is not computed; None without."""
     if type(flow).noise is AbstractContinuousFlow.noise:
         return None
 
-    def kind(mu: Any) -> NoiseKind | None:
+    def kind(mu: AbstractMeasure) -> NoiseKind | None:
         noise = flow.noise(mu)
         return None if noise is None else noise.kind
 
@@ -180,14 +185,14 @@ def strength_field(name: str, **options: Any) -> Any:
     )
 
 
-def strength_at(strength: Any, t: ArrayLike, dtype: Any) -> Float[Array, ""]:
+def strength_at(strength: Strength, t: ArrayLike, dtype: DTypeLike) -> Float[Array, ""]:
     """The strength at a time."""
     value = strength(t) if callable(strength) else strength
     return to_real(value, "strength").astype(dtype)
 
 
 def check_strength(
-    owner: object, name: str, strength: Any, *, scalar: bool = True
+    owner: object, name: str, strength: object, *, scalar: bool = True
 ) -> None:
     """Refuse a negative constant strength; what a schedule returns is not looked at.
 
@@ -203,7 +208,7 @@ def check_strength(
     non_negative(owner, name, strength)
 
 
-def check_flow(owner: object, flow: Any) -> None:
+def check_flow(owner: object, flow: object) -> None:
     """Refuse what is no flow without jumps.
 
     Raises:
@@ -224,7 +229,9 @@ def safe_sqrt(square: Array) -> Array:
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, square, 1)), 0)
 
 
-def one_log_density(owner: object, log_density: Any) -> Callable[[Array], Array]:
+def one_log_density(
+    owner: object, log_density: Callable[[Array], Array]
+) -> Callable[[Array], Array]:
     """``log_density``, refused where it does not return one real number.
 
     Raises:
@@ -237,12 +244,12 @@ def one_log_density(owner: object, log_density: Any) -> Callable[[Array], Array]
     return at
 
 
-def scale(factor: ArrayLike, state: PyTree[Array]) -> PyTree[Array]:
+def scale(factor: ArrayLike, state: State) -> State:
     """``factor * state``, leaf by leaf."""
     return jax.tree.map(lambda leaf: factor * leaf, state)
 
 
-class AbstractCarryingFlow(AbstractContinuousFlow):
+class AbstractCarryingFlow(AbstractContinuousFlow[Mu]):
     """``flow`` on a measure that carries something beside it, which ``flow`` does not
     feel: the speed is that of the measure inside, and a solution's energy too.
     """
@@ -250,15 +257,15 @@ class AbstractCarryingFlow(AbstractContinuousFlow):
     flow: eqx.AbstractVar[AbstractContinuousFlow]
 
     @abc.abstractmethod
-    def inner(self, mu: Any) -> Any:
+    def inner(self, mu: Mu) -> AbstractMeasure:
         """The measure that ``flow`` acts on.
 
         Raises:
             UnsupportedMeasureError: ``mu`` holds none.
         """
 
-    def speed(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+    def speed(self, mu: Mu, t: ArrayLike = 0.0) -> Float[Array, ""]:
         return self.flow.speed(self.inner(mu), t)
 
-    def records(self, mu: Any, t: ArrayLike = 0.0) -> dict[str, Array]:
+    def records(self, mu: Mu, t: ArrayLike = 0.0) -> dict[str, Array]:
         return self.flow.records(self.inner(mu), t)

@@ -1,7 +1,5 @@
 """The jump version of the Fisher-Rao reaction."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PRNGKeyArray
@@ -20,7 +18,7 @@ from .base import (
 )
 
 
-class BirthDeathFlow(AbstractJumpFlow):
+class BirthDeathFlow(AbstractJumpFlow[Particles]):
     r"""Death and copy at rate $\beta |e_i|$, $e = \frac{\delta F}{\delta\mu} -$ mean.
 
     In a step of length h, particle i is active with probability
@@ -40,18 +38,18 @@ class BirthDeathFlow(AbstractJumpFlow):
     Reference: Lu, Lu, Nolen, arXiv:1905.09863, algorithm 1.
     """
 
-    energy: AbstractEnergy
+    energy: AbstractEnergy[Particles]
     rate: Strength = strength_field("rate", default=1.0)
 
     def __check_init__(self) -> None:
         instance(self, "energy", self.energy, AbstractEnergy, "an energy")
         check_strength(self, "rate", self.rate)
 
-    def log_density_at(self, mu: Any, t: ArrayLike) -> Array | None:
+    def log_density_at(self, mu: Particles, t: ArrayLike) -> Array | None:
         return self.energy.differential(mu, t).w
 
     def jump(
-        self, mu: Any, t: ArrayLike, dt: ArrayLike, key: PRNGKeyArray
+        self, mu: Particles, t: ArrayLike, dt: ArrayLike, key: PRNGKeyArray
     ) -> Particles:
         if not isinstance(mu, Particles):
             raise UnsupportedMeasureError(self, mu, "Particles")

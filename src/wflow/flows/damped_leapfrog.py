@@ -109,7 +109,7 @@ class DampedLeapfrog(diffrax.AbstractSolver):
         middle = term.origin + direction * (t0 + t1) / 2
         end = term.origin + direction * t1
         state = leapfrog_substep(
-            lambda x, logw: flow.force(phase.measure.with_state((x, logw)), end),
+            lambda x, logw: flow.force(phase.with_state(((x, logw), v)).measure, end),
             None if growth is None else lambda x: growth.rates(x, middle),
             KineticState(x, v, force, logw),
             h,

@@ -1,21 +1,20 @@
 """Noise alone, to be added to a flow."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float, PyTree
+from jaxtyping import Array, ArrayLike, Float
 
 from wflow import checks
 from wflow.checks import real_field
 from wflow.measures import Gaussian, Particles, Phase, Point, UnsupportedMeasureError
+from wflow.measures.base import State
 
 from .base import AbstractIndependentFlow
 from .noise import Noise, check_amplitude
 
 
-class Diffusion(AbstractIndependentFlow):
+class Diffusion(AbstractIndependentFlow[Particles | Phase | Gaussian | Point]):
     r"""$dx = \sigma\,dW$: every particle is shaken, in its velocity on a Phase.
 
     Added to the gradient flow of a quadratic energy it is an Ornstein-Uhlenbeck process
@@ -38,7 +37,9 @@ class Diffusion(AbstractIndependentFlow):
     def __check_init__(self) -> None:
         check_amplitude(self, "deviation", self.deviation)
 
-    def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
+    def velocity(
+        self, mu: Particles | Phase | Gaussian | Point, t: ArrayLike = 0.0
+    ) -> State:
         del t
         match mu:
             case Particles() | Phase(measure=Particles()) | Point():
@@ -53,6 +54,8 @@ class Diffusion(AbstractIndependentFlow):
             self, mu, "Particles, a Phase of Particles, Gaussian and Point"
         )
 
-    def noise(self, mu: Any, t: ArrayLike = 0.0) -> Noise | None:
+    def noise(
+        self, mu: Particles | Phase | Gaussian | Point, t: ArrayLike = 0.0
+    ) -> Noise | None:
         del t
         return None if isinstance(mu, Gaussian) else Noise(self.deviation)

@@ -1,20 +1,19 @@
 """First-order motion down an energy."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float, PyTree
+from jaxtyping import Array, ArrayLike, Float
 
 from wflow.checks import instance
 from wflow.energies import AbstractEnergy
 from wflow.geometries import AbstractGeometry
 from wflow.measures import Particles
+from wflow.measures.base import Mu, State
 
 from .base import AbstractDissipativeFlow, safe_sqrt
 
 
-class GradientFlow(AbstractDissipativeFlow):
+class GradientFlow(AbstractDissipativeFlow[Mu]):
     r"""$\dot\mu = -K(\mu)\,dF(\mu)$: the gradient flow of an energy in a geometry.
 
     Along it $\frac{d}{dt} F = -\langle dF, K dF\rangle$, the recorded dissipation
@@ -26,18 +25,21 @@ class GradientFlow(AbstractDissipativeFlow):
     Reference: Ambrosio, Gigli, Savare, Gradient Flows (2008), chapter 11.
     """
 
-    energy: AbstractEnergy
-    geometry: AbstractGeometry
+    energy: AbstractEnergy[Mu]
+    geometry: AbstractGeometry[Mu]
 
     def __check_init__(self) -> None:
         instance(self, "energy", self.energy, AbstractEnergy, "an energy")
         instance(self, "geometry", self.geometry, AbstractGeometry, "a geometry")
 
-    def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
+    def velocity(self, mu: Mu, t: ArrayLike = 0.0) -> State:
         return self.geometry.velocity(mu, self.energy.differential(mu, t))
 
     def velocity_at(
-        self, mu: Particles, points: Float[Array, "m d"], t: ArrayLike = 0.0
+        self: "GradientFlow[Particles]",
+        mu: Particles,
+        points: Float[Array, "m d"],
+        t: ArrayLike = 0.0,
     ) -> Float[Array, "m d"]:
         """The velocity that particles at other points would have, without being felt.
 
@@ -52,12 +54,12 @@ class GradientFlow(AbstractDissipativeFlow):
             mu, self.energy.differential(mu, t), points, jax.grad(landscape)(points)
         )
 
-    def speed(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+    def speed(self, mu: Mu, t: ArrayLike = 0.0) -> Float[Array, ""]:
         r"""$|\dot\mu| = \sqrt{\langle dF, K dF\rangle}$, in the flow's geometry."""
         return safe_sqrt(self.dissipation(mu, t))
 
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+    def value(self, mu: Mu, t: ArrayLike = 0.0) -> Float[Array, ""]:
         return self.energy.value(mu, t)
 
-    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+    def dissipation(self, mu: Mu, t: ArrayLike = 0.0) -> Float[Array, ""]:
         return self.geometry.dissipation(mu, self.energy.differential(mu, t))

@@ -1,16 +1,16 @@
 """Birth and death at a rate of place and time: what makes mass grow and shrink."""
 
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from wflow.checks import function, random_key
 from wflow.energies.neural import TimeEmbedding, check_sizes
 from wflow.measures import Grid, Particles, Phase, UnsupportedMeasureError
+from wflow.measures.base import State
 
 from .base import AbstractContinuousFlow
 
@@ -60,7 +60,7 @@ class NeuralRate(eqx.Module):
         return self.mlp(x)
 
 
-class GrowthFlow(AbstractContinuousFlow):
+class GrowthFlow(AbstractContinuousFlow[Particles | Grid | Phase]):
     r"""$\partial_t\mu = g(x, t)\,\mu$: what is at x multiplies at the rate g.
 
     ``rate(x, t)`` takes one point. On Particles the log-weights move, on a Grid the
@@ -87,11 +87,11 @@ class GrowthFlow(AbstractContinuousFlow):
             )
         return values
 
-    def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
+    def velocity(self, mu: Particles | Grid | Phase, t: ArrayLike = 0.0) -> State:
         match mu:
-            case Phase():
+            case Phase(measure=(Particles() | Grid()) as law):
                 rest = jax.tree.map(jnp.zeros_like, mu.velocity)
-                return self.velocity(mu.measure, t), rest
+                return self.velocity(law, t), rest
             case Particles():
                 return jnp.zeros_like(mu.x), self.rates(mu.x, t)
             case Grid():

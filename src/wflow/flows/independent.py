@@ -6,11 +6,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.extend.core import Jaxpr, Literal
-from jaxtyping import Array
+from jaxtyping import Array, PyTree
 
 from wflow.energies import AbstractEnergy, Entropy, KLDivergence
 from wflow.energies.base import AbstractLinearEnergy, Scaled, Sum
 from wflow.geometries import Euclidean, Riemannian, Wasserstein
+from wflow.measures import AbstractMeasure
 
 from .base import (
     AbstractContinuousFlow,
@@ -57,10 +58,10 @@ def _is_linear(energy: AbstractEnergy) -> bool:
     return False
 
 
-def looks_at_time(flow: AbstractFlow, mu: Any) -> bool:
+def looks_at_time(flow: AbstractFlow, mu: AbstractMeasure) -> bool:
     """Whether velocity, noise or jumps depend on the time, read off their programs."""
 
-    def rates(t: Array) -> Any:
+    def rates(t: Array) -> PyTree:
         if isinstance(flow, AbstractJumpFlow):
             after = flow.jump(mu, t, jnp.ones_like(t), jax.random.key(0))
             return eqx.filter(after, eqx.is_array)

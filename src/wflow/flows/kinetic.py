@@ -1,19 +1,19 @@
 """What second-order flows of particles share."""
 
 import abc
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from wflow.checks import instance, non_negative, shape
 from wflow.energies import AbstractEnergy
 from wflow.geometries.wasserstein import per_mass
 from wflow.measures import Particles, Phase, UnsupportedMeasureError
-from wflow.measures.base import ImplicitEntropyError
+from wflow.measures.base import ImplicitEntropyError, Mu, State
 from wflow.measures.special import mean_decay
 
 from .base import AbstractContinuousFlow, noise_kind, solver_of
@@ -21,7 +21,7 @@ from .damped_leapfrog import DampedLeapfrog
 from .leapfrog import ForceScaling, force_factor
 
 
-class AbstractKineticFlow(AbstractContinuousFlow):
+class AbstractKineticFlow(AbstractContinuousFlow[Mu]):
     r"""$\dot x = v,\quad \dot v = s(\gamma) f(x, t) - \gamma v$ on a Phase of
     Particles, solved by the damped leapfrog; noise, where there is any, is additive.
 
@@ -44,7 +44,7 @@ class AbstractKineticFlow(AbstractContinuousFlow):
         r"""The factor $s(\gamma)$ of the force; see ``force_factor``."""
         return "inertial"
 
-    def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
+    def velocity(self, mu: Mu, t: ArrayLike = 0.0) -> State:
         if not (isinstance(mu, Phase) and isinstance(mu.measure, Particles)):
             raise UnsupportedMeasureError(
                 self, mu, "a Phase of Particles; see Phase.at_rest"
@@ -53,7 +53,7 @@ class AbstractKineticFlow(AbstractContinuousFlow):
         acceleration = factor * self.force(mu.measure, t) - self.friction * mu.velocity
         return (mu.velocity, jnp.zeros_like(mu.measure.logw)), acceleration
 
-    def default_solver(self, mu: Any) -> diffrax.AbstractSolver:
+    def default_solver(self, mu: Mu) -> diffrax.AbstractSolver:
         kind = noise_kind(self, mu)
         kinetic = isinstance(mu, Phase) and isinstance(mu.measure, Particles)
         if kinetic and kind in (None, "additive"):
@@ -61,7 +61,11 @@ class AbstractKineticFlow(AbstractContinuousFlow):
         return solver_of(kind)
 
     def kicks(
-        self, mu: Phase, t: ArrayLike, h: Array, key: PRNGKeyArray
+        self: "AbstractKineticFlow[Phase]",
+        mu: Phase,
+        t: ArrayLike,
+        h: Array,
+        key: PRNGKeyArray,
     ) -> Float[Array, "2 n d"]:
         r"""The noise of the two half-kicks of a leapfrog step of length h.
 
@@ -97,7 +101,7 @@ def particle_force(
     return -per_mass(differential.x, mu.w)
 
 
-def check_scalar(owner: object, name: str, value: Any) -> None:
+def check_scalar(owner: object, name: str, value: object) -> None:
     """Refuse what is known not to be one number >= 0."""
     shape(owner, name, value, ())
     non_negative(owner, name, value)

@@ -1,22 +1,21 @@
 """Second-order motion: a damped Wasserstein Lagrangian."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
-from jaxtyping import Array, ArrayLike, Float, PyTree
+from jaxtyping import Array, ArrayLike, Float
 
 from wflow.checks import instance, one_of, real_field
 from wflow.energies import AbstractEnergy
 from wflow.measures import Gaussian, Grid, Particles, Phase, UnsupportedMeasureError
-from wflow.measures.phase import AffineVelocity
+from wflow.measures.base import State
+from wflow.measures.phase import AffineVelocity, Law
 
 from .base import AbstractDissipativeFlow
 from .kinetic import AbstractKineticFlow, check_scalar, particle_force
 from .leapfrog import FORCE_SCALINGS, ForceScaling, force_factor
 
 
-class LagrangianFlow(AbstractKineticFlow, AbstractDissipativeFlow):
+class LagrangianFlow(AbstractKineticFlow[Phase], AbstractDissipativeFlow[Phase]):
     r"""$\dot x = v,\quad \dot v = s(\gamma) f(x) - \gamma v,\quad
     f = -\nabla\frac{\delta F}{\delta\mu}$, on a ``Phase``.
 
@@ -37,7 +36,7 @@ class LagrangianFlow(AbstractKineticFlow, AbstractDissipativeFlow):
     unified form is that of its integrator).
     """
 
-    energy: AbstractEnergy
+    energy: AbstractEnergy[Law]
     friction: Float[Array, ""] = eqx.field(
         converter=real_field("friction"), default=0.0
     )
@@ -48,7 +47,7 @@ class LagrangianFlow(AbstractKineticFlow, AbstractDissipativeFlow):
         check_scalar(self, "friction", self.friction)
         one_of(self, "force_scaling", self.force_scaling, FORCE_SCALINGS)
 
-    def _phase(self, mu: Any) -> Phase:
+    def _phase(self, mu: Phase) -> Phase:
         if not isinstance(mu, Phase):
             raise UnsupportedMeasureError(
                 self, mu, "Phase (a measure with a velocity); see Phase.at_rest"
@@ -62,7 +61,7 @@ class LagrangianFlow(AbstractKineticFlow, AbstractDissipativeFlow):
     def force(self, law: Particles, t: ArrayLike = 0.0) -> Float[Array, "n d"]:
         return particle_force(self.energy, law, t)
 
-    def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
+    def velocity(self, mu: Phase, t: ArrayLike = 0.0) -> State:
         mu = self._phase(mu)
         law, v = mu.measure, mu.velocity
         match law:
@@ -89,13 +88,13 @@ class LagrangianFlow(AbstractKineticFlow, AbstractDissipativeFlow):
                     - self.friction * v
                 )
 
-    def records(self, mu: Any, t: ArrayLike = 0.0) -> dict[str, Array]:
+    def records(self, mu: Phase, t: ArrayLike = 0.0) -> dict[str, Array]:
         del mu, t
         return {"friction": self.friction}
 
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+    def value(self, mu: Phase, t: ArrayLike = 0.0) -> Float[Array, ""]:
         mu = self._phase(mu)
         return mu.kinetic_energy + self._factor * self.energy.value(mu.measure, t)
 
-    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+    def dissipation(self, mu: Phase, t: ArrayLike = 0.0) -> Float[Array, ""]:
         return 2 * self.friction * self._phase(mu).kinetic_energy

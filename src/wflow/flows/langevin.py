@@ -1,15 +1,14 @@
 """Noisy motion: over- and underdamped Langevin dynamics."""
 
-from typing import Any
-
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float, PyTree
+from jaxtyping import Array, ArrayLike, Float
 
 from wflow.checks import instance, real_field
 from wflow.energies import AbstractEnergy
 from wflow.geometries.wasserstein import per_mass
 from wflow.measures import Particles, Phase, UnsupportedMeasureError
+from wflow.measures.base import State
 
 from .base import AbstractDissipativeFlow
 from .kinetic import AbstractKineticFlow, check_scalar
@@ -22,7 +21,9 @@ _TEMPERATURE = (
 )
 
 
-class LangevinFlow(AbstractKineticFlow, AbstractDissipativeFlow):
+class LangevinFlow(
+    AbstractKineticFlow[Particles | Phase], AbstractDissipativeFlow[Particles | Phase]
+):
     r"""$dx = f\,dt + \sqrt{2\tau}\,dW$ on Particles; on a Phase of Particles
     $dx = v\,dt,\ dv = (f - \gamma v)\,dt + \sqrt{2\gamma\tau}\,dW$.
 
@@ -40,7 +41,7 @@ class LangevinFlow(AbstractKineticFlow, AbstractDissipativeFlow):
     Reference: Pavliotis, Stochastic Processes and Applications (2014), (4.2), (6.1).
     """
 
-    energy: AbstractEnergy
+    energy: AbstractEnergy[Particles]
     temperature: Float[Array, ""] | None = eqx.field(
         converter=real_field("temperature", optional=True), default=None
     )
@@ -54,7 +55,7 @@ class LangevinFlow(AbstractKineticFlow, AbstractDissipativeFlow):
         if self.temperature is not None:
             check_scalar(self, "temperature", self.temperature)
 
-    def _particles(self, mu: Any) -> Particles:
+    def _particles(self, mu: Particles | Phase) -> Particles:
         law = mu.measure if isinstance(mu, Phase) else mu
         if not isinstance(law, Particles):
             raise UnsupportedMeasureError(self, law, "Particles and Phase of Particles")
@@ -75,29 +76,31 @@ class LangevinFlow(AbstractKineticFlow, AbstractDissipativeFlow):
             raise TypeError(f"{_TEMPERATURE}, found {found}.")
         return -per_mass(differential.x, law.w)
 
-    def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
+    def velocity(self, mu: Particles | Phase, t: ArrayLike = 0.0) -> State:
         if isinstance(mu, Phase):
             return super().velocity(mu, t)
         law = self._particles(mu)
         return self.force(law, t), jnp.zeros_like(law.logw)
 
-    def noise(self, mu: Any, t: ArrayLike = 0.0) -> Noise:
+    def noise(self, mu: Particles | Phase, t: ArrayLike = 0.0) -> Noise:
         tau = self._temperature(self._particles(mu), t)
         factor = self.friction if isinstance(mu, Phase) else 1
         return Noise(jnp.sqrt(2 * factor * tau))
 
-    def records(self, mu: Any, t: ArrayLike = 0.0) -> dict[str, Array]:
+    def records(self, mu: Particles | Phase, t: ArrayLike = 0.0) -> dict[str, Array]:
         numbers = {"temperature": self._temperature(self._particles(mu), t)}
         if isinstance(mu, Phase):
             numbers["friction"] = self.friction
         return numbers
 
-    def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+    def value(self, mu: Particles | Phase, t: ArrayLike = 0.0) -> Float[Array, ""]:
         law = self._particles(mu)
         kinetic = mu.kinetic_energy if isinstance(mu, Phase) else 0
         return kinetic + self.energy.value(law, t)
 
-    def dissipation(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
+    def dissipation(
+        self, mu: Particles | Phase, t: ArrayLike = 0.0
+    ) -> Float[Array, ""]:
         law = self._particles(mu)
         if isinstance(mu, Phase):
             return 2 * self.friction * mu.kinetic_energy

@@ -1,7 +1,7 @@
 """One step of the damped leapfrog."""
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -130,7 +130,7 @@ def leapfrog_substep(
     return KineticState(x, m * v + c * f + second, f, logw)
 
 
-def check_step(owner: str, h: Any) -> None:
+def check_step(owner: str, h: object) -> None:
     """Refuse steps that are not one finite number."""
     shape(owner, "h", h, ())
     finite(owner, "h", h)

@@ -1,22 +1,28 @@
 """What shakes a measure."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import lineax as lx
-from jaxtyping import Array, PyTree
+from jaxtyping import Array, ArrayLike, PyTree
 
 from wflow import checks
-from wflow.measures import Particles, Phase, Point, UnsupportedMeasureError
+from wflow.measures import (
+    AbstractMeasure,
+    Particles,
+    Phase,
+    Point,
+    UnsupportedMeasureError,
+)
 
 
 NoiseKind = Literal["additive", "ito", "stratonovich"]
 
 
-def _amplitude(value: Any) -> Any:
+def _amplitude(value: PyTree) -> PyTree:
     """Real numbers in every leaf, or the operator that it is."""
     if isinstance(value, lx.AbstractLinearOperator):
         return value
@@ -50,7 +56,7 @@ class Noise(eqx.Module):
     def __check_init__(self) -> None:
         checks.one_of(self, "kind", self.kind, ("additive", "ito", "stratonovich"))
 
-    def on(self, mu: Any) -> PyTree[Array] | lx.AbstractLinearOperator:
+    def on(self, mu: AbstractMeasure) -> PyTree[Array] | lx.AbstractLinearOperator:
         """The amplitude as a tree like ``mu.state`` or, of a matrix, as an operator.
 
         Raises:
@@ -78,21 +84,21 @@ class Noise(eqx.Module):
             jax.eval_shape(lambda: state),
         )
 
-    def operator(self, mu: Any) -> lx.AbstractLinearOperator:
+    def operator(self, mu: AbstractMeasure) -> lx.AbstractLinearOperator:
         """B as an operator on ``mu.state``."""
         amplitude = self.on(mu)
         if isinstance(amplitude, lx.AbstractLinearOperator):
             return amplitude
         return lx.DiagonalLinearOperator(amplitude)
 
-    def scaled(self, mu: Any, factor: PyTree[Array]) -> "Noise":
+    def scaled(self, mu: AbstractMeasure, factor: PyTree[Array]) -> "Noise":
         """The noise with a factor of its own for every entry of the state."""
         amplitude = self.on(mu)
         if isinstance(amplitude, lx.AbstractLinearOperator):
             return Noise(lx.DiagonalLinearOperator(factor) @ amplitude, self.kind)
         return Noise(jax.tree.map(jnp.multiply, factor, amplitude), self.kind)
 
-    def _per_coordinate(self, mu: Any) -> bool:
+    def _per_coordinate(self, mu: AbstractMeasure) -> bool:
         """Whether the amplitude is what one particle feels."""
         if isinstance(self.amplitude, lx.AbstractLinearOperator):
             return False
@@ -103,7 +109,7 @@ class Noise(eqx.Module):
         return jnp.shape(self.amplitude) != mu.state.shape
 
 
-def _place(owner: object, mu: Any) -> Callable[[PyTree], Array]:
+def _place(owner: object, mu: AbstractMeasure) -> Callable[[PyTree], Array]:
     """Where in a state, or in a tree like it, the coordinates are that are shaken."""
     match mu:
         case Particles():
@@ -117,13 +123,14 @@ def _place(owner: object, mu: Any) -> Callable[[PyTree], Array]:
     )
 
 
-def added(noises: Sequence[Noise], mu: Any) -> Noise:
+def added(noises: Sequence[Noise], mu: AbstractMeasure) -> Noise:
     """Independent noises as one: their covariances add.
 
     Raises:
         TypeError: Ito's with Stratonovich's, or an operator with another noise.
     """
-    kinds = {noise.kind for noise in noises} - {"additive"}
+    kinds: set[NoiseKind] = {noise.kind for noise in noises}
+    kinds -= {"additive"}
     if len(kinds) > 1:
         raise TypeError("SumFlow: Ito's and Stratonovich's noise do not add.")
     kind = kinds.pop() if kinds else "additive"
@@ -151,7 +158,7 @@ def _matrix(amplitude: Array, d: int) -> Array:
     return jnp.diag(jnp.broadcast_to(amplitude, (d,)))
 
 
-def check_amplitude(owner: object, name: str, amplitude: Any) -> None:
+def check_amplitude(owner: object, name: str, amplitude: ArrayLike) -> None:
     """Refuse what is no number, ``(d,)`` or ``(d, d)`` of noise.
 
     Raises:

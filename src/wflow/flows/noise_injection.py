@@ -1,7 +1,5 @@
 """Descent with the force read off at shaken positions."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 from jaxtyping import Array, ArrayLike, PRNGKeyArray
@@ -21,7 +19,7 @@ from .base import (
 from .gradient import GradientFlow
 
 
-class NoiseInjectionFlow(AbstractJumpFlow):
+class NoiseInjectionFlow(AbstractJumpFlow[Particles | Traced]):
     r"""$x_i \leftarrow x_i - h\nabla\frac{\delta F}{\delta\mu}(x_i + b\,\xi_i)$,
     $\xi_i \sim N(0, I)$: an Euler step of the gradient flow of F.
 
@@ -38,16 +36,18 @@ class NoiseInjectionFlow(AbstractJumpFlow):
     Reference: Arbel, Korba, Salim, Gretton, NeurIPS 2019, equation (17).
     """
 
-    energy: AbstractEnergy
+    energy: AbstractEnergy[Particles]
     level: Strength = strength_field("level", default=1.0)
-    geometry: AbstractGeometry = eqx.field(default_factory=Wasserstein)
+    geometry: AbstractGeometry[Particles] = eqx.field(default_factory=Wasserstein)
 
     def __check_init__(self) -> None:
         instance(self, "energy", self.energy, AbstractEnergy, "an energy")
         instance(self, "geometry", self.geometry, AbstractGeometry, "a geometry")
         check_strength(self, "level", self.level, scalar=False)
 
-    def jump(self, mu: Any, t: ArrayLike, dt: ArrayLike, key: PRNGKeyArray) -> Any:
+    def jump(
+        self, mu: Particles | Traced, t: ArrayLike, dt: ArrayLike, key: PRNGKeyArray
+    ) -> Particles | Traced:
         if isinstance(mu, Traced):
             first, second = jax.random.split(key)
             x = self._step(mu.measure, mu.measure.x, t, dt, first)

@@ -4,12 +4,12 @@ import abc
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, DTypeLike, Float, PRNGKeyArray, PyTree
 
 from wflow.checks import positive, real_field, shape
 
@@ -19,7 +19,7 @@ _HALVINGS = 64
 _LOG_RANGE = 50.0
 
 
-def check_numbers(owner: object, **values: Any) -> None:
+def check_numbers(owner: object, **values: object) -> None:
     """Refuse parameters that are not one positive, finite number each.
 
     Raises:
@@ -116,8 +116,8 @@ class AbstractRenewalLaw(AbstractResetTimes):
 
     def density(self, a: Float[ArrayLike, "..."]) -> Float[Array, "..."]:
         r"""Density of T, $-S'(a)$."""
-        a = jnp.asarray(a, jnp.result_type(self.mean))
-        return -jax.jvp(self.survival, (a,), (jnp.ones_like(a),))[1]
+        at = jnp.asarray(a, jnp.result_type(self.mean))
+        return -jax.jvp(self.survival, (at,), (jnp.ones_like(at),))[1]
 
     def age_density(self, a: Float[ArrayLike, "..."]) -> Float[Array, "..."]:
         r"""$S(a)/\tau$."""
@@ -125,7 +125,7 @@ class AbstractRenewalLaw(AbstractResetTimes):
 
     def laplace(self, s: Float[ArrayLike, "..."]) -> Float[Array, "..."]:
         r"""$\phi(s) = \mathbb{E}e^{-sT} = 1 - s\tau\ell(s)$."""
-        return 1 - s * self.mean * self.age_laplace(s)
+        return 1 - jnp.multiply(s, self.mean) * self.age_laplace(s)
 
     def filter_ratio(self, mu: Float[ArrayLike, "..."]) -> Float[Array, "..."]:
         r"""$h(\mu)/\mu$, and the mean age at zero."""
@@ -203,7 +203,7 @@ class Exponential(AbstractRenewalLaw):
         return self.rate / (self.rate + s)
 
     def filter(self, mu: Float[ArrayLike, "..."]) -> Float[Array, "..."]:
-        return mu / (self.rate + mu)
+        return jnp.divide(mu, self.rate + mu)
 
     def quantile(self, u: Float[ArrayLike, "..."]) -> Float[Array, "..."]:
         return -jnp.log1p(-jnp.asarray(u)) / self.rate
@@ -233,14 +233,14 @@ class Exponential(AbstractRenewalLaw):
 
 
 def open_uniform(
-    key: PRNGKeyArray, shape: tuple[int, ...], dtype: Any
+    key: PRNGKeyArray, shape: tuple[int, ...], dtype: DTypeLike
 ) -> Float[Array, "*shape"]:
     """Uniform draws of the open interval (0, 1)."""
     tiny = jnp.finfo(dtype).tiny
     return jax.random.uniform(key, shape, dtype, minval=tiny)
 
 
-def stopped(tree: Any) -> Any:
+def stopped(tree: PyTree) -> PyTree:
     """``tree`` without gradient, whatever else it holds."""
     return jax.tree.map(
         lambda leaf: jax.lax.stop_gradient(leaf) if eqx.is_array(leaf) else leaf, tree

@@ -1,7 +1,6 @@
 """Renewal resetting of a flow."""
 
 import dataclasses
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -22,7 +21,7 @@ from .independent import looks_at_time, moves_alone
 from .renewal import AbstractResetTimes
 
 
-class ResettingFlow(AbstractJumpFlow):
+class ResettingFlow(AbstractJumpFlow[Particles | Point]):
     r"""``flow``, each particle put back to ``origin`` at renewal times of its own.
 
     Where particles move as if alone and at all times alike (see ``exact``), the
@@ -45,7 +44,7 @@ class ResettingFlow(AbstractJumpFlow):
     Reference: Evans, Majumdar, PRL 106 (2011), equations (1), (2), for Poisson resets.
     """
 
-    flow: AbstractContinuousFlow
+    flow: AbstractContinuousFlow[Particles | Point]
     law: AbstractResetTimes
     origin: PyTree[Array] = eqx.field(
         converter=lambda tree: jax.tree.map(real_field("origin"), tree)
@@ -67,7 +66,7 @@ class ResettingFlow(AbstractJumpFlow):
         law = self.law.since(t0)
         return self if law is self.law else dataclasses.replace(self, law=law)
 
-    def exact(self, mu: Any) -> bool:
+    def exact(self, mu: AbstractMeasure) -> bool:
         """Whether ages are enough: each particle of ``mu`` is known to move as if
         alone, at all times alike.
 
@@ -77,7 +76,7 @@ class ResettingFlow(AbstractJumpFlow):
         alone = isinstance(mu, Point) or moves_alone(self.flow)
         return alone and not looks_at_time(self.flow, mu)
 
-    def shape(self, mu: Any) -> tuple[int, ...]:
+    def shape(self, mu: AbstractMeasure) -> tuple[int, ...]:
         """One clock for every particle: ``(n,)``, or ``()`` for a Point."""
         match mu:
             case Particles():
@@ -86,7 +85,9 @@ class ResettingFlow(AbstractJumpFlow):
                 return ()
         raise UnsupportedMeasureError(self, mu, "Particles and Point")
 
-    def reset(self, mu: Any, where: Bool[Array, "*shape"]) -> Any:
+    def reset(
+        self, mu: Particles | Point, where: Bool[Array, "*shape"]
+    ) -> Particles | Point:
         """``mu`` with the particles of ``where`` put back to the origin."""
         if isinstance(mu, Particles):
             shape(self, "origin", self.origin, (mu.dim,))
@@ -107,21 +108,23 @@ class ResettingFlow(AbstractJumpFlow):
         )
 
     def schedule(
-        self, mu: Any, ends: Float[Array, " K+1"], key: PRNGKeyArray
+        self, mu: AbstractMeasure, ends: Float[Array, " K+1"], key: PRNGKeyArray
     ) -> "ScheduledResets":
         """The resets of all clocks between ``ends[0]`` and ``ends[-1]``, drawn."""
         return ScheduledResets(
             self, ends, self.law.last_resets(key, ends, self.shape(mu))
         )
 
-    def jump(self, mu: Any, t: ArrayLike, dt: ArrayLike, key: PRNGKeyArray) -> Any:
+    def jump(
+        self, mu: Particles | Point, t: ArrayLike, dt: ArrayLike, key: PRNGKeyArray
+    ) -> Particles | Point:
         """The resets of clocks that are of age zero at t."""
         start = jnp.asarray(t, mu.dtype)
         resets = self.schedule(mu, jnp.stack([start, start + dt]), key)
         return resets.jump(mu, t, dt, key)
 
 
-class ScheduledResets(AbstractJumpFlow):
+class ScheduledResets(AbstractJumpFlow[Particles | Point]):
     """The jumps of ``resetting`` with its clocks drawn.
 
     ``last[k]`` is each clock's last reset in ``(ends[k], ends[k + 1]]``, or -inf.
@@ -160,7 +163,9 @@ class ScheduledResets(AbstractJumpFlow):
         was_reset = last > -jnp.inf
         return jnp.where(was_reset, self.ends[k + 1] - last, whole), was_reset
 
-    def jump(self, mu: Any, t: ArrayLike, dt: ArrayLike, key: PRNGKeyArray) -> Any:
+    def jump(
+        self, mu: Particles | Point, t: ArrayLike, dt: ArrayLike, key: PRNGKeyArray
+    ) -> Particles | Point:
         """The resets of the intervals whose middle lies in ``(t, t + dt)``: at most 2.
 
         (Rounding of t does not move it past a middle.)

@@ -1,17 +1,16 @@
 """Points carried by a field that they do not make."""
 
-from typing import Any
-
-from jaxtyping import Array, ArrayLike, PyTree
+from jaxtyping import ArrayLike
 
 from wflow.checks import instance
-from wflow.measures import Traced, UnsupportedMeasureError
+from wflow.measures import Particles, Traced, UnsupportedMeasureError
+from wflow.measures.base import State
 
 from .base import AbstractCarryingFlow
 from .gradient import GradientFlow
 
 
-class TracerFlow(AbstractCarryingFlow):
+class TracerFlow(AbstractCarryingFlow[Traced]):
     r"""``flow`` on a ``Traced`` measure: tracers q move as particles put there would,
     and are not felt.
 
@@ -21,17 +20,17 @@ class TracerFlow(AbstractCarryingFlow):
         TypeError: ``flow`` is no ``GradientFlow``.
     """
 
-    flow: GradientFlow
+    flow: GradientFlow[Particles]
 
     def __check_init__(self) -> None:
         instance(self, "flow", self.flow, GradientFlow, "a GradientFlow")
 
-    def inner(self, mu: Any) -> Any:
+    def inner(self, mu: Traced) -> Particles:
         if not isinstance(mu, Traced):
             raise UnsupportedMeasureError(self, mu, "Traced")
         return mu.measure
 
-    def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
+    def velocity(self, mu: Traced, t: ArrayLike = 0.0) -> State:
         inner = self.inner(mu)
         carried = self.flow.velocity_at(inner, mu.tracers, t)
         return self.flow.velocity(inner, t), carried

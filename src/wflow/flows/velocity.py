@@ -6,11 +6,12 @@ from typing import Any, Self
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float, PyTree
+from jaxtyping import Array, ArrayLike, Float
 
 from wflow import checks
 from wflow.checks import real_field
-from wflow.measures import Particles, Point, UnsupportedMeasureError
+from wflow.measures import AbstractMeasure, Particles, Point, UnsupportedMeasureError
+from wflow.measures.base import State
 
 from .base import AbstractContinuousFlow
 from .noise import Noise, check_amplitude
@@ -25,7 +26,7 @@ class _OfMeasure(eqx.Module):
         return self.f(mu, t)
 
 
-class VelocityFlow(AbstractContinuousFlow):
+class VelocityFlow(AbstractContinuousFlow[AbstractMeasure]):
     r"""Motion along a velocity field: $dx = f(x, t)\,dt + \sigma\,dW$.
 
     ``f(x, t)`` takes one point and a time and gives the velocity there: any function,
@@ -87,7 +88,7 @@ class VelocityFlow(AbstractContinuousFlow):
         """Whether f is a function of the whole measure."""
         return isinstance(self.f, _OfMeasure)
 
-    def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
+    def velocity(self, mu: AbstractMeasure, t: ArrayLike = 0.0) -> State:
         match mu:
             case _ if isinstance(self.f, _OfMeasure):
                 rates = self.f(mu, t)
@@ -110,6 +111,6 @@ class VelocityFlow(AbstractContinuousFlow):
             )
         return jax.tree.map(lambda rate, at: rate.astype(at.dtype), rates, mu.state)
 
-    def noise(self, mu: Any, t: ArrayLike = 0.0) -> Noise | None:
+    def noise(self, mu: AbstractMeasure, t: ArrayLike = 0.0) -> Noise | None:
         del mu, t
         return None if self.amplitude is None else Noise(self.amplitude)

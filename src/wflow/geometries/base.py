@@ -1,21 +1,24 @@
 """The contract of a geometry."""
 
 import abc
-from typing import Any
+from typing import Generic
 
 import equinox as eqx
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float
 
-from wflow.measures import UnsupportedMeasureError
-from wflow.measures.base import ImplicitEntropyError
+from wflow.measures import Particles, UnsupportedMeasureError
+from wflow.measures.base import Differential, ImplicitEntropyError, Mu, State
 from wflow.measures.particles import ParticlesDifferential
 
 
-class AbstractGeometry(eqx.Module):
-    r"""An Onsager operator $K(\mu)$: symmetric, $\geq 0$, differential to motion."""
+class AbstractGeometry(eqx.Module, Generic[Mu]):
+    r"""An Onsager operator $K(\mu)$: symmetric, $\geq 0$, differential to motion.
+
+    It acts on measures of type Mu.
+    """
 
     @abc.abstractmethod
-    def velocity(self, mu: Any, differential: Any) -> PyTree[Array]:
+    def velocity(self, mu: Mu, differential: Differential) -> State:
         r"""$-K(\mu)\,dF$, shaped like ``mu.state``.
 
         Raises:
@@ -24,13 +27,13 @@ class AbstractGeometry(eqx.Module):
         """
 
     @abc.abstractmethod
-    def dissipation(self, mu: Any, differential: Any) -> Float[Array, ""]:
+    def dissipation(self, mu: Mu, differential: Differential) -> Float[Array, ""]:
         r"""$\langle dF, K(\mu)\,dF\rangle$, minus the energy's rate of change."""
 
     def velocity_at(
         self,
-        mu: Any,
-        differential: Any,
+        mu: Particles,
+        differential: Differential,
         points: Float[Array, "m d"],
         covectors: Float[Array, "m d"],
     ) -> Float[Array, "m d"]:
@@ -48,7 +51,7 @@ class AbstractGeometry(eqx.Module):
         del differential, points, covectors
         raise UnsupportedMeasureError(self, mu, "what makes the field, not on tracers")
 
-    def explicit(self, differential: Any) -> Any:
+    def explicit(self, differential: Differential) -> Differential:
         """The differential, refused if it holds an entropy without a density."""
         if (
             isinstance(differential, ParticlesDifferential)

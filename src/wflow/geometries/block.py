@@ -1,19 +1,18 @@
 """Only some coordinates move."""
 
-from typing import Any
-
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float
 
 from wflow import checks
 from wflow.measures import Particles, UnsupportedMeasureError
+from wflow.measures.base import Differential, State
 from wflow.measures.particles import ParticlesDifferential
 
 from .base import AbstractGeometry
 
 
-class Block(AbstractGeometry):
+class Block(AbstractGeometry[Particles]):
     r"""$K = P\,K_0\,P$ on Particles: of every point only the first ``moving``
     coordinates move, P is the projection on them.
 
@@ -33,7 +32,7 @@ class Block(AbstractGeometry):
     arXiv:2310.03054, section 3 (for the discrepancy, y frozen).
     """
 
-    geometry: AbstractGeometry
+    geometry: AbstractGeometry[Particles]
     moving: int = eqx.field(static=True)
 
     def __check_init__(self) -> None:
@@ -50,20 +49,22 @@ class Block(AbstractGeometry):
         still = jnp.zeros((n, d - self.moving), rows.dtype)
         return jnp.concatenate([rows[:, : self.moving], still], axis=1)
 
-    def _restrict(self, mu: Any, differential: Any) -> ParticlesDifferential:
+    def _restrict(
+        self, mu: Particles, differential: Differential
+    ) -> ParticlesDifferential:
         if not isinstance(mu, Particles):
             raise UnsupportedMeasureError(self, mu, "Particles")
         return differential._replace(x=self._project(differential.x))
 
-    def velocity(self, mu: Any, differential: Any) -> PyTree[Array]:
+    def velocity(self, mu: Particles, differential: Differential) -> State:
         restricted = self._restrict(mu, differential)
         dx, dlogw = self.geometry.velocity(mu, restricted)
         return self._project(dx), dlogw
 
     def velocity_at(
         self,
-        mu: Any,
-        differential: Any,
+        mu: Particles,
+        differential: Differential,
         points: Float[Array, "m d"],
         covectors: Float[Array, "m d"],
     ) -> Float[Array, "m d"]:
@@ -72,5 +73,7 @@ class Block(AbstractGeometry):
         )
         return self._project(velocity)
 
-    def dissipation(self, mu: Any, differential: Any) -> Float[Array, ""]:
+    def dissipation(
+        self, mu: Particles, differential: Differential
+    ) -> Float[Array, ""]:
         return self.geometry.dissipation(mu, self._restrict(mu, differential))

@@ -1,25 +1,24 @@
 """The flat geometry of parameters."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float
 
 from wflow.measures import Point, UnsupportedMeasureError
+from wflow.measures.base import Differential, State, inner
 
 from .base import AbstractGeometry
 
 
-class Euclidean(AbstractGeometry):
+class Euclidean(AbstractGeometry[Point]):
     r"""$\dot\theta = -\nabla F(\theta)$ on a ``Point``."""
 
-    def velocity(self, mu: Any, differential: Any) -> PyTree[Array]:
+    def velocity(self, mu: Point, differential: Differential) -> State:
         if not isinstance(mu, Point):
             raise UnsupportedMeasureError(self, mu, "Point")
         return jax.tree.map(jnp.negative, differential)
 
-    def dissipation(self, mu: Any, differential: Any) -> Float[Array, ""]:
+    def dissipation(self, mu: Point, differential: Differential) -> Float[Array, ""]:
         if not isinstance(mu, Point):
             raise UnsupportedMeasureError(self, mu, "Point")
-        return sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(differential))
+        return inner(differential, differential)

@@ -1,11 +1,9 @@
 """Reaction, alone and with transport: Fisher-Rao and Hellinger-Kantorovich."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float, PyTree
+from jaxtyping import Array, ArrayLike, Float
 
 from wflow import checks
 from wflow.checks import real_field, to_real
@@ -15,6 +13,8 @@ from wflow.measures import (
     Particles,
     UnsupportedMeasureError,
 )
+from wflow.measures.base import Differential, State
+from wflow.measures.phase import Law
 
 from .base import AbstractGeometry
 from .wasserstein import Wasserstein
@@ -23,7 +23,7 @@ from .wasserstein import Wasserstein
 _GAUSSIAN_MASS = "Particles and Grid; on Gaussian only with conserve_mass=True"
 
 
-class FisherRao(AbstractGeometry):
+class FisherRao(AbstractGeometry[Law]):
     r"""$\partial_t\mu = -\mu\,(\frac{\delta F}{\delta\mu} - \text{mean})$.
 
     ``conserve_mass=False`` drops the mean: masses then grow and shrink. On Particles
@@ -44,7 +44,7 @@ class FisherRao(AbstractGeometry):
             return first_variation
         return first_variation - jnp.sum(masses * first_variation) / jnp.sum(masses)
 
-    def velocity(self, mu: Any, differential: Any) -> PyTree[Array]:
+    def velocity(self, mu: Law, differential: Differential) -> State:
         match mu:
             case Particles():
                 rate = self._rate(self.explicit(differential).w, mu.w)
@@ -61,7 +61,7 @@ class FisherRao(AbstractGeometry):
                 )
         raise UnsupportedMeasureError(self, mu, _GAUSSIAN_MASS)
 
-    def dissipation(self, mu: Any, differential: Any) -> Float[Array, ""]:
+    def dissipation(self, mu: Law, differential: Differential) -> Float[Array, ""]:
         match mu:
             case Particles():
                 return mu.w @ self._rate(self.explicit(differential).w, mu.w) ** 2
@@ -74,7 +74,7 @@ class FisherRao(AbstractGeometry):
         raise UnsupportedMeasureError(self, mu, _GAUSSIAN_MASS)
 
 
-class HellingerKantorovich(AbstractGeometry):
+class HellingerKantorovich(AbstractGeometry[Law]):
     r"""$K = \alpha K_{W} + \beta K_{FR}$: transport and reaction together.
 
     $\partial_t\mu = \alpha\nabla\cdot(\mu\nabla\frac{\delta F}{\delta\mu})
@@ -115,14 +115,14 @@ class HellingerKantorovich(AbstractGeometry):
         self.transport = Wasserstein()
         self.reaction = FisherRao(conserve_mass)
 
-    def _checked(self, mu: Any, differential: Any) -> Any:
+    def _checked(self, mu: Law, differential: Differential) -> Differential:
         """The differential, refused in this geometry's own name."""
         gaussian = isinstance(mu, Gaussian) and self.reaction.conserve_mass
         if not (gaussian or isinstance(mu, Particles | Grid)):
             raise UnsupportedMeasureError(self, mu, _GAUSSIAN_MASS)
         return self.explicit(differential)
 
-    def velocity(self, mu: Any, differential: Any) -> PyTree[Array]:
+    def velocity(self, mu: Law, differential: Differential) -> State:
         differential = self._checked(mu, differential)
         transport = self.transport.velocity(mu, differential)
         reaction = self.reaction.velocity(mu, differential)
@@ -130,7 +130,7 @@ class HellingerKantorovich(AbstractGeometry):
             lambda a, b: self.alpha * a + self.beta * b, transport, reaction
         )
 
-    def dissipation(self, mu: Any, differential: Any) -> Float[Array, ""]:
+    def dissipation(self, mu: Law, differential: Differential) -> Float[Array, ""]:
         differential = self._checked(mu, differential)
         return self.alpha * self.transport.dissipation(
             mu, differential

@@ -6,10 +6,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import lineax as lx
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float
 
 from wflow import checks
 from wflow.measures import Particles, Point, UnsupportedMeasureError
+from wflow.measures.base import Differential, State, inner
 
 from .base import AbstractGeometry
 from .wasserstein import per_mass
@@ -36,7 +37,7 @@ def conjugate_gradients(dtype: jnp.dtype) -> lx.CG:
     return lx.CG(rtol=rtol, atol=rtol / 100, stabilise_every=None)
 
 
-class Riemannian(AbstractGeometry):
+class Riemannian(AbstractGeometry[Point | Particles]):
     r"""$\dot\theta = -G(\theta)^{-1}\nabla F(\theta)$, $\dot x_i =
     -G(x_i)^{-1}\nabla\frac{\delta F}{\delta\mu}(x_i)$.
 
@@ -67,11 +68,11 @@ class Riemannian(AbstractGeometry):
                 "a linear solver of lineax",
             )
 
-    def _raise(self, mu: Any, differential: Any) -> PyTree[Array]:
+    def _raise(self, mu: Point | Particles, differential: Differential) -> State:
         """$G^{-1}$ times the differential per mass."""
         match mu:
             case Point():
-                operator = self.metric(mu.value)
+                operator: Any = self.metric(mu.value)
                 checks.instance(
                     self,
                     "metric's value",
@@ -89,13 +90,14 @@ class Riemannian(AbstractGeometry):
                 return jnp.linalg.solve(metrics, covectors[..., None])[..., 0]
         raise UnsupportedMeasureError(self, mu, "Point and Particles")
 
-    def velocity(self, mu: Any, differential: Any) -> PyTree[Array]:
+    def velocity(self, mu: Point | Particles, differential: Differential) -> State:
         vector = jax.tree.map(jnp.negative, self._raise(mu, differential))
         return vector if isinstance(mu, Point) else (vector, jnp.zeros_like(mu.logw))
 
-    def dissipation(self, mu: Any, differential: Any) -> Float[Array, ""]:
+    def dissipation(
+        self, mu: Point | Particles, differential: Differential
+    ) -> Float[Array, ""]:
         vector = self._raise(mu, differential)
         if isinstance(mu, Point):
-            products = jax.tree.map(lambda a, b: jnp.sum(a * b), differential, vector)
-            return sum(jax.tree.leaves(products))
+            return inner(differential, vector)
         return jnp.sum(differential.x * vector)

@@ -1,19 +1,18 @@
 """The unit sphere of parameters."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, PyTree
+from jaxtyping import Array, ArrayLike, Float
 
 from wflow.checks import known, to_real
 from wflow.measures import Point, UnsupportedMeasureError
+from wflow.measures.base import Differential, State, inner
 
 from .base import AbstractGeometry
 
 
-class Sphere(AbstractGeometry):
+class Sphere(AbstractGeometry[Point]):
     r"""$\dot u = -(I - \hat u\hat u^\top)\nabla F(u)$ on a ``Point``, $\hat u = u/|u|$.
 
     Every array of the Point ``(d, ...)`` is a bundle of columns, each on its own
@@ -35,7 +34,7 @@ class Sphere(AbstractGeometry):
         """
         return Point(_unit(to_real(value, "value")))
 
-    def _tangent(self, mu: Any, differential: Any) -> PyTree[Array]:
+    def _tangent(self, mu: Point, differential: Differential) -> State:
         if not isinstance(mu, Point):
             raise UnsupportedMeasureError(self, mu, "Point")
 
@@ -45,12 +44,12 @@ class Sphere(AbstractGeometry):
 
         return jax.tree.map(project, mu.state, differential)
 
-    def velocity(self, mu: Any, differential: Any) -> PyTree[Array]:
+    def velocity(self, mu: Point, differential: Differential) -> State:
         return jax.tree.map(jnp.negative, self._tangent(mu, differential))
 
-    def dissipation(self, mu: Any, differential: Any) -> Float[Array, ""]:
+    def dissipation(self, mu: Point, differential: Differential) -> Float[Array, ""]:
         tangent = self._tangent(mu, differential)
-        return sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(tangent))
+        return inner(tangent, tangent)
 
 
 def _unit(value: Array) -> Array:

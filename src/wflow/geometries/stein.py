@@ -1,21 +1,21 @@
 """The kernel-averaged Wasserstein geometry."""
 
 from collections.abc import Callable
-from typing import Any
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float
 
 from wflow import checks
 from wflow.kernels import AbstractKernel
 from wflow.kernels.sums import gradient_matvec, matvec
 from wflow.measures import Particles, UnsupportedMeasureError
+from wflow.measures.base import Differential, State
 from wflow.measures.particles import refuse_period
 
 from .base import AbstractGeometry
 
 
-class Stein(AbstractGeometry):
+class Stein(AbstractGeometry[Particles]):
     r"""$\dot x_i = -\int k(x_i, y)\,\nabla\frac{\delta F}{\delta\mu}(y)\,d\mu(y)$.
 
     An implicit entropy with coefficient $\tau$ is integrated by parts,
@@ -36,9 +36,9 @@ class Stein(AbstractGeometry):
 
     def __check_init__(self) -> None:
         if not isinstance(self.kernel, AbstractKernel):
-            checks.instance(
-                self, "kernel", self.kernel, Callable, "a kernel or a rule for one"
-            )
+            if not callable(self.kernel):
+                what = "a kernel or a rule for one"
+                checks.instance(self, "kernel", self.kernel, AbstractKernel, what)
             checks.function(self, "kernel", self.kernel, "the positions")
 
     def _kernel(self, mu: Particles) -> AbstractKernel:
@@ -49,7 +49,7 @@ class Stein(AbstractGeometry):
         checks.instance(self, "the rule's kernel", kernel, AbstractKernel, "a kernel")
         return kernel
 
-    def velocity(self, mu: Any, differential: Any) -> PyTree[Array]:
+    def velocity(self, mu: Particles, differential: Differential) -> State:
         if not isinstance(mu, Particles):
             raise UnsupportedMeasureError(self, mu, "Particles")
         velocity = self._field(mu, differential, mu.x)
@@ -57,15 +57,15 @@ class Stein(AbstractGeometry):
 
     def velocity_at(
         self,
-        mu: Any,
-        differential: Any,
+        mu: Particles,
+        differential: Differential,
         points: Float[Array, "m d"],
         covectors: Float[Array, "m d"],
     ) -> Float[Array, "m d"]:
         del covectors  # only forces on the particles make this field
         return self._field(mu, differential, points)
 
-    def _field(self, mu: Particles, differential: Any, points: Array) -> Array:
+    def _field(self, mu: Particles, differential: Differential, points: Array) -> Array:
         kernel = self._kernel(mu)
         velocity = -matvec(kernel, points, mu.x, differential.x, period=mu.period)
         if differential.entropy is None:
@@ -75,7 +75,9 @@ class Stein(AbstractGeometry):
             kernel, points, mu.x, mu.w, period=mu.period
         )
 
-    def dissipation(self, mu: Any, differential: Any) -> Float[Array, ""]:
+    def dissipation(
+        self, mu: Particles, differential: Differential
+    ) -> Float[Array, ""]:
         if not isinstance(mu, Particles):
             raise UnsupportedMeasureError(self, mu, "Particles")
         dx = self.explicit(differential).x

@@ -6,12 +6,14 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float
 
 from wflow import checks
 from wflow.checks import to_real
 from wflow.measures import Gaussian, Grid, Particles, UnsupportedMeasureError
+from wflow.measures.base import Differential, State
 from wflow.measures.grid import logarithmic_mean
+from wflow.measures.phase import Law
 from wflow.parameters.learnable import unwrap
 
 from .base import AbstractGeometry
@@ -43,7 +45,7 @@ def _as_mobility(mobility: Any) -> Any:
     )
 
 
-class Wasserstein(AbstractGeometry):
+class Wasserstein(AbstractGeometry[Law]):
     r"""$\partial_t\mu = \nabla\cdot(\mu M \nabla\frac{\delta F}{\delta\mu})$.
 
     ``mobility`` M is None (the identity), a scalar, ``(d,)`` (diagonal) or ``(d, d)``
@@ -111,7 +113,7 @@ class Wasserstein(AbstractGeometry):
             )
         return jnp.broadcast_to(mobility, (grid.dim,))
 
-    def velocity(self, mu: Any, differential: Any) -> PyTree[Array]:
+    def velocity(self, mu: Law, differential: Differential) -> State:
         match mu:
             case Particles():
                 covectors = per_mass(self.explicit(differential).x, mu.w)
@@ -135,15 +137,15 @@ class Wasserstein(AbstractGeometry):
 
     def velocity_at(
         self,
-        mu: Any,
-        differential: Any,
+        mu: Particles,
+        differential: Differential,
         points: Float[Array, "m d"],
         covectors: Float[Array, "m d"],
     ) -> Float[Array, "m d"]:
         self.explicit(differential)
         return -self._apply(covectors, points)
 
-    def dissipation(self, mu: Any, differential: Any) -> Float[Array, ""]:
+    def dissipation(self, mu: Law, differential: Differential) -> Float[Array, ""]:
         match mu:
             case Particles():
                 covectors = per_mass(self.explicit(differential).x, mu.w)

@@ -1,5 +1,8 @@
 """One kernel at several lengths at once."""
 
+import functools
+import operator
+
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -67,4 +70,5 @@ class ScaleMixture(AbstractRadialKernel):
         even = jnp.full_like(scales, 1 / len(scales))
         weights = even if self.weights is None else jnp.asarray(self.weights, r2.dtype)
         pairs = zip(scales, weights, strict=True)
-        return sum(w * self.kernel.profile(r2 / s**2) for s, w in pairs)
+        profiles = [w * self.kernel.profile(r2 / s**2) for s, w in pairs]
+        return functools.reduce(operator.add, profiles)

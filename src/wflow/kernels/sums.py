@@ -110,7 +110,7 @@ def _pair(
     checks.instance(owner, "kernel", kernel, AbstractKernel, "a kernel")
     same = y is None or y is x
     x = _points(x, "x")
-    y = x if same else _points(y, "y")
+    y = x if y is None or same else _points(y, "y")
     if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
         raise ValueError(
             f"{owner}: expected clouds x (n, d) and y (m, d) of one dimension d, found "

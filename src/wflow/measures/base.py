@@ -1,8 +1,9 @@
 """The contract of a measure: what moves, and how its functionals are differentiated."""
 
 import abc
+import operator
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Self, TypeAlias, TypeVar
 
 import equinox as eqx
 import jax
@@ -10,6 +11,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from wflow.checks import at_least_single, to_real
+
+
+# What moves of a measure, and the differential of a functional of it.
+State: TypeAlias = PyTree[Array]
+Differential: TypeAlias = PyTree[Array]
 
 
 class UnsupportedMeasureError(TypeError):
@@ -35,7 +41,7 @@ class ImplicitEntropyError(TypeError):
         )
 
 
-def moving_field(name: str) -> Callable[[Any], Any]:
+def moving_field(name: str) -> Callable[[Any], Array]:
     """The converter of a field that moves: real numbers of single precision or more."""
     return lambda value: at_least_single(to_real(value, name))
 
@@ -50,11 +56,11 @@ class AbstractMeasure(eqx.Module):
 
     @property
     @abc.abstractmethod
-    def state(self) -> PyTree[Array]:
+    def state(self) -> State:
         """What moves."""
 
     @abc.abstractmethod
-    def with_state(self, state: PyTree[Array]) -> Self:
+    def with_state(self, state: State) -> Self:
         """The same measure with another ``state``."""
 
     @abc.abstractmethod
@@ -64,13 +70,19 @@ class AbstractMeasure(eqx.Module):
     @abc.abstractmethod
     def differential(
         self, functional: Callable[[Self], Float[Array, ""]]
-    ) -> tuple[Float[Array, ""], Any]:
+    ) -> tuple[Float[Array, ""], Differential]:
         """Value and differential of ``functional`` at this measure."""
 
     @property
     def dtype(self) -> jnp.dtype:
         """Floating dtype of the state."""
         return jnp.result_type(*jax.tree.leaves(self.state))
+
+
+# The measures that an energy, a geometry or a law of motion acts on: one that acts on
+# many serves where few are asked for. A jump or a solve also gives back what it takes.
+Mu = TypeVar("Mu", bound=AbstractMeasure, contravariant=True)
+Moving = TypeVar("Moving", bound=AbstractMeasure)
 
 
 class AbstractCarrier(AbstractMeasure):
@@ -83,8 +95,14 @@ class AbstractCarrier(AbstractMeasure):
 
     def differential(
         self, functional: Callable[[Any], Float[Array, ""]]
-    ) -> tuple[Float[Array, ""], Any]:
+    ) -> tuple[Float[Array, ""], Differential]:
         return self.measure.differential(functional)
+
+
+def inner(a: State, b: State) -> Float[Array, ""]:
+    """The sum of the products of all entries of two states of one structure."""
+    products = jax.tree.map(lambda one, other: jnp.sum(one * other), a, b)
+    return jax.tree.reduce(operator.add, products)
 
 
 class AbstractDensity(eqx.Module):

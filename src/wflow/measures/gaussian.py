@@ -78,7 +78,8 @@ class Gaussian(AbstractMeasure, AbstractDensity):
             raise ValueError(
                 f"Gaussian: expected x of shape ({self.dim},), found {x.shape}."
             )
-        return jax.scipy.stats.multivariate_normal.logpdf(x, self.mean, self.cov)
+        log = jax.scipy.stats.multivariate_normal.logpdf(x, self.mean, self.cov)
+        return jnp.asarray(log)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n d"]:
         checks.count(self, "n", n, 0)

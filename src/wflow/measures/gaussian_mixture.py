@@ -47,7 +47,7 @@ class GaussianMixture(AbstractDensity):
             eye = jnp.eye(d, dtype=self.covs.dtype)
             self.covs = jnp.broadcast_to(self.covs, (k,))[:, None, None] * eye
         equal = jnp.full(k, 1 / max(k, 1), self.means.dtype)
-        self.weights = equal if weights is None else weights
+        self.weights = equal if weights is None else moving_field("weights")(weights)
 
     def __check_init__(self) -> None:
         if jnp.ndim(self.means) != 2 or 0 in jnp.shape(self.means):

@@ -1,7 +1,7 @@
 """Densities on a regular grid."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import equinox as eqx
 import jax
@@ -59,8 +59,10 @@ class Grid(AbstractMeasure):
         checks.weights(self, "density", self.density)
         self.lower = _bounds("lower", lower, dim).astype(dtype)
         self.upper = _bounds("upper", upper, dim).astype(dtype)
-        each = isinstance(boundary, list | tuple)
-        self.boundary = tuple(boundary) if each else (boundary,) * dim
+        each: Any = (
+            boundary if isinstance(boundary, list | tuple) else (boundary,) * dim
+        )
+        self.boundary = tuple(each)
         if len(self.boundary) != dim:
             raise ValueError(
                 f"Grid: expected one boundary for each of {dim} axes, found "

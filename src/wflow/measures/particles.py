@@ -1,7 +1,7 @@
 """Weighted particles."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import equinox as eqx
 import jax
@@ -262,7 +262,7 @@ class Particles(AbstractMeasure):
         return value, ParticlesDifferential(dx, dw)
 
 
-def refuse_period(owner: Any, mu: Any) -> None:
+def refuse_period(owner: object, mu: object) -> None:
     """Refuse particles on a torus, for what knows no shortest way round it.
 
     Raises:

@@ -1,18 +1,22 @@
 """A measure with inertia."""
 
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeAlias
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from wflow import checks
 
-from .base import AbstractCarrier, moving_field
+from .base import AbstractCarrier, State, moving_field
 from .gaussian import Gaussian
 from .grid import Grid, logarithmic_mean
 from .particles import Particles
+
+
+# The measures in space, which have fields.
+Law: TypeAlias = Particles | Gaussian | Grid
 
 
 class AffineVelocity(NamedTuple):
@@ -44,8 +48,8 @@ class Phase(AbstractCarrier):
         ValueError: a velocity of another shape than the measure needs.
     """
 
-    measure: Particles | Gaussian | Grid
-    velocity: Any = eqx.field(converter=_velocity)
+    measure: Law
+    velocity: PyTree[Array] = eqx.field(converter=_velocity)
 
     def __check_init__(self) -> None:
         expected = jax.tree.map(jnp.shape, self._rest(self.measure))
@@ -61,7 +65,7 @@ class Phase(AbstractCarrier):
             )
 
     @staticmethod
-    def _rest(measure: Particles | Gaussian | Grid) -> Any:
+    def _rest(measure: Law) -> PyTree[Array]:
         match measure:
             case Particles():
                 return jnp.zeros_like(measure.x)
@@ -77,7 +81,7 @@ class Phase(AbstractCarrier):
         )
 
     @classmethod
-    def at_rest(cls, measure: Particles | Gaussian | Grid) -> Self:
+    def at_rest(cls, measure: Law) -> Self:
         """``measure`` with velocity zero."""
         return cls(measure, cls._rest(measure))
 
@@ -101,10 +105,10 @@ class Phase(AbstractCarrier):
                 return mu.cell_volume * sum(faces) / 2
 
     @property
-    def state(self) -> tuple[Any, Any]:
+    def state(self) -> tuple[State, PyTree[Array]]:
         return self.measure.state, self.velocity
 
-    def with_state(self, state: tuple[Any, Any]) -> Self:
+    def with_state(self, state: tuple[State, PyTree[Array]]) -> Self:
         measure, velocity = state
         return eqx.tree_at(
             lambda mu: (mu.measure, mu.velocity),

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, PyTree
 
 from wflow.checks import to_real
 
-from .base import AbstractMeasure
+from .base import AbstractMeasure, Differential, State
 
 
 def _value(value: PyTree) -> PyTree:
@@ -45,10 +45,10 @@ class Point(AbstractMeasure):
                 )
 
     @property
-    def state(self) -> PyTree[Array]:
+    def state(self) -> State:
         return eqx.filter(self.value, eqx.is_inexact_array)
 
-    def with_state(self, state: PyTree[Array]) -> Self:
+    def with_state(self, state: State) -> Self:
         frozen = eqx.filter(self.value, eqx.is_inexact_array, inverse=True)
         return type(self)(eqx.combine(state, frozen))
 
@@ -57,7 +57,7 @@ class Point(AbstractMeasure):
 
     def differential(
         self, functional: Callable[[Self], Float[Array, ""]]
-    ) -> tuple[Float[Array, ""], PyTree[Array]]:
+    ) -> tuple[Float[Array, ""], Differential]:
         return jax.value_and_grad(lambda state: functional(self.with_state(state)))(
             self.state
         )

@@ -50,7 +50,7 @@ def nearest_image(
     return y + turns * length
 
 
-def check_period(owner: Any, period: Any, dim: int) -> None:
+def check_period(owner: object, period: object, dim: int) -> None:
     """Refuse what is neither a length above zero nor one for each of ``dim`` axes.
 
     Raises:
@@ -65,7 +65,7 @@ def check_period(owner: Any, period: Any, dim: int) -> None:
     checks.positive(owner, "period", period, infinite=True)
 
 
-def common_period(owner: Any, mu: Any, target: Any) -> Any:
+def common_period(owner: object, mu: Any, target: Any) -> Any:
     """The period of ``mu``, which a target has too, or none.
 
     Raises:
@@ -74,8 +74,8 @@ def common_period(owner: Any, mu: Any, target: Any) -> Any:
     if target.period is None:
         return mu.period
     if mu.period is not None:
-        found = checks.known(mu.period), checks.known(target.period)
-        if any(side is None for side in found) or np.allclose(*found):
+        mine, other = checks.known(mu.period), checks.known(target.period)
+        if mine is None or other is None or np.allclose(mine, other):
             return mu.period
     raise ValueError(
         f"{checks.named(owner)}: expected the target to have the period of the "

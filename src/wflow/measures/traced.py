@@ -1,6 +1,6 @@
 """A measure and points carried by the field that it makes."""
 
-from typing import Any, Self
+from typing import Self
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from wflow import checks
 
-from .base import AbstractCarrier, moving_field
+from .base import AbstractCarrier, State, moving_field
 from .particles import Particles
 
 
@@ -38,10 +38,10 @@ class Traced(AbstractCarrier):
             )
 
     @property
-    def state(self) -> tuple[Any, Float[Array, "m d"]]:
+    def state(self) -> tuple[State, Float[Array, "m d"]]:
         return self.measure.state, self.tracers
 
-    def with_state(self, state: tuple[Any, Array]) -> Self:
+    def with_state(self, state: tuple[State, Array]) -> Self:
         measure, tracers = state
         return eqx.tree_at(
             lambda mu: (mu.measure, mu.tracers),

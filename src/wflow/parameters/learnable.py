@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float
 
 
@@ -66,7 +67,7 @@ class Learnable(eqx.Module):
 
     def __repr__(self) -> str:
         """The value, for the eye."""
-        if isinstance(self.raw, jax.core.Tracer | jax.ShapeDtypeStruct):
+        if isinstance(self.raw, Tracer | jax.ShapeDtypeStruct):
             return f"Learnable({self.raw})"
         raw = np.asarray(self.raw)
         shown = np.exp(raw) if self.positive else raw

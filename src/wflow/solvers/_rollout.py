@@ -1,6 +1,6 @@
 """The damped leapfrog as a scan, for training."""
 
-from typing import Any
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -41,11 +41,10 @@ def start_rollout(
     owner = "start_rollout"
     _check_flow(owner, flow)
     instance(owner, "mu", mu, Phase, "a Phase of Particles")
-    instance(owner, "mu.measure", mu.measure, Particles, "Particles")
+    law = instance(owner, "mu.measure", mu.measure, Particles, "Particles")
     instance(owner, "stop_gradient_force", stop_gradient_force, bool, "True or False")
     shape(owner, "t", t, ())
     finite(owner, "t", t)
-    law = mu.measure
     moving, growth = split_growth(flow)
     force = _force(moving, law, law.x, None, t, stop_gradient_force)
     logw = None if growth is None else law.logw
@@ -93,24 +92,22 @@ def rollout(
     t, h = jnp.asarray(t, state.x.dtype), jnp.asarray(h, state.x.dtype)
     moving, growth = split_growth(flow)
     noisy = noise_kind(moving, Phase(law, state.v)) is not None
-    if noisy:
-        key = random_key("rollout", "key", key)
+    key = random_key("rollout", "key", key) if noisy else None
 
     @jax.checkpoint
     def step(state: KineticState, k: Array) -> tuple[KineticState, None]:
         def force(x: Array, logw: Array | None) -> Array:
             return _force(moving, law, x, logw, t + (k + 1) * h, stop_gradient_force)
 
-        def rates(x: Array) -> Array:
-            return growth.rates(x, t + (k + 0.5) * h)
-
-        kicks = None
-        if noisy:
+        rates = kicks = None
+        if growth is not None:
+            rates = functools.partial(growth.rates, t=t + (k + 0.5) * h)
+        if key is not None:
             own = jax.random.fold_in(key, k.astype(jnp.int32))
             kicks = moving.kicks(Phase(law, state.v), t + k * h, h, own)
         return leapfrog_substep(
             force,
-            None if growth is None else rates,
+            rates,
             state,
             h,
             moving.friction,
@@ -137,8 +134,8 @@ def _force(
     return flow.force(law.with_state((x, logw)), t)
 
 
-def _check_flow(owner: str, flow: Any) -> None:
+def _check_flow(owner: str, flow: object) -> None:
     """Refuse what has no second-order motion of particles."""
     what = "a LagrangianFlow, LangevinFlow or AbstractKineticFlow, with growth or not"
-    instance(owner, "flow", flow, AbstractKineticFlow | SumFlow, what)
-    instance(owner, "flow", split_growth(flow)[0], AbstractKineticFlow, what)
+    law = instance(owner, "flow", flow, AbstractKineticFlow | SumFlow, what)
+    instance(owner, "flow", split_growth(law)[0], AbstractKineticFlow, what)

@@ -1,7 +1,7 @@
 """The one entry to the solvers."""
 
 import dataclasses
-from typing import Any, Literal
+from typing import Literal
 
 import diffrax
 import equinox as eqx
@@ -23,6 +23,7 @@ from wflow.flows import AbstractContinuousFlow, ResettingFlow
 from wflow.flows.base import AbstractFlow, noise_kind
 from wflow.flows.independent import looks_at_time
 from wflow.measures import AbstractMeasure
+from wflow.measures.base import Moving
 from wflow.parameters.learnable import unwrap
 
 from .causes import cause
@@ -42,8 +43,8 @@ from .times import Times, check_first_step, read_times, step_counts
 
 
 def solve(
-    flow: AbstractFlow,
-    mu0: AbstractMeasure,
+    flow: AbstractFlow[Moving],
+    mu0: Moving,
     t0: ArrayLike,
     t1: ArrayLike,
     *,
@@ -58,7 +59,7 @@ def solve(
     max_steps: int = 4096,
     throw: bool = True,
     progress: bool | diffrax.AbstractProgressMeter = False,
-) -> Solution:
+) -> Solution[Moving]:
     r"""Move ``mu0`` along ``flow`` from ``t0`` to ``t1``.
 
     The solver is the flow's own word, ``flow.default_solver(mu0)``, and
@@ -192,14 +193,14 @@ def solve(
 
 
 def _check_parts(
-    flow: Any,
-    mu0: Any,
-    solver: Any,
-    controller: Any,
-    adjoint: Any,
-    key: Any,
-    stop: Any,
-    progress: Any,
+    flow: object,
+    mu0: object,
+    solver: object,
+    controller: object,
+    adjoint: object,
+    key: object,
+    stop: object,
+    progress: object,
 ) -> None:
     """Refuse what is not of the kind that the argument is for."""
     instance("solve", "flow", flow, AbstractFlow, "a flow")
@@ -230,7 +231,7 @@ def _check_parts(
 
 
 def _check_resolved(
-    flow: AbstractFlow, mu: AbstractMeasure, when: Times, counts: Any
+    flow: AbstractFlow, mu: AbstractMeasure, when: Times, counts: tuple[int, ...] | None
 ) -> None:
     """Refuse a law that depends on time where its precision merges the steps' times."""
     if when.known is None or when.start is None:
@@ -256,42 +257,41 @@ def _check_resolved(
 
 @eqx.filter_jit
 def _solve(
-    flow: Any,
-    mu: Any,
-    origin: Any,
-    end: Any,
-    save: Any,
-    dt0: Any,
+    flow: AbstractFlow,
+    mu: Moving,
+    origin: Float[Array, ""],
+    end: Float[Array, ""],
+    save: Float[Array, " T"],
+    dt0: Float[Array, ""] | None,
     counts: tuple[int, ...] | None,
     method: Method,
     splitting: str,
-    key: Any,
-    progress: Any,
-    stop: Any,
-) -> tuple[Any, Integrated, Bool[Array, ""]]:
+    key: PRNGKeyArray | None,
+    progress: diffrax.AbstractProgressMeter | None,
+    stop: Stop | None,
+) -> tuple[Moving, Integrated, Bool[Array, ""]]:
     """The saved measures, how the solve ended, and whether it reached its end."""
     done = _integrate(
         flow, mu, origin, end, save, dt0, counts, method, splitting, key, progress, stop
     )
     measures = eqx.filter_vmap(lambda state: mu.with_state(state))(done.states)
-    stopped = jnp.asarray(False) if done.stopped is None else done.stopped
-    done = done._replace(states=None, stopped=stopped)
+    done = done._replace(states=None)
     return measures, done, done.result == RESULTS.successful
 
 
 def _integrate(
-    flow: Any,
-    mu: Any,
-    origin: Any,
-    end: Any,
-    save: Any,
-    dt0: Any,
+    flow: AbstractFlow,
+    mu: AbstractMeasure,
+    origin: Float[Array, ""],
+    end: Float[Array, ""],
+    save: Float[Array, " T"],
+    dt0: Float[Array, ""] | None,
     counts: tuple[int, ...] | None,
     method: Method,
     splitting: str,
-    key: Any,
-    progress: Any,
-    stop: Any,
+    key: PRNGKeyArray | None,
+    progress: diffrax.AbstractProgressMeter | None,
+    stop: Stop | None,
 ) -> Integrated:
     """The whole solve, in time since ``origin``."""
     start = jnp.zeros_like(end)
@@ -304,19 +304,20 @@ def _integrate(
         return integrate(
             flow, mu, origin, start, end, save, steps, dt0, method, key, progress, stop
         )
+    assert key is not None  # jumps have one
     substeps = 1 if counts is None else max(counts)
     kept, ends = _intervals(knots, counts or (1,) * (len(knots) - 1))
     if isinstance(flow, ResettingFlow) and flow.exact(mu):
-        key, clocks = jax.random.split(key)
+        rest, clocks = jax.random.split(key)
         resets = flow.since(origin).schedule(mu, ends, clocks)
         step = aged_step(resets, method, None if counts is None else substeps)
         substeps = 1
     else:
         continuous, jumps = split(flow)
-        jumps, key = with_clocks(jumps, mu, origin, ends, substeps, key)
+        jumps, rest = with_clocks(jumps, mu, origin, ends, substeps, key)
         one_step = strang_step if splitting == "strang" else lie_step
         step = one_step(continuous, jumps, method, origin)
-    done = scan_segments(step, mu, ends, substeps, key, progress)
+    done = scan_segments(step, mu, ends, substeps, rest, progress)
     # Saved at t0: the start; and the last knot is t1, saved or not.
     last = np.searchsorted(kept, np.arange(len(save)), side="right")
     states = jax.tree.map(
@@ -327,21 +328,23 @@ def _integrate(
     return done._replace(states=states)
 
 
-def _intervals(knots: Any, counts: tuple[int, ...]) -> tuple[list[int], Any]:
+def _intervals(
+    knots: Float[Array, " K"], counts: tuple[int, ...]
+) -> tuple[list[int], Float[Array, " k"]]:
     """The intervals that are not empty (a saved end), and their ends."""
     kept = [k for k, n in enumerate(counts) if n > 0]
     return kept, jnp.stack([knots[k] for k in kept] + [knots[-1]])
 
 
 def _raise(
-    measures: Any,
+    measures: Moving,
     done: Integrated,
     successful: Bool[Array, ""],
     method: Method,
     when: Times,
-    flow: Any,
-    mu0: Any,
-) -> Any:
+    flow: AbstractFlow,
+    mu0: AbstractMeasure,
+) -> Moving:
     """Refuse a solve that ended early, in a sentence where its outcome is known."""
     try:
         reached = bool(successful)

@@ -13,6 +13,7 @@ from wflow.checks import known
 from wflow.energies import Interaction
 from wflow.flows.base import AbstractFlow
 from wflow.measures import AbstractMeasure, Gaussian, Phase
+from wflow.measures.base import State
 
 from .segments import split
 
@@ -25,8 +26,8 @@ def cause(
     flow: AbstractFlow,
     mu: AbstractMeasure,
     t0: ArrayLike,
-    last: Any,
-    controller: Any = None,
+    last: State | None,
+    controller: object = None,
 ) -> str:
     """A sentence on what is not a number at the start, or on a focus; else nothing.
 
@@ -76,7 +77,7 @@ def _broken(values: Array, *, at_zero: bool = True) -> str:
     return f"{what} at index {place} of {found.shape}" if at else f"{what}"
 
 
-def _of_itself(flow: Any) -> str:
+def _of_itself(flow: AbstractFlow) -> str:
     """What to do where pairs may be at fault."""
     parts = jax.tree.leaves(flow, is_leaf=lambda part: isinstance(part, Interaction))
     if not any(isinstance(part, Interaction) for part in parts):
@@ -87,7 +88,7 @@ def _of_itself(flow: Any) -> str:
     )
 
 
-def _below_rounding(controller: Any, mu: AbstractMeasure) -> str:
+def _below_rounding(controller: object, mu: AbstractMeasure) -> str:
     """A word where errors of rounding are above the tolerances of the steps."""
     if not isinstance(controller, diffrax.AbstractAdaptiveStepSizeController):
         return ""
@@ -102,7 +103,7 @@ def _below_rounding(controller: Any, mu: AbstractMeasure) -> str:
     )
 
 
-def _at_a_focus(start: Any, last: Any) -> str:
+def _at_a_focus(start: AbstractMeasure, last: Any) -> str:
     """A word where paths meet, and a Gaussian has no slope of the velocity."""
     if not (isinstance(start, Phase) and isinstance(start.measure, Gaussian)):
         return ""

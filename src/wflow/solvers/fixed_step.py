@@ -1,21 +1,20 @@
 """One fixed step of any flow without jumps, for loops that are compiled as a whole."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from wflow.flows import AbstractContinuousFlow
+from wflow.measures.base import Moving, State
 
 
 def fixed_step(
     flow: AbstractContinuousFlow,
-    mu: Any,
+    mu: Moving,
     t: Float[Array, ""],
     h: Float[Array, ""],
     key: PRNGKeyArray | None = None,
-) -> Any:
+) -> Moving:
     r"""``mu`` a step of length h later, by Heun's method.
 
     $y^* = y + h f(y) + \sigma(y)\,\Delta W$,
@@ -50,7 +49,7 @@ def fixed_step(
     return mu.with_state(_added(drifted, kick))
 
 
-def _increment(state: PyTree[Array], h: Array, key: PRNGKeyArray) -> PyTree[Array]:
+def _increment(state: State, h: Array, key: PRNGKeyArray) -> State:
     """Of Brownian motion over a step, of the shape of a state."""
     leaves, structure = jax.tree.flatten(state)
     keys = jax.random.split(key, len(leaves))
@@ -63,9 +62,9 @@ def _increment(state: PyTree[Array], h: Array, key: PRNGKeyArray) -> PyTree[Arra
     )
 
 
-def _moved(state: PyTree[Array], h: Array, rate: PyTree[Array]) -> PyTree[Array]:
+def _moved(state: State, h: Array, rate: State) -> State:
     return jax.tree.map(lambda y, f: y + h * f, state, rate)
 
 
-def _added(state: PyTree[Array], kick: PyTree[Array]) -> PyTree[Array]:
+def _added(state: State, kick: State) -> State:
     return jax.tree.map(jnp.add, state, kick)

@@ -8,13 +8,15 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optimistix as optx
-from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray, PyTree
 
 from wflow.flows import AbstractContinuousFlow
 from wflow.flows.damped_leapfrog import DampedLeapfrog, KineticTerm
+from wflow.measures import AbstractMeasure, Phase
+from wflow.measures.base import Moving
 
 from .noise import StepNoise
-from .results import RESULTS
+from .results import RESULTS, SUCCESSFUL
 from .steps import is_finite
 
 
@@ -42,14 +44,14 @@ class Integrated(NamedTuple):
     """States at the saved times, how the solve ended, when, and in how many steps.
 
     ``last`` is the state that it ended in, where that is known. ``stopped`` says
-    whether a stopping condition ended it; None where there was none.
+    whether a stopping condition ended it.
     """
 
     states: PyTree[Array]
     result: RESULTS
     time: Float[Array, ""]
     counts: dict[str, Array]
-    stopped: Bool[Array, ""] | None = None
+    stopped: Bool[Array, ""]
     last: PyTree[Array] = None
 
 
@@ -88,12 +90,12 @@ class _Since(diffrax.AbstractTerm):
 
 
 # A stopping condition: (flow, measure, time) to a number that falls through zero.
-Stop = Callable[[Any, Any, Any], Any]
+Stop = Callable[[Any, Any, Array], ArrayLike]
 
 
 def integrate(
     flow: AbstractContinuousFlow,
-    mu: Any,
+    mu: AbstractMeasure,
     origin: Float[Array, ""],
     t0: Float[Array, ""],
     t1: Float[Array, ""],
@@ -113,10 +115,11 @@ def integrate(
     are the one where it stopped.
     """
     direction = t1 - t0
-    noisy = flow.noise(mu, origin + t0) is not None
-    if isinstance(method.solver, DampedLeapfrog):
-        terms = KineticTerm(flow, mu, key=key if noisy else None, origin=origin)
-    elif not noisy:
+    if flow.noise(mu, origin + t0) is None:
+        key = None
+    if isinstance(method.solver, DampedLeapfrog) and isinstance(mu, Phase):
+        terms = KineticTerm(flow, mu, key=key, origin=origin)
+    elif key is None:
         terms = since(flow.terms(mu), origin)
     elif steps is not None:
         noise = StepNoise(ts=steps, like=mu.state, key=key)
@@ -134,7 +137,7 @@ def integrate(
             ),
         )
         terms = since(terms, origin)
-    already, event, saved_at = None, None, save
+    already, event, saved_at = jnp.asarray(False), None, save
     if stop is not None:
         already, condition = _stopping(stop, flow, mu, origin, t0)
         # Bracketed by the step on which it fell through zero; scaled to start at one.
@@ -148,6 +151,7 @@ def integrate(
     elif steps is not None:
         # Diffrax itself calls a fixed-step solve successful whatever its state.
         event = diffrax.Event(lambda t, y, args, **kwargs: ~is_finite(y))
+    controller: Any = method.controller if steps is None else diffrax.StepTo(steps)
     solution = diffrax.diffeqsolve(
         terms,
         method.solver,
@@ -161,9 +165,7 @@ def integrate(
                 diffrax.SubSaveAt(t1=True, fn=lambda t, y, args: (t, y)),
             )
         ),
-        stepsize_controller=(
-            method.controller if steps is None else diffrax.StepTo(steps)
-        ),
+        stepsize_controller=controller,
         adjoint=method.adjoint,
         event=event,
         max_steps=method.max_steps if steps is None else len(steps) - 1,
@@ -183,12 +185,12 @@ def integrate(
         result = RESULTS.where(
             result == RESULTS.event_occurred, RESULTS.nonfinite_state, result
         )
-        return Integrated(states, result, time, counts, None, end)
+        return Integrated(states, result, time, counts, already, end)
     fired: Any = solution.event_mask
     finite = is_finite(end)
     stopped = already | (fired & finite)
     result = RESULTS.where(fired & ~finite, RESULTS.nonfinite_state, result)
-    result = RESULTS.where(stopped, RESULTS.successful, result)
+    result = RESULTS.where(stopped, SUCCESSFUL, result)
     end, time = select(already, (mu.state, t0), (end, time))
     after = stopped & ((save - time) * jnp.sign(direction) >= 0)
     states = jax.tree.map(
@@ -201,8 +203,8 @@ def integrate(
 
 def _stopping(
     stop: Stop,
-    flow: Any,
-    mu: Any,
+    flow: AbstractContinuousFlow,
+    mu: AbstractMeasure,
     origin: Float[Array, ""],
     t0: Float[Array, ""],
 ) -> tuple[Bool[Array, ""], Callable[..., Array]]:
@@ -248,13 +250,13 @@ def _levy_area(solver: diffrax.AbstractSolver) -> Any:
 
 def advance(
     flow: AbstractContinuousFlow,
-    mu: Any,
+    mu: Moving,
     origin: Float[Array, ""],
     t: Float[Array, ""],
     h: Float[Array, ""],
     method: Method,
     key: PRNGKeyArray,
-) -> Any:
+) -> Moving:
     """``mu`` one fixed step of length ``h`` later."""
     # Kept from XLA, which may round the same sum differently in two places: Diffrax
     # wants the ends of the steps to be those of the solve.
@@ -266,7 +268,7 @@ def advance(
     return mu.with_state(jax.tree.map(lambda leaf: leaf[0], states))
 
 
-def select(where: Bool[Array, ""], new: Any, old: Any) -> Any:
+def select(where: Bool[Array, ""], new: PyTree, old: PyTree) -> PyTree:
     """``new`` where true, else ``old``, array by array."""
     return jax.tree.map(
         lambda a, b: jnp.where(where, a, b) if eqx.is_array(a) else a, new, old

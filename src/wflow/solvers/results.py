@@ -1,5 +1,7 @@
 """How a solve can end."""
 
+from typing import Any
+
 import diffrax
 
 
@@ -13,6 +15,10 @@ class RESULTS(diffrax.RESULTS):  # pyright: ignore[reportGeneralTypeIssues]
         "No first step was accepted, however short: the velocity at the start is nan "
         "or infinite, or dt0 or the tolerances do not fit."
     )
+
+
+# To a checker this one is of Diffrax's enumeration.
+SUCCESSFUL: Any = RESULTS.successful
 
 
 class SolveError(RuntimeError):

@@ -13,6 +13,7 @@ from wflow.flows.aged import AgedFlow
 from wflow.flows.base import AbstractFlow
 from wflow.flows.resetting import ScheduledResets
 from wflow.flows.sums import SplitFlow, SumFlow
+from wflow.measures.base import AbstractMeasure, Moving
 
 from .integrate import (
     Integrated,
@@ -21,8 +22,12 @@ from .integrate import (
     integrate,
     step_times,
 )
-from .results import RESULTS
+from .results import RESULTS, SUCCESSFUL
 from .steps import is_finite
+
+
+# A step of a whole flow: (measure, time, length, key) to the measure after it.
+_Step = Callable[[Any, Array, Array, PRNGKeyArray], Any]
 
 
 def split(
@@ -38,16 +43,20 @@ def split(
                 jumps.append(part)
             case AbstractJumpFlow():
                 jumps.append(part)
-            case _:
+            case AbstractContinuousFlow():
                 continuous.append(part)
+            case _:
+                raise TypeError(
+                    f"{type(part).__name__}: expected a flow with a velocity or jumps."
+                )
     if len(continuous) > 1:
         continuous = [SumFlow(tuple(continuous))]
     return (continuous[0] if continuous else None), tuple(jumps)
 
 
 def scan_segments(
-    step: Callable[[Any, Array, Array, PRNGKeyArray], Any],
-    mu: Any,
+    step: _Step,
+    mu: AbstractMeasure,
     knots: Float[Array, " K"],
     substeps: int,
     key: PRNGKeyArray,
@@ -81,15 +90,20 @@ def scan_segments(
     )
     meter.close(meter_state)
     failed = jnp.isfinite(bad_time)
-    result = RESULTS.where(failed, RESULTS.nonfinite_state, RESULTS.successful)
+    result = RESULTS.where(failed, RESULTS.nonfinite_state, SUCCESSFUL)
     count = jnp.asarray(total)
-    return Integrated(
-        states, result, jnp.where(failed, bad_time, knots[-1]), {"num_steps": count}
-    )
+    time = jnp.where(failed, bad_time, knots[-1])
+    stopped = jnp.asarray(False)
+    return Integrated(states, result, time, {"num_steps": count}, stopped)
 
 
 def _jump(
-    jump: AbstractJumpFlow, mu: Any, origin: Array, t: Array, h: Array, key: Any
+    jump: AbstractJumpFlow,
+    mu: Any,
+    origin: Array,
+    t: Array,
+    h: Array,
+    key: PRNGKeyArray,
 ) -> Any:
     """The jumps of ``[t, t + h]``; drawn clocks count from ``origin`` as t does."""
     at = t if isinstance(jump, ScheduledResets) else origin + t
@@ -101,10 +115,10 @@ def strang_step(
     jumps: tuple[AbstractJumpFlow, ...],
     method: Method,
     origin: Float[Array, ""],
-) -> Callable[[Any, Array, Array, PRNGKeyArray], Any]:
+) -> _Step:
     """One step of the splitting: continuous, jumps, the same backwards."""
 
-    def step(mu: Any, t: Array, h: Array, key: PRNGKeyArray) -> Any:
+    def step(mu: Moving, t: Array, h: Array, key: PRNGKeyArray) -> Moving:
         keys = iter(jax.random.split(key, 2 * len(jumps) + 1))
         if continuous is not None:
             mu = advance(continuous, mu, origin, t, h / 2, method, next(keys))
@@ -125,10 +139,10 @@ def lie_step(
     jumps: tuple[AbstractJumpFlow, ...],
     method: Method,
     origin: Float[Array, ""],
-) -> Callable[[Any, Array, Array, PRNGKeyArray], Any]:
+) -> _Step:
     """One step of the splitting: continuous, then each jump, whole."""
 
-    def step(mu: Any, t: Array, h: Array, key: PRNGKeyArray) -> Any:
+    def step(mu: Moving, t: Array, h: Array, key: PRNGKeyArray) -> Moving:
         keys = iter(jax.random.split(key, len(jumps) + 1))
         if continuous is not None:
             mu = advance(continuous, mu, origin, t, h, method, next(keys))
@@ -141,7 +155,7 @@ def lie_step(
 
 def with_clocks(
     jumps: tuple[AbstractJumpFlow, ...],
-    mu: Any,
+    mu: AbstractMeasure,
     origin: Float[Array, ""],
     ends: Float[Array, " K+1"],
     substeps: int,
@@ -165,9 +179,7 @@ def with_clocks(
     return drawn, key
 
 
-def aged_step(
-    resets: ScheduledResets, method: Method, num_steps: int | None
-) -> Callable[[Any, Array, Array, PRNGKeyArray], Any]:
+def aged_step(resets: ScheduledResets, method: Method, num_steps: int | None) -> _Step:
     """Exact resetting of particles that move as if alone, over a scheduled interval."""
 
     def step(mu: Any, t: Array, h: Array, key: PRNGKeyArray) -> Any:

@@ -1,7 +1,7 @@
 """What a solve returns."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic
 
 import equinox as eqx
 import jax
@@ -11,11 +11,12 @@ from jaxtyping import Array, ArrayLike, Bool, Float
 from wflow.checks import function as check_function
 from wflow.flows import AbstractDissipativeFlow
 from wflow.flows.base import AbstractCarryingFlow, AbstractFlow
+from wflow.measures.base import AbstractMeasure, Moving
 
 from .results import RESULTS
 
 
-class Solution(eqx.Module):
+class Solution(eqx.Module, Generic[Moving]):
     """A solution at the saved times.
 
     ``measures`` is the measure with a leading axis of times on every array;
@@ -28,7 +29,7 @@ class Solution(eqx.Module):
     """
 
     times: Float[Array, " T"]
-    measures: Any
+    measures: Moving
     result: RESULTS
     flow: AbstractFlow
     counts: dict[str, Array]
@@ -40,7 +41,7 @@ class Solution(eqx.Module):
         """Solver, numbers of steps and time reached."""
         return {"solver": self.solver, **self.counts}
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> Moving:
         """The measure at one saved time."""
         return jax.tree.map(
             lambda leaf: leaf[index] if eqx.is_array(leaf) else leaf, self.measures
@@ -80,7 +81,7 @@ class Solution(eqx.Module):
         flow, measures = self._dissipative()
         return _evaluate(_dissipation, measures, self._clock, flow)
 
-    def _dissipative(self) -> tuple[AbstractDissipativeFlow, Any]:
+    def _dissipative(self) -> tuple[AbstractDissipativeFlow, AbstractMeasure]:
         """The flow that lowers an energy, and the measures that it moves."""
         flow, measures = self.flow, self.measures
         while isinstance(flow, AbstractCarryingFlow):
@@ -93,17 +94,19 @@ class Solution(eqx.Module):
         return flow, measures
 
 
-def _value(mu: Any, t: ArrayLike, flow: AbstractDissipativeFlow) -> Array:
+def _value(mu: AbstractMeasure, t: ArrayLike, flow: AbstractDissipativeFlow) -> Array:
     return flow.value(mu, t)
 
 
-def _dissipation(mu: Any, t: ArrayLike, flow: AbstractDissipativeFlow) -> Array:
+def _dissipation(
+    mu: AbstractMeasure, t: ArrayLike, flow: AbstractDissipativeFlow
+) -> Array:
     return flow.dissipation(mu, t)
 
 
 @eqx.filter_jit
 def _evaluate(
-    function: Callable[..., Any], measures: Any, times: Array, *args: Any
+    function: Callable[..., Any], measures: AbstractMeasure, times: Array, *args: Any
 ) -> Any:
     arrays, rest = eqx.partition(measures, eqx.is_array)
     return jax.lax.map(

@@ -107,8 +107,9 @@ def read_times(
     _apart(knots, saved, dtype)
     # Left to NumPy where nothing is traced: it is quicker with few numbers.
     traced = isinstance(t0, Tracer)
+    origin: Any = jnp.asarray(t0, dtype) if traced else np.asarray(start, dtype)
     return Times(
-        jnp.asarray(t0, dtype) if traced else np.asarray(start, dtype),
+        origin,
         _difference(t1, t0, dtype, np.asarray(whole)),
         _difference(save, t0, dtype, since).reshape(-1),
         knots,
@@ -119,7 +120,7 @@ def read_times(
 
 def _difference(
     late: Any, early: Any, dtype: DTypeLike, exact: np.ndarray | None
-) -> Float[Array, "..."]:
+) -> Any:
     """``late - early``: ``exact`` where it is known, with the derivatives."""
     if exact is not None and not any(isinstance(t, Tracer) for t in (late, early)):
         return exact.astype(dtype)

@@ -3,7 +3,7 @@
 Everything here runs outside ``jit``, in float64, and returns numpy values.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import ArrayLike, Float
@@ -149,7 +149,8 @@ def _cost_of_plan(
         # On a line the plan is monotone, and sorting finds it.
         import ot
 
-        return float(ot.wasserstein_1d(x[:, 0], y[:, 0], a, b, p=p))
+        cost: Any = ot.wasserstein_1d(x[:, 0], y[:, 0], a, b, p=p)
+        return float(cost)
     cost = _costs(owner, x, y, p, period)
     return float(np.sum(exact_plan(a, b, cost) * cost))
 

@@ -1,7 +1,7 @@
 """Entropic potentials: OTT's iterations, and annealed ones where they do not serve."""
 
 import functools
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -67,7 +67,8 @@ def potentials(
 
     iterate = functools.partial(
         linear.solve,
-        Geometry(cost, epsilon=epsilon),
+        # OTT takes what is traced, and says float.
+        Geometry(cost, epsilon=cast(Any, epsilon)),
         a=a,
         b=b,
         max_iterations=options.max_iterations,
@@ -96,7 +97,7 @@ def potentials(
 
 
 def _forward(options: Options, *problem: Array) -> tuple[Potentials, Any]:
-    found = potentials(options, *problem)
+    found: Any = potentials(options, *problem)
     return found, (found, problem[:-1])
 
 

@@ -1,6 +1,7 @@
 """Plans that are smooth, or meet their marginals in part: Sinkhorn's, through OTT."""
 
 import math
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -44,7 +45,7 @@ def sinkhorn_plan(
         max_iterations=max_iterations,
         recenter_potentials=tau < 1,
     )
-    out = solver(problem)
+    out: Any = solver(problem)
     return out.matrix, out.converged
 
 
