@@ -227,9 +227,12 @@ def _below(hint: Any, rooms: Rooms) -> tuple[list[ModuleType], Any]:
     """Where an argument's class is looked up and what it is one of."""
     homes, fitting, rest = [], [], [hint]
     while rest:
+        inside = typing.get_args(rest[-1])
         part = typing.get_origin(rest[-1]) or rest[-1]
-        rest += typing.get_args(rest.pop())
+        rest.pop()
         own = isinstance(part, type) and part.__module__.startswith("wflow.")
+        # The measures that a contract is generic in are none of its arguments.
+        rest += () if own else inside
         if own:
             homes.append(sys.modules[".".join(part.__module__.split(".")[:2])])
         # Functions are parts, too: of classes whose objects can be called.
