@@ -50,7 +50,7 @@ def nearest_image(
     return y + turns * length
 
 
-def check_period(owner: object, period: object, dim: int) -> None:
+def check_period(owner: object, period: ArrayLike, dim: int) -> None:
     """Refuse what is neither a length above zero nor one for each of ``dim`` axes.
 
     Raises:
