@@ -1,4 +1,4 @@
-"""What the site takes from the repository: a page for each room, and formulas.
+"""What the site takes from the repository: pages for rooms and papers, and formulas.
 
 Formulas, ``$...$`` in pages and docstrings, become MathML here, so that a page needs
 nothing from elsewhere to show them.
@@ -15,17 +15,18 @@ from markdown.extensions import Extension
 from markdown.inlinepatterns import InlineProcessor
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from pybtex.database import parse_file
+from pybtex.plugin import find_plugin
 
 
 ROOT = Path(__file__).resolve().parents[1]
 # From the lowest floor to the highest; rooms that are not listed come last.
 ORDER = (
-    *("parameters", "measures", "kernels", "transport", "metrics", "energies"),
-    *("geometries", "flows", "solve", "learning", "populations", "sampling"),
-    *("sampling.privacy", "regression", "networks", "networks.canonical"),
+    *("parameters", "measures", "kernels", "transport", "energies", "geometries"),
+    *("flows", "solvers", "learning", "populations", "populations.simulators"),
+    *("sampling", "sampling.privacy", "regression", "networks", "networks.canonical"),
     *("networks.chaos", "networks.saddle", "networks.attention", "networks.scale"),
-    *("filtering", "filtering.transport"),
-    *("io", "plotting", "studies", "cli"),
+    *("filtering", "io", "plotting", "studies", "cli"),
 )
 
 
@@ -47,21 +48,40 @@ class Formulas(Extension):
 
 
 def _rooms() -> list[tuple[str, str]]:
-    """Name of every room and the first line of its docstring."""
+    """Name of every room that has public names, and the first line of its docstring."""
     found = {}
     source = ROOT / "src" / "wflow"
-    # A part of a room with names of its own has a page of its own.
-    for path in (
-        *source.glob("*/__init__.py"),
-        source / "sampling/privacy/__init__.py",
-        *source.glob("networks/*/__init__.py"),
-        source / "filtering/transport/__init__.py",
-    ):
-        docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+    for path in source.rglob("__init__.py"):
+        tree = ast.parse(path.read_text())
         name = ".".join(path.parent.relative_to(source).parts)
-        found[name] = docstring.partition("\n")[0]
+        if name and any(_is_list(node) for node in tree.body):
+            line = (ast.get_docstring(tree) or "").partition("\n")[0]
+            line = re.sub(r"^Floor \d+: ", "", line)
+            found[name] = line[:1].upper() + line[1:]
     known = [name for name in ORDER if name in found]
     return [(name, found[name]) for name in known + sorted(found.keys() - set(ORDER))]
+
+
+def _is_list(node: ast.stmt) -> bool:
+    """Whether a statement says which names of a module are public."""
+    return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+
+
+def _bibliography() -> str:
+    """All entries of the BibTeX file, each under its key as an anchor."""
+    style = find_plugin("pybtex.style.formatting", "plain")()
+    backend = find_plugin("pybtex.backends", "html")()
+    papers = parse_file(str(ROOT / "docs" / "references.bib"))
+    head = (
+        "# Bibliography\n\nWhat is cited here, as [BibTeX](references.bib). "
+        "What was read of it, and what is a derivation, says "
+        "[the note on sources](notes/sources.md)."
+    )
+    entries = [
+        f'<p id="{entry.key}">{entry.text.render(backend)}</p>'
+        for entry in style.format_bibliography(papers)
+    ]
+    return "\n\n".join([head, *entries])
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -78,11 +98,16 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are not written by hand."""
     rooms = _rooms()
     rows = [f"| [`wflow.{name}`]({name}.md) | {line} |" for name, line in rooms]
-    pages = {"api/index.md": "\n".join(["# API", "", "| room | |", "|---|---|", *rows])}
+    pages = {
+        "api/index.md": "\n".join(["# API", "", "| room | |", "|---|---|", *rows]),
+        "bibliography.md": _bibliography(),
+    }
     for name, _ in rooms:
         pages[f"api/{name}.md"] = f"# wflow.{name}\n\n::: wflow.{name}\n"
-    pages["contributing.md"] = (ROOT / "CONTRIBUTING.md").read_text()
-    pages["changelog.md"] = (ROOT / "CHANGELOG.md").read_text()
+    for name in ("contributing", "changelog"):
+        text = (ROOT / f"{name.upper()}.md").read_text()
+        # Links of the repository, as links of the site.
+        pages[f"{name}.md"] = text.replace("](docs/", "](")
     for uri, content in pages.items():
         files.append(File.generated(config, uri, content=content))
     return files
