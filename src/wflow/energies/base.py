@@ -13,12 +13,7 @@ from jaxtyping import Array, ArrayLike, Float
 
 from wflow import checks
 from wflow.checks import real_field
-from wflow.measures import (
-    Grid,
-    Particles,
-    Phase,
-    UnsupportedMeasureError,
-)
+from wflow.measures import Grid, Particles, Phase, UnsupportedMeasureError
 from wflow.measures.base import AbstractMeasure, Differential, Mu
 from wflow.measures.particles import ParticlesDifferential
 

@@ -9,13 +9,7 @@ from jaxtyping import Array, ArrayLike, Float
 
 from wflow import checks
 from wflow.checks import real_field
-from wflow.measures import (
-    Gaussian,
-    Grid,
-    Particles,
-    Phase,
-    UnsupportedMeasureError,
-)
+from wflow.measures import Gaussian, Grid, Particles, Phase, UnsupportedMeasureError
 from wflow.measures.base import Differential, ImplicitEntropyError
 from wflow.measures.particles import ParticlesDifferential
 from wflow.measures.phase import Law

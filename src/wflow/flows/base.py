@@ -12,14 +12,7 @@ import jax.numpy as jnp
 import lineax as lx
 from jaxtyping import Array, ArrayLike, DTypeLike, Float, PRNGKeyArray, PyTree
 
-from wflow.checks import (
-    function,
-    instance,
-    non_negative,
-    one_number,
-    shape,
-    to_real,
-)
+from wflow.checks import function, instance, non_negative, one_number, shape, to_real
 from wflow.measures import Point, UnsupportedMeasureError
 from wflow.measures.base import AbstractMeasure, Moving, Mu, State, inner
 

@@ -9,12 +9,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray, PyTree
 
 from wflow.checks import finite, increasing, instance, real_field, shape
-from wflow.measures import (
-    AbstractMeasure,
-    Particles,
-    Point,
-    UnsupportedMeasureError,
-)
+from wflow.measures import AbstractMeasure, Particles, Point, UnsupportedMeasureError
 
 from .base import AbstractContinuousFlow, AbstractJumpFlow, check_flow
 from .independent import looks_at_time, moves_alone

@@ -7,12 +7,7 @@ from jaxtyping import Array, ArrayLike, Float
 
 from wflow import checks
 from wflow.checks import real_field, to_real
-from wflow.measures import (
-    Gaussian,
-    Grid,
-    Particles,
-    UnsupportedMeasureError,
-)
+from wflow.measures import Gaussian, Grid, Particles, UnsupportedMeasureError
 from wflow.measures.base import Differential, State
 from wflow.measures.phase import Law
 

@@ -6,21 +6,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PRNGKeyArray
 
-from wflow.checks import (
-    count,
-    finite,
-    instance,
-    random_key,
-    shape,
-)
+from wflow.checks import count, finite, instance, random_key, shape
 from wflow.flows import AbstractKineticFlow
 from wflow.flows.base import noise_kind
-from wflow.flows.leapfrog import (
-    KineticState,
-    check_state,
-    check_step,
-    leapfrog_substep,
-)
+from wflow.flows.leapfrog import KineticState, check_state, check_step, leapfrog_substep
 from wflow.flows.sums import SumFlow, split_growth
 from wflow.measures import Particles, Phase
 

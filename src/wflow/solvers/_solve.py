@@ -1,7 +1,7 @@
 """The one entry to the solvers."""
 
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
 
 import diffrax
 import equinox as eqx
@@ -257,23 +257,13 @@ def _check_resolved(
 
 @eqx.filter_jit
 def _solve(
-    flow: AbstractFlow,
-    mu: Moving,
-    origin: Float[Array, ""],
-    end: Float[Array, ""],
-    save: Float[Array, " T"],
-    dt0: Float[Array, ""] | None,
-    counts: tuple[int, ...] | None,
-    method: Method,
-    splitting: str,
-    key: PRNGKeyArray | None,
-    progress: diffrax.AbstractProgressMeter | None,
-    stop: Stop | None,
+    flow: AbstractFlow, mu: Moving, *problem: Any
 ) -> tuple[Moving, Integrated, Bool[Array, ""]]:
-    """The saved measures, how the solve ended, and whether it reached its end."""
-    done = _integrate(
-        flow, mu, origin, end, save, dt0, counts, method, splitting, key, progress, stop
-    )
+    """The saved measures, how the solve ended, and whether it reached its end.
+
+    ``problem`` is what ``_integrate`` takes beside the flow and the measure.
+    """
+    done = _integrate(flow, mu, *problem)
     measures = eqx.filter_vmap(lambda state: mu.with_state(state))(done.states)
     done = done._replace(states=None)
     return measures, done, done.result == RESULTS.successful

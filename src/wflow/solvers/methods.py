@@ -8,18 +8,14 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import ArrayLike
 
-from wflow.checks import (
-    known,
-)
+from wflow.checks import known
 from wflow.flows import ResettingFlow
 from wflow.flows.base import AbstractFlow, noise_kind, solver_of
 from wflow.flows.damped_leapfrog import DampedLeapfrog, KineticTerm
 from wflow.measures import AbstractMeasure
 
 from .integrate import Method
-from .segments import (
-    split,
-)
+from .segments import split
 from .steps import finite_steps, since
 from .times import Times
 

@@ -15,13 +15,7 @@ from wflow.flows.resetting import ScheduledResets
 from wflow.flows.sums import SplitFlow, SumFlow
 from wflow.measures.base import AbstractMeasure, Moving
 
-from .integrate import (
-    Integrated,
-    Method,
-    advance,
-    integrate,
-    step_times,
-)
+from .integrate import Integrated, Method, advance, integrate, step_times
 from .results import RESULTS, SUCCESSFUL
 from .steps import is_finite
 
