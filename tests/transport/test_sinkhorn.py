@@ -12,7 +12,6 @@ from scipy.sparse import csr_matrix
 from wflow.energies import SinkhornDivergence
 from wflow.measures import Particles
 from wflow.transport import optimal_plan, sinkhorn_divergence, w1, w2_squared
-from wflow.transport.sinkhorn import median_blur
 
 
 rng = np.random.default_rng(0)
@@ -288,8 +287,6 @@ def test_other_arguments_are_named():
         sinkhorn_divergence(csr_matrix(X), Y, blur=BLUR)
     with pytest.raises(ValueError, match=r"y of shape \(n, d\) with at least one"):
         sinkhorn_divergence(X, Y[:0], blur=BLUR)
-    with pytest.raises(ValueError, match="pairs >= 1"):
-        median_blur([X], key=jax.random.key(0), low=0.1, high=1.0, pairs=0)
 
 
 @pytest.mark.parametrize("dtype", ["int32", "int64", "bool", "float16"])
@@ -387,21 +384,3 @@ def test_an_energy_that_has_not_converged_is_told():
     with pytest.warns(UserWarning, match="not converged .* blur 1e-05"):
         value = energy.value(Particles.from_samples(x))
     assert float(value) == pytest.approx(w2_squared(x, y) / 2, rel=0.01)
-
-
-def test_median_blur():
-    key = jax.random.key(0)
-    clouds = [X, Y, 3 * X]
-    exact = [
-        np.median(np.linalg.norm(x[:, None] - x, axis=-1)[np.triu_indices(len(x), 1)])
-        for x in clouds
-    ]
-    blur = median_blur(clouds, key=key, low=1e-3, high=10.0)
-    np.testing.assert_allclose(blur, np.median(exact) / 2, rtol=0.05)
-    assert blur == median_blur(clouds, key=key, low=1e-3, high=10.0)
-    assert median_blur(clouds, key=key, low=1e-3, high=0.1) == 0.1
-    assert median_blur([np.ones((4, 2))], key=key, low=1e-3, high=0.1) == 1e-3
-    with pytest.raises(ValueError, match="low > 0, found 0.0"):
-        median_blur(clouds, key=key, low=0.0, high=1.0)
-    with pytest.raises(ValueError, match=r"snapshots\[1\] of at least two points"):
-        median_blur([X, X[:1]], key=key, low=1e-3, high=1.0)

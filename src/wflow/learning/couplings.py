@@ -10,7 +10,8 @@ from scipy.spatial.distance import cdist
 
 from wflow.checks import positive, shape
 from wflow.transport import optimal_plan
-from wflow.transport.relaxed import relaxed_plan, sharpened
+
+from .relaxed_plans import relaxed_plan, sharpened
 
 
 # Entropy that finds the marginals of plans without any, in units of penalty or cost.

@@ -12,8 +12,8 @@ from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray
 from wflow import checks
 from wflow.checks import real_field, to_real
 from wflow.transport import sinkhorn_divergence
-from wflow.transport.sinkhorn import median_blur
 
+from .blur import median_blur
 from .snapshots import Snapshots
 
 

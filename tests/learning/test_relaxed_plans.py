@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from wflow.transport.relaxed import relaxed_plan, sharpened
+from wflow.learning.relaxed_plans import relaxed_plan, sharpened
 
 
 def test_two_points_couple_by_a_softmax():
