@@ -1,18 +1,9 @@
 """``python -m tests.hostile [room ...]``: spoil all arguments, and count."""
 
-import os
 import sys
 from collections import Counter
-from pathlib import Path
 
-
-os.environ.setdefault(
-    "JAX_COMPILATION_CACHE_DIR",
-    str(Path(__file__).resolve().parents[2] / ".cache" / "jax"),
-)
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-os.environ.setdefault("JAX_ENABLE_X64", "1")
-os.environ.setdefault("MPLBACKEND", "Agg")
+from tests import conftest  # noqa: F401  (sets JAX up as for the tests, so it is first)
 
 from .engine import attack
 from .rooms import load

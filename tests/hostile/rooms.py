@@ -26,12 +26,22 @@ def public() -> dict[str, Any]:
     return found
 
 
+def files() -> list[str]:
+    """The tables' files, of which several may belong to a room; none is loaded."""
+    return sorted(module.name for module in pkgutil.iter_modules(tables.__path__))
+
+
+def table(file: str) -> tuple[str, dict[str, Entry | str]]:
+    """The room of a file, and its table."""
+    module = importlib.import_module(f"{tables.__name__}.{file}")
+    return module.ROOM, module.TABLE
+
+
 def load() -> dict[str, dict[str, Entry | str]]:
     """The tables by room: entries by name, or the reason why there is none."""
     found = {}
-    for module in pkgutil.iter_modules(tables.__path__):
-        table = importlib.import_module(f"{tables.__name__}.{module.name}")
-        found.setdefault(table.ROOM, {}).update(table.TABLE)
+    for room, entries in map(table, files()):
+        found.setdefault(room, {}).update(entries)
     return found
 
 
@@ -40,8 +50,8 @@ def missing() -> list[str]:
     names = public()
     held = {
         id(names[f"{room}.{key}"])
-        for room, table in load().items()
-        for key in table
+        for room, entries in load().items()
+        for key in entries
         if f"{room}.{key}" in names
     }
     return sorted(name for name, value in names.items() if id(value) not in held)

@@ -11,7 +11,7 @@ from wflow.geometries import Euclidean
 from wflow.measures import Point
 from wflow.networks import Supervised, canonical
 
-from ..engine import array, count, entry, given, non_negative, part, positive
+from ..engine import array, asked, count, entry, given, non_negative, part, positive
 
 
 ROOM = "wflow.networks.canonical"
@@ -60,19 +60,22 @@ TABLE = {
         action=non_negative(2.0),
     ),
     "ArcLengthFlow": entry(
-        lambda flow: canonical.ArcLengthFlow(flow).velocity(
-            canonical.Travelled(ORIGIN), 0.0
+        lambda flow: asked(
+            canonical.ArcLengthFlow(flow).velocity, canonical.Travelled(ORIGIN), 0.0
         ),
         flow=part(FLOW),
     ),
     "ArcRidge": entry(
-        lambda lam: canonical.ArcRidge(lam)(
-            canonical.ArcLengthFlow(FLOW), canonical.Travelled(ORIGIN), 0.0
+        lambda lam: asked(
+            canonical.ArcRidge(lam),
+            canonical.ArcLengthFlow(FLOW),
+            canonical.Travelled(ORIGIN),
+            0.0,
         ),
         lam=non_negative(0.1, fine="inf", finite="inf"),
     ),
     "GeodesicRidge": entry(
-        lambda mu, **more: canonical.GeodesicRidge(**more).value(mu),
+        lambda mu, **more: asked(canonical.GeodesicRidge(**more).value, mu),
         mu=part(OTHER),
         metric=part(METRIC),
         origin=part(ORIGIN),

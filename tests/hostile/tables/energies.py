@@ -37,6 +37,7 @@ from wflow.measures import Particles
 
 from ..engine import (
     array,
+    asked,
     choice,
     count,
     entry,
@@ -87,8 +88,11 @@ def returned(healthy):
     )
 
 
+STEIN = KernelSteinDiscrepancy(GaussianKernel(1.0), lambda x: -square(x))
+
+
 def value_of(make, mu=CLOUD):
-    return lambda **arguments: make(**arguments).value(mu)
+    return lambda **arguments: asked(make(**arguments).value, mu)
 
 
 TABLE = {
@@ -102,7 +106,7 @@ TABLE = {
         at=given(5.0),
     ),
     "Potential.with_time": entry(
-        lambda potential: Potential(potential, with_time=True).value(CLOUD, 0.5),
+        lambda potential: asked(Potential(potential, with_time=True).value, CLOUD, 0.5),
         potential=returned(square),
     ),
     "Interaction": entry(
@@ -140,18 +144,19 @@ TABLE = {
         density=given(KDE(0.5), text="spoilt", other=1.5),
     ),
     "KDE": entry(
-        lambda bandwidth, form, correlated: KDE(bandwidth, form, correlated).entropy(
-            CLOUD
+        lambda bandwidth, form, correlated: asked(
+            KDE(bandwidth, form, correlated).entropy, CLOUD
         ),
         bandwidth=positive(0.5),
         form=choice("blob"),
         correlated=given(False, **FLAG),
     ),
     "KDE.axes": entry(
-        lambda bandwidth: KDE(bandwidth).entropy(CLOUD), bandwidth=masses([0.5, 0.7])
+        lambda bandwidth: asked(KDE(bandwidth).entropy, CLOUD),
+        bandwidth=masses([0.5, 0.7]),
     ),
     "KDE.matrix": entry(
-        lambda bandwidth: KDE(bandwidth).fisher_information(CLOUD),
+        lambda bandwidth: asked(KDE(bandwidth).fisher_information, CLOUD),
         bandwidth=array([[0.5, 0.0], [0.2, 0.7]], fine="negative"),
     ),
     "KDE.rule": entry(
@@ -167,7 +172,9 @@ TABLE = {
         value_of(MMD), kernel=part(GaussianKernel(1.0)), target=part(LAW, fine=())
     ),
     "MMD.points": entry(
-        lambda x: MMD(GaussianKernel(1.0), TARGET).value(Particles.from_samples(x)),
+        lambda x: asked(
+            MMD(GaussianKernel(1.0), TARGET).value, Particles.from_samples(x)
+        ),
         x=array(X, fine="short"),
     ),
     "KernelSteinDiscrepancy": entry(
@@ -176,13 +183,11 @@ TABLE = {
         log_density=returned(lambda x: -square(x)),
     ),
     "KernelSteinDiscrepancy.points": entry(
-        lambda x: KernelSteinDiscrepancy(
-            GaussianKernel(1.0), lambda x: -square(x)
-        ).value(Particles.from_samples(x)),
+        lambda x: asked(STEIN.value, Particles.from_samples(x)),
         x=array(X, fine="short"),
     ),
     "AttentionPotential": entry(
-        lambda **sizes: AttentionPotential(**sizes, key=KEY).value(CLOUD),
+        lambda **sizes: asked(AttentionPotential(**sizes, key=KEY).value, CLOUD),
         dim=given(2, zero=0, negative=-1, fraction=2.5, text="spoilt", none=None),
         width=count(4),
         depth=count(1, fine="zero"),
@@ -191,32 +196,32 @@ TABLE = {
         time_dim=count(2, fine="zero"),
     ),
     "MLPPotential": entry(
-        lambda **sizes: MLPPotential(**sizes, key=KEY).value(CLOUD),
+        lambda **sizes: asked(MLPPotential(**sizes, key=KEY).value, CLOUD),
         dim=given(2, zero=0, negative=-1, fraction=2.5, text="spoilt", none=None),
         width=count(4),
         depth=count(1, fine="zero"),
         time_dim=count(2, fine="zero"),
     ),
     "PairPotential": entry(
-        lambda **sizes: PairPotential(**sizes, key=KEY).value(CLOUD),
+        lambda **sizes: asked(PairPotential(**sizes, key=KEY).value, CLOUD),
         width=count(4),
         depth=count(1, fine="zero"),
         softening=positive(0.1),
     ),
     "SinkhornDivergence": entry(
-        lambda target, blur, p: SinkhornDivergence(target, blur, p).value(CLOUD),
+        lambda target, blur, p: asked(SinkhornDivergence(target, blur, p).value, CLOUD),
         target=part(TARGET),
         blur=positive(0.5),
         p=choice(2),
     ),
     "Polynomial": entry(
-        lambda **given: Polynomial(**given)(jnp.ones(2)),
+        lambda **given: asked(Polynomial(**given), jnp.ones(2)),
         dim=given(2, zero=0, negative=-1, fraction=2.5, text="spoilt", none=None),
         degree=given(2, zero=0, negative=-1, fraction=2.5, text="spoilt", none=None),
         coefficients=array([1.0, 2.0, 0.5, 1.0, 1.0]),
     ),
     "Bumps": entry(
-        lambda **given: Bumps(**given)(jnp.ones(2)),
+        lambda **given: asked(Bumps(**given), jnp.ones(2)),
         centres=array(X[:3], words=["coefficients"]),
         width=positive(0.5),
         coefficients=array([1.0, 2.0, 3.0]),
@@ -229,7 +234,7 @@ TABLE = {
         count=count(3),
     ),
     "RadialBumps": entry(
-        lambda **given: RadialBumps(**given)(jnp.asarray(0.5)),
+        lambda **given: asked(RadialBumps(**given), jnp.asarray(0.5)),
         count=count(3, words=["coefficients"]),
         reach=positive(2.0),
         coefficients=array([1.0, 2.0, 3.0]),
@@ -255,7 +260,7 @@ TABLE = {
         ),
     ),
     "Radial": entry(
-        lambda profile, softening: Radial(profile, softening)(X[0], X[1]),
+        lambda profile, softening: asked(Radial(profile, softening), X[0], X[1]),
         profile=returned(lambda r: r**2),
         softening=non_negative(0.1),
     ),

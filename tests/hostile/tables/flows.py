@@ -6,6 +6,7 @@ import numpy as np
 
 from tests.hostile.engine import (
     array,
+    asked,
     choice,
     count,
     entry,
@@ -56,8 +57,8 @@ CONTRACT = "an abstract contract"
 def moved(law, mu=CLOUD):
     """A flow once made, and its first velocity or jump."""
     if isinstance(law, flows.AbstractJumpFlow):
-        return law, law.jump(mu, 0.0, 0.1, KEY)
-    return law, law.velocity(mu, 0.0)
+        return law, asked(law.jump, mu, 0.0, 0.1, KEY)
+    return law, asked(law.velocity, mu, 0.0)
 
 
 def made(kind, mu=CLOUD):
@@ -72,12 +73,16 @@ def made(kind, mu=CLOUD):
 
 def neural(dim, width, depth, time_dim, key):
     rate = flows.NeuralRate(dim, width=width, depth=depth, time_dim=time_dim, key=key)
-    return rate(jnp.ones(2), 0.5)
+    return asked(rate, jnp.ones(2), 0.5)
+
+
+def answers(law, at):
+    return law.survival(at), law.filter(at), law.laplace(at), law.mean_age
 
 
 def rate_of(law, at):
     """Everything that a law of reset times answers, at one point."""
-    return law, law.survival(at), law.filter(at), law.laplace(at), law.mean_age
+    return law, asked(answers, law, at)
 
 
 def law_of(kind):

@@ -20,6 +20,7 @@ from wflow.measures import Grid, Particles, Point
 
 from ..engine import (
     array,
+    asked,
     count,
     entry,
     given,
@@ -38,7 +39,7 @@ ENERGY = Potential(lambda x: jnp.sum(x**2))
 
 
 def velocity(geometry, mu=CLOUD):
-    return geometry.velocity(mu, ENERGY.differential(mu))
+    return asked(geometry.velocity, mu, asked(ENERGY.differential, mu))
 
 
 TABLE = {

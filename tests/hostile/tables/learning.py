@@ -49,6 +49,8 @@ DATA = Snapshots(TIMES, X, 0.1 * X)
 BARE = Snapshots(TIMES, X)
 OTHER = Snapshots([0.0, 1.0], np.ones((2, 3, 1)) * np.arange(3)[:, None])
 FLOW = LagrangianFlow(Potential(lambda x: jnp.sum(x**2) / 2), friction=Learnable(0.5))
+# Its programs are small.
+SHORT = learning.Rollouts(learning.CharacteristicDistance(3))
 FIT = Fit(FLOW, DATA, DATA.velocities, {}, 0.5, True, 0.0, 0.0)
 START = DATA.take([0])
 FLAG = given(False, text="spoilt", none=None, other=2)
@@ -279,7 +281,7 @@ TABLE = {
         learning.fit,
         flow=part(FLOW),
         snapshots=SNAPSHOTS,
-        objective=given(learning.Rollouts(), text="spoilt", other=1.5),
+        objective=given(SHORT, text="spoilt", other=1.5),
         steps=count(1),
         key=KEYS,
         optimizer=given(AdamW(), text="spoilt", other=1.5),
@@ -296,7 +298,9 @@ TABLE = {
         progress=FLAG,
     ),
     "fit_ensemble": entry(
-        functools.partial(learning.fit_ensemble, steps=1, chunk=1, progress=False),
+        functools.partial(
+            learning.fit_ensemble, objective=SHORT, steps=1, chunk=1, progress=False
+        ),
         make_flow=given(
             lambda key: FLOW, none=None, text="spoilt", other=lambda key: 1.5
         ),

@@ -19,6 +19,7 @@ from wflow.measures import (
 
 from ..engine import (
     array,
+    asked,
     choice,
     count,
     entry,
@@ -89,7 +90,9 @@ TABLE = {
         period=LENGTHS,
     ),
     "Particles.integrate": entry(CLOUD.integrate, function=function(jnp.sum)),
-    "Particles.sample": entry(lambda n: CLOUD.sample(KEY, n), n=count(3, **COUNTS)),
+    "Particles.sample": entry(
+        lambda n: asked(CLOUD.sample, KEY, n), n=count(3, **COUNTS)
+    ),
     "Gaussian": entry(Gaussian, mean=array([0.0, 1.0]), cov=masses(COV)),
     "Gaussian.from_samples": entry(
         Gaussian.from_samples,
@@ -98,7 +101,7 @@ TABLE = {
     ),
     "Gaussian.log_density": entry(LAW.log_density, x=array([0.3, 0.2])),
     "Gaussian.integrate": entry(LAW.integrate, function=function(jnp.sum)),
-    "Gaussian.sample": entry(lambda n: LAW.sample(KEY, n), n=count(3, **COUNTS)),
+    "Gaussian.sample": entry(lambda n: asked(LAW.sample, KEY, n), n=count(3, **COUNTS)),
     "GaussianMixture": entry(
         GaussianMixture,
         means=array(MEANS, words=["covs"]),
@@ -109,7 +112,7 @@ TABLE = {
     "GaussianMixture.convolved": entry(MIXTURE.convolved, bandwidth=non_negative(0.5)),
     "GaussianMixture.integrate": entry(MIXTURE.integrate, function=function(jnp.sum)),
     "GaussianMixture.sample": entry(
-        lambda n: MIXTURE.sample(KEY, n), n=count(3, **COUNTS)
+        lambda n: asked(MIXTURE.sample, KEY, n), n=count(3, **COUNTS)
     ),
     "UniformBox": entry(
         UniformBox,
@@ -120,7 +123,7 @@ TABLE = {
         UniformBox([-1.0, -1.0], [1.0, 1.0]).log_density, x=array([0.3, 0.2])
     ),
     "UniformBox.sample": entry(
-        lambda n: UniformBox([0.0], [1.0]).sample(KEY, n), n=count(3, **COUNTS)
+        lambda n: asked(UniformBox([0.0], [1.0]).sample, KEY, n), n=count(3, **COUNTS)
     ),
     "Grid": entry(
         Grid,
@@ -158,7 +161,7 @@ TABLE = {
         boundary=choice("no-flux"),
         weights=masses(W),
     ),
-    "Grid.sample": entry(lambda n: GRID.sample(KEY, n), n=count(3, **COUNTS)),
+    "Grid.sample": entry(lambda n: asked(GRID.sample, KEY, n), n=count(3, **COUNTS)),
     "Phase": entry(
         lambda measure, velocity: Phase(measure, velocity).kinetic_energy,
         measure=part(CLOUD),

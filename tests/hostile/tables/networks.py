@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from wflow.measures import Point
 from wflow.networks import NetworkRisk, Supervised
 
-from ..engine import array, choice, entry, given, masses
+from ..engine import array, asked, choice, entry, given, masses
 from .energies import MODEL, X, value_of
 
 
@@ -27,7 +27,7 @@ TABLE = {
         probabilities=masses([0.1, 0.2, 0.3, 0.4]),
     ),
     "Supervised": entry(
-        lambda x, y, loss: Supervised(x, y, loss).value(Point(MODEL)),
+        lambda x, y, loss: asked(Supervised(x, y, loss).value, Point(MODEL)),
         x=array(X, words=["targets"]),
         y=array(X[:, 0]),
         loss=choice("square"),

@@ -14,6 +14,7 @@ from wflow.measures import Gaussian, GaussianMixture
 
 from ..engine import (
     array,
+    asked,
     choice,
     count,
     entry,
@@ -60,7 +61,7 @@ STEPS = {"step_size": positive(0.05), "steps": count(2)}
 
 
 def embedded(make):
-    return lambda kernel, y, **k: make(**k)(kernel, y)
+    return lambda kernel, y, **k: asked(make(**k), kernel, y)
 
 
 TABLE = {
@@ -89,7 +90,7 @@ TABLE = {
         log_jacobian=function(lambda x: 0.0, fine="none"),
     ),
     "Target.of": entry(
-        lambda **k: s.Target.of(**k)(jnp.zeros(2)),
+        lambda **k: asked(s.Target.of(**k), jnp.zeros(2)),
         log_density=DENSITY,
         example=array([1.0, 2.0], fine="shape", words=("coordinates",)),
         supports=given("real", other="spoilt", number=3),
@@ -100,7 +101,7 @@ TABLE = {
     ),
     "Target.whitened": entry(lambda law: s.Target(normal).whitened(law), law=part(LAW)),
     "GaussianInverseProblem": entry(
-        lambda **k: s.GaussianInverseProblem(**k)(jnp.zeros(2)),
+        lambda **k: asked(s.GaussianInverseProblem(**k), jnp.zeros(2)),
         forward=function(lambda x: 2 * x),
         data=array([0.1, 0.2], words=("predictions",)),
         noise_std=positive(0.5),
@@ -110,10 +111,10 @@ TABLE = {
     "Joker": entry(s.Joker),
     "Joker.lines": entry(lambda nodes: s.Joker().lines(nodes), nodes=count(5)),
     "Joker.sample": entry(
-        lambda key, n: s.Joker().sample(key, n), key=A_KEY, n=count(3)
+        lambda key, n: asked(s.Joker().sample, key, n), key=A_KEY, n=count(3)
     ),
     "Joker.log_density": entry(
-        lambda x: s.Joker().log_density(jnp.asarray(x)),
+        lambda x: asked(s.Joker().log_density, jnp.asarray(x)),
         x=given(jnp.zeros(2), nan=jnp.array([0.0, math.nan]), shape=jnp.zeros(3)),
     ),
     "laplace": entry(
