@@ -1,5 +1,7 @@
 """Product kernels against the product of their factors."""
 
+import functools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -37,13 +39,14 @@ def sums(kernel, u, v, b, block):
 
 
 def test_sums_are_those_of_the_factors():
-    whole = gram(KX, U[:, :2], V[:, :2]) * gram(KY, U[:, 2:], V[:, 2:])
-    own = gram(KX, V[:, :2]) * gram(KY, V[:, 2:])
-    slope = jax.vmap(
-        jax.grad(
-            lambda u: jax.vmap(lambda v: KX(u[:2], v[:2]) * KY(u[2:], v[2:]))(V) @ B
-        )
-    )(U)
+    @jax.jit
+    def of_factors(u, v, b):
+        whole = gram(KX, u[:, :2], v[:, :2]) * gram(KY, u[:, 2:], v[:, 2:])
+        own = gram(KX, v[:, :2]) * gram(KY, v[:, 2:])
+        at = lambda u: jax.vmap(lambda v: KX(u[:2], v[:2]) * KY(u[2:], v[2:]))(v) @ b
+        return whole, own, jax.vmap(jax.grad(at))(u)
+
+    whole, own, slope = map(np.asarray, of_factors(U, V, B))
     for block in (None, 4):
         values = sums(KERNEL, U, V, B, block)
         for found, expected in zip(
@@ -57,12 +60,14 @@ def test_discrepancy_of_joint_laws_and_its_gradients():
     target = Particles.from_samples(V)
 
     @eqx.filter_jit
-    def value(u, h):
+    @functools.partial(jax.value_and_grad, argnums=(0, 1))
+    def evaluate(u, h):
         kernel = ProductKernel(
             (GaussianKernel(h[0]), InverseMultiquadric(h[1])), (2, 1)
         )
         return MMD(kernel, target).value(Particles.from_samples(u))
 
+    value = lambda u, h: evaluate(u, h)[0]
     h = jnp.array([0.8, 0.6])
     kx, ky = GaussianKernel(h[0]), InverseMultiquadric(h[1])
     both = jnp.concatenate([U, V])
@@ -70,7 +75,7 @@ def test_discrepancy_of_joint_laws_and_its_gradients():
     matrix = gram(kx, both[:, :2]) * gram(ky, both[:, 2:])
     np.testing.assert_allclose(value(U, h), signed @ matrix @ signed / 2, rtol=1e-11)
 
-    grad_u, grad_h = jax.grad(value, (0, 1))(U, h)
+    grad_u, grad_h = evaluate(U, h)[1]
     direction, step = jnp.asarray(RNG.normal(size=U.shape)), 1e-6
     slope = (value(U + step * direction, h) - value(U - step * direction, h)) / step
     np.testing.assert_allclose(jnp.vdot(grad_u, direction), slope / 2, rtol=1e-7)
@@ -90,14 +95,24 @@ def test_an_infinite_bandwidth_takes_a_coordinate_out():
 
 
 def test_kronecker_tells_classes_apart():
-    labels = jnp.array([[0.0], [2.0], [0.0], [7.0], [2.0]])
+    labels = np.array([[0.0], [2.0], [0.0], [7.0], [2.0]])
     expected = (labels == labels.T).astype(float)
-    np.testing.assert_array_equal(gram(Kronecker(), labels), expected)
-    np.testing.assert_array_equal(gram(Kronecker(), labels, 1.0 * labels), expected)
-    points = jnp.concatenate([U[:5, :2], labels], axis=1)
-    joint = gram(ProductKernel((KX, Kronecker()), (2, 1)), points)
-    np.testing.assert_allclose(joint, gram(KX, U[:5, :2]) * expected, atol=1e-14)
-    grads = jax.grad(lambda x: jnp.sum(gram(Kronecker(), x)))(labels)
+
+    @jax.jit
+    def grams(labels, other, points):
+        joint = jnp.concatenate([points, labels], axis=1)
+        return (
+            gram(Kronecker(), labels),
+            gram(Kronecker(), labels, other),
+            gram(ProductKernel((KX, Kronecker()), (2, 1)), joint),
+            gram(KX, points),
+            jax.grad(lambda x: jnp.sum(gram(Kronecker(), x)))(labels),
+        )
+
+    own, other, joint, part, grads = grams(labels, labels, U[:5, :2])
+    np.testing.assert_array_equal(own, expected)
+    np.testing.assert_array_equal(other, expected)
+    np.testing.assert_allclose(joint, part * expected, atol=1e-14)
     np.testing.assert_array_equal(grads, 0)
 
 
