@@ -61,6 +61,7 @@ def killed_at(moment, monkeypatch, call):
     return False
 
 
+@pytest.mark.slow
 def test_a_run_that_is_replaced_is_there_until_the_other_has_finished(
     tmp_path, monkeypatch
 ):

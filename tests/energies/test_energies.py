@@ -67,6 +67,7 @@ def cast(tree, dtype):
 value_of = eqx.filter_jit(lambda energy, mu: energy.value(mu))
 
 
+@pytest.mark.slow
 def test_force_of_confinement_and_attraction():
     b = 0.7
     energy = Potential(lambda x: x @ A @ x / 2) + Interaction(
@@ -84,6 +85,7 @@ def test_force_of_confinement_and_attraction():
     )
 
 
+@pytest.mark.slow
 def test_densities_of_gaussians():
     law = Gaussian(MEAN, COV)
     normal = scipy.stats.multivariate_normal(MEAN, COV)
@@ -125,6 +127,7 @@ def smoothed(x, h):
     return k.sum(1), -(k[..., None] * z / h).sum(1) / k.sum(1)[:, None]
 
 
+@pytest.mark.slow
 def test_kernel_smoothed_density():
     h = np.array([0.5, 0.8])
     density, score = smoothed(X, h)
@@ -147,6 +150,7 @@ def test_kernel_smoothed_density():
         KDE(h, form="exact")
 
 
+@pytest.mark.slow
 def test_padding_of_a_smoothed_density_counts_for_nothing():
     padded = Particles.from_samples(
         np.concatenate([X, [[300.0, 0.0], [0.1, 0.1]]]), np.append(W, [0, 0])
@@ -163,6 +167,7 @@ def test_padding_of_a_smoothed_density_counts_for_nothing():
         assert np.isfinite(found[2]).all()
 
 
+@pytest.mark.slow
 def test_discrepancies_against_numpy():
     r = distances.cdist(np.concatenate([X, Y]), np.concatenate([X, Y]))
     signed = np.concatenate([W, -V])
@@ -182,6 +187,7 @@ def test_discrepancies_against_numpy():
     np.testing.assert_allclose(value, expected.value, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_discrepancy_to_a_density_is_that_to_its_quadrature():
     kernel = GaussianKernel(np.array([3.0, 4.0]))
     law = Gaussian(MEAN, COV)
@@ -224,6 +230,7 @@ def test_stein_discrepancy_against_numpy():
     np.testing.assert_allclose(value_of(exact, cloud), 0, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_first_variation_anywhere():
     points = jnp.asarray(rng.normal(size=(3, 2)))
     potential = Potential(lambda x: jnp.sum(jnp.cos(x)))

@@ -26,6 +26,7 @@ POINT = jnp.array([0.7, -1.3])
 NAMES = "x1,x2,x1^2,x1 x2,x2^2,x1^3,x1^2 x2,x1 x2^2,x2^3"
 
 
+@pytest.mark.slow
 def test_a_polynomial_is_the_sum_of_its_monomials():
     c = np.random.default_rng(0).normal(size=9)
     cubic = Polynomial(2, 3, c)
@@ -59,6 +60,7 @@ def test_bumps_on_a_lattice():
     np.testing.assert_allclose(one(POINT), 2 * np.exp(-r2 / 0.5), rtol=1e-14)
 
 
+@pytest.mark.slow
 def test_radial_bumps_are_even_and_end_at_their_reach():
     profile = RadialBumps(5, 2.0, np.random.default_rng(1).normal(size=5))
     r = jnp.linspace(0, 3, 7)
@@ -86,6 +88,7 @@ def test_the_force_of_a_pair(profile, force):
     np.testing.assert_allclose(-jax.vmap(jax.grad(profile))(r), expected, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_softened_pair_does_not_push_where_particles_meet():
     energy = Interaction(Radial(Morse(), 0.1))
     together = Particles(np.zeros((2, 2)), np.zeros(2))

@@ -63,6 +63,7 @@ def test_attention_has_the_size_of_the_reference(sizes, parameters):
     assert abs(count / parameters - 1) < 0.01
 
 
+@pytest.mark.slow
 def test_attention_is_the_transformer_written_out(attention, cloud):
     """Against numpy, loop by loop, with unequal weights."""
     x, w = np.asarray(cloud[0]), np.random.default_rng(1).dirichlet(np.ones(N))
@@ -111,6 +112,7 @@ def learned():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(learned()))
 def test_force_depends_on_the_empirical_measure_alone(name, cloud):
     energy, (x, w) = learned()[name], cloud
@@ -131,6 +133,7 @@ def test_force_depends_on_the_empirical_measure_alone(name, cloud):
     np.testing.assert_array_equal(padded[N:], 0)
 
 
+@pytest.mark.slow
 def test_a_weightless_particle_with_a_huge_score_is_not_heard(attention, cloud):
     loud = eqx.tree_at(
         lambda e: [block.projection.weight for block in e.blocks],
@@ -146,6 +149,7 @@ def test_a_weightless_particle_with_a_huge_score_is_not_heard(attention, cloud):
     np.testing.assert_allclose(found.w[:N], expected.w[:N], rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(learned()))
 def test_one_particle_and_coinciding_particles(name, cloud):
     energy, (x, w) = learned()[name], cloud
@@ -160,6 +164,7 @@ def test_one_particle_and_coinciding_particles(name, cloud):
         assert np.isfinite(leaf).all()
 
 
+@pytest.mark.slow
 def test_time_matters_only_where_there_is_a_clock(attention, cloud):
     x, w = cloud
     mu = Particles.from_samples(x, w)
@@ -172,6 +177,7 @@ def test_time_matters_only_where_there_is_a_clock(attention, cloud):
     np.testing.assert_allclose(timeless.value(law), law.integrate(timeless.mlp))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(learned()))
 def test_gradient_of_the_force_in_parameters_and_positions(name, cloud):
     energy, (x, w) = learned()[name], cloud

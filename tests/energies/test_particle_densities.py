@@ -67,6 +67,7 @@ def test_silverman_matrix_is_a_multiple_of_the_covariance():
         silverman_matrix(jnp.asarray(X[:, :1] * [[1.0, 0.0]]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("correlated", [False, True])
 def test_plug_in_velocity_is_minus_the_score(correlated):
     # The estimate held fixed: in positions its score, in weights its logarithm.
@@ -86,6 +87,7 @@ def test_plug_in_velocity_is_minus_the_score(correlated):
     np.testing.assert_allclose(energy.first_variation(MU, y), elsewhere, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_sums_and_multiples_hold_what_their_parts_hold():
     density = KDE(form="plug_in")
     energy = 2.0 * Entropy(0.5, density) + KLDivergence(TARGET.log_density, density)

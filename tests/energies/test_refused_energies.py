@@ -133,6 +133,7 @@ def value_of(energy, mu):
     return energy.value(mu)
 
 
+@pytest.mark.slow
 def test_a_nan_in_a_cloud_shows():
     lost = Particles.from_samples(np.where(X < 0, np.nan, X))
     for energy in (

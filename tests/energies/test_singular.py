@@ -62,12 +62,14 @@ def test_coulomb_is_the_fundamental_solution(d):
     )
 
 
+@pytest.mark.slow
 def test_two_points_that_repel_by_a_logarithm():
     flow = GradientFlow(LogInteraction(), Wasserstein())
     end = solve(flow, pair(2.0, 1), 0.0, 1.0)[-1].x[:, 0]
     np.testing.assert_allclose(end, [-np.sqrt(1.5), np.sqrt(1.5)], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_diagonal_of_a_smooth_interaction():
     x = np.random.default_rng(0).normal(size=(6, 2))
     mu = Particles.from_samples(x, np.arange(1.0, 7.0))

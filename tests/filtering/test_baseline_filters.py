@@ -115,6 +115,7 @@ def test_kalman_filter_reaches_its_riccati_root():
     assert float(found.log_evidence.sum()) == pytest.approx(whole, rel=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "method",
     [
@@ -145,6 +146,7 @@ def grid(density, n=1201):
     return Grid.from_log_density(density.log_density, -6, 6, (n,))
 
 
+@pytest.mark.slow
 def test_grid_filter_is_the_kalman_filter_where_that_is_exact():
     """The midpoint rule of smooth densities converges faster than any power."""
     setting = linear_gaussian()
@@ -237,6 +239,7 @@ def ring(radius):
     return Domain.ring(radius, 12, np.arange(0, 12, 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [5, 20])
 def test_without_a_radius_local_filters_are_the_global_ones(n):
     mu, observation, y = ring_problem(n)

@@ -81,6 +81,7 @@ def test_derivative_of_the_root_where_eigenvalues_meet():
     np.testing.assert_allclose(derivative(matrix, direction), found, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_gradients_in_inflation_and_by_forward_mode():
     def score(f):
         return run(ETKF(f, rotate=True), 28.0, START).crps(TWIN.truth).mean()
@@ -93,6 +94,7 @@ def test_gradients_in_inflation_and_by_forward_mode():
     assert float(forward) == pytest.approx(found, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_gradient_in_the_forcing_through_local_analyses():
     setting = lorenz96_classic()
     truth = setting.twin(jax.random.key(1), 5)
@@ -160,6 +162,7 @@ PUBLISHED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setting", "method", "n", "published"),
     [

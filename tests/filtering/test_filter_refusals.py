@@ -74,6 +74,7 @@ def traced(method, observation, y):
 # ------------------------------------------------------------------------- times
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("t", [0.0, -3e4, 1e5, 1.7e9])
 @pytest.mark.parametrize("kind", ["EulerMaruyama", "RungeKutta4", "AdaptiveODE"])
 def test_an_interval_passes_at_any_time(kind, t):
@@ -110,6 +111,7 @@ def test_the_field_sees_the_time_itself(motion):
     np.testing.assert_allclose(end, late / 2 + 1 / 8 - euler, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_times_that_cannot_be_told_apart_are_refused():
     model = StateSpace(
         RungeKutta4(lambda x, t: -x, 0.1), GaussianObservation(Components(), EYE), EYE
@@ -143,6 +145,7 @@ class Turn(eqx.Module):
         return jnp.stack([z.real, z.imag])
 
 
+@pytest.mark.slow
 def test_a_complex_parameter_keeps_its_imaginary_part():
     turn = Turn(jnp.array(0.6 + 0.8j))
     exact = Gaussian(np.array([1.0, 0.0]), 1e-6 * EYE)
@@ -328,6 +331,7 @@ APART = np.abs(PLACE[:, None] - PLACE)
 SEEN = np.linspace(-1, 2, 6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [LETKF, LocalEnKF], ids=lambda k: k.__name__)
 def test_the_order_of_correlated_observations_does_not_matter(kind):
     """Members of the LETKF; the mean of the EnKF, whose draws are by number."""
@@ -410,6 +414,7 @@ def test_a_law_that_nothing_spreads_is_refused(method):
             assimilate(model, method, init(method, initial, KEY), y[0])
 
 
+@pytest.mark.slow
 def test_a_law_that_something_spreads_is_not():
     equal = 1 + 1e-16 * X
     observation = GaussianObservation(Components(), EYE)

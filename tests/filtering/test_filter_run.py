@@ -261,6 +261,7 @@ def test_jit_and_vmap_over_keys():
     np.testing.assert_allclose(many.mean[1], rows(keys[1]).mean, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_learnable_numbers_are_used_as_they_are():
     drift = Lorenz63(rho=Learnable(28.0), beta=Learnable(8 / 3))
     observation = GaussianObservation(
@@ -355,6 +356,7 @@ def test_bad_input_is_named():
         state.load(__file__)
 
 
+@pytest.mark.slow
 @each_ensemble_method
 def test_members_that_agree_divide_by_nothing(method):
     """There is nothing to learn from; model noise spreads them in the next cycle."""

@@ -140,6 +140,7 @@ def test_missing_observations():
     np.testing.assert_array_equal(none, X)
 
 
+@pytest.mark.slow
 def test_tapered_likelihood_has_errors_of_variance_r_over_w():
     # Without steps of the flow worth speaking of, the start shows: the gain is that of
     # errors of variance R / w.

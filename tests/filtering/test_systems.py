@@ -46,6 +46,7 @@ def test_lorenz63_follows_the_reference(end, tolerance):
     )
 
 
+@pytest.mark.slow
 def test_adaptive_solve_follows_the_reference():
     motion = AdaptiveODE(Lorenz63(), 5.0, rtol=1e-11, atol=1e-11)
     np.testing.assert_allclose(advance(motion, START63), LORENZ63[5], atol=1e-7, rtol=0)
@@ -119,6 +120,7 @@ def test_kuramoto_sivashinsky_keeps_mean_and_energy_balance():
     assert float(jnp.abs(after).max()) > 1  # in the chaotic regime, not at rest
 
 
+@pytest.mark.slow
 def test_euler_maruyama_has_the_moments_of_its_scheme():
     r"""$dx = -x\,dt + \sigma\,dW$: mean $(1 - h)^n x_0$ and a geometric variance."""
     steps, h, sigma = 10, 0.1, 0.7

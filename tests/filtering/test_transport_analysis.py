@@ -40,6 +40,7 @@ def updated(method, mu, observed, observation):
     return method.analyze(mu, observed, observation, KEY)
 
 
+@pytest.mark.slow
 def test_symmetries():
     # With the Kalman start and all pairs in the product cloud.
     moved = move(ALL, X, Y, OBSERVED)
@@ -114,6 +115,7 @@ MEAN = float(jnp.mean(PRIOR)) + GAIN * (1.0 - float(jnp.mean(SEEN)))
 SD = np.sqrt(JOINT[0, 0] - GAIN * JOINT[0, 1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "atol"),
     [
@@ -191,6 +193,7 @@ class _Cauchy(AbstractLikelihood):
         return jnp.sum(jnp.where(jnp.isnan(y), 0, terms))
 
 
+@pytest.mark.slow
 def test_transport_to_the_weighted_ensemble():
     # The weighted ensemble's mean and spread, from the identity and without Gaussians.
     x = PRIOR[:100]

@@ -111,6 +111,7 @@ def test_every_step_below_one_over_l_lowers_the_energy():
     assert drops(jax.random.split(jax.random.key(0), 200)).min() > -1e-15
 
 
+@pytest.mark.slow
 def test_quantiles_of_the_negative_distance_flow():
     # The target is uniform on [0, 1], its embedding known exactly.
     n = 200

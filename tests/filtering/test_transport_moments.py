@@ -29,6 +29,7 @@ def symmetric_root(matrix):
     return vectors * np.sqrt(values) @ vectors.T
 
 
+@pytest.mark.slow
 def test_the_end_is_the_symmetric_kalman_update():
     x = RNG.normal(size=(400, 3)) @ RNG.normal(size=(3, 3))
     y = x @ RNG.normal(size=(3, 2)) + RNG.normal(size=(400, 2))
@@ -85,6 +86,7 @@ def test_the_energy_is_a_polynomial_discrepancy():
     np.testing.assert_allclose(flow.value(mu), np.sum(mismatch**2) / 2, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_the_scalar_rate():
     # E decays as exp(-2 (3 - sqrt(1 + 8 r^2)) t) in the end.
     r = 0.3
@@ -94,6 +96,7 @@ def test_the_scalar_rate():
     np.testing.assert_allclose(slope, -2 * (3 - np.sqrt(1 + 8 * r**2)), rtol=0.03)
 
 
+@pytest.mark.slow
 def test_the_transport_has_kalmans_moments():
     x = RNG.normal(size=(60, 2)) @ np.array([[2.0, 0.3], [0.0, 0.5]]) + 3
     y = 10 * (x[:, :1] + 0.4 * RNG.normal(size=(60, 1)))

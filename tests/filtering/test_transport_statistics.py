@@ -21,6 +21,7 @@ RNG = np.random.default_rng(0)
 KEY = jax.random.key(0)
 
 
+@pytest.mark.slow
 def test_embedded_gaussians_and_the_unbiased_estimate():
     # Closed form, and the U-statistic of 4000 samples within 3 standard errors.
     n, width = 4000, 0.8
@@ -72,6 +73,7 @@ def test_sampling_floor():
     np.testing.assert_allclose(np.mean(estimated), exact, rtol=0.02)
 
 
+@pytest.mark.slow
 def test_rao_blackwellised_weights_are_the_limit_of_many_draws():
     # R = 0.5, l_y = 0.7, y* = 0.3, 1e5 simulated observations of each.
     x = RNG.normal(size=(12, 1))

@@ -61,6 +61,7 @@ def test_a_rate_multiplies_the_mass(rate, factor, mu):
     np.testing.assert_allclose(mass, factor * start, rtol=1e-7)
 
 
+@pytest.mark.slow
 def test_growth_beside_a_motion():
     # The leapfrog, exact at any step.
     growing = GrowthFlow(Rate(0.7, 0.0))
@@ -71,6 +72,7 @@ def test_growth_beside_a_motion():
     np.testing.assert_allclose(mass, np.exp(0.7 * 1.5) * CLOUD.mass, rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_logistic_growth_is_births_plus_crowding():
     """M' = r M (1 - M / K), the deaths a reaction down r M^2 / (2 K)."""
     r, capacity, t = 1.3, 2.0, 1.7

@@ -36,6 +36,7 @@ class Spring(AbstractKineticFlow):
 SPRING = Spring(jnp.asarray(0.8), jnp.asarray(1.5))
 
 
+@pytest.mark.slow
 def test_a_law_of_ones_own_gets_the_leapfrog():
     # x'' = -k x - gamma x', in closed form; order 2 at steps of 0.01.
     solution = solve(SPRING, PHASE, 0.0, 1.0, dt0=0.01)
@@ -59,6 +60,7 @@ class ByEuler(AbstractIndependentFlow):
         return diffrax.Euler()
 
 
+@pytest.mark.slow
 def test_the_method_is_the_laws_word():
     # No estimate of the error: fixed steps, a hundred of them.
     solution = solve(ByEuler(), CLOUD, 0.0, 1.0)

@@ -66,6 +66,7 @@ def test_variances_of_independent_noises_add():
     np.testing.assert_allclose(both.noise(point).on(point), [0.5, 0.5], rtol=1e-14)
 
 
+@pytest.mark.slow
 def test_anisotropic_ornstein_uhlenbeck():
     # C' = Q - A C - C A: C(t) = S + e^{-At} (C0 - S) e^{-At} with A S + S A = Q.
     t, start = 0.8, np.array([[0.5, -0.1], [-0.1, 0.3]])

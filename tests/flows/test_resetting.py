@@ -38,6 +38,7 @@ def followed():
     return np.stack(states)
 
 
+@pytest.mark.slow
 def test_known_resets_are_followed():
     # Between resets x' = -x from the origin: the state at each saved time is read off
     # the age, to the tolerance of the solver; with clocks that forget (a reset between
@@ -143,6 +144,7 @@ def test_noise_and_ages():
     assert abs(moved.cov[0, 0] / variance - 1) < 5 * (3 / n) ** 0.5
 
 
+@pytest.mark.slow
 def test_a_point_has_one_clock():
     # Also where the energy of particles would not be linear; and float32 stays so.
     flow = ResettingFlow(

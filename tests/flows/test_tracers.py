@@ -113,6 +113,7 @@ def test_gradient_through_tracers_against_finite_differences():
     np.testing.assert_allclose(end(0.8)[1], difference, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_noise_is_injected_into_both():
     # Of the potential |x|^2 / 2: x - h (x + b xi) with a level of each coordinate.
     level = jnp.array([0.4, 0.0])

@@ -34,6 +34,7 @@ class Network(eqx.Module):
 NETWORK = VelocityFlow(Network(eqx.nn.Linear(2, 2, key=jax.random.key(0))))
 
 
+@pytest.mark.slow
 def test_a_field_moves_points_and_keeps_weights():
     # x' = t J x turns by t^2 / 2; Tsit5 to its default tolerance.
     flow = VelocityFlow(turn)
@@ -56,6 +57,7 @@ def test_arrays_of_a_network_are_parameters():
     np.testing.assert_allclose(slope.weight, 2 * np.tile(X.sum(0), (2, 1)))
 
 
+@pytest.mark.slow
 def test_a_function_of_the_measure():
     # Everyone goes to the mean: x - m decays as exp(-t).
     flow = VelocityFlow.of_measure(lambda mu, t: mu.mean - mu.x)
@@ -68,6 +70,7 @@ def test_a_function_of_the_measure():
     np.testing.assert_array_equal(logw, np.ones(6))
 
 
+@pytest.mark.slow
 def test_one_method_is_a_law():
     class Decay(AbstractContinuousFlow):
         def velocity(self, mu, t=0.0):

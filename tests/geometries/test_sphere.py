@@ -34,6 +34,7 @@ def test_velocity_is_the_projection_of_every_column(shape):
     np.testing.assert_allclose(np.sum(velocity * value, axis=0), 0, atol=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "dtype", [np.float64, pytest.param(np.float32, marks=pytest.mark.slow)]
 )

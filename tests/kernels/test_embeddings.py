@@ -27,6 +27,7 @@ FIRST = (
 SECOND = (np.array([[-1.0, 0.2]]), np.array([[[0.4, -0.1], [-0.1, 0.2]]]), np.ones(1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bandwidth", [0.9, np.array([0.8, 1.4])])
 def test_embedding_and_double_integral(bandwidth):
     kernel = GaussianKernel(bandwidth)

@@ -38,6 +38,7 @@ def sums(kernel, u, v, b, block):
     )
 
 
+@pytest.mark.slow
 def test_sums_are_those_of_the_factors():
     @jax.jit
     def of_factors(u, v, b):
@@ -56,6 +57,7 @@ def test_sums_are_those_of_the_factors():
     np.testing.assert_allclose(KERNEL(U[1], V[2]), whole[1, 2], rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_discrepancy_of_joint_laws_and_its_gradients():
     target = Particles.from_samples(V)
 
@@ -94,6 +96,7 @@ def test_an_infinite_bandwidth_takes_a_coordinate_out():
     np.testing.assert_array_equal(slopes[:, 3], 0)
 
 
+@pytest.mark.slow
 def test_kronecker_tells_classes_apart():
     labels = np.array([[0.0], [2.0], [0.0], [7.0], [2.0]])
     expected = (labels == labels.T).astype(float)

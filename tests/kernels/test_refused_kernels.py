@@ -241,6 +241,7 @@ def test_points_that_are_not_finite_or_of_no_weight_have_no_bandwidth():
         silverman_bandwidth(X, jnp.full(5, -jnp.inf))
 
 
+@pytest.mark.slow
 def test_a_sum_without_its_diagonal():
     def log(x, y):
         return -jnp.log(jnp.sum((x - y) ** 2))

@@ -196,6 +196,7 @@ def test_pair_sum_of_any_function(clouds):
         np.testing.assert_allclose(grad, values @ b, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_pair_sum_pads_at_a_point(clouds):
     # Zero would be a pole of this function.
     y = clouds[1] + 5

@@ -77,6 +77,7 @@ def train(flow, snapshots, **options):
     return trained(flow, snapshots, key=KEY, progress=False, **options)
 
 
+@pytest.mark.slow
 def test_a_step_is_that_of_the_solver():
     flow = GradientFlow(
         bowl(1.3, 0.4), HellingerKantorovich(1.0, 1.0, conserve_mass=False)
@@ -88,6 +89,7 @@ def test_a_step_is_that_of_the_solver():
     np.testing.assert_allclose(step.logw, solution.measures.logw[-1], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_noisy_steps_have_the_moments_of_their_law():
     n, tau, h = 40_000, 0.3, jnp.asarray(0.1)
     mu = Particles.from_samples(jnp.ones((n, 1)))
@@ -103,6 +105,7 @@ def test_noisy_steps_have_the_moments_of_their_law():
     assert (other.x != end.x).any()
 
 
+@pytest.mark.slow
 def test_leapfrog_steps_of_langevin_dynamics_are_those_of_the_solver():
     flow = LangevinFlow(bowl(1.3), temperature=0.2, friction=0.7)
     mu = Phase(Particles.from_samples(X), jnp.asarray(X[::-1]))
@@ -115,6 +118,7 @@ def test_leapfrog_steps_of_langevin_dynamics_are_those_of_the_solver():
     assert (state.x != mu.measure.x).all()
 
 
+@pytest.mark.slow
 def test_gradient_flow_finds_its_stiffness(tmp_path):
     snapshots = shuffled([X * np.exp(-0.8 * t) for t in TIMES])
     make = lambda k: GradientFlow(bowl(Learnable(k)), Wasserstein())
@@ -203,6 +207,7 @@ def test_langevin_flow_finds_its_temperature():
     assert found.forecast([1.5])[0].shape == (n, 2)
 
 
+@pytest.mark.slow
 def test_refuses_what_a_law_of_first_order_has_not():
     snapshots = shuffled([X * np.exp(-t) for t in TIMES])
     flow = GradientFlow(bowl(Learnable(0.3)), Wasserstein())

@@ -25,6 +25,7 @@ def loss():
     return _prepared(count=16)
 
 
+@pytest.mark.slow
 def test_mean_over_different_points(loss):
     """The double sums over pairs, written out."""
     x, y = jnp.asarray(RNG.normal(size=(6, 2))), jnp.asarray(RNG.normal(size=(5, 2)))
@@ -44,6 +45,7 @@ def test_mean_over_different_points(loss):
     assert bool(found.converged)
 
 
+@pytest.mark.slow
 def test_no_bias_from_small_batches(loss):
     """The mean over pairs of batches is the distance of the laws, here zero.
 

@@ -36,6 +36,7 @@ def straight(snapshots):
     return Snapshots(TIMES, clouds)
 
 
+@pytest.mark.slow
 def test_least_value_and_minimiser(straight):
     stack = stacked(straight)
     value = jax.value_and_grad(lambda s: dice_loss(s, TIMES, stack.x, stack.weights))
@@ -55,6 +56,7 @@ def test_padding_does_not_count(snapshots):
     np.testing.assert_allclose(found[0], found[1], rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_training_finds_the_velocity():
     # In other units too: metres for kilometres, years for days. Of few points the
     # network sees more motion than there is.

@@ -74,6 +74,7 @@ def test_the_bayesian_bootstrap_has_the_standard_error_of_a_mean(snapshots):
         )
 
 
+@pytest.mark.slow
 def test_the_leapfrog_carries_the_standard_error(snapshots):
     """Linear motion: x(t) = a x + b v, so the mean's error is that of a x + b v."""
     count, rng = 32, np.random.default_rng(1)
@@ -119,6 +120,7 @@ def test_parts_add_and_degrees_follow_satterthwaite():
         Prediction(np.zeros(1), np.zeros(1), {}).band(1)
 
 
+@pytest.mark.slow
 def test_members_differ_and_are_the_same_again(ensemble, snapshots):
     frictions = [member.friction for member in ensemble.members]
     assert len(set(frictions)) == 3
@@ -143,6 +145,7 @@ def test_points_that_are_followed_start_where_they_were_seen(ensemble, snapshots
         ensemble.band(mean, [2.0], sizes=12, followed=True)
 
 
+@pytest.mark.slow
 def test_save_and_load(tmp_path, ensemble, snapshots):
     ensemble.save(tmp_path)
     back = Ensemble.load(tmp_path, harmonic(jax.random.key(5)))

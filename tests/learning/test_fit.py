@@ -75,6 +75,7 @@ def test_the_length_of_a_chunk_changes_no_bit(flow, snapshots, fitted):
     np.testing.assert_array_equal(other.history["loss"], fitted.history["loss"])
 
 
+@pytest.mark.slow
 def test_friction_is_identified():
     """Everything else is known: the true friction is the minimiser."""
     snapshots = Snapshots(TIMES, *oscillation(TIMES, friction=0.5))
@@ -91,6 +92,7 @@ def test_friction_is_identified():
     np.testing.assert_allclose(found.friction, 0.5, rtol=0.02)
 
 
+@pytest.mark.slow
 def test_start_velocities_are_learned():
     times = [0.0, 0.5, 1.0]
     clouds, velocities = oscillation(times, friction=0.0)
@@ -130,6 +132,7 @@ def test_float32_follows_the_snapshots(snapshots):
     assert (found.history["start"] + found.history["horizon"] <= 3).all()
 
 
+@pytest.mark.slow
 def test_unequal_sizes_and_weights(snapshots):
     found = train(
         harmonic(Learnable(0.2)),

@@ -26,6 +26,7 @@ def fit():
     return truth()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["last_snapshot", "initial"])
 def test_forecast_of_the_true_law(fit, start):
     times = [2.5, 3.0]
@@ -100,6 +101,7 @@ def test_a_model_that_loses_says_so():
     )
 
 
+@pytest.mark.slow
 def test_time_dependent_energies_warn_beyond_training(timed_flow, snapshots):
     fit = Fit(timed_flow, snapshots, snapshots.velocities, {}, step=0.5)
     with pytest.warns(UserWarning, match="trained up to 2: beyond, it extrapolates"):

@@ -82,6 +82,7 @@ def errors(objective, flow, snapshots):
     return errors_of(loss, loss.start(flow)), loss
 
 
+@pytest.mark.slow
 def test_the_true_law_of_second_order_has_no_error():
     found, loss = errors(BALL, LagrangianFlow(FALL, friction=0.0), falling())
     assert isinstance(loss.path, SmoothPath)
@@ -100,6 +101,7 @@ def test_the_true_law_of_first_order_has_no_error():
     assert loss.motion(None, drifting()).velocities == (None,) * 3
 
 
+@pytest.mark.slow
 def test_growth_is_met_by_the_rate_of_the_weights():
     seen = falling(growth=0.7)
     law = LagrangianFlow(FALL, friction=0.0) + GrowthFlow(lambda x, t: 0.7)
@@ -127,6 +129,7 @@ def test_a_flow_sees_the_points_of_one_time():
     assert seen[-1] == 4
 
 
+@pytest.mark.slow
 def test_masses_choose_a_path_with_growth():
     grow = VelocityFlow(lambda x, t: WIND) + GrowthFlow(NeuralRate(2, key=KEY))
     _, loss = errors(BALL, grow, drifting([1.0, 2.0, 3.0]))
@@ -140,6 +143,7 @@ def test_masses_choose_a_path_with_growth():
     np.testing.assert_allclose(loss.path.length, 2.0)
 
 
+@pytest.mark.slow
 def test_some_pairs_are_kept_for_validation():
     seen = drifting()
     law, wrong = (VelocityFlow(lambda x, t, c=c: c * WIND) for c in (1.0, 2.0))
@@ -157,6 +161,7 @@ def test_some_pairs_are_kept_for_validation():
     assert whole.validate(VelocityFlow(lambda x, t: WIND), KEY) is None
 
 
+@pytest.mark.slow
 def test_noise_is_met_through_the_score():
     # Every point at rest: a bridge from each to itself spreads, and its law is that of
     # the noise alone, which the drift zero keeps.
@@ -201,6 +206,7 @@ def test_arguments_are_refused_in_a_sentence():
         FlowMatching(coupling=1.5)
 
 
+@pytest.mark.slow
 def test_a_law_is_learned_and_forecasts_in_float32():
     seen = falling()
     seen = Snapshots(

@@ -87,6 +87,7 @@ def test_refuses_the_checkpoint_of_another_training(tmp_path):
         make(snapshots=other, checkpoint_dir=tmp_path, resume=True)
 
 
+@pytest.mark.slow
 def test_resume_without_a_checkpoint_starts(tmp_path, whole):
     make(checkpoint_dir=tmp_path / "new", resume=True).save(tmp_path / "model.eqx")
     assert (tmp_path / "model.eqx").read_bytes() == whole

@@ -177,6 +177,7 @@ def test_steps_meet_every_snapshot():
     assert len(step_grid(np.array([0.0, 0.1, 0.4]), 0.1, np.dtype(float)).time) == 4
 
 
+@pytest.mark.slow
 def test_batch_is_random_rows_with_their_velocity(snapshots):
     """Free flight of a batch lands in the batch's straight lines."""
     from wflow.energies import Potential

@@ -78,6 +78,7 @@ def test_a_flow_of_time_is_refused_there():
         train(clouds(2.024e7 + np.arange(3)), flow=LagrangianFlow(timed))
 
 
+@pytest.mark.slow
 def test_dice_does_not_see_where_times_begin():
     rule = DICE(steps=3, width=4, batch=4)
     near, far = (rule(clouds(t + np.arange(3.0)), KEY) for t in (0.0, 2.024e7))

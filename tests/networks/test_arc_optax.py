@@ -128,6 +128,7 @@ class Weights(eqx.Module):
         return x @ self.w
 
 
+@pytest.mark.slow
 def test_small_steps_end_where_the_flow_does():
     strengths, start = jnp.array([0.1, 0.5, 2.0]), jnp.zeros(3)
     inputs = jnp.diag(jnp.sqrt(SCALES))

@@ -13,6 +13,7 @@ from wflow.networks.attention import AttentionPCA
 ROWS = load_iris().data
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "length"),
     [("linear", 64), pytest.param("softmax", 32, marks=pytest.mark.slow)],

@@ -45,6 +45,7 @@ def moved(flow, start, times):
 TIMES = jnp.array([3.0, 4.0, 10.0, 30.0])
 
 
+@pytest.mark.slow
 def test_infinite_prompt_ends_at_the_minimum_at_the_predicted_rates():
     path = moved(flow_of(), START, TIMES)
     end = np.abs(path[-1])
@@ -81,6 +82,7 @@ def test_finite_prompts_change_the_norm_only(length):
     np.testing.assert_allclose(np.abs(end), np.abs(flow.energy.minimum), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_geometries_are_the_preconditioned_flows():
     rng = np.random.default_rng(0)
     turn = np.linalg.qr(rng.normal(size=(4, 4)))[0]
@@ -209,6 +211,7 @@ def test_a_start_without_the_leading_part_ends_at_a_saddle():
         assert critical_point(flow_of(), Point(jnp.asarray(START))).kind == "moving"
 
 
+@pytest.mark.slow
 def test_many_dimensions_without_a_matrix():
     spectrum = np.concatenate([[3.0, 1.5], np.linspace(0.2, 0.8, 600)])
     flow = flow_of(spectrum)
@@ -222,6 +225,7 @@ def test_many_dimensions_without_a_matrix():
     np.testing.assert_allclose(best.rate, -2 * 0.2 * 2.8, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_kernel_of_the_covariance_does_not_move():
     flat = np.array([3.0, 1.5, 0.8, 0.0])
     for geometry in (Euclidean(), oja(flat)):
@@ -237,12 +241,14 @@ def test_large_starts_are_survived():
     np.testing.assert_allclose(np.abs(far[0]), 1 / np.sqrt(3), atol=1e-8)
 
 
+@pytest.mark.slow
 def test_single_precision():
     narrow = solve(flow_of(), Point(jnp.asarray(START, jnp.float32)), 0.0, 10.0)
     assert narrow.measures.value.dtype == jnp.float32
     np.testing.assert_allclose(narrow[-1].value[0], 1 / np.sqrt(3), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_end_point_against_perturbation_theory():
     rng = np.random.default_rng(2)
     turn = np.linalg.qr(rng.normal(size=(4, 4)))[0]

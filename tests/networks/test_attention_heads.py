@@ -92,6 +92,7 @@ def test_large_logits_and_single_precision():
     assert (gaps < 1e-3 * jnp.abs(tokens).max()).all()
 
 
+@pytest.mark.slow
 def test_a_fixed_query_tends_to_the_infinite_prompt():
     mu, query = np.array([0.4, 0.3, -0.15, 0.15]), np.array([[1.5, 0.5, -0.5, 0.3]])
     limit = (query @ mu) * (SIGMA @ mu)
@@ -144,6 +145,7 @@ def test_prompts_have_their_moments():
     assert np.abs(scores).max() < 4
 
 
+@pytest.mark.slow
 def test_one_prompt_alone_obeys_the_transition():
     values = bbp_overlap(jnp.array([3.0, 0.9, 1.0]), 1.0)
     np.testing.assert_allclose(values, [(1 - 1 / 9) / (1 + 1 / 3), 0, 0], rtol=1e-14)

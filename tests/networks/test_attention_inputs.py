@@ -41,6 +41,7 @@ def test_a_zero_head_has_no_direction():
         Sphere().point(np.zeros(4))
 
 
+@pytest.mark.slow
 def test_a_flow_on_the_sphere_does_not_start_at_zero():
     flow = GradientFlow(AttentionRisk(EIGENVALUES, beta=0.1), Sphere())
     with pytest.raises(SolveError, match="stopped at t = 0"):

@@ -98,6 +98,7 @@ def test_the_untrained_weight_stays():
     np.testing.assert_allclose(end(X2) / 0.7, 1.8818558, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_the_length_is_differentiable_in_the_strength():
     # At the stop r(s) = lam s s' implicitly; here against a central difference.
     def length(lam):
@@ -125,6 +126,7 @@ def stop_of(k, optimum, lam=0.7, matrix=None, scale=1.0):
     return quadratic(matrix, *map(jnp.asarray, arguments))
 
 
+@pytest.mark.slow
 def test_quadratics():
     # Isotropic curvature gives ridge, anisotropic does not.
     end = stop_of([2.0, 2.0], [1.5, 0.0])[-1].measure.value
@@ -236,6 +238,7 @@ def test_one_run_gives_every_strength():
     np.testing.assert_allclose(best.score, losses[3] / 5, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_stationary_start_stops_at_once():
     sol = arc(product(1.0, 0.5), 0.5, 0.3)
     assert bool(sol.stopped)

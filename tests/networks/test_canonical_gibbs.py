@@ -28,6 +28,7 @@ def test_one_output_is_a_push_forward():
         np.testing.assert_allclose(end.u**2 - end.v[0] ** 2, 1.0, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_samples_of_one_output_have_the_quantiles():
     process = GibbsProcess(NTKMetric(X1), Point(product(1.0, 0.0)), 0.8)
     models = process.sample(jax.random.key(0), COUNT).value
@@ -46,6 +47,7 @@ def check_normal(f, mean, cov):
     assert (np.abs(np.cov(f.T) - cov) / spread).max() < 4
 
 
+@pytest.mark.slow
 def test_the_kernel_regime_is_a_gaussian_process():
     # N(f0, sigma^2 K), for the heat kernel exactly.
     process = GibbsProcess(METRIC, START, 0.8)

@@ -72,6 +72,7 @@ def test_products_and_projectors_against_the_jacobian():
     assert nothing == 0
 
 
+@pytest.mark.slow
 def test_another_geometry_of_the_parameters():
     # K = J G^{-1} J^T, by conjugate gradients to ten digits.
     def metric(value):

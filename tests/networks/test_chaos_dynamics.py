@@ -76,6 +76,7 @@ def test_balance_of_fluctuations():
     np.testing.assert_allclose(dm, rate(m), atol=1e-10)
 
 
+@pytest.mark.slow
 def test_losses_fall_and_bound_the_gap():
     """Losses never rise (3.14); |Delta_t| <= 2 sqrt(L_T) + |Delta_T|, t >= T."""
     net = STUDENT.network(jax.random.key(0), 16)
@@ -131,6 +132,7 @@ def test_bias_is_one_over_m():
     assert abs(exact[0, 0]) > 8 * noise
 
 
+@pytest.mark.slow
 def test_too_few_neurons_leave_a_floor():
     """rank M^m <= m for ever; the loss stops above 0, and is called so (3.7)."""
     times = np.concatenate([[0], np.geomspace(0.1, 300, 40)])
@@ -156,6 +158,7 @@ def test_steps_of_descent():
     np.testing.assert_allclose(ratio, 2, rtol=0.05)
 
 
+@pytest.mark.slow
 def test_stability_of_descent():
     """eta < 2 / lambda_max keeps to the teacher, above it leaves, with a warning."""
     bound = float(stable_step(FULL))

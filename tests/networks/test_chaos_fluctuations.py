@@ -108,6 +108,7 @@ def test_frozen_features_in_closed_form():
     np.testing.assert_array_less(np.abs(found.mean(axis=0) - exact), 4 * error)
 
 
+@pytest.mark.slow
 def test_diagonal_networks_start_with_their_variance():
     """m E|Delta_0|^2 = 2 sum kappa f(0)^2, four standard errors (3.10)."""
     risk = DiagonalRisk(jnp.array([0.7, 0.3]), jnp.ones(2))
@@ -120,6 +121,7 @@ def test_diagonal_networks_start_with_their_variance():
     assert gaps[:, 1].mean() < gaps[:, 0].mean()
 
 
+@pytest.mark.slow
 def test_growth_is_bounded_by_gronwall():
     """The linearised flow grows at most at the largest rate along its path."""
     times = np.linspace(0, 0.3, 7)

@@ -32,6 +32,7 @@ X = np.random.default_rng(0).normal(size=(6, 4))
 TEACHER = jnp.diag(jnp.array([1.0, 0, 0, 0]))
 
 
+@pytest.mark.slow
 def test_moments_move_as_their_neurons():
     """The Gaussian's velocity is that of W^T W / m; copies change nothing (3.13)."""
     risk = QuadraticRisk(TEACHER)

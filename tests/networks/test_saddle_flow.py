@@ -71,6 +71,7 @@ def test_one_neuron_is_logistic():
     np.testing.assert_allclose(rates, [0, size, size, 2 * size], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_hand_example_converges_to_its_limit():
     """Halfway times as measured; extrapolated they are the limit's to 2e-3."""
     data = ReLUData.orthogonal(Y)
@@ -165,6 +166,7 @@ def test_rates_are_those_of_the_weights(dim):
     )
 
 
+@pytest.mark.slow
 def test_plateaus_are_exact():
     """Against the solver, through deaths of units, while neurons are small."""
     data = ReLUData.orthogonal(Y)

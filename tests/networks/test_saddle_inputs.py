@@ -41,6 +41,7 @@ def hand(level, on=ON):
     return LogNeurons(jnp.full(3, level), p, jnp.zeros(3), SIGN)
 
 
+@pytest.mark.slow
 def test_lengths_turn_a_neuron_as_it_jumps():
     """Ends with |x| other than 1: R from y / |x|, while rates have y |x|.
 
@@ -186,6 +187,7 @@ def test_refusals():
         ReLUData.from_inputs(np.eye(4), [1.0, 1.0, -np.inf, 1.0])
 
 
+@pytest.mark.slow
 def test_courses_that_are_none():
     data = ReLUData.orthogonal(Y)
     with pytest.raises(SolveError, match="not at rest after 1 stretches"):

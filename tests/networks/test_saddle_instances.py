@@ -24,6 +24,7 @@ def test_labels_have_sizes_and_fair_signs():
     assert abs(np.abs(labels).mean() - 2.5) < 4 / (12 * 4000) ** 0.5
 
 
+@pytest.mark.slow
 def test_instances_lead_and_keep_their_units_at_every_scale(drawn):
     instances, tried = drawn
     assert len(instances) == 3 <= tried <= 8

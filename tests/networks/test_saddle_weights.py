@@ -19,6 +19,7 @@ def aligned(data, length, level):
     return from_weights(data, [np.exp(level)], activation, [0.3])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whole", [False, True])
 def test_an_aligned_neuron_is_logistic(whole):
     r"""$\dot z = \frac{2l}{N} z(|y| - l z)$ for $z = a^2$ and inputs of length l."""
@@ -40,6 +41,7 @@ def test_an_aligned_neuron_is_logistic(whole):
     np.testing.assert_allclose(course.residual[-1], Y * (1 - length * z[-1] / SIZE))
 
 
+@pytest.mark.slow
 def test_a_solve_that_ends_early_says_so():
     data = ReLUData.orthogonal(Y)
     course = solve_weights(data, aligned(data, 1.0, -3.0), 50.0, points=2, max_steps=3)

@@ -80,6 +80,7 @@ def test_a_shared_scale_inflates_the_sharp_branch():
     assert not shifts[1] < 0.5
 
 
+@pytest.mark.slow
 def test_single_precision_loses_the_invariants_slowly():
     """About 1e-5 of their size, as the notes say; 1e-10 needs float64."""
     rng = np.random.default_rng(0)

@@ -75,11 +75,13 @@ def plain():
     return integrate(decayed(0.0, 0.0), layer(), 2.0)
 
 
+@pytest.mark.slow
 def test_imbalance_is_conserved(plain):
     # Oracle 1.
     assert invariant_drift(plain) < 1e-10
 
 
+@pytest.mark.slow
 def test_reduced_flow_is_that_of_the_factors(plain):
     # Oracle 2.
     start = layer()
@@ -129,6 +131,7 @@ def channels(times, cases):
     return jax.vmap(lambda case: scalar_channel(times, *case))(cases)
 
 
+@pytest.mark.slow
 def test_scalar_channel_in_closed_form():
     # Oracle 3: h, M*, w0, g0; c < 0, c > 0, c = 0, M* < 0, and a start beyond M*.
     cases = jnp.array(
@@ -181,6 +184,7 @@ def test_closed_form_in_float32_and_its_gradient():
     check_grads(call, (time, case), 1, modes=["rev"], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_both_families_of_a_two_sided_layer():
     # Oracle 4, at two branches with one shared input scale and one bias-free output.
     rng = np.random.default_rng(2)
@@ -259,6 +263,7 @@ class Anisotropic(eqx.Module):
         return lx.MatrixLinearOperator(matrix, lx.positive_semidefinite_tag)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", [False, True])
 def test_magnitude_and_direction(unit):
     # Oracle 8: the vector alone, under a quadratic loss.
@@ -279,6 +284,7 @@ def test_magnitude_and_direction(unit):
     np.testing.assert_allclose(vectors, other.measures.value, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_magnitudes_keep_the_whole_matrix_in_balance():
     rng = np.random.default_rng(4)
     start = ScaledLinear.of(
@@ -290,6 +296,7 @@ def test_magnitudes_keep_the_whole_matrix_in_balance():
     assert invariant_drift(solution) < 1e-10
 
 
+@pytest.mark.slow
 def test_implicit_bias_of_one_output():
     # Oracle 9: at the end the mirror image of M lies in the row space of the data.
     rng = np.random.default_rng(5)
@@ -307,6 +314,7 @@ def test_implicit_bias_of_one_output():
     assert np.linalg.norm(inputs.T @ weights - image) < 1e-7
 
 
+@pytest.mark.slow
 def test_dissipation_of_the_factors():
     # Oracle 11.
     flow, mu = decayed(0.0, 0.0), Point(layer())

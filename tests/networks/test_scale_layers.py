@@ -268,6 +268,7 @@ def test_report_and_dead_channels():
     assert velocity.scales_in[0].vector[1] == 0
 
 
+@pytest.mark.slow
 def test_analysis_in_float32():
     # Under jit and vmap, over two layers at once.
     dtype = jnp.float32

@@ -81,6 +81,7 @@ def test_windows_cover_the_text_once():
     np.testing.assert_array_equal(cut[1:, 0], cut[:-1, -1])
 
 
+@pytest.mark.slow
 def test_training_learns_a_periodic_text_and_repeats_itself():
     text = np.tile(np.array([0, 3, 1, 5, 2], np.uint8), 60)
     corpus = Corpus(text, text[:100], len(text), "")

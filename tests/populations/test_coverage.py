@@ -172,6 +172,7 @@ def _flying(shifts):
     return Ensemble(tuple(fits), train)
 
 
+@pytest.mark.slow
 def test_bands_of_a_forecast_stand_beside_those_without_a_model():
     ensemble = _flying([0.5, 1.5])
     last = ensemble.snapshots[-1]

@@ -85,6 +85,7 @@ def test_unpaired_snapshots_start_from_the_first(diffusion):
     assert abs(correlation(diffusion)) < 0.07
 
 
+@pytest.mark.slow
 def test_start_velocity_of_the_probability_flow(diffusion):
     """For poly the slope is -1 + 0.5 / 0.2 = 1.5, and later snapshots have none."""
     np.testing.assert_allclose(diffusion.velocity(0), 1.5 * diffusion[0], rtol=1e-12)

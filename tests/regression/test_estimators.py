@@ -39,6 +39,7 @@ def test_exponential_times_are_ridge():
     np.testing.assert_allclose(ours.coef_, mean_squares.coef_, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_more_columns_than_rows_and_less_precision():
     """x64 is on inside only, whatever the process has."""
     wide, y = RNG.normal(size=(6, 15)), RNG.normal(size=6)
@@ -54,6 +55,7 @@ def test_more_columns_than_rows_and_less_precision():
     assert np.linalg.matrix_rank(covariance, tol=1e-9) <= 5
 
 
+@pytest.mark.slow
 def test_filter_and_covariance():
     law = Gamma(5.0, 2.0)
     ours = ResettingRidge(law, rate=2.0, diffusion=0.7).fit(X, Y)
@@ -80,6 +82,7 @@ def test_filter_and_covariance():
     np.testing.assert_allclose(mean, ours.predict(X[:3]))
 
 
+@pytest.mark.slow
 def test_cross_validation_chooses_the_least_score():
     laws = [Exponential(1.0), HyperExponential([0.9, 0.1], [1.8, 0.2])]
     single = [ResettingRidgeCV([law]).fit(X, Y) for law in laws]

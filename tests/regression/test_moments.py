@@ -184,6 +184,7 @@ def test_finite_times():
     np.testing.assert_allclose(path[1].cov, found.cov, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_gradients_vmap_and_float32():
     weight = jnp.array([[0.3, -1.0], [0.4, 0.7]])
 

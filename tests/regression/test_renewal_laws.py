@@ -300,6 +300,7 @@ def test_gradients():
     np.testing.assert_allclose(slope, quantile / TAU, rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_vmap_and_float32(table):
     means = jnp.array([0.5, 2.0])
     swept = jax.jit(jax.vmap(lambda tau: Weibull(tau, 1.5).filter(1.3)))(means)

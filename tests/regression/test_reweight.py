@@ -57,6 +57,7 @@ def average(trajectory, law):
     return trajectory.average(law, lambda mu: (mu.value, jnp.outer(mu.value, mu.value)))
 
 
+@pytest.mark.slow
 def test_one_trajectory_for_all_laws(trajectory):
     # The interpolation and the quadrature are exact to the tolerance of the solve; the
     # second moment has the spread of the timing.
@@ -75,6 +76,7 @@ def test_it_stays_where_it_ends(trajectory):
     )
 
 
+@pytest.mark.slow
 def test_gradient_in_the_law(trajectory):
     # Through the quadrature, kink included, and by the exact moments.
     @jax.jit
@@ -171,6 +173,7 @@ def test_resets_that_depend_on_the_state():
             assert abs(share - expected) < 4 * spread + 1 / n
 
 
+@pytest.mark.slow
 def test_drawn_resets():
     drawn = drawn_resets(Gamma(0.5, 2.0), 1.0, 4.0, key=jax.random.key(0), shape=(500,))
     inside = jnp.isfinite(drawn.epochs)

@@ -102,6 +102,7 @@ def test_wiener_is_the_least_and_ridge_where_the_signal_is_isotropic():
     ]
 
 
+@pytest.mark.slow
 def test_risk_of_one_draw_over_noise_and_ages(small):
     """z-scores of 4e5 draws of noise and stationary age."""
     n = 400_000
@@ -184,6 +185,7 @@ def test_early_stopping_within_the_bound_of_ali_kolter_tibshirani():
     assert 1.2 < worst.max() <= 1.69
 
 
+@pytest.mark.slow
 def test_best_mean_is_stationary_and_differentiable(small):
     """By the implicit function theorem, against finite differences."""
 

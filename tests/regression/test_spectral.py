@@ -158,6 +158,7 @@ def test_tuned_mean_is_the_best(data):
     assert tune(data, [Exponential(1.0), family]).score == min(scores)
 
 
+@pytest.mark.slow
 def test_tuned_mean_is_differentiable(data):
     """In the response, through ``vmap``, against finite differences."""
 
@@ -174,6 +175,7 @@ def test_tuned_mean_is_differentiable(data):
     assert slope == pytest.approx(float(ahead - behind) / 2e-2, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_the_exponential_law_alone_is_ridge():
     """Uniqueness: the penalty that shrinks alike is constant for it and no other."""
     mu = jnp.logspace(-4, 4, 161)

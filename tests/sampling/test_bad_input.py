@@ -173,6 +173,7 @@ def test_no_curvature_is_the_limit_of_little():
         assert bound == pytest.approx(bent[name], rel=1e-8)
 
 
+@pytest.mark.slow
 def test_weights_on_few_particles_are_told():
     # Reaction alone moves no particle: nearly all weight goes to the nearest.
     x = np.linspace(3.0, 9.0, 40)[:, None]
@@ -181,6 +182,7 @@ def test_weights_on_few_particles_are_told():
         sample(normal, x, method=method, key=KEY)
 
 
+@pytest.mark.slow
 def test_long_jumps_are_told():
     x = np.linspace(-60.0, 60.0, 40)[:, None]
     method = SHK(

@@ -41,6 +41,7 @@ def driven(method, steps, start=START):
     return state
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "method",
     [
@@ -73,6 +74,7 @@ def test_the_injected_noise_falls_with_the_steps_taken():
     np.testing.assert_array_equal(*last)
 
 
+@pytest.mark.slow
 def test_a_chain_is_at_rest_in_its_own_law():
     """Euler's chain has variance s / (1 - h / (2 s)) where the target has s."""
     h, n = 0.2, 4000
@@ -88,6 +90,7 @@ def test_a_chain_is_at_rest_in_its_own_law():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "method",
     [MALA(0.1), SMCWFR(0.1), ALDI(0.1), CBS(0.1), SHK(0.1, 4)],

@@ -104,6 +104,7 @@ def test_consensus_is_stationary(b):
     np.testing.assert_allclose(cov, np.eye(2) * (1 + bias), atol=0.35)
 
 
+@pytest.mark.slow
 def test_consensus_has_the_target_as_its_fixed_point():
     # On a quadrature of the target itself: m_b is its mean, and the noise balances the
     # pull, 2 (1 + b) C_b = 2 C.
@@ -140,6 +141,7 @@ CLOUD = Particles.from_samples(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make", [ALDIFlow, GradientFreeALDIFlow, lambda p: ConsensusFlow(p, 0.7)]
 )
@@ -174,6 +176,7 @@ def test_gradient_free_is_exact_for_linear_models():
     assert float(jnp.max(jnp.abs(gap))) < 2
 
 
+@pytest.mark.slow
 def test_the_correction_is_the_divergence_of_the_covariance():
     def covariance(x):
         return Particles(x, CLOUD.logw).cov
@@ -190,6 +193,7 @@ def test_inverse_problem_is_its_log_density():
     np.testing.assert_allclose(PROBLEM(x) - PROBLEM(jnp.zeros(2)), gap, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_few_particles_stay_in_their_plane():
     # Two in the plane span a line; nothing pushes them off it.
     start = Particles.from_samples(np.array([[0.0, 0.0], [1.0, 1.0]]))
@@ -222,6 +226,7 @@ def with_changes(**changes):
     return GaussianInverseProblem(**(fields | changes))
 
 
+@pytest.mark.slow
 def test_a_problem_in_the_coordinates_of_its_posterior_is_standard_normal():
     # The posterior of a linear model is the Gaussian; the normaliser is added.
     white = PROBLEM.whitened(POSTERIOR)
@@ -292,6 +297,7 @@ def value(energy, mu):
     return energy.value(mu)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "target",
     [

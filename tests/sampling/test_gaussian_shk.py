@@ -144,6 +144,7 @@ evaluate = jax.jit(jax.value_and_grad(value))
 
 
 # With the identity for a target: equal eigenvalues are no exception.
+@pytest.mark.slow
 @pytest.mark.parametrize("root", [ROOTS[1], np.eye(3)])
 def test_gradients(root):
     p = (
@@ -171,6 +172,7 @@ def test_gradients(root):
         np.testing.assert_allclose(slope, (ahead - behind) / 2e-5, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_float32_and_vmap():
     single = jax.tree.map(lambda a: a.astype(jnp.float32), (INITIAL, TARGET))
     mu = flow(*single, 0.8)

@@ -44,6 +44,7 @@ def test_mixture_embedding_against_monte_carlo():
     assert np.isfinite(far).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bandwidth", [0.7, TILTED])
 def test_all_agree_under_exact_quadrature(bandwidth):
     kernel, rule = GaussianKernel(bandwidth), GaussHermite(20)
@@ -59,6 +60,7 @@ def test_all_agree_under_exact_quadrature(bandwidth):
         np.testing.assert_allclose(moved, shift, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_embedding_of_data_is_a_finite_sum():
     data = Particles.from_samples(rng.normal(size=(30, 2)), rng.uniform(size=30))
     kernel = GaussianKernel(TILTED)
@@ -69,6 +71,7 @@ def test_embedding_of_data_is_a_finite_sum():
     np.testing.assert_allclose(POINTS + shift, mean, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_nodes_outside_the_support_count_for_nothing():
     log_density = lambda x: jnp.where(x[0] > 0, jnp.log(jnp.maximum(x[0], 0)), -jnp.inf)
     y = jnp.array([[0.1, 0.0], [-50.0, 0.0]])

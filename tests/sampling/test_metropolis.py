@@ -101,6 +101,7 @@ def test_short_steps_are_accepted():
     assert np.log(rejected[0] / rejected[1]) / np.log(4) == pytest.approx(1.5, abs=0.2)
 
 
+@pytest.mark.slow
 def test_nothing_leaves_the_support():
     # A half-plane, with a density that is infinite in slope at nothing: exponential.
     def log_density(x):

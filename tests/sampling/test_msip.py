@@ -101,6 +101,7 @@ def test_energy_falls_along_the_iteration_and_the_flow():
     np.testing.assert_allclose(stiff.measures.x, smooth.measures.x, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_iteration_is_euler():
     run = damped_iteration(EXACT, START, damping=0.05, steps=40)
     euler = solve(EXACT, START, 0, 2.0, solver=diffrax.Euler(), dt0=0.05)
@@ -170,6 +171,7 @@ def test_one_node_is_the_mean_shift_of_a_gaussian():
     np.testing.assert_allclose(run.particles.x[0], expected, rtol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "embedding",
     [
@@ -212,6 +214,7 @@ def test_equivariance():
     np.testing.assert_allclose(found, (here @ q.T + b)[order], atol=1e-8)
 
 
+@pytest.mark.slow
 def test_embedding_of_data_rests_on_the_data():
     data = jnp.asarray(rng.normal(size=(6, 2)))
     flow = MSIP(ExactEmbedding(Particles.from_samples(data)), GaussianKernel(0.5))
@@ -230,6 +233,7 @@ def test_particles_far_from_all_mass_come_back():
     np.testing.assert_allclose(radius, 282, rtol=0.01)
 
 
+@pytest.mark.slow
 def test_float32_follows_float64():
     start = Particles.from_samples(START.x.astype(jnp.float32))
     flow = MSIP(ExactEmbedding(TARGET), GaussianKernel(0.8), 1e-3)
@@ -247,6 +251,7 @@ def test_float32_follows_float64():
         damped_iteration(EXACT, start, steps=50)
 
 
+@pytest.mark.slow
 def test_jit_vmap_and_gradients():
     def end(mean, y):
         target = GaussianMixture(TARGET.means + mean, TARGET.covs, TARGET.weights)
@@ -273,6 +278,7 @@ def test_gradient_of_a_fixed_point_is_implicit():
     np.testing.assert_allclose(slope, jax.grad(closed)(1.0), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_random_nodes_are_shared_or_redrawn_with_a_key():
     embedding = GradientFreeEmbedding(
         TARGET.log_density, MonteCarlo(20, jax.random.key(1))

@@ -308,6 +308,7 @@ def test_log_ratio_of_what_vanishes():
     np.testing.assert_allclose(r, [0.0, np.inf, np.log(2 / 3)])
 
 
+@pytest.mark.slow
 def test_private_draw():
     accountant = PrivacyAccountant.on_grid(circle(16), target, neighbour)
     drawn = privatize(

@@ -53,6 +53,7 @@ def test_lines_of_the_joker_embed_as_it_does(bandwidth):
     assert (np.abs(k.mean(1) - fine) < error).all()
 
 
+@pytest.mark.slow
 def test_joker_in_float32():
     x = DRAWS[:4].astype(jnp.float32)
     low = jax.vmap(JOKER.log_density)(x)
@@ -62,6 +63,7 @@ def test_joker_in_float32():
         JOKER.lines(1)
 
 
+@pytest.mark.slow
 def test_elliptic_solution_converges_with_order_two():
     # u = sin(2 pi x) sin(pi y) / a with a jump of a at x = 1/2, where the flux fits.
     errors = []

@@ -22,6 +22,7 @@ NODES = jnp.asarray(TARGET.sample(jax.random.key(0), 20))
 FOUND = optimal_quadrature(NODES, ExactEmbedding(TARGET), GaussianKernel(1.5), 1e-6)
 
 
+@pytest.mark.slow
 def test_weights_are_optimal():
     kernel = GaussianKernel(1.5)
     k = np.asarray(gram(kernel, NODES)) + 1e-6 * np.eye(20)

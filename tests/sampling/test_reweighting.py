@@ -127,6 +127,7 @@ def test_on_particles_weights_follow_the_formula():
     np.testing.assert_allclose(again.logw, mu.logw, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_first_order_is_the_fisher_rao_velocity():
     kl = shifted(0.0)
     rate = GradientFlow(kl, FisherRao()).velocity(CLOUD)[1]

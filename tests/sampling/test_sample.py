@@ -83,6 +83,7 @@ def moments(samples):
     return mean, (samples.weights[:, None] * centred).T @ centred
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -104,6 +105,7 @@ def test_draws_have_the_moments_of_the_target(name):
     assert np.isfinite(samples.energy).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

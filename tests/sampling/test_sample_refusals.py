@@ -111,6 +111,7 @@ def box(x):
     return jnp.where((x[0] > 0) & (x[0] < 1), 0.0, -jnp.inf)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("density", [exponential, gamma, box])
 def test_weight_outside_the_support_is_told_with_its_share(density):
     start = np.linspace(0.05, 0.95, 40)[:, None]
@@ -140,6 +141,7 @@ def test_every_method_that_leaves_the_support_tells(method):
         sample(exponential, start, key=KEY, method=method, saves=1)
 
 
+@pytest.mark.slow
 def test_rejecting_methods_and_supports_stay_inside():
     start = np.linspace(0.05, 2, 40)[:, None]
     inside = sample(exponential, start, key=KEY, method=MALA(0.2, 20), saves=1)
@@ -198,6 +200,7 @@ def test_particles_at_one_place_are_named(method, value):
         sample(normal, np.full((20, 2), value), key=KEY, method=method)
 
 
+@pytest.mark.slow
 def test_a_fixed_bandwidth_and_chains_start_anywhere():
     start = np.full((20, 2), 0.1)
     samples = sample(normal, start, key=KEY, method=ULA(0.05, 2), saves=1)
@@ -225,6 +228,7 @@ def test_coinciding_nodes_are_named(first, second):
 # Modes.
 
 
+@pytest.mark.slow
 def test_modes_are_those_of_the_parameters():
     # Gamma(4, 2): mode 1.5, and log 2 in the logarithm.
     density = lambda p: 3 * jnp.log(p["rate"]) - 2 * p["rate"] - (p["x"] - 1) ** 2
@@ -301,6 +305,7 @@ def test_chains_that_never_met_are_seen():
         assert float(arviz.rhat(data)["x"].max()) > 1.5
 
 
+@pytest.mark.slow
 @bayesian
 def test_interacting_particles_are_no_chains():
     samples = sample(normal, CLOUD, key=KEY, method=SVGD(0.05, 2), saves=1)
@@ -334,6 +339,7 @@ def test_arguments_of_sample_are_named(options, match):
         sample(normal, **given)
 
 
+@pytest.mark.slow
 def test_rows_of_numbers_are_particles():
     rows = CLOUD.tolist()
     found = sample(normal, rows, key=KEY, method=ULA(0.05, 2), saves=1)
@@ -471,6 +477,7 @@ def test_infinite_levels_have_their_limits():
     assert epsilon_from_renyi(sharp, 0.1, math.inf) == pytest.approx(0.5, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_what_is_weighed_is_a_start():
     with pytest.raises(ValueError, match="log_density is|log-density is"):
         sample(exponential, -np.ones((3, 1)), key=KEY)

@@ -87,6 +87,7 @@ def test_bounds_of_the_log_ratio(solution):
     assert np.all(steepest[1:] <= 1.001 * np.exp(-(kappa + 1) * TIMES) * steepest[0])
 
 
+@pytest.mark.slow
 def test_rates_of_convergence(solution):
     # KL <= osc(h_0) e^{-t}; and no slower than e^{-2t} in the end, by the reaction.
     h, energy = log_ratios(solution), np.asarray(solution.energy)

@@ -85,6 +85,7 @@ def test_what_is_not_a_number_is_named(case):
     assert len(str(caught.value)) < 300
 
 
+@pytest.mark.slow
 def test_no_first_step_under_jit():
     @eqx.filter_jit
     def end(mu):

@@ -66,6 +66,7 @@ def test_adaptive_solve():
     np.testing.assert_allclose(change, -weights @ solution.dissipation, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_fixed_steps_meet_the_saved_times():
     times = jnp.array([0.13, 0.5, 0.97])
     solution = solve(
@@ -120,6 +121,7 @@ def test_blow_up_between_jumps():
         solve(flow, CLOUD, 0.0, 5.0, dt0=0.1, key=KEY)
 
 
+@pytest.mark.slow
 def test_blow_up_under_jit():
     @eqx.filter_jit
     def end(mu, t1):
@@ -129,6 +131,7 @@ def test_blow_up_under_jit():
         jax.block_until_ready(end(CLOUD, 5.0))
 
 
+@pytest.mark.slow
 def test_refusals():
     with pytest.raises(TypeError, match="mu0 to be a measure, found ndarray"):
         solve(DECAY, X, 0.0, 1.0)
@@ -166,6 +169,7 @@ def test_refusals():
         StepNoise(jnp.array([0.0, 1.0]), X, KEY).evaluate(0.0)
 
 
+@pytest.mark.slow
 def test_same_key_same_bits():
     one, again, other = (
         np.asarray(solve(NOISY, CLOUD, 0.0, 1.0, dt0=0.1, key=key)[-1].x)
@@ -220,6 +224,7 @@ class Counting(AbstractContinuousFlow):
         return jax.tree.map(lambda r: self.rate * r, self.flow.velocity(mu, t))
 
 
+@pytest.mark.slow
 def test_sweeps_do_not_recompile():
     flow = Counting(DECAY, jnp.asarray(1.0), Traces())
     for k, rate in enumerate((1.0, 0.5, 2)):

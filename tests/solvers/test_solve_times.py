@@ -59,6 +59,7 @@ def test_the_interval_passes_wherever_it_lies(t0, length, options):
     np.testing.assert_allclose(found, length, rtol=3e-3)
 
 
+@pytest.mark.slow
 def test_saved_times_far_from_zero_are_those_asked_for():
     times = 1.7e9 + np.array([0.0, 0.5, 1.0])
     solution = solve(DECAY, ones(), times[0], times[-1], times=times)
@@ -86,6 +87,7 @@ def test_rounding_is_no_disorder(times, t1, dtype):
     np.testing.assert_allclose(x[:, 0, 0], right, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_close_times_at_fixed_steps():
     # A step of 1e-6 among steps of a tenth.
     times = [0.5, 0.5 + 1e-6, 2.0]
@@ -137,6 +139,7 @@ def test_first_steps_that_mean_nothing_are_refused(dt0, match):
         solve(DECAY, ones(), 0.0, 1.0, dt0=dt0)
 
 
+@pytest.mark.slow
 def test_a_law_that_depends_on_time_sees_the_time_of_the_caller():
     # x' = cos t, from 1 at t = 5.
     x = solve(PUSH, ones(jnp.float64), 5.0, 7.0)[-1].x[0, 0]
@@ -170,6 +173,7 @@ def test_derivatives_in_the_times():
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_controllers_with_times_of_their_own():
     plain = diffrax.PIDController(1e-4, 1e-6)
     clipped = diffrax.ClipStepSizeController(plain, step_ts=[1e6 + 0.25])

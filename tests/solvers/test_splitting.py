@@ -62,6 +62,7 @@ def test_reference():
     np.testing.assert_allclose(exact.cov[0, 0], 1.1904324674, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_lie_is_of_order_one():
     # Errors of the mean printed to four digits.
     exact = gaussian_shk(START, TARGET, 1.0)
@@ -84,6 +85,7 @@ def test_strang_is_of_order_two():
     np.testing.assert_allclose([mu.mean[0], mu.cov[0, 0]], [m, c], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_strang_with_transport_inside():
     # R/2 T R/2 is T R between half a reaction back and half a reaction on: exact
     # reactions are a group.

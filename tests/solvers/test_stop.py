@@ -101,6 +101,7 @@ def test_fixed_steps_stop_between_steps():
     np.testing.assert_array_equal(at_once.times, [0.0])
 
 
+@pytest.mark.slow
 def test_arc_length_in_the_geometry_of_the_flow():
     # A Gaussian carried by -x: W2 speed of N(m, s^2) is sqrt(|m|^2 + s^2), decaying as
     # e^{-t}. And twice the action is the energy lost.

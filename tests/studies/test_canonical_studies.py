@@ -223,6 +223,7 @@ def test_report_and_figures_of_the_bias():
     np.testing.assert_allclose(outputs.lines[1].get_ydata(), [0, 2])
 
 
+@pytest.mark.slow
 def test_fine_tuning_on_a_wave():
     p = finetune(
         repeats=3,

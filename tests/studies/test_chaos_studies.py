@@ -184,6 +184,7 @@ def test_quadratic(tmp_path):
     assert found["log10_gronwall_60"] > 100
 
 
+@pytest.mark.slow
 def test_exponents():
     study = studies.load("chaos_exponents")
     p = params("chaos_exponents", exponents=[3.5], widths=widths((16, 200), (64, 200)))

@@ -89,6 +89,7 @@ def test_figure_of_twins():
     np.testing.assert_allclose(right.patches[0].get_data().values, 1.0)
 
 
+@pytest.mark.slow
 def test_filters_follow_lorenz63():
     p = twin(methods={"enkf": ENKF, "particle": PARTICLE})
     arrays = filter_twin.STUDY.arrays(p)
@@ -102,6 +103,7 @@ def test_filters_follow_lorenz63():
         assert arrays[f"shares_lorenz63.{name}"].sum() == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_local_filters_on_rings():
     cases = {"all": {"kind": "lorenz96_classic"}, "half": {"kind": "lorenz96_hard"}}
     p = twin(cases=cases, methods={"letkf": LETKF}, repeats=1, cycles=4, burn_in=0)
@@ -174,6 +176,7 @@ def test_report_of_single_updates():
     np.testing.assert_allclose(found.get_ydata(), share, atol=5e-3)
 
 
+@pytest.mark.slow
 def test_single_updates():
     methods = {
         "particle": {"members": 2000, "filter": {"kind": "ParticleFilter"}},

@@ -54,6 +54,7 @@ def _flown(made):
     return flying(made.split.train, np.array([1.0, 0.0]) / made.units.std)
 
 
+@pytest.mark.slow
 def test_forecasts_of_a_law_that_is_known(drifting):
     study, p = read("ocean_forecast", "split.count=2", "data.axes={}", data=drifting)
     made = setting(p)
@@ -74,6 +75,7 @@ def test_forecasts_of_a_law_that_is_known(drifting):
         assert drawn[name].axes
 
 
+@pytest.mark.slow
 def test_snapshots_between_are_reached_from_the_one_before(drifting):
     split = "split.snapshots=[1, 3]"
     study, p = read("ocean_interpolation", split, "data.axes={}", data=drifting)
@@ -86,6 +88,7 @@ def test_snapshots_between_are_reached_from_the_one_before(drifting):
     assert study.figures(made, fits, found)["interpolations"].axes
 
 
+@pytest.mark.slow
 def test_masses_of_laws_that_are_known(growing):
     settings = ("data.axes={}", "data.standardise=true")
     study, p = read("unbalanced_gene_2d", *settings, data=growing)
@@ -139,6 +142,7 @@ def cells(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_held_out_snapshots_of_a_law_that_is_known(cells, tmp_path):
     study, p = read("leave_one_out_emt_3d", "sides=before", NETWORK, data=cells)
     study.check(p, "here")

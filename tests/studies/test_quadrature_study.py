@@ -75,6 +75,7 @@ def test_medians_ends_and_counts(p, made_up):
     assert found.tables[0].rows["iid, expected"] == pytest.approx([100.0])
 
 
+@pytest.mark.slow
 def test_nodes_are_drawn_in_the_plane(p, made_up):
     made_up["mmd2_mala"] = np.array([[np.nan, np.nan]])
     drawn = STUDY.figures(p, made_up)

@@ -158,6 +158,7 @@ def test_covariance_of_a_process(tmp_path):
     assert found["relative_noise_cov_error_poisson"] < 0.1
 
 
+@pytest.mark.slow
 def test_risks_of_two_groups():
     groups = [
         {"count": 10, "curvature": 10.0, "signal": 1.0},

@@ -260,6 +260,7 @@ def test_covers_are_as_frequent_as_the_formula_says():
     assert metrics["width_half_6"] < metrics["width_99_6"] <= metrics["union_99_6"] + 1
 
 
+@pytest.mark.slow
 def test_norms_are_above_the_least():
     cases = [{"samples": n, "width": 24} for n in (20, 80)]
     p = params(saddle_norm, cases=cases, repeats=6)
@@ -302,6 +303,7 @@ def test_descent_is_late_as_the_growth_of_a_step_says(tmp_path):
     assert "steps_descent_0.1_1000" not in metrics
 
 
+@pytest.mark.slow
 def test_what_fits_orthogonal_samples_is_their_cover():
     """At every scale."""
     config = {"samples": 6, "widths": [2, 4, 16], "dims": [6], "draws": 12}
@@ -312,6 +314,7 @@ def test_what_fits_orthogonal_samples_is_their_cover():
     assert metrics["width_half_orthogonal"] <= 16
 
 
+@pytest.mark.slow
 def test_cosines_above_the_scale_wake_units():
     """exp(-20) = 2e-9: of cosines far above it units wake up, far below none does."""
     config = {"samples": 6, "width": 5, "instances": 4, "dims": [24], "points": 400}

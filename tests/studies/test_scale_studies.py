@@ -142,6 +142,7 @@ def test_flows_keep_what_they_should(tmp_path):
     assert found["sharpness_none"] < found["sharpness_matrix_only"]
 
 
+@pytest.mark.slow
 def test_decay_behind_a_norm():
     study = studies.load("scale_output_norm")
     sizes = {"runs": 1, "size": 4, "hidden": 8, "steps": 600}

@@ -41,6 +41,7 @@ def test_two_atoms(m0, m1, apart, printed):
     assert float(found) == pytest.approx(exact, abs=2e-6)
 
 
+@pytest.mark.slow
 def test_pieces_that_do_not_meet():
     mu, nu = atoms([0.0, 10.0], [0.3, 0.7]), atoms([0.0, 10.0], [0.6, 0.4])
     exact = np.sum((np.sqrt([0.3, 0.7]) - np.sqrt([0.6, 0.4])) ** 2)
@@ -52,6 +53,7 @@ def test_pieces_that_do_not_meet():
     assert float(shk_distance(mu, far)) == pytest.approx(np.pi / 2, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_against_the_dual_problem():
     # sup of a (1 - e^{-f}) + b (1 - e^{-g}) with f + g <= c, by a general optimiser.
     r = np.linalg.norm(X[:, None] - Y, axis=-1)
@@ -79,6 +81,7 @@ def test_against_the_dual_problem():
     assert float(hk_distance(MU, NU)) == pytest.approx(values[1] ** 0.5, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_symmetry_and_scaling():
     one = float(squared(MU, NU, 1e-3))
     assert float(squared(NU, MU, 1e-3)) == pytest.approx(one, rel=1e-5)
@@ -99,6 +102,7 @@ def test_symmetry_and_scaling():
     assert cone == pytest.approx(one, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_infinitesimally_it_is_transport_and_reaction():
     # A path x + s v, m e^{4 s u}: length^2 of the step s^2 (|v|^2 + 4 u^2) m.
     s, v, u, m = 1e-2, np.array([0.6, -0.3]), 0.4, 1.7
@@ -119,6 +123,7 @@ def test_padding_counts_for_nothing():
     )
 
 
+@pytest.mark.slow
 def test_gradients():
     def value(x, w):
         return hk_squared(Particles.from_samples(x, w), NU, 1e-3)
@@ -176,6 +181,7 @@ def test_other_measures_are_refused():
         hk_distance(Gaussian([0.0], [[1.0]]), atoms([0.0], [1.0]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_a_measure_is_at_distance_zero_from_itself(dtype, weighted):

@@ -210,6 +210,7 @@ def test_second_derivatives_are_implicit():
     np.testing.assert_allclose(np.vdot(second, v), slope, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_vmap_over_snapshots():
     x = np.stack([X, X + 1, 2 * X])
     batch = jax.jit(
@@ -224,6 +225,7 @@ def test_vmap_over_snapshots():
     assert batch.converged.shape == (3,)
 
 
+@pytest.mark.slow
 @powers
 def test_float32(p):
     a, b = np.ones(20), np.ones(30)
@@ -366,6 +368,7 @@ def test_sweep_of_the_blur_against_plain_iterations(p, ratio):
     np.testing.assert_allclose(found.value, expected, rtol=5e-3)
 
 
+@pytest.mark.slow
 def test_the_flag_is_earned_by_the_potentials_returned():
     from wflow.transport.potentials import Options, potentials
 
@@ -382,6 +385,7 @@ def test_the_flag_is_earned_by_the_potentials_returned():
         assert (float(found.error) < 1e-3) == (most > 30)
 
 
+@pytest.mark.slow
 def test_an_energy_that_has_not_converged_is_told():
     x, y = (z.astype(np.float32) for z in clouds("shifted", 20, 30))
     energy = SinkhornDivergence(Particles.from_samples(y), np.float32(1e-5))
