@@ -67,7 +67,7 @@ class LocalTransport(AbstractTransport):
         if pairs.log_likelihood is not None:
             raise TypeError(
                 "LocalTransport: only the likelihood of Gaussian errors "
-                "(GaussianObservation) can be localised."
+                "(GaussianObservation) can be localized."
             )
 
         def component(

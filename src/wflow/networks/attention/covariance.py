@@ -121,7 +121,7 @@ def second_moment(
     if not centre and share > max(_MEAN_SHARE, 8 / len(rows)):
         warnings.warn(
             f"second_moment: the mean of rows holds {share:.0%} of their second "
-            "moment; softmax and linear heads agree on centred tokens only "
+            "moment; softmax and linear heads agree on centered tokens only "
             "(centre=True).",
             UncentredWarning,
             stacklevel=2,

@@ -63,7 +63,7 @@ def train_head(
             "optimizer",
             optimizer,
             optax.GradientTransformation,
-            "an Optax optimiser",
+            "an Optax optimizer",
         )
     if optimizer is None:
         optimizer = optax.adam(optax.cosine_decay_schedule(0.01, steps))

@@ -88,7 +88,7 @@ def arc_ridge(
     shape("arc_ridge", "decay", decay, ())
     within("arc_ridge", "decay", decay, 0, 1, closed="low")
     kind = optax.GradientTransformation
-    instance("arc_ridge", "inner", inner, kind, "an Optax optimiser")
+    instance("arc_ridge", "inner", inner, kind, "an Optax optimizer")
     inner = optax.with_extra_args_support(inner)
     rate = 1 - decay
 

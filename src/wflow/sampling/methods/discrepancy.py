@@ -222,7 +222,7 @@ def _discrepancy(
     log_z = known(start.log_evidence)
     if log_z is not None and not np.isfinite(log_z):
         raise ValueError(
-            f"{method.name}: no estimate of the target's normaliser from the initial "
+            f"{method.name}: no estimate of the target's normalizer from the initial "
             f"particles (their optimal weights sum to {log_z:.3g} in logarithm); start "
             "more of them near the target, or take a shorter bandwidth or more ridge."
         )
