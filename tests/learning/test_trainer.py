@@ -63,7 +63,7 @@ def test_the_loop_is_the_scan_and_stops_by_the_score_of_the_loss():
     np.testing.assert_allclose(memory.records["loss"], records["loss"], rtol=1e-14)
     assert timing.compiling > 0
     # The score falls while -1 nears zero, and rises on the way on to one.
-    np.testing.assert_array_equal(memory.scores[:, 0], [3, 6, 8])
+    np.testing.assert_array_equal(memory.scores[:, 0], [0, 3, 6, 8])
     early = trainer()
     stopped, _ = Loop("train", early, KEY, 1, patience=2).run(jnp.array([-0.5, -0.5]))
     best = np.argmin(stopped.scores[:, 1])

@@ -12,6 +12,7 @@ from jaxtyping import PRNGKeyArray, PyTree
 
 from wflow.checks import cast, count, function, instance, one_of, random_key
 from wflow.flows import AbstractContinuousFlow
+from wflow.solvers import SolveError
 
 from . import checkpoint
 from .loop import Loop, Memory, last
@@ -91,9 +92,10 @@ def fit(
             than about the last tenth of the steps counts, so that nothing is left of
             where it started.
         clip: largest global norm of a gradient; None does not clip.
-        validation: snapshots scored by exact $W_1$ after every chunk, as
-            ``Fit.report`` does; the best parameters are returned. Without them an
-            objective that keeps data out of training may score by these.
+        validation: snapshots scored by exact $W_1$ before the first step and after
+            every chunk, as ``Fit.report`` does; the best parameters are returned, which
+            are never worse than those at the start. Without them an objective that
+            keeps data out of training scores by these.
         patience: stop after so many steps without a better validation score.
         checkpoint_dir: directory of a checkpoint, replaced after every chunk.
         resume: continue from the checkpoint in ``checkpoint_dir``, if there is one.
@@ -225,7 +227,11 @@ class Finish(NamedTuple):
     def score(self, memory: Memory) -> float:
         """Mean $W_1$ to the validation snapshots."""
         found = self(memory.state.average, memory)
-        return found.report(self.validation, baselines=False, substeps=1).model
+        try:
+            return found.report(self.validation, baselines=False, substeps=1).model
+        except SolveError:
+            # A law that is not trained yet may leave the reals.
+            return float("inf")
 
 
 def scores(trainer: Trainer, params: PyTree, key: PRNGKeyArray) -> bool:

@@ -11,6 +11,7 @@ from jaxtyping import PRNGKeyArray
 from wflow.checks import count, instance, one_of, shape, within
 from wflow.flows import AbstractContinuousFlow
 
+from ._simulate import depends_on_time
 from .couplings import (
     AbstractCoupling,
     EntropicOT,
@@ -25,6 +26,7 @@ from .matching_parts import (
     is_second_order,
     moving,
     natural_length,
+    start,
 )
 from .matching_paths import (
     AbstractPath,
@@ -42,6 +44,8 @@ from .velocity_fields import VelocityNetwork
 
 # Pairs that are drawn of an interval: many times what a cloud of some hundred has.
 _PAIRS = 8192
+# Share of the steps on paths of the law itself, where the snapshots determine them.
+_OWN = 0.8
 
 
 class FlowMatching(AbstractObjective):
@@ -55,6 +59,14 @@ class FlowMatching(AbstractObjective):
     velocities meets the acceleration, at the place and velocity of the path. The points
     of one time are the measure that the flow sees. Each error is counted in units of
     the mean square of what it should meet: 1 is the loss of a law that does nothing.
+
+    Paths between snapshots are off where the law bends them faster than the snapshots
+    follow each other. A law that depends on time follows them all the same. One that
+    does not is asked for more than it can do, and so in the last steps its paths are
+    its own: it takes the pairs along, as it is by then, and what is missing at the end
+    of the interval is added at even pace. The right law is then right exactly, at the
+    price of some evaluations more; nothing is differentiated through these paths. Those
+    of a law with noise stay bridges.
 
     Where snapshots carry velocities v, u, points are paired by $|x + \frac h2 v - (y -
     \frac h2 u)|^2$. A law of second order on snapshots that carry none starts with a
@@ -82,7 +94,11 @@ class FlowMatching(AbstractObjective):
         moments: times of a step, each with the same share of the batch.
         block: points of a cloud that are coupled at once, at most; larger clouds are
             split at random.
-        held: share of the points whose pairs are kept for validation.
+        held: share of the points whose pairs are kept for validation: ``fit`` returns
+            the best parameters by the error on them, those at the start among them.
+        own: share of the steps, the last ones, whose paths are those of the law itself;
+            None is 0.8, and 0 for a law that depends on time, since nothing but the
+            given paths says where it is between the snapshots.
 
     Raises:
         TypeError: an argument of another kind.
@@ -101,6 +117,7 @@ class FlowMatching(AbstractObjective):
     moments: int = eqx.field(static=True, default=16)
     block: int = eqx.field(static=True, default=2000)
     held: float = eqx.field(static=True, default=0.1)
+    own: float | None = eqx.field(static=True, default=None)
 
     def __check_init__(self) -> None:
         if self.coupling is not None and not callable(self.coupling):
@@ -120,6 +137,9 @@ class FlowMatching(AbstractObjective):
             )
         shape(self, "held", self.held, ())
         within(self, "held", self.held, 0, 1, closed="low")
+        if self.own is not None:
+            shape(self, "own", self.own, ())
+            within(self, "own", self.own, 0, 1)
 
     def prepare(
         self,
@@ -161,7 +181,24 @@ class FlowMatching(AbstractObjective):
             self.moments,
             kinetic,
             grows,
+            self._own(flow, snapshots, path, kinetic),
         )
+
+    def _own(
+        self,
+        flow: AbstractContinuousFlow,
+        snapshots: Snapshots,
+        path: AbstractPath,
+        kinetic: bool,
+    ) -> float:
+        """The share of the steps whose paths are the flow's own."""
+        if isinstance(path, BrownianBridge):
+            return 0.0
+        if self.own is not None:
+            return self.own
+        ends = snapshots.times[[0, -1]]
+        timed = depends_on_time(flow, start(snapshots, kinetic), ends)
+        return 0.0 if timed else _OWN
 
     def _parts(
         self,

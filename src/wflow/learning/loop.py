@@ -95,8 +95,11 @@ class Loop(NamedTuple):
         first, compiling, training = memory.step, 0.0, 0.0
         if not self._done(memory):
             begin = time.perf_counter()
-            jax.block_until_ready(self._chunk(memory, 0))
+            *_, score = jax.block_until_ready(self._chunk(memory, 0))
             compiling = time.perf_counter() - begin
+            if memory.step == 0:
+                # The start counts too: no training ends worse than it began.
+                memory = self._scored(memory, score)
             steps = self.trainer.steps
             with progress_bar(self.progress, self.owner, first, steps) as show:
                 while not self._done(memory):
@@ -169,13 +172,17 @@ class Loop(NamedTuple):
             name: np.concatenate([done[name], row[:count]])
             for name, row in rows.items()
         }
-        memory = memory._replace(state=state, records=records)
+        return self._scored(memory._replace(state=state, records=records), score)
+
+    def _scored(self, memory: Memory, score: Any) -> Memory:
+        """``memory`` with its score, the loss's own ``score`` where none is given."""
         if self.score is not None:
             score = self.score(memory)
         if score is None:
             return memory
-        score = float(score)
-        best = state.chosen if (score < memory.scores[:, 1]).all() else memory.best
+        score = float(np.nan_to_num(float(score), nan=np.inf))
+        better = (score < memory.scores[:, 1]).all()
+        best = memory.state.chosen if better else memory.best
         scores = np.vstack([memory.scores, [memory.step, score]])
         return memory._replace(best=best, scores=scores)
 

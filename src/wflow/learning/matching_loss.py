@@ -6,20 +6,21 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
 
 from wflow.measures import Particles, Phase
 from wflow.parameters.learnable import unwrap
 
 from .matching_paths import AbstractPath, Coupled, Moment
 from .objective import AbstractTrainingLoss, Motion, Step
+from .own_paths import own_path
 from .pairs import Pairs
 from .snapshots import Snapshots
 from .velocity_fields import VelocityNetwork
 
 
 # Steps' worth of measures that a validation looks at.
-_VALIDATED = 8
+_VALIDATED = 4
 # Shares of an interval at which the sizes of the targets are looked at.
 _LOOKS = (0.1, 0.3, 0.5, 0.7, 0.9)
 # Of the mean velocity squared: targets below are rounding.
@@ -49,13 +50,12 @@ class Pool(NamedTuple):
         return cls(coupled, jnp.asarray(times[:-1], dtype))
 
     def at(
-        self, path: AbstractPath, way: Float[Array, ""], size: int, key: PRNGKeyArray
-    ) -> tuple[Moment, Float[Array, ""], Float[Array, ""]]:
-        """``size`` random pairs at the share ``way`` of all time.
+        self, way: Float[Array, ""], size: int, key: PRNGKeyArray
+    ) -> tuple[Coupled, Float[Array, ""], Float[Array, ""]]:
+        """``size`` random pairs that are on their way at the share ``way`` of all time.
 
-        And the time, and the share of its interval.
+        And when their interval begins, and the share of it that has passed.
         """
-        first, second = jax.random.split(key)
         gaps = self.coupled.h
         passed = jnp.cumsum(gaps)
         elapsed = way * passed[-1]
@@ -64,10 +64,10 @@ class Pool(NamedTuple):
         # Inside, where bridges have a score.
         tiny = jnp.finfo(gaps.dtype).eps
         s = jnp.clip(s, tiny, 1 - tiny)
-        rows = jax.random.randint(first, (size,), 0, self.coupled.x0.shape[1])
+        rows = jax.random.randint(key, (size,), 0, self.coupled.x0.shape[1])
         *points, _ = self.coupled
         picked = Coupled._make([*(leaf[k, rows] for leaf in points), gaps[k]])
-        return path.sample(picked, s, second), self.start[k] + s * gaps[k], s
+        return picked, self.start[k], s
 
 
 class Units(NamedTuple):
@@ -128,6 +128,7 @@ class MatchingTraining(AbstractTrainingLoss):
         moments: measures of a step.
         kinetic: whether the flow moves a ``Phase``.
         grows: whether it changes weights.
+        own: share of the steps, the last ones, whose paths are the flow's own.
     """
 
     path: AbstractPath
@@ -139,6 +140,7 @@ class MatchingTraining(AbstractTrainingLoss):
     moments: int = eqx.field(static=True)
     kinetic: bool = eqx.field(static=True)
     grows: bool = eqx.field(static=True)
+    own: float = eqx.field(static=True)
 
     def start(self, flow: PyTree) -> PyTree:
         return flow if self.network is None else (flow, self.network)
@@ -146,15 +148,21 @@ class MatchingTraining(AbstractTrainingLoss):
     def __call__(
         self, model: PyTree, step: Step, key: PRNGKeyArray
     ) -> tuple[Float[Array, ""], dict[str, Array]]:
-        del step
-        errors = self._errors(model, self.pool, self.moments, key)
+        # Known where it is the same at all steps: the other paths are not compiled.
+        late = (
+            self.own == 1
+            or self.own > 0
+            and step.number >= round((1 - self.own) * step.total)
+        )
+        errors = self._errors(model, self.pool, self.moments, late, key)
         return sum(errors.values()), errors
 
     def validate(self, model: PyTree, key: PRNGKeyArray) -> Float[Array, ""] | None:
         if self.held is None:
             return None
-        many = _VALIDATED * self.moments
-        return sum(self._errors(model, self.held, many, key).values())
+        # From first to last by one measure, so that scores of all steps compare.
+        own, many = self.own > 0, _VALIDATED * self.moments
+        return sum(self._errors(model, self.held, many, own, key).values())
 
     def motion(self, model: PyTree, snapshots: Snapshots) -> Motion:
         given = tuple(snapshots.velocity(k) for k in range(len(snapshots)))
@@ -170,26 +178,52 @@ class MatchingTraining(AbstractTrainingLoss):
         return Motion(velocities, correction=network)
 
     def _errors(
-        self, model: PyTree, pool: Pool, moments: int, key: PRNGKeyArray
+        self,
+        model: PyTree,
+        pool: Pool,
+        moments: int,
+        late: Bool[Array, ""] | bool,
+        key: PRNGKeyArray,
     ) -> dict[str, Array]:
-        """Mean squares in units of what is met, over times spread evenly."""
+        """Mean squares in units of what is met, over times spread evenly.
+
+        ``late`` says whether the paths are the flow's own.
+        """
         flow, network = (model, None) if self.network is None else model
         flow = unwrap(flow)
         first, second = jax.random.split(key)
         dtype = pool.start.dtype
         ways = (jnp.arange(moments) + jax.random.uniform(first, (), dtype)) / moments
 
-        def one(way: Array, key: PRNGKeyArray) -> dict[str, Array]:
-            moment, t, s = pool.at(self.path, way, self.points, key)
-            errors = self._error(flow, network, moment, t)
+        def given(pairs: Coupled, start: Array, s: Array, key: PRNGKeyArray) -> Moment:
+            del start
+            return self.path.sample(pairs, s, key)
+
+        def own(pairs: Coupled, start: Array, s: Array, key: PRNGKeyArray) -> Moment:
+            del key
+            return own_path(still, pairs, start, s, self.kinetic, self.grows)
+
+        def one(
+            moment: Moment, pairs: Coupled, start: Array, s: Array
+        ) -> dict[str, Array]:
+            errors = self._error(flow, network, moment, start + s * pairs.h)
             if moment.score is None:
                 return errors
             # By the inverse of the variance of what a bridge asks for.
             return jax.tree.map(lambda error: 4 * s * (1 - s) * error, errors)
 
-        keys = jax.random.split(second, moments)
-        errors = jax.vmap(one)(ways.astype(dtype), keys)
-        return jax.tree.map(jnp.mean, errors)
+        keys = jax.vmap(jax.random.split)(jax.random.split(second, moments))
+        pick = lambda way, key: pool.at(way, self.points, key)
+        picked = jax.vmap(pick)(ways.astype(dtype), keys[:, 0])
+        # A path is data: nothing is learned through how it was made.
+        arrays, rest = eqx.partition(flow, eqx.is_array)
+        still = eqx.combine(jax.lax.stop_gradient(arrays), rest)
+        ways_of = (jax.vmap(own), jax.vmap(given))
+        if isinstance(late, bool):
+            met = ways_of[0 if late else 1](*picked, keys[:, 1])
+        else:
+            met = jax.lax.cond(late, *ways_of, *picked, keys[:, 1])
+        return jax.tree.map(jnp.mean, jax.vmap(one)(met, *picked))
 
     def _error(
         self, flow: Any, network: Any, moment: Moment, t: Float[Array, ""]

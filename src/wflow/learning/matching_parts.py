@@ -65,7 +65,7 @@ def changes_weights(
     flow: AbstractContinuousFlow, snapshots: Snapshots, kinetic: bool
 ) -> bool:
     """Whether the flow, as it is or once it is trained, changes weights."""
-    mu, time = _start(snapshots, kinetic), float(snapshots.times[0])
+    mu, time = start(snapshots, kinetic), float(snapshots.times[0])
     # Unlike factors: a rate that keeps the mass, or is zero until trained, has a slope.
     factors = jnp.arange(1.0, _FEW + 1)[: len(_cloud(snapshots).x)]
 
@@ -87,7 +87,7 @@ def amplitude(
     Raises:
         ValueError: it acts on velocities, has no one strength, or is to be learned.
     """
-    mu, name = _start(snapshots, kinetic), type(flow).__name__
+    mu, name = start(snapshots, kinetic), type(flow).__name__
     noise = unwrap(flow).noise(mu)
     if noise is None:
         return None
@@ -154,6 +154,7 @@ def _cloud(snapshots: Snapshots) -> Particles:
     return Particles.from_samples(jnp.asarray(snapshots[0][:_FEW], dtype))
 
 
-def _start(snapshots: Snapshots, kinetic: bool) -> Particles | Phase:
+def start(snapshots: Snapshots, kinetic: bool) -> Particles | Phase:
+    """A few points of the first snapshot, at rest where the flow has velocities."""
     law = _cloud(snapshots)
     return Phase.at_rest(law) if kinetic else law

@@ -223,6 +223,7 @@ class RolloutTraining(AbstractTrainingLoss):
             they are ``known``.
         begins: numbers of the snapshots that rollouts start from.
         time_step: the longest step.
+        held: the same task for the points kept out of training, if any.
     """
 
     rollout: Rollout
@@ -235,6 +236,7 @@ class RolloutTraining(AbstractTrainingLoss):
     known: Bool[np.ndarray, " T"]
     begins: Int[np.ndarray, " S"]
     time_step: np.ndarray
+    held: Task | None = None
 
     def start(self, flow: AbstractContinuousFlow) -> Model:
         return cast(Model(flow, self.started, self.correction), self._dtype)
@@ -257,6 +259,14 @@ class RolloutTraining(AbstractTrainingLoss):
             **records_of(model.flow, first_start(task, model.velocities)),
         }
         return found.value, records
+
+    def validate(self, model: Model, key: PRNGKeyArray) -> Float[Array, ""] | None:
+        """The mean loss from every start to the snapshot after it."""
+        if self.held is None:
+            return None
+        task, one = self.held, jnp.ones((), jnp.int32)
+        along = lambda k: self.rollout(model, task, k, one, None, key).value
+        return jnp.mean(jax.lax.map(along, jnp.arange(len(task.start_index))))
 
     def motion(self, model: Model, snapshots: Snapshots) -> Motion:
         rows = np.array(self.given)

@@ -1,5 +1,6 @@
 """Training by rollouts: the law is integrated, and its clouds meet the snapshots."""
 
+import math
 import warnings
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from wflow.checks import (
     real_field,
     shape,
     to_real,
+    within,
 )
 from wflow.flows import AbstractContinuousFlow
 from wflow.flows.sums import split_growth
@@ -34,7 +36,7 @@ from .losses import AbstractLoss, MassAndShape, Sinkhorn
 from .objective import AbstractObjective
 from .rollout_loss import Rollout, RolloutTraining, Task, first_start, step_grid
 from .snapshots import Snapshots
-from .stacks import padded, stacked
+from .stacks import Stack, padded, stacked
 from .steppers import has_leapfrog
 from .velocities import AbstractInitialVelocity, Given, Velocities
 
@@ -88,6 +90,10 @@ class Rollouts(AbstractObjective):
         stop_gradient_force: drop the derivative of the force in the positions, as the
             published training does; the gradient is then not that of the loss.
         consistent: form of the leapfrog; see ``wflow.flows.leapfrog.leapfrog_step``.
+        held: share of the points of every snapshot that are kept for validation: their
+            mean loss from each start to the snapshot after it. ``fit`` returns the best
+            parameters by it, those at the start among them, so that a law that was
+            trained before never gets worse on points that it is not trained on.
 
     Raises:
         TypeError: an argument of another kind.
@@ -115,6 +121,7 @@ class Rollouts(AbstractObjective):
     )
     stop_gradient_force: bool = eqx.field(static=True, default=False)
     consistent: bool = eqx.field(static=True, default=True)
+    held: float = eqx.field(static=True, default=0.0)
 
     def __check_init__(self) -> None:
         count(self, "substeps", self.substeps)
@@ -134,6 +141,8 @@ class Rollouts(AbstractObjective):
         for name in ("stop_gradient_force", "consistent"):
             one_of(self, name, getattr(self, name), (True, False))
         one_of(self, "starts", self.starts, ("first", "any"))
+        shape(self, "held", self.held, ())
+        within(self, "held", self.held, 0, 1, closed="low")
         rule = "a rule of start velocities"
         for name, kind, what in (
             ("loss", AbstractLoss, "a loss"),
@@ -150,7 +159,7 @@ class Rollouts(AbstractObjective):
         *,
         key: PRNGKeyArray,
     ) -> RolloutTraining:
-        _, loss_key, velocity_key = jax.random.split(key, 3)
+        held_key, loss_key, velocity_key = jax.random.split(key, 3)
         dtype = jax.dtypes.canonicalize_dtype(snapshots.dtype)
         step = largest_step(snapshots.times, self.dt0) / self.substeps
         check_steps(snapshots.times, step)
@@ -171,6 +180,10 @@ class Rollouts(AbstractObjective):
             own = jax.random.fold_in(velocity_key, 1)
             correction = rule.correction(snapshots, own)
         task = _task(snapshots, compared, begins, step, dtype, self.padding)
+        held = None
+        if self.held > 0:
+            rng = np.random.default_rng(np.asarray(jax.random.key_data(held_key)))
+            task, held = _parted(task, snapshots, self.held, rng)
         known = np.array([v is not None for v in velocities])
         size = max(snapshots.sizes) if self.padding is None else self.padding
         given = np.stack(
@@ -203,6 +216,7 @@ class Rollouts(AbstractObjective):
             known,
             np.asarray(begins),
             np.asarray(step),
+            held,
         )
 
     def _scale(
@@ -295,6 +309,41 @@ def _task(
         step_grid(snapshots.times, step, dtype),
         None if snapshots.masses is None else jnp.asarray(snapshots.masses, dtype),
     )
+
+
+def _parted(
+    task: Task, snapshots: Snapshots, share: float, rng: np.random.Generator
+) -> tuple[Task, Task]:
+    """The task for all but a random ``share`` of every cloud, and the one for these.
+
+    Points of weight zero are padding, so that both keep the shapes of the whole. A
+    snapshot lacks the same points as a start and as a target.
+    """
+    size = max(task.starts.size, task.targets.size)
+    apart = np.zeros((len(snapshots), size), bool)
+    for k in range(len(snapshots)):
+        there = np.flatnonzero(snapshots.weight(k))
+        if len(there) < 2:
+            raise ValueError(
+                f"Rollouts: expected held = 0, or two points at least, found one in "
+                f"snapshot {k}."
+            )
+        count = min(math.ceil(share * len(there)), len(there) - 1)
+        apart[k, rng.permutation(there)[:count]] = True
+
+    def weighed(stack: Stack, rows: np.ndarray) -> Stack:
+        weights = stack.weights * rows[:, : stack.size]
+        return stack._replace(weights=weights / weights.sum(axis=1, keepdims=True))
+
+    begins = np.asarray(task.start_index)
+    train, held = (
+        task._replace(
+            starts=weighed(task.starts, rows[begins]),
+            targets=weighed(task.targets, rows[1:]),
+        )
+        for rows in (~apart, apart)
+    )
+    return train, held
 
 
 def _check_flow(flow: Any, mu: Particles | Phase, t: Array) -> None:

@@ -173,6 +173,7 @@ TABLE = {
         moments=count(2),
         block=count(100),
         held=non_negative(0.1),
+        own=non_negative(0.5),
     ),
     "PathVelocity": entry(
         learning.PathVelocity,
@@ -276,6 +277,7 @@ TABLE = {
         dt0=positive(0.5),
         stop_gradient_force=FLAG,
         consistent=given(True, text="spoilt", none=None),
+        held=non_negative(0.2),
     ),
     "fit": entry(
         learning.fit,
