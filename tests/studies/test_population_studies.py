@@ -187,6 +187,47 @@ def test_held_out_snapshots_of_a_law_that_is_known(cells, tmp_path):
         study.evaluate(p, directory, lambda line: None)
 
 
+def test_hold_outs_by_flow_matching(cells, tmp_path):
+    matching = "objective={kind: FlowMatching, batch: 8, moments: 2}"
+    found, directory, study, p = ran(
+        tmp_path / "run",
+        "leave_one_out_emt_3d",
+        NETWORK,
+        matching,
+        "inertia=auto",
+        "fit={steps: 2, chunk: 2}",
+        data=cells,
+    )
+    # Three snapshots to train on have straight paths: laws without inertia.
+    assert "friction" not in found.metrics
+    assert found.metrics["fits"] == 4
+    again = study.evaluate(p, directory, lambda line: None).metrics
+    assert again["w1_mean"] == pytest.approx(found.metrics["w1_mean"])
+    history = (directory.path / "history.csv").read_text()
+    assert "velocity_error" in history
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["inertia=auto"], "inertia: expected true without an objective"),
+        (["objective={kind: FlowMatching}"], "fit.batch: expected no option of Roll"),
+        (
+            [
+                "objective={kind: FlowMatching, path: {kind: StraightPath}}",
+                "inertia=auto",
+                "fit={steps: 2}",
+            ],
+            "inertia: expected true or false beside a path",
+        ),
+        (["objective={kind: Sinkhorn}"], "objective.kind: expected"),
+    ],
+)
+def test_objectives_that_do_not_fit_are_refused(cells, settings, words):
+    with pytest.raises(ValueError, match=words):
+        read("leave_one_out_emt_3d", *settings, data=cells)
+
+
 def test_a_snapshot_between_two_is_needed(tmp_path):
     np.savez(tmp_path / "two.npz", x=np.ones((4, 3)), t=[0, 0, 1, 1])
     study, p = read("leave_one_out_emt_3d", data=tmp_path / "two.npz")

@@ -1,6 +1,7 @@
 """Fits that each lack a snapshot."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import numpy as np
@@ -11,11 +12,10 @@ from wflow.populations.conversion import Units
 from wflow.populations.leave_one_out import HoldOut
 from wflow.studies._folder import RunDirectory
 
-from ._params import PopulationParams
 from ._setting import per_step, same
 
 
-def in_model_time(p: PopulationParams, data: SnapshotFile) -> Snapshots:
+def in_model_time(p: Any, data: SnapshotFile) -> Snapshots:
     """The snapshots in the time and the precision of the model."""
     clock, first = p.data.time, data.snapshots.times[0]
     origin = first if clock.origin is None else clock.origin
@@ -39,7 +39,7 @@ def _name(held: HoldOut, backwards: bool) -> str:
 class Saved:
     """The fits of a finished run."""
 
-    p: PopulationParams
+    p: Any
     directory: RunDirectory
 
     def fit(self, train: Snapshots, held: HoldOut, backwards: bool) -> Fit:
@@ -51,7 +51,7 @@ class Saved:
         path = self.directory.models / f"{_name(held, backwards)}.eqx"
         if not path.is_file():
             raise ValueError(f"{path} is missing: run the config again.")
-        found = Fit.load(path, self.p.law(train.dim, jax.random.key(0)))
+        found = Fit.load(path, self.p.law_for(train, jax.random.key(0)))
         if not same(found.snapshots, train):
             raise ValueError(
                 f"{self.directory.path} was trained on other snapshots: what holds out "
@@ -67,7 +67,7 @@ class Trainings:
     ``padding`` is the size of the largest snapshot.
     """
 
-    p: PopulationParams
+    p: Any
     directory: RunDirectory
     padding: int
     resume: bool
@@ -98,16 +98,20 @@ class Trainings:
             which = {"held_out": index, "backwards": backwards}
             columns = {k: np.full(len(rows["step"]), v) for k, v in which.items()}
             tables.append({**columns, **rows})
+        # Laws of another order write down other numbers of themselves.
+        shared = [key for key in tables[0] if all(key in table for table in tables)]
         self.directory.write_history(
-            {key: np.concatenate([table[key] for table in tables]) for key in tables[0]}
+            {key: np.concatenate([table[key] for table in tables]) for key in shared}
         )
 
     @property
     def metrics(self) -> dict[str, float]:
         """Numbers of the trainings."""
         fits = self.fits.values()
-        friction = np.median([fitted.friction for fitted in fits])
-        numbers = {"fits": len(fits), "friction": float(friction)}
+        numbers: dict[str, float] = {"fits": len(fits)}
+        second = [f for f in fits if hasattr(f, "friction")]
+        if second:
+            numbers["friction"] = float(np.median([f.friction for f in second]))
         if trained := [fitted for fitted in fits if fitted.compile_seconds > 0]:
             rates = [fitted.seconds_per_step for fitted in trained]
             numbers["seconds_per_step"] = float(np.median(rates))

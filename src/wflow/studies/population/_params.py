@@ -36,7 +36,7 @@ _GIVEN = (
 )
 
 
-def _divided(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def divided(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The options of ``Rollouts``, and those of ``fit``."""
     own = parameters_of(Rollouts)
     rollouts = {name: value for name, value in options.items() if name in own}
@@ -45,7 +45,7 @@ def _divided(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _refuse(**options: Any) -> None:
     """Refuse options that no snapshots are needed to refuse."""
-    rollouts, rest = _divided(options)
+    rollouts, rest = divided(options)
     Rollouts(**rollouts)
     check_options(**rest)
 
@@ -225,7 +225,7 @@ class PopulationParams(StudyParams):
         self, gap: float, padding: int | None = None
     ) -> tuple[Rollouts, dict[str, Any]]:
         """The objective, and the options of ``fit``."""
-        rollouts, options = _divided(self.options())
+        rollouts, options = divided(self.options())
         velocity = self.start_velocity()
         made = Rollouts(velocity=velocity, dt0=gap, padding=padding, **rollouts)
         return made, options
