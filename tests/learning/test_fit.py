@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from oscillator import TIMES, as_float32, oscillation, trained, weighted
+from oscillator import TIMES, N, as_float32, oscillation, trained, weighted
 
 from wflow.energies import AttentionPotential, Entropy, MLPPotential, Potential
 from wflow.flows import GradientFlow, LagrangianFlow
@@ -18,6 +18,7 @@ from wflow.learning import (
     FullHorizon,
     Given,
     Learned,
+    Rollouts,
     Sinkhorn,
     Snapshots,
     Zero,
@@ -175,11 +176,29 @@ def test_training_stops_on_a_validation_snapshot(snapshots):
     steps, scores = found.history["validation_step"], found.history["validation_w1"]
     best = np.argmin(scores)
     assert len(found.history["loss"]) == steps[-1] == steps[best] + 4 < 400
-    assert [chunk.step for chunk in seen] == list(steps)
+    assert [0, *(chunk.step for chunk in seen)] == list(steps)
     # The best parameters are returned, not the last.
     again = found.report(validation, baselines=False, substeps=1).model
     np.testing.assert_allclose(again, scores[best], rtol=1e-12)
-    assert same(seen[best].fit.flow, found.flow)
+    assert same(seen[best - 1].fit.flow, found.flow)
+
+
+def test_points_kept_for_validation_are_in_no_loss(snapshots):
+    objective = Rollouts(velocity=Given(), held=0.3, velocity_scale=None)
+    loss = objective.prepare(harmonic(0.5), weighted(snapshots), key=KEY)
+    for role in ("starts", "targets"):
+        whole = weighted(snapshots).take(range(3) if role == "starts" else range(1, 4))
+        trained_on, kept = (getattr(t, role).weights for t in (loss.task, loss.held))
+        np.testing.assert_allclose(trained_on.sum(1), 1)
+        np.testing.assert_allclose(kept.sum(1), 1)
+        for k, n in enumerate(whole.sizes):
+            assert not (trained_on[k] * kept[k]).any()
+            assert ((trained_on[k] + kept[k])[:n] > 0).all()
+            assert np.count_nonzero(kept[k]) == np.ceil(0.3 * n)
+    # The same points of a snapshot, whether rollouts start or end there.
+    np.testing.assert_array_equal(
+        loss.held.starts.weights[1] > 0, (loss.held.targets.weights[0] > 0)[:N]
+    )
 
 
 @pytest.mark.slow
