@@ -72,6 +72,7 @@ DECAY = GradientFlow(QUADRATIC, Wasserstein())
 # ---------------------------------------------------------------------- learning
 
 
+@pytest.mark.slow
 def test_the_loss_of_a_first_step_is_the_cost_of_the_best_plan():
     """Points at rest without a force: they meet the second snapshot as they are."""
     rng = np.random.default_rng(11)

@@ -74,6 +74,7 @@ def same(given, dtype, **close):
             np.testing.assert_allclose(a, b, err_msg=name, **close)
 
 
+@pytest.mark.slow
 def test_energies_see_places_not_turns():
     same(energies(np.float64), np.float64, rtol=1e-9, atol=1e-10)
 

@@ -119,6 +119,7 @@ def test_kronecker_tells_classes_apart():
     np.testing.assert_array_equal(grads, 0)
 
 
+@pytest.mark.slow
 def test_float32_and_vmap():
     kernel = ProductKernel((EnergyDistance(), KY), (2, 1))
     u, v, b = (array.astype(jnp.float32) for array in (U, V, B))

@@ -87,6 +87,7 @@ def test_strengths_under_vmap_and_their_limits():
     assert stopped.tolist() == [False, True, True, True, True]
 
 
+@pytest.mark.slow
 def test_the_stop_is_differentiable_in_the_strength():
     def end(strength):
         return descend(spring, jnp.zeros(1), optax.sgd(0.05), strength, 0.0, 400)[0][0]

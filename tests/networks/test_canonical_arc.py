@@ -142,6 +142,7 @@ def test_quadratics():
     assert np.abs(end - k * optimum / (k + 0.7)).max() > 1e-2
 
 
+@pytest.mark.slow
 def test_the_length_depends_on_the_metric_of_parameters_alone():
     # Not on the speed, nor on orthogonal coordinates; on others, yes.
     k, optimum = [4.0, 1.0], [1.0, 2.0]

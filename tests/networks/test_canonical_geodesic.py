@@ -164,6 +164,7 @@ def test_shooting():
     np.testing.assert_allclose(back.length, length, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_bad_geodesics_are_refused():
     start = Point(outer([1.0, 0.0, 0.0]))
     with pytest.raises(ValueError, match=r"shape \(2,\), found \(3,\)"):

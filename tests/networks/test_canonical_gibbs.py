@@ -18,6 +18,7 @@ START = Point(outer([0.5, -0.2, 0.3], linear=True))
 COUNT = 2000
 
 
+@pytest.mark.slow
 def test_one_output_is_a_push_forward():
     # Known to 10 digits: the 84.13 % quantile is the model at distance sigma.
     process = GibbsProcess(NTKMetric(X1), Point(product(1.0, 0.0)), 0.8)

@@ -190,6 +190,7 @@ def test_the_drift_vanishes_in_the_lazy_limit():
         np.testing.assert_allclose(apart, gap, rtol=2e-2 if c == 1024 else 1e-3)
 
 
+@pytest.mark.slow
 def test_natural_gradient_descends_straight():
     # Riemannian(PullBack): F' = -K (K + d I)^{-1} (F - y); tolerance of CG.
     metric, damping = NTKMetric(X), 1e-3

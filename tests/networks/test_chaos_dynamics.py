@@ -217,6 +217,7 @@ def test_flips_of_neurons():
     assert float(frozen.loss(both)) < 1e-20
 
 
+@pytest.mark.slow
 def test_rotations_change_nothing():
     """A change of basis of inputs, teacher and neurons leaves the loss (3.13)."""
     q = jnp.asarray(np.linalg.qr(RNG.normal(size=(D, D)))[0])
@@ -260,6 +261,7 @@ def test_frozen_kernel_and_fresh_draws():
     assert float(sampling_variance(START.cov)) == pytest.approx(3, rel=1e-8)
 
 
+@pytest.mark.slow
 def test_erf_risk_is_the_population_s():
     """Against 2e5 inputs, five standard errors; the gap is the same on both."""
     w = jnp.asarray(RNG.normal(size=(4, 3)))

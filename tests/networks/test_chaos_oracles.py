@@ -62,6 +62,7 @@ def test_initial_fluctuations():
     assert abs(gaps.mean() - 3) < 5 * gaps.std() / 2000**0.5
 
 
+@pytest.mark.slow
 def test_single_index_is_tangent():
     """The velocity is that of the specification, tangent to the sphere."""
     risk = SingleIndexRisk(jnp.array([0, 0, 0.5, 0, 0.5]), jnp.eye(4)[0])

@@ -116,6 +116,7 @@ def test_balance_drifts_by_the_step_squared():
     np.testing.assert_allclose(drifts[0], 4 * drifts[1], atol=1e-14)
 
 
+@pytest.mark.slow
 def test_stable_step():
     """Twice over the curvature at the minimum; beyond it descent does not rest."""
     data = ReLUData.orthogonal([1.0, 0.5, 2.0])
@@ -143,6 +144,7 @@ def test_stable_step():
     assert float(stable_step(tilted)) == pytest.approx(float(stable_step(data)) / 2)
 
 
+@pytest.mark.slow
 def test_maps_differentiates_and_single_precision():
     data = ReLUData.orthogonal(Y)
 

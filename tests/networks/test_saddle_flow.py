@@ -139,6 +139,7 @@ def test_balance_and_dissipation():
     assert float(rate) == pytest.approx(-float(flow.dissipation(state)), rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", [4, 6])
 def test_rates_are_those_of_the_weights(dim):
     """Chain rule from the gradient in (a, w), by a risk of particles of mass 1/m."""
@@ -187,6 +188,7 @@ def test_plateaus_are_exact():
     np.testing.assert_allclose(np.diag(when), solution.times[200], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_conservation_in_weights():
     """Standard form: a^2 - |w|^2 of every neuron stays, at rtol 1e-6."""
     rng = np.random.default_rng(0)

@@ -61,6 +61,7 @@ def test_lengths_turn_a_neuron_as_it_jumps():
     np.testing.assert_allclose(halves, limit.tau, atol=0.02)
 
 
+@pytest.mark.slow
 def test_what_no_neuron_covers_stays_as_loss():
     """The flow ends at (1/2N) sum of the squared labels that are left."""
     data = ReLUData.orthogonal(Y)
@@ -136,6 +137,7 @@ def test_a_unit_at_zero_is_off():
     assert float(velocity.level[0]) == 0
 
 
+@pytest.mark.slow
 def test_single_precision_at_1e4():
     """Levels are stored, not their exponentials, which underflow to an exact 0."""
     data = ReLUData.orthogonal(Y.astype(np.float32))
@@ -197,6 +199,7 @@ def test_courses_that_are_none():
         course_of(solve(other, Point(jnp.ones(2)), 0.0, 0.1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("excess", [1e-3, 1.0, 100.0])
 def test_neurons_whose_sign_may_flip_are_refused_in_logarithms(excess):
     data = ReLUData.orthogonal(jnp.array([1.0, -1.2]))

@@ -109,6 +109,7 @@ def test_geometry_is_a_riemannian_metric():
     np.testing.assert_allclose(one.dissipation(mu), other.dissipation(mu), rtol=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rho", [1.0, 4.0])
 def test_learning_rate_of_the_scale(rho):
     start = layer()

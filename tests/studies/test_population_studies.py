@@ -28,6 +28,12 @@ from wflow.studies.population.population_unbalanced import BALANCED
 RNG = np.random.default_rng(0)
 TINY = ["fit.steps=4", "fit.chunk=2", "fit.batch=8"]
 NETWORK = "energy={kind: MLPPotential, width: 4, depth: 1}"
+ROLLOUTS = [
+    "objective=null",
+    "inertia=true",
+    "fit={steps: 4, chunk: 2, batch: 8}",
+    "velocity={kind: Corrected, width: 4, depth: 1}",
+]
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +150,8 @@ def cells(tmp_path_factory):
 
 @pytest.mark.slow
 def test_held_out_snapshots_of_a_law_that_is_known(cells, tmp_path):
-    study, p = read("leave_one_out_emt_3d", "sides=before", NETWORK, data=cells)
+    settings = ("sides=before", NETWORK, *ROLLOUTS)
+    study, p = read("leave_one_out_emt_3d", *settings, data=cells)
     study.check(p, "here")
     directory = RunDirectory(tmp_path / "run")
     directory.make()
@@ -179,7 +186,7 @@ def test_held_out_snapshots_of_a_law_that_is_known(cells, tmp_path):
     other = tmp_path / "other.npz"
     with np.load(cells) as file:
         np.savez(other, x=file["x"] + 0.5 * file["t"][:, None], t=file["t"])
-    moved = read("leave_one_out_emt_3d", "sides=before", NETWORK, data=other)[1]
+    moved = read("leave_one_out_emt_3d", *settings, data=other)[1]
     with pytest.raises(ValueError, match="was trained on other snapshots"):
         study.evaluate(moved, directory, lambda line: None)
     (directory.models / "2-forwards.eqx").unlink()
@@ -194,7 +201,6 @@ def test_hold_outs_by_flow_matching(cells, tmp_path):
         "leave_one_out_emt_3d",
         NETWORK,
         matching,
-        "inertia=auto",
         "fit={steps: 2, chunk: 2}",
         data=cells,
     )
@@ -207,17 +213,25 @@ def test_hold_outs_by_flow_matching(cells, tmp_path):
     assert "velocity_error" in history
 
 
+@pytest.mark.slow
+def test_hold_outs_by_rollouts(cells, tmp_path):
+    found, directory, study, p = ran(
+        tmp_path / "run", "leave_one_out_emt_3d", NETWORK, *ROLLOUTS, data=cells
+    )
+    # Two snapshots, each from both sides, by laws with inertia.
+    assert found.metrics["fits"] == 4
+    assert found.metrics["friction"] > 0
+    again = study.evaluate(p, directory, lambda line: None).metrics
+    assert again["w1_mean"] == pytest.approx(found.metrics["w1_mean"])
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        (["inertia=auto"], "inertia: expected true without an objective"),
-        (["objective={kind: FlowMatching}"], "fit.batch: expected no option of Roll"),
+        (["objective=null"], "inertia: expected true without an objective"),
+        (["fit={steps: 2, batch: 8}"], "fit.batch: expected no option of Roll"),
         (
-            [
-                "objective={kind: FlowMatching, path: {kind: StraightPath}}",
-                "inertia=auto",
-                "fit={steps: 2}",
-            ],
+            ["objective={kind: FlowMatching, path: {kind: StraightPath}}"],
             "inertia: expected true or false beside a path",
         ),
         (["objective={kind: Sinkhorn}"], "objective.kind: expected"),

@@ -11,7 +11,14 @@ _WARM = {"kind": "Entropy", "temperature": {"learn": 0.1}, "density": {"kind": "
 _BOWL = {"kind": "Potential", "potential": {"kind": "Polynomial", "degree": 2}}
 _LAW = {**_WARM, "density": {"kind": "GaussianClosure"}}
 _HELD_OUT = {**_FIT, **_ATTENTION, "velocity.width": 4, "sides": "before"}
-_BOTH_SIDES = {**_FIT, "energy": _NETWORK, "velocity.width": 4, "velocity.depth": 1}
+_MATCHED = {
+    "seeds": None,
+    "energy.width": 4,
+    "energy.depth": 1,
+    "energy.time_dim": 2,
+    "fit.steps": 4,
+    "objective": {"kind": "FlowMatching", "batch": 16, "moments": 2},
+}
 _GROWING = {**_FIT, "energy": _NETWORK, "growth.width": 4, "fit.substeps": 1}
 _SMALL = {"data.simulate.n": 24, "data.simulate.snapshots": 5}
 _SDE = {
@@ -187,7 +194,8 @@ TINY: dict[str, dict[str, Any]] = {
         "reweighted.nodes": ["iid"],
     },
     "leave_one_out_emt_10d": _HELD_OUT,
-    "leave_one_out_emt_3d": _BOTH_SIDES,
+    "leave_one_out_embryoid_body": _MATCHED,
+    "leave_one_out_emt_3d": _MATCHED,
     "leave_one_out_hematopoiesis": _HELD_OUT,
     "leave_one_out_ipsc_4d": _HELD_OUT,
     "msip_mixture": {

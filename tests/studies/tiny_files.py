@@ -54,7 +54,13 @@ FILES: dict[str, tuple[str, dict[str, np.ndarray]]] = {
     # Equal where rollouts begin, and in all of these: one compiled program.
     **{
         f"leave_one_out_{name}": ("drifting.npz", _CELLS)
-        for name in ("emt_10d", "emt_3d", "hematopoiesis", "ipsc_4d")
+        for name in (
+            "embryoid_body",
+            "emt_10d",
+            "emt_3d",
+            "hematopoiesis",
+            "ipsc_4d",
+        )
     },
     "ocean_forecast": ("moving.npz", _moving(11)),
     "ocean_interpolation": ("moving.npz", _moving(5)),
