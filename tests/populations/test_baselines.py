@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from wflow.energies import Potential
-from wflow.flows import LagrangianFlow
+from wflow.flows import GrowthFlow, LagrangianFlow
 from wflow.learning import Fit, Snapshots
 from wflow.learning.baselines import (
     constant_velocity,
@@ -20,7 +20,13 @@ from wflow.learning.baselines import (
     persistence,
 )
 from wflow.populations.protocols import forecast_split, interpolation_split
-from wflow.populations.scores import forecast_scores, interpolation_scores, noise_floor
+from wflow.populations.scores import (
+    forecast_scores,
+    growth_correlation,
+    interpolation_scores,
+    mean_w1,
+    noise_floor,
+)
 from wflow.transport import w1
 
 
@@ -151,3 +157,31 @@ def test_countries(countries, baseline, expected):
         for time, cloud in zip(test.times, test, strict=True)
     ]
     np.testing.assert_allclose(scores, expected, atol=6e-4)
+
+
+def test_growth_is_met_up_to_its_unit():
+    x = [np.array([[0.0], [1.0], [2.0]]), np.array([[4.0]])]
+    seen = Snapshots([0.0, 1.0], x)
+    true = lambda x: 3 * x[:, 0] ** 2
+    learned = lambda c: GrowthFlow(lambda x, t: c * x[0] ** 2 + 0 * t)
+    assert growth_correlation(learned(0.5), seen, true) == pytest.approx(1)
+    assert growth_correlation(learned(-0.5), seen, true) == pytest.approx(-1)
+    # What does not vary says nothing.
+    assert growth_correlation(learned(0.0), seen, true) == 0
+    # At the time of its snapshot: 0, 0, 0 and 4 against 0, 3, 12 and 48.
+    late = GrowthFlow(lambda x, t: x[0] * t)
+    expected = np.corrcoef([0, 0, 0, 4], [0, 3, 12, 48])[0, 1]
+    assert growth_correlation(late, seen, true) == pytest.approx(expected)
+
+
+def test_the_mean_distance_to_several():
+    ends = [
+        Snapshots([0.0, 1.0], [np.zeros((2, 1)), np.full((2, 1), c)]) for c in (1, 3)
+    ]
+    weighted = Snapshots(
+        [0.0, 1.0],
+        [np.array([[0.0], [1.0]])] * 2,
+        weights=[np.array([1.0, 3.0])] * 2,
+    )
+    # Three quarters at 1, a quarter at 0: 0.75 from 0; 0.25 from 1 and 2.25 from 3.
+    np.testing.assert_allclose(mean_w1(weighted, ends), [0.75, 1.25])

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from population_runs import read
 
+from wflow.flows import GradientFlow, LagrangianFlow
 from wflow.learning import AdamW, FixedHorizon, MassAndShape, Sinkhorn
 from wflow.parameters import Learnable
 from wflow.populations import coefficients
@@ -44,7 +45,13 @@ def test_the_law_is_that_of_the_config():
     assert flow.friction.value == pytest.approx(1.0)
     assert read("boids")[1].law(2, jax.random.key(0)).friction == 0
     _, p = read("unbalanced_gene_2d")
-    assert len(p.law(2, jax.random.key(0)).parts) == 2
+    moving, _ = p.law(2, jax.random.key(0)).parts
+    assert isinstance(moving, LagrangianFlow)
+    matched = ["objective={kind: FlowMatching}", "inertia=false", "fit={steps: 2}"]
+    _, p = read("unbalanced_gene_2d", *matched)
+    moving, _ = p.law(2, jax.random.key(0)).parts
+    assert isinstance(moving, GradientFlow)
+    assert isinstance(p.without_growth().law(2, jax.random.key(0)), GradientFlow)
 
 
 def test_the_training_is_that_of_the_config():
@@ -109,6 +116,14 @@ def test_the_training_is_that_of_the_config():
         ("leave_one_out_emt_3d", "growth={width: 3}", "growth: expected null, found"),
         ("unbalanced_gene_2d", "data.masses=null", "data.masses is missing"),
         ("unbalanced_gene_2d", "growth=null", "growth: expected a kind"),
+        ("unbalanced_gene_2d", "inertia=auto", "inertia: expected true"),
+        ("unbalanced_gene_2d", "inertia=false", "inertia: expected true without"),
+        (
+            "unbalanced_gene_2d",
+            "objective={kind: FlowMatching}",
+            "fit.batch: expected no option of Roll",
+        ),
+        ("unbalanced_gene_2d", "fresh={kind: togle}", "fresh.kind: .* mean toggle"),
         ("readable_gapminder", "candidates={a: {kind: Entropy}}", "candidates: "),
         (
             "readable_gapminder",

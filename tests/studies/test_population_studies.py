@@ -20,9 +20,11 @@ from wflow.studies import Outcome, ScoreTable, load
 from wflow.studies._configs import read_yaml
 from wflow.studies._folder import RunDirectory
 from wflow.studies.population import _figures, _hold_out_scores
+from wflow.studies.population._fresh import MODEL, TRUTH, Fresh
 from wflow.studies.population._hold_outs import Trainings, in_model_time
 from wflow.studies.population.population_sde import STUDY as SDE
 from wflow.studies.population.population_unbalanced import BALANCED
+from wflow.transport import w1
 
 
 RNG = np.random.default_rng(0)
@@ -120,6 +122,38 @@ def test_masses_of_laws_that_are_known(growing):
     assert list(masses.rows) == ["model", "mass fixed"]
     drawn = study.figures(made, fits, found)
     assert {"growth", "masses", "clouds", "clouds_balanced", "scores"} <= set(drawn)
+
+
+def test_what_grows_is_scored_on_draws_of_its_simulator(growing):
+    fresh = "fresh={kind: toggle, n: 8, law: {kind: Toggle, growth: 0.1}}"
+    _, p = read("unbalanced_gene_2d", fresh, "data.standardise=true", data=growing)
+    beside = Fresh(p.fresh, setting(p))
+    first = beside.first
+    assert first.split.train.dim == 2
+    assert first.data.snapshots.times.tolist() == [0, 1, 2]
+    drawn = first.data.snapshots
+    np.testing.assert_allclose(drawn.masses, np.array(drawn.sizes) / 8)
+    # The same draw each time, another for each number and each seed.
+    assert np.array_equal(beside.draw(0)[1], drawn[1])
+    assert not np.array_equal(beside.draw(1)[0], drawn[0])
+    _, other = read("unbalanced_gene_2d", fresh, "seed=1", data=growing)
+    assert not np.array_equal(Fresh(p.fresh, setting(other)).draw(0)[0], drawn[0])
+    # A law that moves nothing: it scores what the draw's own start does.
+    table = beside.table(flying(first.split.train, 0.0))
+    start = first.split.train
+    for k, name in ((0, MODEL), (2, TRUTH)):
+        expected = np.mean(
+            [w1(start[k], first.units.to_model(beside.draw(j))[2]) for j in (1, 2, 3)]
+        )
+        assert table.rows[name][1] == pytest.approx(expected, rel=1e-6)
+    np.testing.assert_allclose(beside.rate(np.array([[0.0, 2.0, 5.0]])), 0.1 * 4 / 5)
+
+
+def test_a_simulator_of_other_snapshots_is_refused(growing):
+    several = "fresh={kind: toggle, snapshots: 4}"
+    study, p = read("unbalanced_gene_2d", several, data=growing)
+    with pytest.raises(ValueError, match="fresh: expected 3 snapshots of at least 2"):
+        study.check(p, "here")
 
 
 @pytest.mark.slow
@@ -387,6 +421,7 @@ def test_a_run_that_grows(tmp_path):
     run = run_config("unbalanced_gene_2d", tmp_path)
     (directory, metrics, _), (study, p) = run, run.task
     assert directory.balanced.model.is_file()
+    assert not directory.fresh.path.exists()
     assert metrics["max_relative_mass_error"] > 0
     again = study.evaluate(p, directory, lambda line: None)
     assert again.metrics["w1_mean"] == metrics["w1_mean"]
@@ -395,6 +430,31 @@ def test_a_run_that_grows(tmp_path):
     with np.load(tmp_path / "f.npz") as file:
         np.testing.assert_allclose(file["weights"][:14].sum(), 14 / 8)
         assert file["weights"][14:].sum() != pytest.approx(14 / 8)
+
+
+@pytest.mark.slow
+def test_what_grows_by_flow_matching(growing, tmp_path):
+    found, directory, study, p = ran(
+        tmp_path / "run",
+        "unbalanced_gene_2d",
+        "energy={kind: MLPPotential, width: 4, depth: 1, time_dim: 2}",
+        "growth={width: 4, time_dim: 2}",
+        "objective={kind: FlowMatching, batch: 8, moments: 2}",
+        "inertia=false",
+        "fresh={kind: toggle, n: 8}",
+        "fit={steps: 2, chunk: 2}",
+        data=growing,
+    )
+    numbers = found.metrics
+    # The draw on others is nearer than what two steps have learned.
+    assert numbers["fresh_truth_w1_mean"] < numbers["fresh_w1_mean"]
+    assert -1 <= numbers["growth_correlation"] <= 1
+    assert "friction" not in numbers
+    assert directory.fresh.model.is_file()
+    assert len(found.tables) == 3
+    again = study.evaluate(p, directory, lambda line: None).metrics
+    for name in ("w1_mean", "fresh_w1_mean", "growth_correlation"):
+        assert again[name] == pytest.approx(numbers[name])
 
 
 @pytest.mark.slow

@@ -1,13 +1,17 @@
 """Scores of a fit on a split, and what sampling noise alone would score."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 from jaxtyping import Float
 
 from wflow.checks import count, finite, instance, shape, to_numpy
+from wflow.flows import GrowthFlow
 from wflow.learning import Fit, Snapshots
 from wflow.learning.report import Report
 from wflow.transport import w1
 
+from .fields import growth_field
 from .protocols import Split
 
 
@@ -54,6 +58,45 @@ def _check_asked(owner: str, fit: Fit, split: Split, substeps: int) -> None:
     instance(owner, "fit", fit, Fit, "a Fit")
     instance(owner, "split", split, Split, "a Split")
     count(owner, "substeps", substeps)
+
+
+def mean_w1(snapshots: Snapshots, others: Sequence[Snapshots]) -> list[float]:
+    """For each snapshot the mean exact $W_1$ to those of ``others`` at its place."""
+    return [
+        float(
+            np.mean(
+                [
+                    w1(x, other[k], snapshots.weight(k), other.weight(k))
+                    for other in others
+                ]
+            )
+        )
+        for k, x in enumerate(snapshots)
+    ]
+
+
+def growth_correlation(
+    growth: GrowthFlow,
+    snapshots: Snapshots,
+    rate: Callable[[Float[np.ndarray, "n d"]], Float[np.ndarray, " n"]],
+) -> float:
+    """Correlation of a learned growth with the true one, over all points.
+
+    Each point counts once, at the time of its snapshot; zero where one of the two is
+    the same at all of them.
+
+    Args:
+        growth: what was learned.
+        snapshots: the points.
+        rate: the true growth at points ``(n, d)``, up to its unit.
+    """
+    rows = zip(snapshots.clouds, snapshots.times, strict=True)
+    learned = np.concatenate([growth_field(growth, x, t) for x, t in rows])
+    learned = learned.astype(np.float64)
+    true = np.asarray(rate(np.concatenate(snapshots.clouds)), np.float64)
+    if not (np.ptp(learned) > 0 and np.ptp(true) > 0):
+        return 0.0
+    return float(np.corrcoef(learned, true)[0, 1])
 
 
 def noise_floor(

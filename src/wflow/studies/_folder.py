@@ -58,6 +58,7 @@ class RunDirectory:
     figures/      .png files
     part-*/       a run like it of each part, where a run has several
     balanced/     a run like it of the fit without growth, where there are two
+    fresh/        a run like it of the fit to a draw of a simulator, where there is one
     .wflow.json   which of the files are the run's own, and their checksums
     ============= ==============================================================
     """
@@ -140,6 +141,11 @@ class RunDirectory:
     def balanced(self) -> "RunDirectory":
         """The folder of the fit without growth."""
         return self._below("balanced")
+
+    @property
+    def fresh(self) -> "RunDirectory":
+        """The folder of the fit to a draw of a simulator."""
+        return self._below("fresh")
 
     def part(self, name: str) -> "RunDirectory":
         """The folder of one of several runs that belong together."""

@@ -49,16 +49,17 @@ def course(setting: Setting, fitted: Fit) -> dict[str, Figure]:
         "loss": plot_loss(
             history["step"],
             history["loss"],
-            horizon=history["horizon"],
+            horizon=history.get("horizon"),
             label=_loss_label(setting, fitted),
         ),
-        "friction": plot_friction(
+    }
+    if "friction" in history:
+        drawn["friction"] = plot_friction(
             history["step"],
             history["friction"],
             unit=f"per {per}",
             interval=float(np.mean(np.diff(fitted.snapshots.times))),
-        ),
-    }
+        )
     energy = fitted.mechanics.energy
     if data.dim == 2:
         drawn["landscape"] = _landscape(setting, fitted, energy)
@@ -71,6 +72,8 @@ def course(setting: Setting, fitted: Fit) -> dict[str, Figure]:
 
 
 def _loss_label(setting: Setting, fitted: Fit) -> str:
+    if "horizon" not in fitted.history:
+        return "error of the rates (1: nothing moves)"
     loss = setting.p.options().get("loss") or Sinkhorn()
     loss = loss.shape if isinstance(loss, MassAndShape) else loss
     sinkhorn = isinstance(loss, Sinkhorn)

@@ -4,15 +4,29 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import jax
+import numpy as np
 from jaxtyping import PRNGKeyArray
 from pydantic import Field, model_validator
 
 from wflow import energies, flows, io, learning
 from wflow.energies import AbstractEnergy
-from wflow.flows import GrowthFlow, LagrangianFlow, NeuralRate
-from wflow.flows.sums import SumFlow
+from wflow.flows import (
+    AbstractContinuousFlow,
+    GradientFlow,
+    GrowthFlow,
+    LagrangianFlow,
+    NeuralRate,
+)
+from wflow.geometries import Wasserstein
 from wflow.io import Keys
-from wflow.learning import Fit, MassAndShape, Rollouts, Snapshots, fit
+from wflow.learning import (
+    Fit,
+    FlowMatching,
+    MassAndShape,
+    Rollouts,
+    Snapshots,
+    fit,
+)
 from wflow.learning.options import check_options
 from wflow.learning.velocities import AbstractInitialVelocity
 from wflow.populations import simulators
@@ -168,6 +182,11 @@ class PopulationParams(StudyParams):
     fit: Annotated[Spec, TRAINING]
     evaluation: Evaluation = Evaluation()
 
+    @property
+    def second_order(self) -> bool:
+        """Whether the law has inertia, as far as no snapshots are needed to tell."""
+        return True
+
     @model_validator(mode="after")
     def _whole(self) -> "PopulationParams":
         self.refuse()
@@ -189,8 +208,16 @@ class PopulationParams(StudyParams):
                 f"found {type(loss).__name__}."
             )
 
-    def law(self, dim: int, key: PRNGKeyArray) -> LagrangianFlow | SumFlow:
-        """The law of motion on R^dim with fresh parameters."""
+    def law(
+        self, dim: int, key: PRNGKeyArray, *, inertia: bool | None = None
+    ) -> AbstractContinuousFlow:
+        """The law of motion on R^dim with fresh parameters.
+
+        Without ``inertia``, by default that of the parameters, the gradient flow of the
+        energy.
+        """
+        if inertia is None:
+            inertia = self.second_order
         mechanics = {
             "kind": "LagrangianFlow",
             "energy": self.energy,
@@ -198,6 +225,8 @@ class PopulationParams(StudyParams):
             "force_scaling": self.force_scaling,
         }
         flow = build(mechanics, flows, LagrangianFlow, dim=dim, key=key)
+        if not inertia:
+            flow = GradientFlow(flow.energy, Wasserstein())
         if self.growth is None:
             return flow
         # Another key than the energy's, which is the same without growth.
@@ -234,9 +263,89 @@ class PopulationParams(StudyParams):
         """The rule for the velocities that rollouts start with."""
         return build(self.velocity, learning, AbstractInitialVelocity, "velocity")
 
+    def restarted(self, fitted: Fit, snapshots: Snapshots) -> Fit:
+        """The law of ``fitted`` on other snapshots, with velocities by the rule."""
+        rule = self.start_velocity()
+        return fitted.restarted(snapshots, rule(snapshots, jax.random.key(self.seed)))
+
     def options(self) -> dict[str, Any]:
         """Arguments of ``wflow.learning.fit`` and ``Rollouts``."""
         return TRAINING.read(self.fit, "fit")
+
+
+class MatchedParams(PopulationParams):
+    """What a task needs whose laws rollouts train, or an objective that matches.
+
+    Attributes:
+        objective: a ``FlowMatching`` that trains in the place of rollouts; ``fit`` then
+            has no options of rollouts, and ``velocity`` is not used.
+        inertia: whether the law is of second order; without, it is the gradient flow of
+            the energy.
+    """
+
+    objective: Annotated[
+        Spec | None, Part(learning, of=FlowMatching, optional=True)
+    ] = None
+    inertia: bool | Literal["auto"] = True
+
+    def refuse(self) -> None:
+        super().refuse()
+        if self.objective is None:
+            if self.inertia is not True:
+                raise ValueError(
+                    "inertia: expected true without an objective, since rollouts start "
+                    f"with velocities, found {self.inertia}."
+                )
+        elif found := divided(self.options())[0]:
+            raise ValueError(
+                f"fit.{min(found)}: expected no option of Rollouts beside an objective."
+            )
+
+    def matching(self, snapshots: Snapshots | None = None) -> FlowMatching:
+        """The objective that matches, for these snapshots."""
+        del snapshots
+        return build(self.objective, learning, FlowMatching, "objective")
+
+    @property
+    def second_order(self) -> bool:
+        return self.inertia is not False
+
+    def has_inertia(self, snapshots: Snapshots) -> bool:
+        """Whether the law that these are fitted with is of second order."""
+        del snapshots
+        return self.second_order
+
+    def law_for(self, train: Snapshots, key: PRNGKeyArray) -> AbstractContinuousFlow:
+        """The law that ``train`` is fitted with, with fresh parameters."""
+        return self.law(train.dim, key, inertia=self.has_inertia(train))
+
+    def train(
+        self,
+        snapshots: Snapshots,
+        key: PRNGKeyArray,
+        gap: float,
+        *,
+        padding: int | None = None,
+        **more: Any,
+    ) -> Fit:
+        if self.objective is None:
+            return super().train(snapshots, key, gap, padding=padding, **more)
+        flow_key, fit_key = jax.random.split(key)
+        flow = self.law_for(snapshots, flow_key)
+        objective, options = self.matching(snapshots), {**more, **self.options()}
+        return fit(flow, snapshots, objective, key=fit_key, **options)
+
+    def restarted(self, fitted: Fit, snapshots: Snapshots) -> Fit:
+        if self.objective is None:
+            return super().restarted(fitted, snapshots)
+        if not fitted.kinetic:
+            return fitted.restarted(snapshots, (None,) * len(snapshots))
+        # A matched field of velocities is all of them: nothing is corrected.
+        if fitted.correction is not None:
+            rest = tuple(np.zeros_like(x) for x in snapshots)
+            return fitted.restarted(snapshots, rest)
+        given = tuple(snapshots.velocity(k) for k in range(len(snapshots)))
+        return fitted.restarted(snapshots, given)
 
 
 def _holds_arrays(spec: Any) -> bool:

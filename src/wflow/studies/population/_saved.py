@@ -153,5 +153,4 @@ def _started(
     if len(snapshots) == 1 and snapshots.velocity(0) is not None:
         # Its velocities are there, and nothing else to find them from.
         return fitted.restarted(snapshots, (snapshots.velocity(0),))
-    rule = p.start_velocity()
-    return fitted.restarted(snapshots, rule(snapshots, jax.random.key(p.seed)))
+    return p.restarted(fitted, snapshots)

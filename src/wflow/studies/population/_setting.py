@@ -126,8 +126,7 @@ class Setting:
         train = self.split.train
         if same(train, fitted.snapshots):
             return fitted
-        rule = self.p.start_velocity()
-        return fitted.restarted(train, rule(train, jax.random.key(self.p.seed)))
+        return self.p.restarted(fitted, train)
 
     def table(self, report: Report, title: str) -> ScoreTable:
         """``report`` for the reader, with times in the data's units."""
@@ -179,9 +178,10 @@ class Setting:
         """
         found = {
             "steps": len(fitted.history["step"]),
-            "friction": fitted.friction,
             "final_loss": float(np.median(fitted.history["loss"][-50:])),
         }
+        if hasattr(fitted, "friction"):
+            found["friction"] = fitted.friction
         if fitted.compile_seconds > 0:
             found["seconds_per_step"] = fitted.seconds_per_step
             found["compile_seconds"] = fitted.compile_seconds

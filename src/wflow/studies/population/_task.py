@@ -44,6 +44,11 @@ class AbstractPopulationTask(AbstractTask[Params]):
         """The laws that are learned: parameters and folder of each, by name."""
         return {"model": (p, directory)}
 
+    def seen(self, setting: Setting, name: str, own: Params) -> Setting:
+        """What the law of that name is fitted to, with its parameters."""
+        del name
+        return setting.with_law(own)
+
     def with_data(self, config: dict[str, Any], path: Path) -> dict[str, Any]:
         return with_data(config, path)
 
@@ -67,7 +72,7 @@ class AbstractPopulationTask(AbstractTask[Params]):
         for name, (own, folder) in self.models(config, directory).items():
             if folder.path != directory.path:
                 folder.make()
-            fits[name] = setting.with_law(own).fit(folder, resume=resume)
+            fits[name] = self.seen(setting, name, own).fit(folder, resume=resume)
         found = Outcome(setting.fit_metrics(fits["model"]))
         outcome = found.joined(self.score(setting, fits))
         # Figures come last: whatever happens to them, the scores are kept.
@@ -84,7 +89,7 @@ class AbstractPopulationTask(AbstractTask[Params]):
     def evaluate(self, config: Params, directory: RunDirectory, log: Log) -> Outcome:
         setting, fits = self._opened(config, directory)
         moved = {
-            name: setting.with_law(own).refitted(fits[name])
+            name: self.seen(setting, name, own).refitted(fits[name])
             for name, (own, _) in self.models(config, directory).items()
         }
         outcome = self.score(setting, moved)

@@ -5,15 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import jax
 import numpy as np
-from jaxtyping import PRNGKeyArray
 from matplotlib.figure import Figure
 
 from wflow import learning
-from wflow.flows import AbstractContinuousFlow, GradientFlow
-from wflow.geometries import Wasserstein
-from wflow.learning import ExactOT, Fit, FlowMatching, Snapshots, SplinePath, fit
+from wflow.learning import ExactOT, FlowMatching, Snapshots, SplinePath
 from wflow.learning.matching_paths import AbstractPath
 from wflow.learning.path_choice import chosen_path
 from wflow.learning.velocities import AbstractInitialVelocity
@@ -27,7 +23,6 @@ from wflow.studies import (
     Part,
     ScoreTable,
     Spec,
-    build,
     median_outcome,
 )
 from wflow.studies._folder import RunDirectory
@@ -43,11 +38,11 @@ from ._hold_out_scores import (
     wins,
 )
 from ._hold_outs import Saved, Trainings, in_model_time
-from ._params import PopulationParams, divided
+from ._params import MatchedParams
 from ._saved import data_of
 
 
-class Params(PopulationParams):
+class Params(MatchedParams):
     """Hold out each snapshot but the first and the last, in a fit of its own.
 
     Training is in units in which its snapshots, pooled, are standard.
@@ -55,20 +50,14 @@ class Params(PopulationParams):
     Attributes:
         sides: reach the held-out one from the snapshot ``before`` it, or also by a
             model of reversed time from the one after.
-        objective: a ``FlowMatching`` that trains in the place of rollouts; ``fit`` then
-            has no options of rollouts, and ``velocity`` is not used.
-        inertia: whether the law is of second order; without, it is the gradient flow of
-            the energy. ``auto`` matches a law of second order where a spline through
-            the training snapshots meets each inner one better than a line, and else,
-            where paths have no acceleration, one of first order.
+        inertia: whether the law is of second order. ``auto`` matches one of second
+            order where a spline through the training snapshots meets each inner one
+            better than a line, and else, where paths have no acceleration, one of first
+            order.
         velocity: the rule for the velocities that rollouts start with.
     """
 
     task: Literal["population_leave_one_out"]
-    objective: Annotated[
-        Spec | None, Part(learning, of=FlowMatching, optional=True)
-    ] = None
-    inertia: bool | Literal["auto"] = True
     sides: Literal["before", "both"] = "both"
     velocity: Annotated[Spec, Part(learning, of=AbstractInitialVelocity)] = {
         "kind": "Corrected"
@@ -78,55 +67,23 @@ class Params(PopulationParams):
         if self.growth is not None:
             raise ValueError("growth: expected null, found a growth.")
         super().refuse()
-        if self.objective is None:
-            if self.inertia is not True:
-                raise ValueError(
-                    "inertia: expected true without an objective, since rollouts start "
-                    f"with velocities, found {self.inertia}."
-                )
-            return
-        if found := divided(self.options())[0]:
-            raise ValueError(
-                f"fit.{min(found)}: expected no option of Rollouts beside an objective."
-            )
-        if self.inertia == "auto" and self.matching().path != "auto":
+        if self.inertia == "auto" and super().matching().path != "auto":
             raise ValueError("inertia: expected true or false beside a path.")
 
-    def matching(self) -> FlowMatching:
-        """The objective that matches."""
-        return build(self.objective, learning, FlowMatching, "objective")
+    def matching(self, snapshots: Snapshots | None = None) -> FlowMatching:
+        objective = super().matching()
+        if self.inertia != "auto" or snapshots is None:
+            return objective
+        return dataclasses.replace(objective, path=self._path(snapshots))
 
-    def law_for(self, train: Snapshots, key: PRNGKeyArray) -> AbstractContinuousFlow:
-        """The law that ``train`` is fitted with, with fresh parameters."""
-        mechanics = self.law(train.dim, key)
+    def has_inertia(self, snapshots: Snapshots) -> bool:
         if self.inertia == "auto":
-            second = isinstance(self._path(train), SplinePath)
-        else:
-            second = self.inertia
-        return mechanics if second else GradientFlow(mechanics.energy, Wasserstein())
-
-    def train(
-        self,
-        snapshots: Snapshots,
-        key: PRNGKeyArray,
-        gap: float,
-        *,
-        padding: int | None = None,
-        **more: Any,
-    ) -> Fit:
-        if self.objective is None:
-            return super().train(snapshots, key, gap, padding=padding, **more)
-        flow_key, fit_key = jax.random.split(key)
-        objective = self.matching()
-        if self.inertia == "auto":
-            objective = dataclasses.replace(objective, path=self._path(snapshots))
-        flow = self.law_for(snapshots, flow_key)
-        options = {**more, **self.options()}
-        return fit(flow, snapshots, objective, key=fit_key, **options)
+            return isinstance(self._path(snapshots), SplinePath)
+        return super().has_inertia(snapshots)
 
     def _path(self, train: Snapshots) -> AbstractPath:
         """The path that these snapshots follow."""
-        coupling = self.matching().coupling or ExactOT()
+        coupling = super().matching().coupling or ExactOT()
         return chosen_path(train, coupling, np.random.default_rng(0))
 
     @property

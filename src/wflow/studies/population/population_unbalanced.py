@@ -9,28 +9,36 @@ from pydantic import model_validator
 
 from wflow import flows
 from wflow.flows import NeuralRate
-from wflow.learning import Fit
+from wflow.learning import Fit, Snapshots
 from wflow.learning.report import Report
+from wflow.populations import simulators
+from wflow.populations.scores import growth_correlation
 from wflow.studies import Outcome, Part, ScoreTable, Spec
 from wflow.studies._folder import RunDirectory
 from wflow.transport import w1
 
 from . import _figures
-from ._params import PopulationParams
+from ._data import load
+from ._fresh import MODEL, TRUTH, Fresh
+from ._params import MatchedParams
 from ._setting import TITLES, Setting
 from ._splits import All
 from ._task import AbstractPopulationTask, Fits
 
 
 BALANCED = "balanced model"
+FRESH = "model of a draw"
 TITLE = "Weighted clouds from the first snapshot"
 
 
-class Params(PopulationParams):
+class Params(MatchedParams):
     """Train on all snapshots of a population that grows; beside it a balanced fit.
 
     Attributes:
         growth: births less deaths.
+        fresh: a function of ``wflow.populations.simulators`` that makes populations as
+            the data are: the same training on one draw is scored on others, beside what
+            that draw itself scores on them.
         split: all snapshots train, and are reached from the first.
     """
 
@@ -38,6 +46,10 @@ class Params(PopulationParams):
     growth: Annotated[Spec | None, Part(flows, of=NeuralRate, needs=["dim", "key"])] = {
         "kind": "NeuralRate"
     }
+    fresh: Annotated[
+        Spec | None,
+        Part(simulators, of=Snapshots, needs=["key", "dim"], optional=True),
+    ] = None
     split: All = All(kind="all")
 
     @model_validator(mode="after")
@@ -48,6 +60,11 @@ class Params(PopulationParams):
                 "snapshot) or a list of numbers."
             )
         return self
+
+    def refuse(self) -> None:
+        super().refuse()
+        if self.inertia == "auto":
+            raise ValueError("inertia: expected true or false, found auto.")
 
     def without_growth(self) -> "Params":
         """The same with the mass held fixed, and not compared."""
@@ -66,8 +83,21 @@ class PopulationUnbalanced(AbstractPopulationTask[Params]):
     def models(
         self, p: Params, directory: RunDirectory
     ) -> dict[str, tuple[Params, RunDirectory]]:
-        balanced = (p.without_growth(), directory.balanced)
-        return {**super().models(p, directory), BALANCED: balanced}
+        found = super().models(p, directory)
+        found[BALANCED] = (p.without_growth(), directory.balanced)
+        if p.fresh is not None:
+            found[FRESH] = (p, directory.fresh)
+        return found
+
+    def seen(self, setting: Setting, name: str, own: Params) -> Setting:
+        if name == FRESH and own.fresh is not None:
+            return Fresh(own.fresh, setting).first
+        return super().seen(setting, name, own)
+
+    def check(self, config: Params, source: str) -> None:
+        super().check(config, source)
+        if config.fresh is not None:
+            Fresh(config.fresh, Setting.of(config, load(config, source))).draw(0)
 
     def score(self, setting: Setting, fits: Fits) -> Outcome:
         model, other = (_report(setting, fits[name]) for name in ("model", BALANCED))
@@ -98,7 +128,12 @@ class PopulationUnbalanced(AbstractPopulationTask[Params]):
                 "mass fixed": errors["balanced_"].tolist(),
             },
         )
-        return Outcome(metrics, [dataclasses.replace(clouds, rows=rows), masses])
+        tables = [dataclasses.replace(clouds, rows=rows), masses]
+        found = Outcome(metrics, tables)
+        fresh = setting.p.fresh
+        if fresh is None:
+            return found
+        return found.joined(_fresh_scores(Fresh(fresh, setting), fits))
 
     def figures(
         self, setting: Setting, fits: Fits, outcome: Outcome
@@ -128,6 +163,25 @@ def _report(setting: Setting, fitted: Fit) -> Report:
     return fitted.report(
         setting.split.test, baselines=False, start="initial", substeps=substeps
     )
+
+
+def _fresh_scores(fresh: Fresh, fits: Fits) -> Outcome:
+    """On draws that nothing was trained on; and the growth against the true one."""
+    setting, fitted = fresh.setting, fits["model"]
+    table = fresh.table(fits[FRESH])
+    metrics = {}
+    for prefix, name in (("fresh", MODEL), ("fresh_truth", TRUTH)):
+        row = table.rows[name]
+        metrics[f"{prefix}_w1_mean"] = float(np.mean(row))
+        for time, value in zip(setting.split.test.times, row, strict=True):
+            metrics[f"{prefix}_w1_{setting.time_name(time)}"] = value
+    rate = fresh.rate
+    if rate is not None and fitted.growth is not None:
+        shown, units = setting.split.train, setting.units
+        metrics["growth_correlation"] = growth_correlation(
+            fitted.growth, shown, lambda x: rate(x * units.std + units.mean)
+        )
+    return Outcome(metrics, [table])
 
 
 def _persistence(setting: Setting) -> list[float]:
