@@ -170,7 +170,8 @@ def test_trainings_that_were_kept_are_not_done_again(tmp_path):
         return folder.kept(name, compute)
 
     first = study.arrays(p, keep=keep)
-    assert first["validation_none"].shape == (2, 2)
+    # Of two seeds: at the start, and after each of two lots of steps.
+    assert first["validation_none"].shape == (2, 3)
     assert first["losses_weight_norm"].shape == (2, 6)
     trainings = [
         *("none-rate0.01-seed0", "none-rate0.001-seed0", "none-rate0.01-seed1"),

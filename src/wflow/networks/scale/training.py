@@ -78,7 +78,7 @@ class Trained(NamedTuple):
 
     Attributes:
         model: at the end.
-        steps: at which there was a validation, ``(k,)``.
+        steps: at which there was a validation, the start among them, ``(k,)``.
         validation: nats per byte there.
         losses: of every step, ``(steps,)``.
         seconds: of the steps and validations, without compiling.

@@ -172,7 +172,7 @@ def _fresh_scores(fresh: Fresh, fits: Fits) -> Outcome:
     metrics = {}
     for prefix, name in (("fresh", MODEL), ("fresh_truth", TRUTH)):
         row = table.rows[name]
-        metrics[f"{prefix}_w1_mean"] = float(np.mean(row))
+        metrics[f"{prefix}_w1_mean"] = float(np.mean(np.array(row, float)))
         for time, value in zip(setting.split.test.times, row, strict=True):
             metrics[f"{prefix}_w1_{setting.time_name(time)}"] = value
     rate = fresh.rate
