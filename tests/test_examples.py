@@ -12,8 +12,13 @@ SLOW = {
     "canonical",
     "chaos",
     "filtering",
+    "inertia",
+    "network",
+    "posterior",
     "reaction",
+    "resetting",
     "resetting_network",
+    "saddle",
     "scale",
 }
 

@@ -129,6 +129,7 @@ class Turned(eqx.Module):
         return jnp.real(self.c * (x[0] + 1j) ** 2)
 
 
+@pytest.mark.slow
 def test_a_complex_parameter_of_a_density_and_a_start_in_half_precision():
     """c = -1/2 + i/4 is N(-1/2, 1) times a constant; the real part alone is N(0, 1).
 
@@ -202,6 +203,7 @@ def wedge(x):
     return jnp.where((x[0] > 0) & (x[0] < 1), jnp.log(jnp.abs(x[0])), -jnp.inf)
 
 
+@pytest.mark.slow
 def test_what_is_rejected_and_reweighted_stays_inside():
     start = np.linspace(0.02, 0.98, 30)[:, None]
     found = sample(wedge, start, key=KEY, method=SHK(0.02, 10), saves=1)

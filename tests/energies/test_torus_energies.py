@@ -79,6 +79,7 @@ def test_energies_see_places_not_turns():
     same(energies(np.float64), np.float64, rtol=1e-9, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_in_single_precision_too():
     single = cast(energies(np.float32), np.float32)
     mu = Particles.from_samples(X.astype(np.float32), W, period=PERIOD)

@@ -118,6 +118,7 @@ def test_nan_in_is_nan_out(name):
         assert np.isfinite(np.delete(slopes, 1, 0)).all()
 
 
+@pytest.mark.slow
 def test_nan_shows_in_log_sums_and_pair_sums():
     lost = X.at[1, 0].set(jnp.nan)
     w = jnp.ones(7)

@@ -102,6 +102,7 @@ def test_many_outputs_go_by_conjugate_gradients():
     np.testing.assert_allclose(found, expected, atol=1e-7 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 def test_singular_kernels_are_refused_unless_a_cut_is_stated():
     twice = jnp.array([[1.0, 0.0], [1.0, 0.0]])
     mu, v = Point(product(1.0, 0.5)), jnp.ones(2)

@@ -251,6 +251,7 @@ def test_without_pairs_nothing_is_uniform():
     assert report.verdict(decay) == "not uniform in time"
 
 
+@pytest.mark.slow
 def test_frozen_kernel_and_fresh_draws():
     """e^{-T t} by its derivative; variance of draws is that of the start (3.3)."""
     times = jnp.array([0.0, 1e-4])

@@ -26,6 +26,7 @@ def hand(level):
     return LogNeurons(jnp.full(3, level), p, jnp.zeros(3), SIGN)
 
 
+@pytest.mark.slow
 def test_steps_are_those_of_optax():
     """Seven steps in (a, w) by autodiff, inputs that are not orthogonal, d > n."""
     rng = np.random.default_rng(0)

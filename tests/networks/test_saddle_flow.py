@@ -118,6 +118,7 @@ def test_ties_depend_on_the_start():
         np.testing.assert_allclose(final, expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_balance_and_dissipation():
     """A start with wrong-sign units: ratios stay on the sphere, dead units dead."""
     data = ReLUData.orthogonal(Y)

@@ -112,6 +112,7 @@ def test_equivalences():
     np.testing.assert_array_equal(moved.fits, base.fits[:, samples])
 
 
+@pytest.mark.slow
 def test_gradients_against_differences():
     active, sign = jnp.asarray(ACTIVE), jnp.asarray(SIGN)
 

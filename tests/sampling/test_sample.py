@@ -197,6 +197,7 @@ def test_parameters_come_back_in_their_supports():
     np.testing.assert_allclose(labels["rate"][0], samples.mean["rate"])
 
 
+@pytest.mark.slow
 def test_quadratures_refuse_what_needs_a_probability():
     method, _, _ = NODES["msip"]
     samples = sample(LAW.log_density, START[:50], method=method, key=KEY, saves=4)

@@ -23,6 +23,7 @@ def moved(flow, start):
     return solve(flow, start, 0.0, 1.5, dt0=0.05, times=np.array([0.7, 1.5]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_cluster_across_the_seam_moves_as_in_the_plane(dtype):
     x, image, v = (array.astype(dtype) for array in (X, IMAGE, V))

@@ -108,8 +108,7 @@ def _pair(
     owner: str, kernel: AbstractKernel, x: Array, y: Array | None, period: Any
 ) -> _Pair | _TorusPair:
     checks.instance(owner, "kernel", kernel, AbstractKernel, "a kernel")
-    same = y is None or y is x
-    x = _points(x, "x")
+    same, x = y is None or y is x, _points(x, "x")
     y = x if y is None or same else _points(y, "y")
     if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
         raise ValueError(

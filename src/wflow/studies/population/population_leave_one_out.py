@@ -28,15 +28,7 @@ from wflow.studies import (
 from wflow.studies._folder import RunDirectory
 
 from ._data import keep, load, with_data
-from ._hold_out_scores import (
-    NAMES,
-    TITLE,
-    answered,
-    metrics,
-    table,
-    tables,
-    wins,
-)
+from ._hold_out_scores import NAMES, TITLE, answered, metrics, table, tables, wins
 from ._hold_outs import Saved, Trainings, in_model_time
 from ._params import MatchedParams
 from ._saved import data_of
