@@ -52,9 +52,11 @@ def _rooms() -> list[tuple[str, str]]:
     found = {}
     source = ROOT / "src" / "wflow"
     for path in source.rglob("__init__.py"):
-        tree = ast.parse(path.read_text())
+        tree, stub = ast.parse(path.read_text()), path.with_suffix(".pyi")
+        # What is loaded when it is used is listed in a stub.
+        listed = ast.parse(stub.read_text()) if stub.is_file() else tree
         name = ".".join(path.parent.relative_to(source).parts)
-        if name and any(_is_list(node) for node in tree.body):
+        if name and any(_is_list(node) for node in listed.body):
             line = (ast.get_docstring(tree) or "").partition("\n")[0]
             line = re.sub(r"^Floor \d+: ", "", line)
             found[name] = line[:1].upper() + line[1:]

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from wflow import __version__, studies
-from wflow.io.base import FORMATS
+from wflow.io.refusals import FORMATS
 from wflow.studies._configs import (
     config_folder,
     config_names,
@@ -28,8 +28,6 @@ from wflow.studies._files import explained
 
 from .errors import CommandError, failures
 from .lock import locked
-from .report import show
-from .runner import lines, open_run, run_config
 from .stopping import terminable
 
 
@@ -148,6 +146,8 @@ def run(
 ) -> None:
     """Run a config: fit, score against the baselines, draw."""
     with _sentences(verbose):
+        from .runner import run_config
+
         path, words = find_config(config), assignments or []
         run_config(path, words, data, out, resume, Console(quiet=quiet), overwrite)
 
@@ -187,6 +187,8 @@ def forecast(
 ) -> None:
     """Write the model's clouds at given times to a file."""
     with _sentences(verbose):
+        from .runner import open_run
+
         asked = _parse_times(times)
         with _whole(out, overwrite) as partial:
             task, config, directory = open_run(run, data)
@@ -247,6 +249,9 @@ def _parse_times(texts: list[str]) -> list[float]:
 def evaluate(run: Run, data: Data = None, verbose: Verbose = False) -> None:
     """Score a run's model again, on its own data or on yours."""
     with _sentences(verbose):
+        from .report import show
+        from .runner import lines, open_run
+
         console = Console()
         task, config, directory = open_run(run, data)
         show(task.evaluate(config, directory, lines(console)), console)
@@ -256,6 +261,8 @@ def evaluate(run: Run, data: Data = None, verbose: Verbose = False) -> None:
 def plot(run: Run, verbose: Verbose = False) -> None:
     """Draw a run's figures again."""
     with _sentences(verbose):
+        from .runner import open_run
+
         task, config, directory = open_run(run)
         with locked(directory.path):
             for path in task.plot(config, directory):

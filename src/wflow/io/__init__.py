@@ -1,14 +1,7 @@
 """Read snapshots from files, and write them."""
 
-from .base import Keys, SnapshotFileError
-from .gapminder import read_gapminder
-from .snapshots import read_snapshots, write_snapshots
+import lazy_loader
 
 
-__all__ = [
-    "Keys",
-    "SnapshotFileError",
-    "read_gapminder",
-    "read_snapshots",
-    "write_snapshots",
-]
+# The command looks at files before it needs JAX.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

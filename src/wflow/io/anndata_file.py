@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .base import (
-    SnapshotFileError,
-    bounded,
-    names,
-    numbers,
-    reading,
-)
+from .refusals import SnapshotFileError, bounded, names, numbers, reading
 
 
 if TYPE_CHECKING:

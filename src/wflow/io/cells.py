@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .anndata_file import array_of, element, frame_of, needs_anndata, opened
-from .base import MAX_BYTES, USUAL, Layout, SnapshotFileError, readable, reading
-from .rows import gathered
-from .times import to_times
+from .base import MAX_BYTES, USUAL, Layout, readable
+from .refusals import SnapshotFileError, reading
+from .times import gathered, to_times
 
 
 if TYPE_CHECKING:

@@ -15,17 +15,13 @@ from .base import (
     Keys,
     Layout,
     SnapshotFile,
-    SnapshotFileError,
-    check_coordinates,
     leading,
     like,
-    note,
-    pick,
-    quoted,
     readable,
     writing,
 )
 from .cells import Cells
+from .refusals import SnapshotFileError, check_coordinates, note, pick, quoted
 from .rows import by_time, to_rows
 from .times import pick_time, to_times
 

@@ -8,13 +8,8 @@ import numpy as np
 
 from wflow.learning import Snapshots
 
-from .base import SnapshotFileError
-
-
-# Times nearer than this, in units of the last place of the largest, are the same one.
-_SAME = 64
-# Share of the whole span below which two times cannot be trained apart.
-_CLOSE = 1e-6
+from .refusals import SnapshotFileError
+from .times import check_apart, snapshot_rows
 
 
 def by_time(
@@ -32,19 +27,7 @@ def by_time(
     coincide otherwise are refused, and so are times of which most belong to a single
     row, as those of a pseudotime do.
     """
-    if not np.isfinite(t).all():
-        raise SnapshotFileError(
-            path, f"{int((~np.isfinite(t)).sum())} of {len(t)} times are not finite."
-        )
-    times, rows = gathered(t)
-    single = sum(len(r) == 1 for r in rows)
-    if len(times) > 3 and single > len(times) / 2:
-        raise SnapshotFileError(
-            path,
-            f"{name!r} has {len(times)} distinct times in {len(t)} rows, most of them "
-            "of a single row, as a pseudotime has; snapshots need several points at "
-            "each of a few times: name the time with time (data.keys.time), or round.",
-        )
+    times, rows = snapshot_rows(path, t, name)
     if masses is not None and len(masses) != len(times):
         raise SnapshotFileError(
             path,
@@ -61,31 +44,6 @@ def by_time(
     )
 
 
-def _check_apart(path: str | Path, name: str, times: np.ndarray) -> None:
-    """Refuse two times that all but coincide beside the others."""
-    if len(times) < 3:
-        return
-    gaps = np.diff(times)
-    k = int(gaps.argmin())
-    if 0 < gaps[k] < _CLOSE * (times[-1] - times[0]):
-        raise SnapshotFileError(
-            path,
-            f"the times {times[k].item()!r} and {times[k + 1].item()!r} of {name!r} "
-            "all but coincide; round them, so that they are one time or well apart.",
-        )
-
-
-def gathered(t: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-    """The distinct times, and the rows of each in their order."""
-    order = np.argsort(t, kind="stable")
-    ordered = t[order]
-    tolerance = _SAME * np.finfo(np.float64).eps * np.abs(ordered).max(initial=0.0)
-    begins = np.flatnonzero(np.diff(ordered) > tolerance) + 1
-    rows = [np.sort(part) for part in np.split(order, begins)]
-    # Without a sign of zero.
-    return ordered[np.concatenate([[0], begins])] + 0.0, rows
-
-
 def make_snapshots(
     path: str | Path,
     times: np.ndarray,
@@ -96,7 +54,7 @@ def make_snapshots(
     name: str = "t",
 ) -> Snapshots:
     """``Snapshots`` whose errors name the file."""
-    _check_apart(path, name, times)
+    check_apart(path, name, times)
     try:
         return Snapshots(
             times,

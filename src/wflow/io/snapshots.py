@@ -7,19 +7,11 @@ from typing import Any
 from wflow.checks import instance
 from wflow.learning import Snapshots
 
-from .base import (
-    FORMATS,
-    MAX_BYTES,
-    USUAL,
-    Keys,
-    Layout,
-    SnapshotFile,
-    SnapshotFileError,
-    readable,
-)
+from .base import MAX_BYTES, USUAL, Keys, Layout, SnapshotFile, readable
 from .cells import Cells
 from .h5ad import H5AD, read_h5ad, write_h5ad
 from .npz import NPZ, read_npz, write_npz
+from .refusals import FORMATS, SnapshotFileError
 from .table import CSV, read_csv, write_csv
 
 

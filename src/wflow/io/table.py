@@ -13,17 +13,19 @@ from .base import (
     Keys,
     Layout,
     SnapshotFile,
+    like,
+    readable,
+    writing,
+)
+from .refusals import (
     SnapshotFileError,
     bounded,
     check_coordinates,
-    like,
     names,
     note,
     pick,
     quoted,
-    readable,
     reading,
-    writing,
 )
 from .rows import by_time, to_rows
 from .text import FEW, UNNAMED, Source

@@ -11,11 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .base import (
-    SnapshotFileError,
-    bounded,
-    names,
-)
+from .refusals import SnapshotFileError, bounded, names
 from .times import MISSING
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import SnapshotFileError, names, quoted
+from .refusals import SnapshotFileError, names, quoted
 
 
 def words(text: str) -> frozenset[str]:
@@ -41,6 +41,10 @@ _NUMBER = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
 _PLAIN = re.compile(rf"[+-]?{_NUMBER}(?:[eE][+-][0-9]+)?")
 _LABEL = re.compile(rf"([A-Za-z]*)[ _]?(-?{_NUMBER})[ _]?([A-Za-z]*)")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*")
+# Times nearer than this, in units of the last place of the largest, are the same one.
+_SAME = 64
+# Share of the whole span below which two times cannot be trained apart.
+_CLOSE = 1e-6
 MISSING = frozenset(("", "na", "nan", "n/a", "none", "null", "<na>"))
 
 
@@ -189,3 +193,53 @@ def _dates(path: str | Path, name: str, found: Any) -> SnapshotFileError:
         f"{name!r}: expected times as numbers, found the date {str(found)!r}; write "
         "the days since the first one instead.",
     )
+
+
+def check_apart(path: str | Path, name: str, times: np.ndarray) -> None:
+    """Refuse two times that all but coincide beside the others."""
+    if len(times) < 3:
+        return
+    gaps = np.diff(times)
+    k = int(gaps.argmin())
+    if 0 < gaps[k] < _CLOSE * (times[-1] - times[0]):
+        raise SnapshotFileError(
+            path,
+            f"the times {times[k].item()!r} and {times[k + 1].item()!r} of {name!r} "
+            "all but coincide; round them, so that they are one time or well apart.",
+        )
+
+
+def gathered(t: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The distinct times, and the rows of each in their order."""
+    order = np.argsort(t, kind="stable")
+    ordered = t[order]
+    tolerance = _SAME * np.finfo(np.float64).eps * np.abs(ordered).max(initial=0.0)
+    begins = np.flatnonzero(np.diff(ordered) > tolerance) + 1
+    rows = [np.sort(part) for part in np.split(order, begins)]
+    # Without a sign of zero.
+    return ordered[np.concatenate([[0], begins])] + 0.0, rows
+
+
+def snapshot_rows(
+    path: str | Path, t: np.ndarray, name: str
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The distinct times and the rows of each, where these may be snapshots.
+
+    Raises:
+        SnapshotFileError: times that are not finite, or of which most belong to a
+            single row, as those of a pseudotime do.
+    """
+    if not np.isfinite(t).all():
+        raise SnapshotFileError(
+            path, f"{int((~np.isfinite(t)).sum())} of {len(t)} times are not finite."
+        )
+    times, rows = gathered(t)
+    single = sum(len(r) == 1 for r in rows)
+    if len(times) > 3 and single > len(times) / 2:
+        raise SnapshotFileError(
+            path,
+            f"{name!r} has {len(times)} distinct times in {len(t)} rows, most of them "
+            "of a single row, as a pseudotime has; snapshots need several points at "
+            "each of a few times: name the time with time (data.keys.time), or round.",
+        )
+    return times, rows

@@ -94,7 +94,7 @@ def build(
 def _maker(spec: Any, rooms: Rooms, of: Any, place: str) -> Callable[..., Any]:
     """The class, constructor or function that ``spec`` names."""
     rooms = [rooms] if isinstance(rooms, ModuleType) else rooms
-    asked = spec.get("kind") if isinstance(spec, Mapping) else spec
+    asked = spec.get("kind", _only(of)) if isinstance(spec, Mapping) else spec
     found = {
         name: public
         for room in rooms

@@ -1,0 +1,13 @@
+from .base import Keys as Keys
+from .gapminder import read_gapminder as read_gapminder
+from .refusals import SnapshotFileError as SnapshotFileError
+from .snapshots import read_snapshots as read_snapshots
+from .snapshots import write_snapshots as write_snapshots
+
+__all__ = [
+    "Keys",
+    "SnapshotFileError",
+    "read_gapminder",
+    "read_snapshots",
+    "write_snapshots",
+]

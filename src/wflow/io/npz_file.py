@@ -1,0 +1,87 @@
+"""The arrays of a .npz file, read one by one; quick to import."""
+
+import contextlib
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from .refusals import SnapshotFileError, bounded
+
+
+class Arrays(Mapping[str, np.ndarray]):
+    """The arrays of a file, read when they are asked for."""
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile, max_bytes: int = 0):
+        self.path = path
+        self.archive = archive
+        self.headers = {
+            info.filename.removesuffix(".npy"): self._header(info)
+            for info in archive.infolist()
+        }
+        self.max_bytes = max_bytes
+        self.taken: dict[str, np.ndarray] = {}
+
+    def _header(self, info: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype]:
+        """Shape and dtype; what the archive holds has to be as long as they say."""
+        with self.archive.open(info) as member:
+            version = np.lib.format.read_magic(member)
+            read = (
+                np.lib.format.read_array_header_1_0
+                if version == (1, 0)
+                else np.lib.format.read_array_header_2_0
+            )
+            shape, _, dtype = read(member)
+            size = int(np.prod(shape, dtype=object)) * dtype.itemsize
+            if not dtype.hasobject and member.tell() + size != info.file_size:
+                raise ValueError(f"{info.filename} holds less than its header says")
+        return shape, dtype
+
+    def shape(self, key: str) -> tuple[int, ...]:
+        return self.headers[key][0]
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        if key not in self.taken:
+            shape, dtype = self.headers[key]
+            if dtype.hasobject:
+                raise SnapshotFileError(
+                    self.path,
+                    f"{key!r} holds pickled Python objects, which could run code when "
+                    "read and are refused; save numbers or fixed-width strings "
+                    "instead.",
+                )
+            # What is not yet in double precision will be.
+            size = int(np.prod(shape, dtype=object)) * max(8, dtype.itemsize)
+            held = sum(array.nbytes for array in self.taken.values())
+            bounded(self.path, f"{key!r} of shape {shape}", held + size, self.max_bytes)
+            name = key if key in self.archive.NameToInfo else f"{key}.npy"
+            with self.archive.open(name) as member:
+                self.taken[key] = np.lib.format.read_array(member, allow_pickle=False)
+        return self.taken[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.headers)
+
+    def __len__(self) -> int:
+        return len(self.headers)
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Arrays]:
+    """The file, open to be read; what is damaged is a sentence."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield Arrays(path, archive)
+    except SnapshotFileError:
+        raise
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        ValueError,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
+        raise SnapshotFileError(path, "is not a readable .npz file.") from error
