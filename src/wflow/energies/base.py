@@ -87,7 +87,9 @@ class AbstractLinearEnergy(AbstractEnergy[Mu]):
 
 
 class Sum(AbstractEnergy[Mu]):
-    r"""$\sum_k F_k$.
+    r"""A sum of energies.
+
+    $\sum_k F_k$.
 
     Raises:
         TypeError: a part is no energy.
@@ -128,7 +130,9 @@ def _total(parts: Iterable[Array]) -> Array:
 
 
 class Scaled(AbstractEnergy[Mu]):
-    r"""$c F$.
+    """A multiple of an energy.
+
+    $c F$.
 
     Raises:
         TypeError: what is scaled is no energy.

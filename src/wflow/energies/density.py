@@ -36,7 +36,9 @@ class AbstractParticleDensity(eqx.Module):
 
 
 class KDE(AbstractParticleDensity):
-    r"""$\hat\rho(x) = \sum_j w_j N(x; x_j, h h^\top)$, self term included.
+    r"""A density of particles, by a Gaussian bell at each of them.
+
+    $\hat\rho(x) = \sum_j w_j N(x; x_j, h h^\top)$, self term included.
 
     ``bandwidth`` h: a length, ``(d,)`` for one length per axis, or ``(d, d)``; None is
     Silverman's rule with the effective sample size, held fixed in first variations:
@@ -133,6 +135,9 @@ class GaussianClosure(AbstractParticleDensity):
 
 
 def gaussian_entropy(cov: Float[Array, "d d"]) -> Float[Array, ""]:
-    r"""$\int \rho\log\rho = -\frac12\log\det(2\pi e S)$ of a Gaussian."""
+    r"""The negative entropy of a normal distribution.
+
+    $\int \rho\log\rho = -\frac12\log\det(2\pi e S)$ of a Gaussian.
+    """
     d = cov.shape[0]
     return -(jnp.linalg.slogdet(cov)[1] + d * (1 + jnp.log(2 * jnp.pi))) / 2

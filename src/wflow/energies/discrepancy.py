@@ -36,7 +36,9 @@ def _as_mixture(law: Gaussian | GaussianMixture) -> GaussianMixture:
 
 
 class MMD(AbstractEnergy[Law]):
-    r"""$F(\mu) = \frac12 \mathrm{MMD}_k^2(\mu, \nu)$, half the squared discrepancy.
+    r"""How far a measure is from a target, seen through a kernel.
+
+    $F(\mu) = \frac12 \mathrm{MMD}_k^2(\mu, \nu)$, half the squared discrepancy.
 
     $\mathrm{MMD}_k^2 = \iint k\,d(\mu-\nu)\,d(\mu-\nu)$, diagonals included. The target
     is Particles, or a Gaussian or GaussianMixture in closed form with the Gaussian
@@ -133,7 +135,9 @@ class MMD(AbstractEnergy[Law]):
 
 
 class KernelSteinDiscrepancy(AbstractEnergy[Particles | Grid]):
-    r"""$F(\mu) = \frac12 \iint u_\pi(x, y)\,d\mu(x)\,d\mu(y)$, half the squared KSD.
+    r"""How far a measure is from a density known up to a factor.
+
+    $F(\mu) = \frac12 \iint u_\pi(x, y)\,d\mu(x)\,d\mu(y)$, half the squared KSD.
 
     $u_\pi = s(x)\cdot s(y)\,k + s(x)\cdot\nabla_y k + s(y)\cdot\nabla_x k
     + \nabla_x\cdot\nabla_y k$ with the score $s = \nabla\log\pi$; the target's
@@ -177,7 +181,9 @@ class KernelSteinDiscrepancy(AbstractEnergy[Particles | Grid]):
 
 
 class SinkhornDivergence(AbstractEnergy[Particles | Grid]):
-    r"""$F(\mu) = S_b(\mu, \nu)$, the debiased Sinkhorn divergence to particles.
+    r"""How far a measure is from target particles, by smoothed transport.
+
+    $F(\mu) = S_b(\mu, \nu)$, the debiased Sinkhorn divergence to particles.
 
     ``blur`` b is a length; with ``p=2`` the ground cost is $|x-y|^2/2$ (so that
     $S_b \to W_2^2/2$ as b goes to 0), with ``p=1`` it is $|x-y|$. Masses are

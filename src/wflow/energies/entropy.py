@@ -53,7 +53,9 @@ class _AbstractDensityEnergy(AbstractEnergy[Law]):
 
 
 class Entropy(_AbstractDensityEnergy):
-    r"""$F(\mu) = \tau \int \rho\log\rho\,dx$, the negative Boltzmann entropy.
+    r"""The negative entropy, which spreads a population as heat spreads.
+
+    $F(\mu) = \tau \int \rho\log\rho\,dx$, the negative Boltzmann entropy.
 
     Exact on Grid and Gaussian. Particles need a ``density``; without one the
     coefficient stays implicit (see ``ImplicitEntropyError``).
@@ -103,7 +105,9 @@ class Entropy(_AbstractDensityEnergy):
 
 
 def _entropy_density(rho: Float[Array, "*cells"]) -> Float[Array, "*cells"]:
-    r"""$\rho\log\rho$, below the smallest normal number its tangent there.
+    r"""The density of the entropy, tangent where a cell is all but empty.
+
+    $\rho\log\rho$, below the smallest normal number its tangent there.
 
     Its derivative is $\log\rho + 1$ with the floor in the logarithm alone, as in the
     logarithmic mean: the heat equation stays exact where cells are empty.
@@ -115,7 +119,9 @@ def _entropy_density(rho: Float[Array, "*cells"]) -> Float[Array, "*cells"]:
 
 
 class FisherInformation(_AbstractDensityEnergy):
-    r"""$F(\mu) = \frac{\hbar^2}{8} \int |\nabla\log\rho|^2 d\mu$.
+    r"""The roughness of a density: the quantum potential.
+
+    $F(\mu) = \frac{\hbar^2}{8} \int |\nabla\log\rho|^2 d\mu$.
 
     The quantum potential: a frictionless ``LagrangianFlow`` of it plus
     $\int V d\mu$ is the Schroedinger equation in Madelung's variables. On a grid it is
@@ -157,7 +163,9 @@ class FisherInformation(_AbstractDensityEnergy):
 
 
 class KLDivergence(AbstractEnergy[Law]):
-    r"""$F(\mu) = \int \log(\rho/\pi)\,d\mu$ for a target $\pi$ known up to a factor.
+    r"""How far a measure is from a target density, such as a posterior.
+
+    $F(\mu) = \int \log(\rho/\pi)\,d\mu$ for a target $\pi$ known up to a factor.
 
     ``log_density`` is $\log\pi$ at one point; its constant shifts the value only. On
     particles the entropy is implicit unless a ``density`` is given.

@@ -11,7 +11,9 @@ from .base import AbstractEnergy
 
 
 class Functional(AbstractEnergy[Mu]):
-    r"""$F(\mu, t)$ given as a function of the measure itself.
+    r"""Any function of a measure as its energy.
+
+    $F(\mu, t)$ given as a function of the measure itself.
 
     Raises:
         TypeError: it is no function.

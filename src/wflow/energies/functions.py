@@ -30,7 +30,9 @@ def coefficients_of(
 
 
 class Polynomial(eqx.Module):
-    r"""$V(x) = \sum_a c_a x^a$, monomials of degree one to ``degree``.
+    r"""A polynomial of a point, with coefficients that can be read and learned.
+
+    $V(x) = \sum_a c_a x^a$, monomials of degree one to ``degree``.
 
     In ``Potential`` the external potential with these coefficients; it has no constant,
     which no motion shows.
@@ -95,7 +97,9 @@ class Polynomial(eqx.Module):
 
 
 class Bumps(eqx.Module):
-    r"""$V(x) = \sum_k c_k e^{-|x - z_k|^2 / (2 h^2)}$.
+    r"""A sum of Gaussian bumps at given places, with learned heights.
+
+    $V(x) = \sum_k c_k e^{-|x - z_k|^2 / (2 h^2)}$.
 
     Centres z ``(k, d)`` and the width h are held, None learns the coefficients from 0.
     With centres on a lattice, h their spacing: any smooth potential, in ``Potential``.

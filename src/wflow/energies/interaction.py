@@ -17,7 +17,9 @@ from .base import AbstractEnergy, atoms
 
 
 class Interaction(AbstractEnergy[Law]):
-    r"""$F(\mu) = \frac12 \iint W(x, y)\,d\mu(x)\,d\mu(y)$ for a symmetric W.
+    r"""An energy of all pairs, by which particles attract or repel each other.
+
+    $F(\mu) = \frac12 \iint W(x, y)\,d\mu(x)\,d\mu(y)$ for a symmetric W.
 
     ``pair(x, y)`` takes two points ``(d,)``. Its diagonal counts, so that W(x, x) must
     be finite with a finite gradient; ``diagonal=False`` leaves out the pair of each

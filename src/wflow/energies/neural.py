@@ -21,7 +21,10 @@ from .base import AbstractEnergy, AbstractLinearEnergy, atoms
 
 
 class TimeEmbedding(eqx.Module):
-    r"""$e(t) = W_2\,\mathrm{silu}(W_1 t + b_1) + b_2$, shape ``(size,)``."""
+    r"""Features of a time for a network.
+
+    $e(t) = W_2\,\mathrm{silu}(W_1 t + b_1) + b_2$, shape ``(size,)``.
+    """
 
     first: eqx.nn.Linear
     second: eqx.nn.Linear
@@ -96,7 +99,9 @@ class AttentionBlock(eqx.Module):
 
 
 class AttentionPotential(AbstractEnergy[Particles]):
-    r"""$F(\mu) = \int f_\theta(x; \mu, t)\,d\mu(x)$ with f a transformer.
+    r"""A learned energy in which every particle sees all others: a transformer.
+
+    $F(\mu) = \int f_\theta(x; \mu, t)\,d\mu(x)$ with f a transformer.
 
     Each particle is a token $x_i$, joined with a time embedding when ``time_dim > 0``;
     self-attention runs over the particles without positional encoding, so F depends on
@@ -177,7 +182,10 @@ def check_sizes(owner: object, dim: int, width: int, depth: int, time_dim: int) 
 
 
 class MLPPotential(AbstractLinearEnergy[AbstractMeasure]):
-    r"""$F(\mu) = \int V_\theta(x, t)\,d\mu(x)$ for a multilayer perceptron V."""
+    r"""A learned potential of one point: a multilayer perceptron.
+
+    $F(\mu) = \int V_\theta(x, t)\,d\mu(x)$ for a multilayer perceptron V.
+    """
 
     mlp: eqx.nn.MLP
     time: TimeEmbedding | None
@@ -213,7 +221,9 @@ class MLPPotential(AbstractLinearEnergy[AbstractMeasure]):
 
 
 class PairPotential(AbstractEnergy[Particles | Grid]):
-    r"""$F(\mu) = \frac12\iint \varphi_\theta(|x-y|)\,d\mu\,d\mu$ with an MLP profile.
+    r"""A learned interaction of pairs, a network of their distance.
+
+    $F(\mu) = \frac12\iint \varphi_\theta(|x-y|)\,d\mu\,d\mu$ with an MLP profile.
 
     The distance is softened, $\sqrt{|x-y|^2 + \delta^2}$, so that coinciding particles
     do not push each other.

@@ -13,7 +13,9 @@ from .base import AbstractLinearEnergy
 
 
 class Potential(AbstractLinearEnergy[AbstractMeasure]):
-    r"""$F(\mu) = \int V(x)\,d\mu(x)$ for a function V of one point.
+    r"""A landscape in which every particle rolls down by itself.
+
+    $F(\mu) = \int V(x)\,d\mu(x)$ for a function V of one point.
 
     With ``with_time=True`` the function is V(x, t). On a ``Point`` it is V(value).
 

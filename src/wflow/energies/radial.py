@@ -14,7 +14,9 @@ from .functions import Numbers, check_numbers, coefficients_of
 
 
 class RadialBumps(eqx.Module):
-    r"""$\varphi(r) = \sum_k c_k (e^{-(r - kh)^2 / (2h^2)} + e^{-(r + kh)^2 / (2h^2)})$.
+    r"""A function of a distance, as a sum of bumps whose heights are learned.
+
+    $\varphi(r) = \sum_k c_k (e^{-(r - kh)^2 / (2h^2)} + e^{-(r + kh)^2 / (2h^2)})$.
 
     k from 0 to ``count - 1``, the spacing h so that the last bump lies at ``reach``.
     Even in r, so that the potential is smooth where particles meet; it vanishes beyond
@@ -52,7 +54,9 @@ class RadialBumps(eqx.Module):
 
 
 class Morse(eqx.Module):
-    r"""$\varphi(r) = D((1 - e^{-(r - r_0)/a})^2 - 1)$: least, -D, at the distance r_0.
+    r"""A pair potential that repels near by and attracts further away.
+
+    $\varphi(r) = D((1 - e^{-(r - r_0)/a})^2 - 1)$: least, -D, at the distance r_0.
 
     Repels below r_0, attracts beyond over the length a.
 
@@ -83,7 +87,9 @@ class Morse(eqx.Module):
 
 
 class GaussianProfile(eqx.Module):
-    r"""$\varphi(r) = A e^{-r^2 / (2 \ell^2)}$: repels where the height A > 0.
+    r"""A pair potential of short range: a bell of the distance.
+
+    $\varphi(r) = A e^{-r^2 / (2 \ell^2)}$: repels where the height A > 0.
 
     Raises:
         ValueError: a height that is not finite, a length that is not above zero, or one
@@ -106,7 +112,9 @@ class GaussianProfile(eqx.Module):
 
 
 class Power(eqx.Module):
-    r"""$\varphi(r) = A r^p / p$: attracts with the force $A r^{p-1}$ where A > 0.
+    r"""A pair potential that is a power of the distance.
+
+    $\varphi(r) = A r^p / p$: attracts with the force $A r^{p-1}$ where A > 0.
 
     Raises:
         ValueError: a strength that is not finite, an exponent that is zero or not
@@ -140,7 +148,9 @@ class Power(eqx.Module):
 
 
 class Radial(eqx.Module):
-    r"""$W(x, y) = \varphi(\sqrt{|x - y|^2 + \delta^2})$, for ``Interaction``.
+    r"""A function of the distance of two points, as a pair for ``Interaction``.
+
+    $W(x, y) = \varphi(\sqrt{|x - y|^2 + \delta^2})$, for ``Interaction``.
 
     The ``softening`` $\delta$, a length, is held: particles that coincide do not push
     each other. Without any, ``Interaction`` needs ``diagonal=False``.

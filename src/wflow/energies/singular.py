@@ -29,7 +29,9 @@ def _check_strength(owner: object, strength: Array) -> None:
 
 
 class LogInteraction(AbstractEnergy[Particles | Grid]):
-    r"""$F(\mu) = -\frac{A}{2} \iint_{x \ne y} \log|x - y|\,d\mu\,d\mu$.
+    r"""Logarithmic repulsion, as of eigenvalues and of vortices.
+
+    $F(\mu) = -\frac{A}{2} \iint_{x \ne y} \log|x - y|\,d\mu\,d\mu$.
 
     Repels where the strength A > 0, as eigenvalues and vortices do. No atom meets
     itself: on a Grid the energy within a cell is left out.
@@ -52,7 +54,9 @@ class LogInteraction(AbstractEnergy[Particles | Grid]):
 
 
 class RieszInteraction(AbstractEnergy[Particles | Grid]):
-    r"""$F(\mu) = \frac{A}{2s} \iint_{x \ne y} |x - y|^{-s}\,d\mu\,d\mu$, $s > 0$.
+    r"""Repulsion by an inverse power of the distance.
+
+    $F(\mu) = \frac{A}{2s} \iint_{x \ne y} |x - y|^{-s}\,d\mu\,d\mu$, $s > 0$.
 
     Repels with the force $A r^{-s-1}$ where the strength A > 0. No atom meets itself:
     on a Grid the energy within a cell is left out.
@@ -88,7 +92,9 @@ class RieszInteraction(AbstractEnergy[Particles | Grid]):
 
 
 class CoulombInteraction(AbstractEnergy[Particles | Grid]):
-    r"""$F(\mu) = \frac{A}{2} \iint_{x \ne y} g(x - y)\,d\mu\,d\mu$.
+    r"""Repulsion of charges, or gravity, in any dimension.
+
+    $F(\mu) = \frac{A}{2} \iint_{x \ne y} g(x - y)\,d\mu\,d\mu$.
 
     With $-\Delta g = \delta$ in the dimension of the points: g is $-|x|/2$ on the line,
     $-\frac{1}{2\pi}\log|x|$ in the plane and $|x|^{2-d} / ((d-2)|S^{d-1}|)$ above.

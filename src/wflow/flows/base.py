@@ -38,7 +38,9 @@ class AbstractFlow(eqx.Module, Generic[Mu]):
 
 
 class AbstractContinuousFlow(AbstractFlow[Mu]):
-    r"""A law without jumps: $\dot\mu = $ ``velocity``, plus noise where there is any.
+    r"""A law of motion without jumps: write ``velocity``, and ``solve`` moves by it.
+
+    $\dot\mu = $ ``velocity``, plus noise where there is any.
 
     A class with this one method is a law that ``solve`` moves a measure by. What lowers
     an energy is an ``AbstractDissipativeFlow``.
@@ -243,8 +245,9 @@ def scale(factor: ArrayLike, state: State) -> State:
 
 
 class AbstractCarryingFlow(AbstractContinuousFlow[Mu]):
-    """``flow`` on a measure that carries something beside it, which ``flow`` does not
-    feel: the speed is that of the measure inside, and a solution's energy too.
+    """A flow on a measure that carries something beside it, which is not felt.
+
+    The speed is that of the measure inside, and a solution's energy too.
     """
 
     flow: eqx.AbstractVar[AbstractContinuousFlow]

@@ -19,7 +19,9 @@ from .base import (
 
 
 class BirthDeathFlow(AbstractJumpFlow[Particles]):
-    r"""Death and copy at rate $\beta |e_i|$, $e = \frac{\delta F}{\delta\mu} -$ mean.
+    r"""Particles die where the energy is high and are copied where it is low.
+
+    The rate is $\beta |e_i|$, $e = \frac{\delta F}{\delta\mu} -$ mean.
 
     In a step of length h, particle i is active with probability
     $1 - e^{-\beta h |e_i|}$; in random order an active one with $e_i > 0$ is replaced

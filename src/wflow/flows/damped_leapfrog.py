@@ -44,7 +44,9 @@ class KineticTerm(diffrax.AbstractTerm):
 
 
 class DampedLeapfrog(diffrax.AbstractSolver):
-    """``leapfrog_step`` as a Diffrax solver of the ``KineticTerm`` of an
+    """The leapfrog method for laws with inertia and friction.
+
+    ``leapfrog_step`` as a Diffrax solver of the ``KineticTerm`` of an
     ``AbstractKineticFlow``.
 
     With a ``GrowthFlow`` beside them their weights move in the middle of the drift.

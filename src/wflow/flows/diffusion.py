@@ -15,7 +15,9 @@ from .noise import Noise, check_amplitude
 
 
 class Diffusion(AbstractIndependentFlow[Particles | Phase | Gaussian | Point]):
-    r"""$dx = \sigma\,dW$: every particle is shaken, in its velocity on a Phase.
+    r"""Brownian noise alone, to be added to another law.
+
+    $dx = \sigma\,dW$: every particle is shaken, in its velocity on a Phase.
 
     Added to the gradient flow of a quadratic energy it is an Ornstein-Uhlenbeck process
     with noise covariance $Q = \sigma\sigma^\top$ per unit of time. On a Gaussian, the

@@ -14,7 +14,9 @@ from .base import AbstractDissipativeFlow, safe_sqrt
 
 
 class GradientFlow(AbstractDissipativeFlow[Mu]):
-    r"""$\dot\mu = -K(\mu)\,dF(\mu)$: the gradient flow of an energy in a geometry.
+    r"""A measure that moves so that an energy falls, in a geometry.
+
+    $\dot\mu = -K(\mu)\,dF(\mu)$.
 
     Along it $\frac{d}{dt} F = -\langle dF, K dF\rangle$, the recorded dissipation
     (minus the explicit time dependence of F, where there is one).

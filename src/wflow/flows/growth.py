@@ -61,7 +61,9 @@ class NeuralRate(eqx.Module):
 
 
 class GrowthFlow(AbstractContinuousFlow[Particles | Grid | Phase]):
-    r"""$\partial_t\mu = g(x, t)\,\mu$: what is at x multiplies at the rate g.
+    r"""Mass that grows and dies in place, at a rate that depends on the place.
+
+    $\partial_t\mu = g(x, t)\,\mu$: what is at x multiplies at the rate g.
 
     ``rate(x, t)`` takes one point. On Particles the log-weights move, on a Grid the
     density; nothing moves in space, and velocities stay as they are. Add it to a law of

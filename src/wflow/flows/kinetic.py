@@ -22,8 +22,10 @@ from .leapfrog import ForceScaling, force_factor
 
 
 class AbstractKineticFlow(AbstractContinuousFlow[Mu]):
-    r"""$\dot x = v,\quad \dot v = s(\gamma) f(x, t) - \gamma v$ on a Phase of
-    Particles, solved by the damped leapfrog; noise, where there is any, is additive.
+    r"""A law with inertia: a force and a friction, solved by the damped leapfrog.
+
+    $\dot x = v,\quad \dot v = s(\gamma) f(x, t) - \gamma v$ on a Phase of
+    Particles; noise, where there is any, is additive.
 
     A law of its own is a ``force`` and a ``friction``.
     """
@@ -85,7 +87,9 @@ class AbstractKineticFlow(AbstractContinuousFlow[Mu]):
 def particle_force(
     energy: AbstractEnergy, mu: Particles, t: ArrayLike
 ) -> Float[Array, "n d"]:
-    r"""$f_i = -w_i^{-1}\,\partial F/\partial x_i$, the first variation's slope: what a
+    r"""The force of an energy on every particle.
+
+    $f_i = -w_i^{-1}\,\partial F/\partial x_i$, the first variation's slope: what a
     density holds fixed in first variations is held fixed here too.
 
     Raises:

@@ -16,7 +16,9 @@ from .leapfrog import FORCE_SCALINGS, ForceScaling, force_factor
 
 
 class LagrangianFlow(AbstractKineticFlow[Phase], AbstractDissipativeFlow[Phase]):
-    r"""$\dot x = v,\quad \dot v = s(\gamma) f(x) - \gamma v,\quad
+    r"""Particles with inertia and friction in the force of an energy.
+
+    $\dot x = v,\quad \dot v = s(\gamma) f(x) - \gamma v,\quad
     f = -\nabla\frac{\delta F}{\delta\mu}$, on a ``Phase``.
 
     The Euler-Lagrange equations of $e^{\gamma t}(\frac12\int|v|^2 d\mu - sF(\mu))$.

@@ -24,7 +24,9 @@ _TEMPERATURE = (
 class LangevinFlow(
     AbstractKineticFlow[Particles | Phase], AbstractDissipativeFlow[Particles | Phase]
 ):
-    r"""$dx = f\,dt + \sqrt{2\tau}\,dW$ on Particles; on a Phase of Particles
+    r"""Noisy particles at a temperature, with inertia or without.
+
+    $dx = f\,dt + \sqrt{2\tau}\,dW$ on Particles; on a Phase of Particles
     $dx = v\,dt,\ dv = (f - \gamma v)\,dt + \sqrt{2\gamma\tau}\,dW$.
 
     $f = -\nabla\frac{\delta F}{\delta\mu}$. Every particle is one sample: the law of

@@ -24,7 +24,9 @@ FORCE_SCALINGS = ("inertial", "unified")
 
 
 def force_factor(friction: Array, force_scaling: ForceScaling) -> Array:
-    r"""$s(\gamma)$: 1 for the inertial force, $1 + \gamma$ for the unified one.
+    r"""What the force of a law with friction is multiplied by.
+
+    $s(\gamma)$: 1 for the inertial force, $1 + \gamma$ for the unified one.
 
     Raises:
         ValueError: a negative friction, or an unknown ``force_scaling``.

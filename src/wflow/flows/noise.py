@@ -30,7 +30,9 @@ def _amplitude(value: PyTree) -> PyTree:
 
 
 class Noise(eqx.Module):
-    r"""$B\,dW$, the random part of a law of motion, independent for every particle.
+    r"""The random part of a law of motion, independent for every particle.
+
+    $B\,dW$.
 
     The amplitude B (per root of time) is one of
 

@@ -20,7 +20,9 @@ from .gradient import GradientFlow
 
 
 class NoiseInjectionFlow(AbstractJumpFlow[Particles | Traced]):
-    r"""$x_i \leftarrow x_i - h\nabla\frac{\delta F}{\delta\mu}(x_i + b\,\xi_i)$,
+    r"""Descent along forces that are felt at randomly shaken places.
+
+    $x_i \leftarrow x_i - h\nabla\frac{\delta F}{\delta\mu}(x_i + b\,\xi_i)$,
     $\xi_i \sim N(0, I)$: an Euler step of the gradient flow of F.
 
     Unlike Langevin noise it does not move the target: where F has its minimum the force

@@ -171,7 +171,9 @@ class AbstractRenewalLaw(AbstractResetTimes):
 
 
 class Exponential(AbstractRenewalLaw):
-    r"""$S(a) = e^{-ra}$: resets at the points of a Poisson process of rate r.
+    r"""Resets at random times without memory, at a constant rate.
+
+    $S(a) = e^{-ra}$: resets at the points of a Poisson process of rate r.
 
     $h(\mu) = \mu/(\mu + r)$, ridge regression, and the only law with such a filter.
 

@@ -17,7 +17,9 @@ from .renewal import AbstractResetTimes
 
 
 class ResettingFlow(AbstractJumpFlow[Particles | Point]):
-    r"""``flow``, each particle put back to ``origin`` at renewal times of its own.
+    r"""A flow whose particles are put back to an origin at random times.
+
+    Each particle has renewal times of its own, and moves by ``flow`` between them.
 
     Where particles move as if alone and at all times alike (see ``exact``), the
     solution at the saved times is exact in law, jointly, without simulating a jump: the
@@ -62,8 +64,10 @@ class ResettingFlow(AbstractJumpFlow[Particles | Point]):
         return self if law is self.law else dataclasses.replace(self, law=law)
 
     def exact(self, mu: AbstractMeasure) -> bool:
-        """Whether ages are enough: each particle of ``mu`` is known to move as if
-        alone, at all times alike.
+        """Whether ages are enough, so that no jump has to be simulated.
+
+        That is so where each particle of ``mu`` is known to move as if alone, at all
+        times alike.
 
         Known are the library's flows of energies that are linear in the measure
         (``AbstractLinearEnergy``), and every ``AbstractIndependentFlow``.
@@ -150,8 +154,9 @@ class ScheduledResets(AbstractJumpFlow[Particles | Point]):
     def moved(
         self, t: ArrayLike
     ) -> tuple[Float[Array, "*shape"], Bool[Array, "*shape"]]:
-        """Of the interval around t: since when its end each particle has moved from
-        where it is or, where true, from the origin.
+        """How long each particle moves undisturbed until the interval around t ends.
+
+        It moves from where it is or, where true, from the origin.
         """
         k = self._interval(t)
         last, whole = self.last[k], self.ends[k + 1] - self.ends[k]

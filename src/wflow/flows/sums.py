@@ -27,7 +27,9 @@ class AbstractComposedFlow(AbstractFlow[Mu]):
 
 
 class SumFlow(AbstractComposedFlow[Mu], AbstractContinuousFlow[Mu]):
-    r"""$\dot\mu = \sum_k$ velocities; independent noises add in variance.
+    r"""The sum of several laws of motion.
+
+    $\dot\mu = \sum_k$ velocities; independent noises add in variance.
 
     A sum has no one energy: evaluate the energy that matters on the saved measures.
     """

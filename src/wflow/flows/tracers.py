@@ -11,8 +11,9 @@ from .gradient import GradientFlow
 
 
 class TracerFlow(AbstractCarryingFlow[Traced]):
-    r"""``flow`` on a ``Traced`` measure: tracers q move as particles put there would,
-    and are not felt.
+    r"""A flow that also carries tracers along, which are not felt.
+
+    Tracers q of a ``Traced`` measure move as particles put there would.
 
     In Wasserstein's geometry $\dot q = -\nabla\frac{\delta F}{\delta\mu}(q)$.
 

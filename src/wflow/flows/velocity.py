@@ -27,7 +27,9 @@ class _OfMeasure(eqx.Module):
 
 
 class VelocityFlow(AbstractContinuousFlow[AbstractMeasure]):
-    r"""Motion along a velocity field: $dx = f(x, t)\,dt + \sigma\,dW$.
+    r"""Motion along a velocity field: any function or network of place and time.
+
+    $dx = f(x, t)\,dt + \sigma\,dW$.
 
     ``f(x, t)`` takes one point and a time and gives the velocity there: any function,
     or an Equinox module, whose arrays are then parameters of the law. On Particles

@@ -13,8 +13,9 @@ from .base import AbstractGeometry
 
 
 class Block(AbstractGeometry[Particles]):
-    r"""$K = P\,K_0\,P$ on Particles: of every point only the first ``moving``
-    coordinates move, P is the projection on them.
+    r"""Motion of the leading coordinates of every point, the others frozen.
+
+    $K = P\,K_0\,P$ on Particles, P the projection on the first ``moving`` coordinates.
 
     With ``Wasserstein()`` this is conditional transport, points (x, y) with y frozen,
     $\dot x = -\nabla_x \frac{\delta F}{\delta\mu}(x, y)$; its mobility may depend on

@@ -11,7 +11,10 @@ from .base import AbstractGeometry
 
 
 class Euclidean(AbstractGeometry[Point]):
-    r"""$\dot\theta = -\nabla F(\theta)$ on a ``Point``."""
+    r"""Plain gradient descent of one parameter vector.
+
+    $\dot\theta = -\nabla F(\theta)$ on a ``Point``.
+    """
 
     def velocity(self, mu: Point, differential: Differential) -> State:
         if not isinstance(mu, Point):

@@ -19,7 +19,9 @@ _GAUSSIAN_MASS = "Particles and Grid; on Gaussian only with conserve_mass=True"
 
 
 class FisherRao(AbstractGeometry[Law]):
-    r"""$\partial_t\mu = -\mu\,(\frac{\delta F}{\delta\mu} - \text{mean})$.
+    r"""Growth where the energy is low, decay where it is high, without motion.
+
+    $\partial_t\mu = -\mu\,(\frac{\delta F}{\delta\mu} - \text{mean})$.
 
     ``conserve_mass=False`` drops the mean: masses then grow and shrink. On Particles
     the log-weights move; on a Gaussian the law stays Gaussian for quadratic first
@@ -70,7 +72,9 @@ class FisherRao(AbstractGeometry[Law]):
 
 
 class HellingerKantorovich(AbstractGeometry[Law]):
-    r"""$K = \alpha K_{W} + \beta K_{FR}$: transport and reaction together.
+    r"""Transport and growth at once: mass moves, and fades or grows in place.
+
+    $K = \alpha K_{W} + \beta K_{FR}$: transport and reaction together.
 
     $\partial_t\mu = \alpha\nabla\cdot(\mu\nabla\frac{\delta F}{\delta\mu})
     - \beta\mu(\frac{\delta F}{\delta\mu} - \text{mean})$: spherical

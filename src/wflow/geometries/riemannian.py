@@ -38,7 +38,9 @@ def conjugate_gradients(dtype: jnp.dtype) -> lx.CG:
 
 
 class Riemannian(AbstractGeometry[Point | Particles]):
-    r"""$\dot\theta = -G(\theta)^{-1}\nabla F(\theta)$, $\dot x_i =
+    r"""Gradient descent in a metric of your own, such as a natural gradient.
+
+    $\dot\theta = -G(\theta)^{-1}\nabla F(\theta)$, $\dot x_i =
     -G(x_i)^{-1}\nabla\frac{\delta F}{\delta\mu}(x_i)$.
 
     On a Point ``metric(value)`` gives G as a lineax operator on the moving part of the

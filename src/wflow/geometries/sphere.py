@@ -13,7 +13,9 @@ from .base import AbstractGeometry
 
 
 class Sphere(AbstractGeometry[Point]):
-    r"""$\dot u = -(I - \hat u\hat u^\top)\nabla F(u)$ on a ``Point``, $\hat u = u/|u|$.
+    r"""Gradient descent of vectors that keep their length.
+
+    $\dot u = -(I - \hat u\hat u^\top)\nabla F(u)$ on a ``Point``, $\hat u = u/|u|$.
 
     Every array of the Point ``(d, ...)`` is a bundle of columns, each on its own
     sphere. The direction is normalised in the field, so that motion is tangent and

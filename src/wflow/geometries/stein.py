@@ -16,7 +16,9 @@ from .base import AbstractGeometry
 
 
 class Stein(AbstractGeometry[Particles]):
-    r"""$\dot x_i = -\int k(x_i, y)\,\nabla\frac{\delta F}{\delta\mu}(y)\,d\mu(y)$.
+    r"""Transport by forces that are averaged over neighbors with a kernel.
+
+    $\dot x_i = -\int k(x_i, y)\,\nabla\frac{\delta F}{\delta\mu}(y)\,d\mu(y)$.
 
     An implicit entropy with coefficient $\tau$ is integrated by parts,
     $+\tau\int\nabla_y k(x_i, y)\,d\mu(y)$: with ``KLDivergence`` this is Stein

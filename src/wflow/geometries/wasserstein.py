@@ -22,7 +22,9 @@ from .base import AbstractGeometry
 def per_mass(
     differential: Float[Array, "n d"], w: Float[Array, " n"]
 ) -> Float[Array, "n d"]:
-    r"""$\nabla(\delta F/\delta\mu)(x_i) = w_i^{-1}\,\partial F/\partial x_i$.
+    r"""Slopes of an energy by unit of mass, from slopes by particle.
+
+    $\nabla(\delta F/\delta\mu)(x_i) = w_i^{-1}\,\partial F/\partial x_i$.
 
     Zero where the weight is zero or subnormal (padding), with finite derivatives; nan
     where it is nan.
@@ -46,7 +48,9 @@ def _as_mobility(mobility: Any) -> Any:
 
 
 class Wasserstein(AbstractGeometry[Law]):
-    r"""$\partial_t\mu = \nabla\cdot(\mu M \nabla\frac{\delta F}{\delta\mu})$.
+    r"""Transport: mass moves down the slope of the energy, none is made or lost.
+
+    $\partial_t\mu = \nabla\cdot(\mu M \nabla\frac{\delta F}{\delta\mu})$.
 
     ``mobility`` M is None (the identity), a scalar, ``(d,)`` (diagonal) or ``(d, d)``
     (symmetric), or on Particles a function of the point that returns one of these. On a

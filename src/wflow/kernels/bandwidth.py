@@ -39,7 +39,9 @@ def _resolution(x: Float[Array, "n d"]) -> Float[Array, " d"]:
 def median_bandwidth(
     x: Float[Array, "n d"], max_points: int = 1024
 ) -> Float[Array, ""]:
-    r"""$h^2 = \mathrm{median}_{i<j} |x_i - x_j|^2 / (2 \log(n + 1))$, returned as h.
+    r"""A kernel width from the median distance between the points.
+
+    $h^2 = \mathrm{median}_{i<j} |x_i - x_j|^2 / (2 \log(n + 1))$, returned as h.
 
     With $k = \exp(-r^2 / (2h^2))$ the sum of a typical row of the kernel matrix is then
     about one. Weights are ignored.
@@ -83,7 +85,9 @@ def median_bandwidth(
 def silverman_bandwidth(
     x: Float[Array, "n d"], logw: Float[Array, " n"] | None = None
 ) -> Float[Array, " d"]:
-    r"""$h = c_d\,\mathrm{ESS}^{-1/(d+4)}\,\sigma$, $c_d = (4/(d+2))^{1/(d+4)}$.
+    r"""Silverman's width of a density estimate, one for each coordinate.
+
+    $h = c_d\,\mathrm{ESS}^{-1/(d+4)}\,\sigma$, $c_d = (4/(d+2))^{1/(d+4)}$.
 
     $\sigma$ are the weighted standard deviations per coordinate and
     $\mathrm{ESS} = (\sum w)^2 / \sum w^2$.
@@ -116,7 +120,9 @@ def silverman_bandwidth(
 def silverman_matrix(
     x: Float[Array, "n d"], logw: Float[Array, " n"] | None = None
 ) -> Float[Array, "d d"]:
-    r"""$h h^\top = c_d^2\,\mathrm{ESS}^{-2/(d+4)}\,C$, $c_d = (4/(d+2))^{1/(d+4)}$.
+    r"""Silverman's width along the directions in which the points lie.
+
+    $h h^\top = c_d^2\,\mathrm{ESS}^{-2/(d+4)}\,C$, $c_d = (4/(d+2))^{1/(d+4)}$.
 
     C is the weighted covariance, and h its lower Cholesky factor: a kernel along the
     directions in which the points lie.

@@ -13,8 +13,10 @@ from wflow.parameters.learnable import unwrap
 
 
 class AbstractKernel(eqx.Module):
-    r"""$k(x, y) = \varphi(|z_1|^2, \ldots, |z_B|^2)$, a function of squared distances,
-    one for each block of coordinates.
+    r"""A similarity of two points, made of their squared distances.
+
+    $k(x, y) = \varphi(|z_1|^2, \ldots, |z_B|^2)$, one distance for each block of
+    coordinates.
 
     A kernel is nothing but its ``blocks``, which are linear in the points, and its
     ``profile``, whose derivatives must be finite at 0.
@@ -50,7 +52,9 @@ class AbstractKernel(eqx.Module):
 
 
 class AbstractRadialKernel(AbstractKernel):
-    r"""$k(x, y) = \varphi(|z|^2)$ with $z = (x - y) / h$: radial in scaled coordinates.
+    r"""A kernel that feels the scaled distance of two points alone.
+
+    $k(x, y) = \varphi(|z|^2)$ with $z = (x - y) / h$.
 
     ``bandwidth`` h is a length, scalar or one per coordinate ``(d,)`` (infinity takes a
     coordinate out); or an invertible matrix ``(d, d)`` with $z = h^{-1}(x - y)$, such

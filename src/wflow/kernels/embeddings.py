@@ -13,7 +13,10 @@ from .radial import GaussianKernel
 def _log_smoothed(
     kernel: GaussianKernel, difference: Float[Array, " d"], cov: Float[Array, "d d"]
 ) -> Float[Array, ""]:
-    r"""$\log E\,k(\Delta + Z)$, $Z \sim N(0, S)$: one Gaussian integral."""
+    r"""Logarithm of a Gaussian kernel that is averaged over a normal distribution.
+
+    $\log E\,k(\Delta + Z)$, $Z \sim N(0, S)$: one Gaussian integral.
+    """
     d, dtype = difference.shape[0], difference.dtype
     h2 = kernel.colour(kernel.colour(jnp.eye(d, dtype=dtype), adjoint=True))
     factor = jnp.linalg.cholesky(h2 + cov)
@@ -29,7 +32,9 @@ def _weights(mixture: GaussianMixture) -> Array:
 def mixture_embedding(
     kernel: GaussianKernel, mixture: GaussianMixture, x: Float[Array, "n d"]
 ) -> Float[Array, " n"]:
-    r"""$\int k(x_i, y)\,d\nu(y)$, the kernel mean embedding of a mixture.
+    r"""A Gaussian mixture seen through a Gaussian kernel, in closed form.
+
+    $\int k(x_i, y)\,d\nu(y)$, the kernel mean embedding.
 
     $= \sum_c a_c \sqrt{|H| / |H + S_c|}\, e^{-\frac12 |x_i - m_c|^2_{(H + S_c)^{-1}}}$
     with $H = h h^\top$; weights are normalised.
@@ -86,7 +91,9 @@ def _log_components(
 def mixture_double_integral(
     kernel: GaussianKernel, first: GaussianMixture, second: GaussianMixture
 ) -> Float[Array, ""]:
-    r"""$\iint k(x, y)\,d\mu(x)\,d\nu(y)$ for two mixtures.
+    r"""The mean similarity of two Gaussian mixtures, in closed form.
+
+    $\iint k(x, y)\,d\mu(x)\,d\nu(y)$.
 
     $= \sum_{cc'} a_c b_{c'} \sqrt{|H| / |H + S_c + S_{c'}|}\,
     e^{-\frac12 |m_c - m_{c'}|^2_{(H + S_c + S_{c'})^{-1}}}$; weights are normalised.

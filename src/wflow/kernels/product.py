@@ -14,7 +14,9 @@ from .base import AbstractKernel, AbstractRadialKernel
 
 
 class ProductKernel(AbstractKernel):
-    r"""$k(u, u') = \prod_b k_b(u_b, u_b')$ over consecutive blocks of coordinates.
+    r"""A product of kernels, one for each block of coordinates.
+
+    $k(u, u') = \prod_b k_b(u_b, u_b')$ over consecutive blocks of coordinates.
 
     On a joint space of states and observations, $k_x(x, x')\,k_y(y, y')$.
 

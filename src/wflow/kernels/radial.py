@@ -15,7 +15,10 @@ from .base import AbstractRadialKernel
 
 
 def _root(r2: Array) -> Array:
-    """$r$, with derivative zero (the symmetric subgradient of r in space) at 0."""
+    """The distance of its square.
+
+    $r$, with derivative zero (the symmetric subgradient of r in space) at 0.
+    """
     # Not r2 > 0, which would make nan a distance of zero.
     together = r2 <= 0
     return jnp.where(together, 0, jnp.sqrt(jnp.where(together, 1, r2)))
@@ -52,7 +55,10 @@ def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
 
 
 class GaussianKernel(AbstractRadialKernel):
-    r"""$k = \exp(-r^2 / (2 h^2))$; ``bandwidth`` h."""
+    r"""The bell curve of the distance.
+
+    $k = \exp(-r^2 / (2 h^2))$; ``bandwidth`` h.
+    """
 
     bandwidth: Float[Array, "..."] = eqx.field(converter=real_field("bandwidth"))
 
@@ -68,7 +74,9 @@ def _exponent(value: ArrayLike) -> Any:
 
 
 class InverseMultiquadric(AbstractRadialKernel):
-    r"""$k = (1 + r^2 / h^2)^{-s}$; ``bandwidth`` h, ``exponent`` s.
+    """A bell with heavy tails, so that far points still feel each other.
+
+    $k = (1 + r^2 / h^2)^{-s}$; ``bandwidth`` h, ``exponent`` s.
 
     An exponent that is to be differentiated or swept is given as an array; the number
     1/2 is a root, much faster than a power.
@@ -96,7 +104,9 @@ class InverseMultiquadric(AbstractRadialKernel):
 
 
 class LaplaceKernel(AbstractRadialKernel):
-    r"""$k = e^{-r / h}$; ``bandwidth`` h.
+    """An exponential of the distance, with a kink where points meet.
+
+    $k = e^{-r / h}$; ``bandwidth`` h.
 
     Not differentiable at r = 0, where its gradient is taken as zero.
     """
@@ -108,7 +118,9 @@ class LaplaceKernel(AbstractRadialKernel):
 
 
 class Matern32(AbstractRadialKernel):
-    r"""$k = (1 + \sqrt3 r/h)\,e^{-\sqrt3 r/h}$; ``bandwidth`` h.
+    r"""A kernel whose functions have one derivative: between Laplace and Gaussian.
+
+    $k = (1 + \sqrt3 r/h)\,e^{-\sqrt3 r/h}$; ``bandwidth`` h.
 
     Reference: Rasmussen, Williams, Gaussian Processes (2006), equation (4.17).
     """
@@ -120,7 +132,9 @@ class Matern32(AbstractRadialKernel):
 
 
 class Matern52(AbstractRadialKernel):
-    r"""$k = (1 + \sqrt5 r/h + 5r^2/(3h^2))\,e^{-\sqrt5 r/h}$; ``bandwidth`` h as above.
+    r"""A kernel whose functions have two derivatives.
+
+    $k = (1 + \sqrt5 r/h + 5r^2/(3h^2))\,e^{-\sqrt5 r/h}$; ``bandwidth`` h.
 
     Reference: Rasmussen, Williams, Gaussian Processes (2006), equation (4.17).
     """
@@ -132,7 +146,9 @@ class Matern52(AbstractRadialKernel):
 
 
 class EnergyDistance(AbstractRadialKernel):
-    r"""$k = -r / h$: the kernel of the energy distance; ``bandwidth`` h is one.
+    r"""Minus the distance: the kernel of the energy distance.
+
+    $k = -r / h$; ``bandwidth`` h is one.
 
     Only conditionally positive definite: $\sum_{ij} b_i b_j k(x_i, x_j) \ge 0$ when the
     coefficients sum to zero, as for the difference of two measures of equal mass: their
@@ -151,7 +167,7 @@ class EnergyDistance(AbstractRadialKernel):
 
 
 class Kronecker(AbstractRadialKernel):
-    r"""$k = 1$ where points agree, else 0: for coordinates that take isolated values.
+    """One where points agree, else zero: for coordinates with isolated values.
 
     Values are told apart where they differ by the ``bandwidth`` h or more; points are
     the same within half of it. Its derivative is zero.

@@ -15,7 +15,9 @@ from .base import AbstractRadialKernel
 
 
 class ScaleMixture(AbstractRadialKernel):
-    r"""$k(x, y) = \sum_s w_s\,\varphi(|z|^2 / s^2)$, with z and $\varphi$ of a kernel.
+    r"""A sum of one kernel at several widths.
+
+    $k(x, y) = \sum_s w_s\,\varphi(|z|^2 / s^2)$, with z and $\varphi$ of a kernel.
 
     Short scales resolve, long ones reach: the forces of a Gaussian alone vanish three
     bandwidths away. Squared discrepancies add up, $\sum_s w_s\,\mathrm{MMD}_s^2$.

@@ -186,9 +186,18 @@ def gram(
     *,
     period: ArrayLike | None = None,
 ) -> Float[Array, "n m"]:
-    """$K_{ij} = k(x_i, y_j)$, the whole matrix; ``y=None`` is ``x`` against itself.
+    """The whole matrix of similarities between two clouds.
 
-    With a ``period``, a length or one per axis, of the shortest displacement.
+    $K_{ij} = k(x_i, y_j)$.
+
+    Args:
+        kernel: the kernel.
+        x: points, ``(n, d)``.
+        y: points, ``(m, d)``; None is ``x`` against itself.
+        period: a length or one per axis, for the shortest displacement on a torus.
+
+    Returns:
+        The matrix, ``(n, m)``.
 
     Raises:
         ValueError: the clouds are not ``(n, d)`` and ``(m, d)``, or the period is not
@@ -208,7 +217,9 @@ def matvec(
     *,
     period: ArrayLike | None = None,
 ) -> Float[Array, " n"] | Float[Array, "n p"]:
-    r"""$\sum_j k(x_i, y_j)\,b_j$.
+    r"""Kernel sums over a cloud, in blocks that fit into memory.
+
+    $\sum_j k(x_i, y_j)\,b_j$.
 
     Streams over blocks of ``block`` columns, in reverse-mode differentiation too, so
     that memory is O(n block); None chooses (dense up to 2e6 pairs). A point that is nan
@@ -260,7 +271,9 @@ def gradient_matvec(
     *,
     period: ArrayLike | None = None,
 ) -> Float[Array, "n d"]:
-    r"""$\sum_j \nabla_{x_i} k(x_i, y_j)\,b_j$.
+    r"""Slopes of kernel sums over a cloud, in blocks that fit into memory.
+
+    $\sum_j \nabla_{x_i} k(x_i, y_j)\,b_j$.
 
     The kernel is translation invariant, so $\sum_j \nabla_{y_j} k(x_i, y_j)\,b_j$ is
     minus this. The gradient at coinciding points is zero. Arguments, memory and errors
@@ -294,7 +307,9 @@ def log_matvec(
     *,
     period: ArrayLike | None = None,
 ) -> Float[Array, " n"]:
-    r"""$\log \sum_j w_j k(x_i, y_j)$ of the Gaussian kernel, however far the points.
+    r"""Logarithms of Gaussian kernel sums, however far apart the points are.
+
+    $\log \sum_j w_j k(x_i, y_j)$.
 
     Weights are >= 0; a point of weight zero does not count, and the derivative in its
     weight is the right one. Where all weights are zero the value is -inf. Arguments
@@ -340,7 +355,9 @@ def pair_sum(
     *,
     diagonal: bool = True,
 ) -> Float[Array, ""]:
-    r"""$\sum_{ij} w_i v_j f(x_i, y_j)$ for any scalar function of two points.
+    r"""A double sum over two clouds of any function of two points.
+
+    $\sum_{ij} w_i v_j f(x_i, y_j)$ for a scalar function f.
 
     Memory is O(n block) values of the function, in reverse-mode differentiation too.
 

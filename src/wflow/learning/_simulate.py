@@ -42,15 +42,25 @@ def simulate(
     consistent: bool = True,
     key: PRNGKeyArray | None = None,
 ) -> Snapshots:
-    """The one cloud of ``start``, with its velocities if they move, at later ``times``.
+    """Move one cloud along a law to later times.
 
-    By the method that training takes for the flow, in steps of at most ``step``, a
-    million of them at most; without a step as ``solve`` does it. Where the flow changes
-    weights the clouds are weighted, and their masses are those of the population.
-    ``key`` is that of the noise of a flow that has any, by default always the same.
+    By the method that training takes for the flow. Where the flow changes weights the
+    clouds are weighted, and their masses are those of the population.
 
     Times so far from zero that the precision of the cloud does not tell steps apart
     are taken from the start on: a flow that does not depend on time moves as ever.
+
+    Args:
+        flow: the law of motion.
+        start: one cloud, with its velocities if the flow moves them.
+        times: increasing, ``(T,)``, not before the start.
+        step: steps are at most as long, a million of them at most; None leaves them to
+            ``solve``.
+        consistent: form of the leapfrog; see ``wflow.flows.leapfrog.leapfrog_step``.
+        key: of the noise of a flow that has any, by default always the same.
+
+    Returns:
+        The cloud at the times, with its velocities if they move.
 
     Raises:
         TypeError: an argument of another kind, dates among the times.

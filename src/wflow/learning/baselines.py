@@ -26,7 +26,9 @@ def persistence(snapshots: Snapshots, k: int, time: float) -> Cloud:
 
 
 def constant_velocity(snapshots: Snapshots, k: int, time: float) -> Cloud:
-    r"""$x + (t - t_k) v$ from snapshot ``k``, v its given velocities.
+    """A snapshot that goes on at the velocity that it has.
+
+    $x + (t - t_k) v$ from snapshot ``k``, v its given velocities.
 
     Where none are given, v is minus the displacement by which optimal transport would
     take the snapshot back to the one before (to the next one, for the first), per time.
@@ -42,7 +44,9 @@ def constant_velocity(snapshots: Snapshots, k: int, time: float) -> Cloud:
 
 
 def extrapolated_velocity(snapshots: Snapshots, k: int, time: float) -> Cloud:
-    r"""$x + \Delta (v + \tfrac{\Delta}{2} a)$, $a = (v - v') / (t_k - t_j)$.
+    r"""A snapshot that goes on at its velocity and its acceleration.
+
+    $x + \Delta (v + \tfrac{\Delta}{2} a)$, $a = (v - v') / (t_k - t_j)$.
 
     $\Delta = t - t_k$, v' the velocities of the snapshot j before (of the next one, for
     the first). Rows are taken for the same individuals in both, which snapshots do not

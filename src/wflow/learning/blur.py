@@ -18,7 +18,9 @@ def median_blur(
     high: float,
     pairs: int = 4096,
 ) -> float:
-    r"""$b = \mathrm{clip}(\frac12\,\mathrm{med}_t\,\mathrm{med}_{ij} |x_i - x_j|)$.
+    r"""A blur for the Sinkhorn loss, from the distances within the snapshots.
+
+    $b = \mathrm{clip}(\frac12\,\mathrm{med}_t\,\mathrm{med}_{ij} |x_i - x_j|)$.
 
     The inner median is over random pairs of different points of one snapshot, the outer
     one over snapshots. Runs outside ``jit``.

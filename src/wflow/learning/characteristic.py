@@ -15,7 +15,9 @@ from .snapshots import Snapshots
 
 
 class CharacteristicDistance(AbstractLoss):
-    r"""$\frac1F \sum_f |\hat\mu(\omega_f) - \hat\nu(\omega_f)|^2$, random $\omega_f$.
+    r"""A loss by random frequencies, for clouds too large for transport.
+
+    $\frac1F \sum_f |\hat\mu(\omega_f) - \hat\nu(\omega_f)|^2$, random $\omega_f$.
 
     $\hat\mu(\omega) = \int e^{i\omega\cdot x}\,d\mu$ of the normalised clouds; the mean
     over different points only, so that the estimate and its gradient have no bias from

@@ -52,7 +52,9 @@ class ExactOT(AbstractCoupling):
 
 
 class EntropicOT(AbstractCoupling):
-    r"""The plan of least $\sum_{ij} P_{ij} |x_i - y_j|^2
+    r"""Pairs points by optimal transport that is blurred by noise.
+
+    The plan of least $\sum_{ij} P_{ij} |x_i - y_j|^2
     + \epsilon\,\mathrm{KL}(P|ab^T)$ between the shapes.
 
     With $\epsilon = 2\sigma^2 h$ it is that of the Schroedinger bridge of Brownian
@@ -81,7 +83,9 @@ class EntropicOT(AbstractCoupling):
 
 
 class UnbalancedOT(AbstractCoupling):
-    r"""The plan of least $\sum_{ij} P_{ij} |x_i - y_j|^2 + \lambda\,\mathrm{KL}(P_1|a)
+    r"""Pairs points by transport that may leave some of them out.
+
+    The plan of least $\sum_{ij} P_{ij} |x_i - y_j|^2 + \lambda\,\mathrm{KL}(P_1|a)
     + \lambda\,\mathrm{KL}(P_2|b)$.
 
     Points that pay more than about $\lambda$ to travel multiply or vanish instead.
@@ -112,7 +116,9 @@ class UnbalancedOT(AbstractCoupling):
 
 
 class WassersteinFisherRao(AbstractCoupling):
-    r"""The plan of optimal entropy transport, of least $\sum_{ij} P_{ij} c_{ij}
+    r"""Pairs points by transport in which mass may also grow and decay.
+
+    The plan of optimal entropy transport, of least $\sum_{ij} P_{ij} c_{ij}
     + \mathrm{KL}(P_1|a) + \mathrm{KL}(P_2|b)$.
 
     $c = -2\log\cos\min(\frac{r}{2\delta}, \frac\pi2)$: moving by a length $\delta$

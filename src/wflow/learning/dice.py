@@ -18,7 +18,9 @@ from .velocities import AbstractInitialVelocity, Velocities, check_snapshots
 
 
 class SpaceTimePotential(eqx.Module):
-    r"""$s(x, t) = \frac{\ell^2}{\tau} g_\theta((x - m) / \ell, (t - t_0) / \tau)$.
+    r"""A learned potential of place and time, in the units of the data.
+
+    $s(x, t) = \frac{\ell^2}{\tau} g_\theta((x - m) / \ell, (t - t_0) / \tau)$.
 
     A multilayer perceptron g in the units of the data, so that its size does not depend
     on them.
@@ -104,7 +106,9 @@ def dice_loss(
 
 
 class DICE(AbstractInitialVelocity):
-    r"""$v_i = \nabla s(x_i, t_k)$ for a potential s(x, t) that minimises ``dice_loss``.
+    r"""Start velocities as slopes of a potential, learned from all snapshots.
+
+    $v_i = \nabla s(x_i, t_k)$ for a potential s(x, t) that minimises ``dice_loss``.
 
     A perceptron with three hidden layers, trained by Adam on random batches of points,
     with a learning rate that falls from 1e-3 to 1e-5 along a cosine.

@@ -49,7 +49,9 @@ _OWN = 0.8
 
 
 class FlowMatching(AbstractObjective):
-    r"""$E_t\,E\,|u(\mu_t, t)(X_t) - \dot X_t|^2$ over paths between paired points.
+    r"""Train a law without solving it, on paths drawn between the snapshots.
+
+    $E_t\,E\,|u(\mu_t, t)(X_t) - \dot X_t|^2$ over paths between paired points.
 
     Optimal plans pair the points of neighbouring snapshots, paths known in closed form
     lead from one to the other, and the flow's velocity u is regressed on theirs:

@@ -63,7 +63,9 @@ class AbstractPath(eqx.Module):
 
 
 class StraightPath(AbstractPath):
-    r"""$x_s = (1 - s) x_0 + s x_1$; masses in geometric progression.
+    """Straight lines between paired points.
+
+    $x_s = (1 - s) x_0 + s x_1$; masses in geometric progression.
 
     Reference: Lipman et al., ICLR 2023; Tong et al., TMLR 2024 (OT-CFM).
     """
@@ -136,7 +138,9 @@ class SmoothPath(AbstractPath):
 
 
 class BrownianBridge(AbstractPath):
-    r"""$x_s = (1 - s) x_0 + s x_1 + \sigma\sqrt{h s (1 - s)}\,z$, z standard normal.
+    r"""Random paths between paired points: Brownian motion tied at both ends.
+
+    $x_s = (1 - s) x_0 + s x_1 + \sigma\sqrt{h s (1 - s)}\,z$, z standard normal.
 
     Velocity and score are those of this Gaussian family; the drift of a flow with noise
     is the velocity plus the score times half the variance of the noise. Masses are in
@@ -178,7 +182,9 @@ class BrownianBridge(AbstractPath):
 
 
 class TravellingDirac(AbstractPath):
-    r"""$\sqrt m\,e^{ir/2\delta}$ moves on a straight line in the complex plane.
+    r"""Paths between paired points that carry a mass which grows or fades.
+
+    $\sqrt m\,e^{ir/2\delta}$ moves on a straight line in the complex plane.
 
     A Dirac that travels and grows on the geodesic of the Wasserstein-Fisher-Rao
     distance of length $\delta$: r is how far it has come on the line from $x_0$ to

@@ -23,7 +23,9 @@ def own_path(
     kinetic: bool,
     grows: bool,
 ) -> Moment:
-    r"""$x_s = \phi_s(x_0) + s\,(x_1 - \phi_1(x_0))$ at the share ``s`` of an interval.
+    r"""A path by the law itself, corrected so that it meets the next snapshot.
+
+    $x_s = \phi_s(x_0) + s\,(x_1 - \phi_1(x_0))$ at the share ``s`` of an interval.
 
     $\phi$ is the flow from ``start`` on: the pairs go where it takes them, and what is
     missing at the end of the interval is added at even pace, to log-masses alike. On a

@@ -33,7 +33,9 @@ class Plan(NamedTuple):
 def ballistic(
     snapshots: Snapshots, k: int, j: int
 ) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "m d"]]:
-    r"""$x + \frac h2 v$ and $y - \frac h2 u$: where two points meet halfway.
+    r"""Where two points with velocities would meet halfway.
+
+    $x + \frac h2 v$ and $y - \frac h2 u$.
 
     Their distance is the least change of velocity on a way from (x, v) to (y, u) but
     for what the velocities themselves ask for. Without velocities just x and y.
@@ -84,7 +86,10 @@ def masses(snapshots: Snapshots, k: int) -> Float[np.ndarray, " n"]:
 
 
 def _semi(plan: np.ndarray, a: np.ndarray, b: np.ndarray) -> Plan:
-    r"""$P_{ij} a_i / \sum_j P_{ij}$ and $P_{ij} b_j / \sum_i P_{ij}$, without dust."""
+    r"""The plan with either marginal met.
+
+    $P_{ij} a_i / \sum_j P_{ij}$ and $P_{ij} b_j / \sum_i P_{ij}$, without dust.
+    """
     plan = np.asarray(plan, np.float64)
     if plan.shape != (len(a), len(b)) or not (np.isfinite(plan) & (plan >= 0)).all():
         raise ValueError(

@@ -22,7 +22,9 @@ _FLOOR = 1e-12
 
 
 class PathVelocity(AbstractInitialVelocity):
-    r"""$v(x_i) = u_i + c\,(E[\dot X(t_k) \mid \text{all snapshots}] - u_i)$.
+    r"""Start velocities from smooth paths through all snapshots.
+
+    $v(x_i) = u_i + c\,(E[\dot X(t_k) \mid \text{all snapshots}] - u_i)$.
 
     u is the ``SmoothedDisplacement``, a chord; X a Gaussian process. Optimal plans
     between neighbouring snapshots, followed one after the other, say where a point of

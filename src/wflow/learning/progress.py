@@ -12,8 +12,10 @@ _LEFT_OUT = ("grad_norm", "horizon", "start", "converged")
 
 @contextlib.contextmanager
 def progress_bar(shown: bool, owner: str, done: int, steps: int) -> Iterator[Show]:
-    """A bar with the loss and what else is written down of a step, steps per second and
-    time left, on standard error.
+    """A bar on standard error that shows how a training goes.
+
+    It shows the loss and what else is written down of a step, steps per second and
+    time left.
     """
     if not shown:
         yield lambda done, numbers: None

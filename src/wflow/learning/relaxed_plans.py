@@ -27,7 +27,9 @@ def relaxed_plan(
     threshold: float = 1e-3,
     max_iterations: int = 500,
 ) -> Float[np.ndarray, "n m"]:
-    r"""The plan P of least $\langle P, C\rangle + \epsilon\,\mathrm{KL}(P|ab^T/\bar m)
+    r"""An entropic plan between masses, met exactly or at a price.
+
+    The plan P of least $\langle P, C\rangle + \epsilon\,\mathrm{KL}(P|ab^T/\bar m)
     + \lambda\,\mathrm{KL}(P_1|a) + \lambda\,\mathrm{KL}(P_2|b)$.
 
     $\bar m$ is the geometric mean of the two masses, so that the plan scales with them;

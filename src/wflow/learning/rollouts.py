@@ -54,7 +54,9 @@ def _velocity_scale(scale: Any) -> Any:
 
 
 class Rollouts(AbstractObjective):
-    r"""$\frac1k \sum_{m=1}^k \ell(\hat\mu(t_m), \mu_m)$ over rollouts of the law.
+    r"""Train a law by solving it from snapshots, and comparing with later ones.
+
+    $\frac1k \sum_{m=1}^k \ell(\hat\mu(t_m), \mu_m)$ over rollouts of the law.
 
     Each step rolls out from a snapshot over a horizon k, by fixed steps: the damped
     leapfrog where the flow has a force on a ``Phase``, Heun's method of its velocity

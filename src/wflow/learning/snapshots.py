@@ -231,7 +231,10 @@ class Snapshots:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Standardisation:
-    r"""$x \mapsto (x - m) / s$ for each coordinate; velocities are divided by s."""
+    r"""Coordinates in units of their spread, counted from their mean.
+
+    $x \mapsto (x - m) / s$ for each coordinate; velocities are divided by s.
+    """
 
     mean: Float[np.ndarray, " d"]
     std: Float[np.ndarray, " d"]

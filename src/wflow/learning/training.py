@@ -39,7 +39,9 @@ class TrainState(NamedTuple):
 
 
 class Trainer(eqx.Module):
-    r"""$\theta_{t+1} = R(\theta_t + u(\nabla\ell_t(\theta_t)))$, u the optimiser.
+    r"""The one training loop: a loss, an optimizer, a number of steps.
+
+    $\theta_{t+1} = R(\theta_t + u(\nabla\ell_t(\theta_t)))$, u the optimizer.
 
     Attributes:
         loss: of a model, a ``Step`` and the key of that step, with records.

@@ -80,7 +80,9 @@ class Zero(AbstractInitialVelocity):
 
 
 class Displacement(AbstractInitialVelocity):
-    r"""$v_i = (T(x_i) - x_i) / \Delta t$, T the optimal map to the next snapshot.
+    r"""Start velocities that lead to where transport takes each point next.
+
+    $v_i = (T(x_i) - x_i) / \Delta t$, T the optimal map to the next snapshot.
 
     T is the barycentric map of the exact plan for the squared distance. The last
     snapshot takes the map to the one before, with the sign turned.
@@ -97,7 +99,10 @@ class Displacement(AbstractInitialVelocity):
 def displacement_velocity(
     snapshots: Snapshots, i: int, j: int
 ) -> Float[np.ndarray, "n d"]:
-    r"""$(T(x) - x) / (t_j - t_i)$ on snapshot i, T its barycentric map to j."""
+    """Velocities by which one snapshot would be carried to another.
+
+    $(T(x) - x) / (t_j - t_i)$ on snapshot i, T its barycentric map to j.
+    """
     x = snapshots[i]
     moved = barycentric_map(x, snapshots[j], snapshots.weight(i), snapshots.weight(j))
     gap = snapshots.times[j] - snapshots.times[i]

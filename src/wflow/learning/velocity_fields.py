@@ -21,7 +21,10 @@ from .velocities import (
 
 
 class VelocityNetwork(eqx.Module):
-    r"""$v_\theta(x, t)$, a multilayer perceptron that is zero until it is trained."""
+    r"""A learned velocity field that is zero until it is trained.
+
+    $v_\theta(x, t)$, a multilayer perceptron.
+    """
 
     mlp: eqx.nn.MLP
     origin: Float[Array, ""]
@@ -63,7 +66,9 @@ class VelocityNetwork(eqx.Module):
 
 
 class SmoothedDisplacement(AbstractInitialVelocity):
-    r"""$v(x_i) = \sum_j k(x_i, x_j) u_j / \sum_j k(x_i, x_j)$, u the ``Displacement``.
+    r"""Start velocities towards the next snapshot, averaged over neighbors.
+
+    $v(x_i) = \sum_j k(x_i, x_j) u_j / \sum_j k(x_i, x_j)$, u the ``Displacement``.
 
     An optimal map between samples also moves each point by sampling noise; the average
     over the neighbours, with a Gaussian kernel of width ``bandwidth`` (a length), takes
@@ -111,7 +116,9 @@ def smoothed(
 
 
 class Corrected(AbstractInitialVelocity):
-    r"""$v_i = u_i + v_\theta(x_i, t_k)$, u from ``start``, the network trained along.
+    r"""Start velocities by a rule, corrected by a network that is trained along.
+
+    $v_i = u_i + v_\theta(x_i, t_k)$, u from ``start``, the network trained along.
 
     Unlike ``Learned`` it moves neighbours alike, and what it learns at one snapshot
     also moves the points of the others, the last included.

@@ -20,14 +20,19 @@ HALF_LOG_2PI = math.log(2 * math.pi) / 2
 
 
 class GaussianDifferential(NamedTuple):
-    r"""$(g_m, G) = (\nabla_m F, \mathrm{sym}\,\nabla_S F)$, ``(d,)`` and ``(d, d)``."""
+    r"""Slopes of an energy in the mean and covariance of a Gaussian.
+
+    $(g_m, G) = (\nabla_m F, \mathrm{sym}\,\nabla_S F)$, ``(d,)`` and ``(d, d)``.
+    """
 
     mean: Float[Array, " d"]
     cov: Float[Array, "d d"]
 
 
 class Gaussian(AbstractMeasure, AbstractDensity):
-    """$N(m, S)$ with mean ``(d,)`` and covariance ``(d, d)``, symmetric and positive.
+    """A normal distribution, which moves by its mean and its covariance.
+
+    $N(m, S)$ with mean ``(d,)`` and covariance ``(d, d)``, symmetric and positive.
 
     ``integrate`` is a quadrature (see ``standard_quadrature``), exact for polynomials
     of degree 5 in every dimension. Numbers of less than single precision are taken in

@@ -16,7 +16,9 @@ from .gaussian import HALF_LOG_2PI, Gaussian
 
 
 class GaussianMixture(AbstractDensity):
-    r"""$\sum_c a_c N(m_c, S_c)$: an analytic density, used as a target.
+    r"""A mixture of normal distributions in closed form, used as a target.
+
+    $\sum_c a_c N(m_c, S_c)$.
 
     Args:
         means: ``(k, d)``.

@@ -296,7 +296,9 @@ def _cells(owner: str, shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def logarithmic_mean(a: Array, b: Array) -> Array:
-    r"""$\theta(a, b) = (a - b)/(\log a - \log b)$, $\theta(a, a) = a$.
+    r"""The mean of two densities that turns slopes of log-densities into slopes.
+
+    $\theta(a, b) = (a - b)/(\log a - \log b)$, $\theta(a, a) = a$.
 
     With it $\theta\,(\log a - \log b) = a - b$: the entropy's Wasserstein flow on a
     grid is exactly the heat equation. Arguments below the smallest normal number count

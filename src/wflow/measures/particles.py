@@ -40,7 +40,9 @@ def _log_weights(logw: ArrayLike) -> Array:
 
 
 class Particles(AbstractMeasure):
-    r"""$\mu = \sum_i w_i \delta_{x_i}$ with $w_i = e^{\mathrm{logw}_i}$.
+    r"""A cloud of weighted points: cells, samples, ensemble members, neurons.
+
+    $\mu = \sum_i w_i \delta_{x_i}$ with $w_i = e^{\mathrm{logw}_i}$.
 
     Log-weights need not be normalised; ``log_mass`` is the logarithm of the total mass.
     A weight may be zero (padding, tracers). Positions and log-weights are taken as they

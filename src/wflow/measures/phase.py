@@ -20,7 +20,10 @@ Law: TypeAlias = Particles | Gaussian | Grid
 
 
 class AffineVelocity(NamedTuple):
-    """$v(x) = u + L (x - m)$ on a Gaussian with mean m; ``u (d,)``, ``L (d, d)``."""
+    """A velocity field that is affine in space, for a Gaussian that moves.
+
+    $v(x) = u + L (x - m)$ on a Gaussian with mean m; ``u (d,)``, ``L (d, d)``.
+    """
 
     mean: Float[Array, " d"]
     slope: Float[Array, "d d"]

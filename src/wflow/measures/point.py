@@ -19,7 +19,9 @@ def _value(value: PyTree) -> PyTree:
 
 
 class Point(AbstractMeasure):
-    """A Dirac mass at ``value``, any pytree; its floating-point arrays move.
+    """All mass at one place, such as the parameters of one model.
+
+    ``value`` is any pytree; its floating-point arrays move.
 
     Raises:
         ValueError: the value has no floating-point array, or a complex one.

@@ -9,7 +9,10 @@ from wflow.checks import to_real
 
 
 def _alternating(u: Array, shift: int, terms: int) -> Array:
-    r"""$\sum_k (-u)^k / (k + \mathrm{shift})!$, by Horner's rule."""
+    r"""An alternating exponential series with its first terms left out.
+
+    $\sum_k (-u)^k / (k + \mathrm{shift})!$, by Horner's rule.
+    """
     total = jnp.zeros_like(u)
     for k in reversed(range(terms)):
         total = 1 / math.factorial(k + shift) - u * total
@@ -17,7 +20,9 @@ def _alternating(u: Array, shift: int, terms: int) -> Array:
 
 
 def mean_decay(u: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    r"""$(1 - e^{-u})/u = \int_0^1 e^{-us}\,ds$, one at $u = 0$; with derivatives.
+    r"""The mean over a step of what decays exponentially.
+
+    $(1 - e^{-u})/u = \int_0^1 e^{-us}\,ds$, one at $u = 0$; with derivatives.
 
     It is the logarithmic mean of $1$ and $e^{-u}$, and the mean over a step of an
     exponential decay.
@@ -31,7 +36,9 @@ def mean_decay(u: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
 
 def linear_decay(u: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    r"""$(u - 1 + e^{-u})/u^2 = \int_0^1 s\,e^{-u(1-s)}\,ds$, 1/2 at $u = 0$.
+    r"""The mean over a step of a linear ramp that decays exponentially.
+
+    $(u - 1 + e^{-u})/u^2 = \int_0^1 s\,e^{-u(1-s)}\,ds$, 1/2 at $u = 0$.
 
     The slope of the logarithmic mean in its first argument, at the logarithm u of the
     arguments' ratio. Its growth stops short of overflow.
@@ -44,7 +51,9 @@ def linear_decay(u: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
 
 def quadratic_decay(u: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    r"""$\int_0^1 \frac{s^2}{2} e^{-u(1-s)}\,ds$, which is (1/2 - linear_decay(u))/u.
+    r"""The mean over a step of a parabola that decays exponentially.
+
+    $\int_0^1 \frac{s^2}{2} e^{-u(1-s)}\,ds$, which is (1/2 - linear_decay(u))/u.
 
     The next after ``mean_decay`` and ``linear_decay``, for $u \geq 0$.
 

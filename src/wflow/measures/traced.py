@@ -13,8 +13,9 @@ from .particles import Particles
 
 
 class Traced(AbstractCarrier):
-    r"""Particles, and tracers: points that ``TracerFlow`` carries along the field of
-    the particles, and that nothing feels.
+    """Particles, and points that are carried along and that nothing feels.
+
+    The points, tracers, go with ``TracerFlow`` along the field of the particles.
 
     Attributes:
         measure: the particles.

@@ -6,7 +6,9 @@ import diffrax
 
 
 class RESULTS(diffrax.RESULTS):  # pyright: ignore[reportGeneralTypeIssues]
-    """Diffrax's results, the end of a fixed-step solve in nan or infinity, that of an
+    """How a solve ended.
+
+    Diffrax's results, the end of a fixed-step solve in nan or infinity, that of an
     adaptive one which never began, and a density that is nan.
     """
 

@@ -163,7 +163,23 @@ def w1(
     *,
     period: ArrayLike | None = None,
 ) -> float:
-    r"""$W_1 = \min_P \sum_{ij} P_{ij} |x_i - y_j|$; see ``optimal_plan``."""
+    r"""The mean distance by which one cloud must be moved to become another.
+
+    The exact $W_1 = \min_P \sum_{ij} P_{ij} |x_i - y_j|$.
+
+    Args:
+        x: points, ``(n, d)``.
+        y: points, ``(m, d)``.
+        weights_x: weights >= 0, ``(n,)``, normalized here; None is uniform.
+        weights_y: likewise, ``(m,)``.
+        period: of the coordinates, a length or one per axis (infinite where there is
+            none): distances are then the shortest ones on a torus.
+
+    Returns:
+        The distance, a length.
+
+    The plan P is that of ``optimal_plan``, which says what is refused.
+    """
     return _cost_of_plan("w1", x, y, weights_x, weights_y, 1, period)
 
 
@@ -175,7 +191,23 @@ def w2_squared(
     *,
     period: ArrayLike | None = None,
 ) -> float:
-    r"""$W_2^2 = \min_P \sum_{ij} P_{ij} |x_i - y_j|^2$; see ``optimal_plan``."""
+    r"""The least mean squared distance by which one cloud becomes another.
+
+    The exact $W_2^2 = \min_P \sum_{ij} P_{ij} |x_i - y_j|^2$.
+
+    Args:
+        x: points, ``(n, d)``.
+        y: points, ``(m, d)``.
+        weights_x: weights >= 0, ``(n,)``, normalized here; None is uniform.
+        weights_y: likewise, ``(m,)``.
+        period: of the coordinates, a length or one per axis (infinite where there is
+            none): distances are then the shortest ones on a torus.
+
+    Returns:
+        The squared distance, a squared length.
+
+    The plan P is that of ``optimal_plan``, which says what is refused.
+    """
     return _cost_of_plan("w2_squared", x, y, weights_x, weights_y, 2, period)
 
 
@@ -187,7 +219,23 @@ def w2(
     *,
     period: ArrayLike | None = None,
 ) -> float:
-    r"""$W_2$, the root of ``w2_squared``."""
+    """The Wasserstein distance of two clouds, exactly.
+
+    $W_2$ is the root of ``w2_squared``.
+
+    Args:
+        x: points, ``(n, d)``.
+        y: points, ``(m, d)``.
+        weights_x: weights >= 0, ``(n,)``, normalized here; None is uniform.
+        weights_y: likewise, ``(m,)``.
+        period: of the coordinates, a length or one per axis (infinite where there is
+            none): distances are then the shortest ones on a torus.
+
+    Returns:
+        The distance, a length.
+
+    The plan P is that of ``optimal_plan``, which says what is refused.
+    """
     return _cost_of_plan("w2", x, y, weights_x, weights_y, 2, period) ** 0.5
 
 
@@ -197,7 +245,9 @@ def barycentric_map(
     weights_x: Float[ArrayLike, " n"] | None = None,
     weights_y: Float[ArrayLike, " m"] | None = None,
 ) -> Float[np.ndarray, "n d"]:
-    r"""$x_i \mapsto \sum_j P_{ij} y_j / \sum_j P_{ij}$ for the optimal plan of p = 2.
+    r"""Where optimal transport takes each point of a cloud, on average.
+
+    $x_i \mapsto \sum_j P_{ij} y_j / \sum_j P_{ij}$ for the optimal plan of p = 2.
 
     The optimal map itself where the plan is one (equal sizes, uniform weights). A point
     of weight zero stays where it is. Arguments and errors as in ``optimal_plan``.
@@ -216,7 +266,9 @@ def displacement_interpolation(
     weights_x: Float[ArrayLike, " n"] | None = None,
     weights_y: Float[ArrayLike, " m"] | None = None,
 ) -> tuple[Float[np.ndarray, "k d"], Float[np.ndarray, " k"]]:
-    r"""$\mu_s = \sum_{ij} P_{ij}\,\delta_{(1 - s) x_i + s y_j}$.
+    r"""A cloud between two others, on the way of optimal transport.
+
+    $\mu_s = \sum_{ij} P_{ij}\,\delta_{(1 - s) x_i + s y_j}$.
 
     At s = 1/2 the midpoint of the two clouds in $W_2$; s outside [0, 1] extrapolates.
     Arguments and errors as in ``optimal_plan``.

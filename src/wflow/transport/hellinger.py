@@ -25,7 +25,9 @@ _LEAST_EPSILON = 1e-6
 
 
 def hk_squared(mu: Particles, nu: Particles, epsilon: float = 1e-3) -> Float[Array, ""]:
-    r"""$\min_P \langle P, c\rangle + \mathrm{KL}(P_1|\mu) + \mathrm{KL}(P_2|\nu)$.
+    r"""A squared distance of populations of any size: mass may move, fade or grow.
+
+    $\min_P \langle P, c\rangle + \mathrm{KL}(P_1|\mu) + \mathrm{KL}(P_2|\nu)$.
 
     $c = -2\log\cos\min(|x - y|, \frac\pi2)$ and $\mathrm{KL}(p|q) = \sum p\log\frac pq
     - p + q$: masses further apart than $\frac\pi2$ do not meet. The functional is taken
@@ -110,11 +112,20 @@ def _root(value: Array) -> Array:
 def hk_distance(
     mu: Particles, nu: Particles, epsilon: float = 1e-3
 ) -> Float[Array, ""]:
-    r"""$\mathsf{HK}(\mu, \nu)$, the root of ``hk_squared``; arguments as there.
+    r"""A distance of populations whose mass may move, fade or grow.
+
+    $\mathsf{HK}(\mu, \nu)$ is the root of ``hk_squared``.
 
     Two atoms: $\mathsf{HK}^2 = m_0 + m_1 - 2\sqrt{m_0 m_1}\cos\min(|x - y|,
     \frac\pi2)$. Length of paths $\partial_t\mu + \nabla\cdot(\mu\nabla\xi) = 4\xi\mu$
     in the norm $\int |\nabla\xi|^2 + 4\xi^2\,d\mu$.
+
+    Args:
+        mu: particles, of any positive mass.
+        nu: likewise, of the same dimension.
+        epsilon: >= 1e-6, how much the plan is smoothed; iterations grow as its inverse.
+
+    What ``hk_squared`` refuses is refused here too.
 
     Reference: Liero, Mielke, Savare, Inventiones 211 (2018), section 7.
     """
@@ -124,10 +135,18 @@ def hk_distance(
 def shk_distance(
     mu: Particles, nu: Particles, epsilon: float = 1e-3
 ) -> Float[Array, ""]:
-    r"""$\arccos(1 - \frac12\mathsf{HK}^2)$ of the measures normalised to mass one.
+    r"""A distance of shapes, whose mass may move, fade here and grow there.
+
+    $\arccos(1 - \frac12\mathsf{HK}^2)$ of the measures normalised to mass one.
 
     The length of the shortest path among probability measures, at most $\frac\pi2$.
-    Arguments as in ``hk_squared``.
+
+    Args:
+        mu: particles, of any positive mass.
+        nu: likewise, of the same dimension.
+        epsilon: >= 1e-6, how much the plan is smoothed; iterations grow as its inverse.
+
+    What ``hk_squared`` refuses is refused here too.
 
     Reference: Laschos, Mielke, J. Funct. Anal. 276 (2019), theorem 2.2.
     """
@@ -155,7 +174,10 @@ def _check(owner: str, *measures: Any) -> None:
 
 
 def _cone_cost(x: Array, y: Array) -> Float[Array, "n m"]:
-    """$c$, finite where it is infinite, with derivatives where points meet."""
+    """Cost of transport against growth, finite and smooth where it is used.
+
+    $c$, finite where it is infinite, with derivatives where points meet.
+    """
     r2 = jnp.sum((x[:, None] - y[None]) ** 2, axis=-1)
     apart = r2 > 0
     r = jnp.where(apart, jnp.sqrt(jnp.where(apart, r2, 1)), 0)
@@ -181,7 +203,10 @@ def _plan(
 
 
 def _divergence(p: Array, q: Array) -> Float[Array, ""]:
-    r"""$\sum p\log(p/q) - p + q$, atoms of no mass left out."""
+    r"""The divergence of two arrays of masses.
+
+    $\sum p\log(p/q) - p + q$, atoms of no mass left out.
+    """
     held = (p > 0) & (q > 0)
     ratio = jnp.where(held, p, 1) / jnp.where(held, q, 1)
     return jnp.sum(jnp.where(held, p * jnp.log(ratio) - p, 0) + q)

@@ -16,7 +16,9 @@ def sinkhorn_plan(
     threshold: float,
     max_iterations: int,
 ) -> tuple[Float[Array, "n m"], Bool[Array, ""]]:
-    r"""The plan P of least $\langle P, C\rangle + \epsilon\,\mathrm{KL}(P|ab^T)
+    r"""An entropic plan whose marginals are met nearly, at a price.
+
+    Of all P the one of least $\langle P, C\rangle + \epsilon\,\mathrm{KL}(P|ab^T)
     + \lambda\,\mathrm{KL}(P_1|a) + \lambda\,\mathrm{KL}(P_2|b)$ for a ``penalty``
     $\lambda$, under ``jit`` too, and whether it converged.
 

@@ -28,7 +28,10 @@ class SinkhornResult(NamedTuple):
 def _cost(
     x: Array, y: Array, p: int, period: Array | None, *, same: bool
 ) -> Float[Array, "n m"]:
-    """$|x_i - y_j|^p / p$, with gradient zero at coinciding points."""
+    """Powers of the distances of all pairs.
+
+    $|x_i - y_j|^p / p$, with gradient zero at coinciding points.
+    """
     if period is None:
         centre = jax.lax.stop_gradient(jnp.mean(y, axis=0))
         x, y = x - centre, y - centre
@@ -50,7 +53,10 @@ def _cost(
 def _transport_cost(
     options: Options, cost: Array, a: Array, b: Array, epsilon: Array, threshold: Array
 ) -> tuple[Array, Array]:
-    r"""$\min_P \langle P, C\rangle + \epsilon\,\mathrm{KL}(P | a b^T)$ and a flag."""
+    r"""The least entropic cost between two weighted clouds.
+
+    $\min_P \langle P, C\rangle + \epsilon\,\mathrm{KL}(P | a b^T)$ and a flag.
+    """
     found: Potentials = potentials(options, cost, a, b, epsilon, threshold)
     f, g, error = found
     return f @ a + g @ b, error < threshold
@@ -116,7 +122,9 @@ def sinkhorn_divergence(
     threshold: ArrayLike = 1e-3,
     period: ArrayLike | None = None,
 ) -> SinkhornResult:
-    r"""$S_b(\mu, \nu) = T_b(\mu, \nu) - \frac12 T_b(\mu, \mu) - \frac12 T_b(\nu, \nu)$.
+    r"""A smooth distance of two clouds, whose gradients train models.
+
+    $S_b(\mu, \nu) = T_b(\mu, \nu) - \frac12 T_b(\mu, \mu) - \frac12 T_b(\nu, \nu)$.
 
     $T_b = \min_P \langle P, |x - y|^p / p\rangle + b^p\,\mathrm{KL}(P|\mu\otimes\nu)$.
     The blur b is a length, whatever p. For p = 2, $S_b \to W_2^2 / 2$ as b goes to 0
