@@ -7,7 +7,7 @@ import pytest
 from tests.studies.small_runs import run_config
 from wflow import studies
 from wflow.studies._params import validate
-from wflow.studies.networks import _widths, chaos_exponents, chaos_noisy
+from wflow.studies.networks import _powers, _widths, chaos_exponents, chaos_noisy
 
 
 TIMES = np.geomspace(0.1, 100, 30)
@@ -279,5 +279,5 @@ def test_names_of_metrics():
 def test_resampled_powers():
     """Of seeds that are all alike the power is known: 1/x^2."""
     values = np.array([[1.0, 1.0], [0.25, 0.25], [0.0625, 0.0625]])
-    found = _widths.resampled_powers([1, 2, 4], values, jax.random.key(0), 5)
+    found = _powers.resampled_powers([1, 2, 4], values, jax.random.key(0), 5)
     np.testing.assert_allclose(found, np.full(5, -2), rtol=1e-12)

@@ -76,7 +76,7 @@ def test_reaction_alone_is_certified_below_the_mechanism():
         ({"people": 1}, "one for each of 1 people, found 2"),
         ({"alpha": 0.0, "beta": 0.0}, "alpha and beta"),
         ({"epsilon": 0.0}, "x: epsilon: expected greater than 0"),
-        ({"times": [1.0, 0.5]}, "increasing times"),
+        ({"times": [1.0, 0.5]}, "times: expected increasing"),
         ({"cell": 3}, "Did you mean cells"),
     ],
 )

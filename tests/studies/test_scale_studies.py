@@ -210,4 +210,4 @@ def test_refusals():
     said = refused("scale_flow", channels=CHANNELS[:2])
     assert "channels: expected some with c < 0, c = 0 and c > 0" in said
     said = refused("scale_output_norm", decays=[0.1, 0.0])
-    assert "decays: expected increasing rates" in said
+    assert "decays: expected increasing numbers" in said

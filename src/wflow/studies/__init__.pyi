@@ -9,6 +9,8 @@ from ._outcome import median_outcome as median_outcome
 from ._outcome import standard_error as standard_error
 from ._params import HERE as HERE
 from ._params import Count as Count
+from ._params import Decreasing as Decreasing
+from ._params import Increasing as Increasing
 from ._params import Name as Name
 from ._params import NonNegative as NonNegative
 from ._params import Positive as Positive
@@ -30,6 +32,8 @@ __all__ = [
     "AbstractTask",
     "Arrays",
     "Count",
+    "Decreasing",
+    "Increasing",
     "Keep",
     "Log",
     "Name",

@@ -14,7 +14,14 @@ from typing import (
     get_origin,
 )
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -30,6 +37,22 @@ Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1, lt=2**31)]
+
+
+def _increasing(values: list[Any]) -> list[Any]:
+    if sorted(set(values)) != values:
+        raise ValueError("expected increasing numbers.")
+    return values
+
+
+def _decreasing(values: list[Any]) -> list[Any]:
+    if sorted(set(values), reverse=True) != values:
+        raise ValueError("expected decreasing numbers.")
+    return values
+
+
+# Of a list, each number above, or below, the one before.
+Increasing, Decreasing = AfterValidator(_increasing), AfterValidator(_decreasing)
 # What becomes part of the name of a number in metrics.json.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w+-]*$")]
 

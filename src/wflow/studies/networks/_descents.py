@@ -10,7 +10,7 @@ import numpy as np
 from wflow.networks.saddle import ReLUData, follow, small_neurons
 from wflow.networks.saddle.course import Course
 from wflow.networks.saddle.descent import descend, stable_step
-from wflow.networks.saddle.instances import Instance
+from wflow.networks.saddle.instances import Instance, random_gram
 from wflow.networks.saddle.neurons import LogNeurons
 from wflow.networks.saddle.staircases import half_times
 from wflow.networks.saddle.weights import solve_weights
@@ -93,6 +93,25 @@ def by_descent(
     there = loss <= rests[:, None] + 1e-3 * loss[:, :1]
     steps = np.where(there.any(axis=1), stride * there.argmax(axis=1), np.nan)
     return Runs(steps, halves, times, loss)
+
+
+def grams_of(
+    key: jax.Array, samples: int, dims: list[int], cosines: list[float]
+) -> list[jax.Array]:
+    """Products of inputs: orthogonal ones, random ones, and random ones nearly so.
+
+    Args:
+        key: for the draws.
+        samples: n, the number of inputs.
+        dims: of random inputs.
+        cosines: root mean squares that those of inputs of dimension n^2 are scaled to.
+    """
+    of_dims, of_cosines = jax.random.split(key)
+    grams = [jnp.eye(samples)]
+    for k, dim in enumerate(dims):
+        grams.append(random_gram(jax.random.fold_in(of_dims, k), samples, dim))
+    scaled = [random_gram(of_cosines, samples, samples**2, c) for c in cosines]
+    return grams + scaled
 
 
 def on_grams(

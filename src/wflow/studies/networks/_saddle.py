@@ -4,34 +4,30 @@ from typing import Annotated
 
 import jax
 import numpy as np
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from wflow.networks.saddle import ReLUData, follow, small_neurons
 from wflow.networks.saddle.course import Course
 from wflow.networks.saddle.instances import Instance, draw_instances, random_labels
 from wflow.networks.saddle.jumps import JumpProcess, limit_of_cover
 from wflow.plotting.panels import Curve, Panel
-from wflow.studies import Count, NonNegative, Positive, Strict, StudyParams
+from wflow.studies import (
+    Count,
+    Decreasing,
+    Increasing,
+    NonNegative,
+    Positive,
+    Strict,
+    StudyParams,
+)
 
 
-def _increasing(values: list[float]) -> list[float]:
-    if sorted(set(values)) != values:
-        raise ValueError("expected increasing numbers.")
-    return values
-
-
-def _decreasing(values: list[float]) -> list[float]:
-    if sorted(set(values), reverse=True) != values:
-        raise ValueError("expected decreasing numbers.")
-    return values
-
-
-Increasing, Decreasing = AfterValidator(_increasing), AfterValidator(_decreasing)
 Counts = Annotated[list[Count], Field(min_length=1), Increasing]
 # log(1 / scale) of starts.
 InverseScales = Annotated[list[Positive], Field(min_length=2), Increasing]
 # A step as a share of the largest at which descent can rest.
 StepShare = Annotated[float, Field(gt=0, lt=1)]
+StepShares = Annotated[list[StepShare], Field(min_length=1), Decreasing]
 # Beyond it exp(-scale) is no normal floating-point number.
 HELD = 700.0
 # Chances in which a count can tell.

@@ -12,9 +12,9 @@ from wflow.networks.saddle import ReLUData, small_neurons
 from wflow.networks.saddle.descent import descend, stable_step
 from wflow.networks.saddle.jumps import limit_of_cover
 from wflow.networks.saddle.neurons import LogNeurons, from_weights
-from wflow.studies import Count, Positive, StudyParams
+from wflow.studies import Count, Increasing, Positive, StudyParams
 
-from ._saddle import Counts, Increasing, Sizes, StepShare
+from ._saddle import Counts, Sizes, StepShare
 
 
 # Steps between checks of the states that are kept.

@@ -11,7 +11,11 @@ from pydantic import Field, model_validator
 
 from wflow.measures import Gaussian
 from wflow.networks.chaos import QuadraticRisk, Student, study_widths
-from wflow.networks.chaos.conditions import integral_sqrt_loss
+from wflow.networks.chaos.conditions import (
+    bound_exponent,
+    decay_exponent,
+    integral_sqrt_loss,
+)
 from wflow.networks.chaos.widths import Report
 from wflow.plotting.panels import Curve
 from wflow.studies import Arrays, Count, Strict, StudyParams
@@ -97,23 +101,6 @@ def tag(name: str | float) -> str:
     return text.replace(".", "p").replace(" ", "_")
 
 
-def fitted(x: Sequence[float], y: Sequence[float]) -> float:
-    """Least squares of log y on log x."""
-    return float(np.polyfit(np.log(x), np.log(y), 1)[0])
-
-
-def resampled_powers(
-    x: Sequence[float], values: np.ndarray, key: jax.Array, resamples: int
-) -> np.ndarray:
-    """Powers of x in the means over seeds of ``values``, (x, seeds), drawn again."""
-    n = values.shape[1]
-    means = []
-    for k, row in enumerate(values):
-        at = jax.random.randint(jax.random.fold_in(key, k), (resamples, n), 0, n)
-        means.append(row[np.asarray(at)].mean(axis=1))
-    return np.polyfit(np.log(x), np.log(np.stack(means)), 1)[0]
-
-
 def saddle_student(dim: int, scale: float) -> Student:
     """Quadratic neurons from N(0, scale I / dim) that learn one direction."""
     start = Gaussian(jnp.zeros(dim), scale * jnp.eye(dim) / dim)
@@ -161,10 +148,20 @@ def root_integral(times: np.ndarray, loss: np.ndarray) -> float:
         return integral_sqrt_loss(times, loss)
 
 
-def sentence(report: Report, decay: float, bound: float) -> str:
+def decay_metrics(times: np.ndarray, loss: np.ndarray) -> dict[str, float]:
+    """How fast the loss decays, and what the theorem makes of it."""
+    decay = decay_exponent(times, loss)
+    return {
+        "decay_exponent": decay,
+        "bound_exponent": bound_exponent(decay),
+        "integral_sqrt_loss": root_integral(times, loss),
+    }
+
+
+def sentence(report: Report, decay: float) -> str:
     """The slope beside what the theorem asks for, and the verdict."""
-    low, high = report.interval
+    (low, high), most = report.interval, -bound_exponent(decay)
     return (
         f"slope {report.slope:.3f} ({low:.3f} to {high:.3f}); the theorem asks for "
-        f"{-bound:.3f} or less at c = {decay:.2f}: {report.verdict(decay)}."
+        f"{most:.3f} or less at c = {decay:.2f}: {report.verdict(decay)}."
     )

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from wflow.energies import Entropy, Potential
 from wflow.networks import chaos
@@ -16,6 +16,7 @@ from wflow.plotting.style import MODEL, OBSERVED
 from wflow.studies import (
     Arrays,
     Count,
+    Increasing,
     Log,
     NonNegative,
     Outcome,
@@ -24,9 +25,9 @@ from wflow.studies import (
     Study,
 )
 
+from ._powers import fitted
 from ._widths import (
     WidthsParams,
-    fitted,
     loss_curve,
     report_arrays,
     report_of,
@@ -50,16 +51,10 @@ class Params(WidthsParams):
     task: Literal["chaos_noisy"]
     dim: Count = 4
     scale: Positive = 0.1
-    temperatures: Annotated[list[Positive], Field(min_length=2)]
+    temperatures: Annotated[list[Positive], Field(min_length=2), Increasing]
     decay: NonNegative = 1.0
     horizon: Positive = 10.0
     step: Positive = 0.005
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "Params":
-        if sorted(set(self.temperatures)) != self.temperatures:
-            raise ValueError("temperatures: expected increasing numbers.")
-        return self
 
 
 def _student(p: Params, temperature: float) -> chaos.Student:

@@ -9,27 +9,16 @@ from matplotlib.figure import Figure
 from pydantic import Field
 
 from wflow.networks import chaos
-from wflow.networks.chaos.conditions import (
-    bound_exponent,
-    decay_exponent,
-    gronwall_factor,
-)
+from wflow.networks.chaos.conditions import gronwall_factor
 from wflow.networks.chaos.linearised import sampling_variance
 from wflow.networks.chaos.tangent import frozen_kernel_loss, lipschitz_rate
 from wflow.networks.chaos.widths import follow
 from wflow.plotting.chaos import plot_chaos
-from wflow.studies import (
-    Arrays,
-    Count,
-    Log,
-    Outcome,
-    Positive,
-    ScoreTable,
-    Study,
-)
+from wflow.studies import Arrays, Count, Log, Outcome, Positive, ScoreTable, Study
 
 from ._widths import (
     WidthsParams,
+    decay_metrics,
     report_arrays,
     report_of,
     root_integral,
@@ -87,7 +76,8 @@ def report(p: Params, arrays: Arrays) -> Outcome:
     """The slope in m with every bound beside it."""
     found, widths = report_of(p.neurons, arrays), np.array(p.neurons)
     late, loss, limit = (arrays[k] for k in ("late", "late_loss", "limit"))
-    decay = decay_exponent(late, loss)
+    decayed = decay_metrics(late, loss)
+    decay = decayed["decay_exponent"]
     rate, rate_60 = float(arrays["rate"]), float(arrays["rate_60"])
     # Quoted at the width with the most seeds.
     k = int(np.argmax(p.networks))
@@ -95,10 +85,8 @@ def report(p: Params, arrays: Arrays) -> Outcome:
     metrics = {
         **slope_metrics(found),
         "peak_clt": float(limit.max()),
-        "decay_exponent": decay,
-        "integral_sqrt_loss": root_integral(late, loss),
+        **decayed,
         "integral_sqrt_loss_6": root_integral(late[late <= 6], loss[late <= 6]),
-        "bound_exponent": bound_exponent(decay),
         "lipschitz_rate": rate,
         "log10_gronwall_60": 120 * rate_60 / np.log(10),
         "loss_end": float(arrays["near_loss"][-1]),
@@ -123,7 +111,7 @@ def report(p: Params, arrays: Arrays) -> Outcome:
     )
     growth = gronwall_factor(rate, p.horizon)
     remarks = [
-        sentence(found, decay, bound_exponent(decay)),
+        sentence(found, decay),
         f"Gronwall with the largest rate, {rate_60:.1f}: the start's gap grows by up "
         f"to {growth:.2g} at {p.horizon:g}, to "
         f"10^{metrics['log10_gronwall_60']:.0f} at 60.",

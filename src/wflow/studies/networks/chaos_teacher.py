@@ -12,7 +12,6 @@ from wflow.flows import GradientFlow
 from wflow.geometries import Wasserstein
 from wflow.measures import Gaussian, Particles
 from wflow.networks import chaos
-from wflow.networks.chaos.conditions import bound_exponent, decay_exponent
 from wflow.networks.chaos.kernel_risks import ErfRisk
 from wflow.networks.chaos.sampled import Activation, alignment
 from wflow.networks.chaos.widths import follow
@@ -23,10 +22,10 @@ from wflow.studies import Arrays, Count, Log, Outcome, Positive, ScoreTable, Stu
 
 from ._widths import (
     ReferenceParams,
+    decay_metrics,
     loss_curve,
     report_arrays,
     report_of,
-    root_integral,
     sentence,
     slope_metrics,
 )
@@ -103,19 +102,17 @@ def run(p: Params, key: jax.Array, log: Log) -> dict[str, np.ndarray]:
 def report(p: Params, arrays: Arrays) -> Outcome:
     """The slope in m, the loss with and without features, and the alignment."""
     found, loss = report_of(p.neurons, arrays), arrays["loss"]
-    aligned, decay = arrays["alignment"], decay_exponent(found.times, loss)
+    aligned = arrays["alignment"]
     metrics = {
         **slope_metrics(found),
-        "decay_exponent": decay,
-        "bound_exponent": bound_exponent(decay),
-        "integral_sqrt_loss": root_integral(found.times, loss),
+        **decay_metrics(found.times, loss),
         "loss_start": float(loss[0]),
         "loss_end": float(loss[-1]),
         "loss_end_frozen": float(arrays["frozen"][-1]),
         "alignment_start": float(aligned[0]),
         "alignment_end": float(aligned[-1]),
     }
-    below = found.times[loss < 1e-3]
+    decay, below = metrics["decay_exponent"], found.times[loss < 1e-3]
     if below.size:
         metrics["time_to_loss_1e_3"] = float(below[0])
     rows = {
@@ -136,7 +133,7 @@ def report(p: Params, arrays: Arrays) -> Outcome:
         ScoreTable(title, ("loss",), losses, ("all weights",)),
     ]
     remarks = [
-        sentence(found, decay, metrics["bound_exponent"]),
+        sentence(found, decay),
         f"Alignment with the teacher {aligned[0]:.3f}, then {aligned[-1]:.3f}.",
     ]
     return Outcome(metrics, tables, remarks)

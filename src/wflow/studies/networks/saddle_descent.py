@@ -14,7 +14,7 @@ from wflow.plotting.style import MODEL, OBSERVED
 from wflow.studies import Arrays, Count, Log, Outcome, Positive, ScoreTable, Study
 
 from ._descents import by_descent, by_flow, by_weights
-from ._saddle import HELD, Decreasing, InstancesParams, StepShare, lateness, slow_panel
+from ._saddle import HELD, InstancesParams, StepShares, lateness, slow_panel
 
 
 # Losses of so many draws are kept for the figure, at every fourth time.
@@ -36,7 +36,7 @@ class Params(InstancesParams):
     """
 
     task: Literal["saddle_descent"]
-    step_shares: Annotated[list[StepShare], Field(min_length=1), Decreasing]
+    step_shares: StepShares
     rtol: Positive = 1e-7
     max_steps: Count = 50_000
     points: Annotated[int, Field(ge=10)] = 4000

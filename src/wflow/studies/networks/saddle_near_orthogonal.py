@@ -4,18 +4,26 @@ import math
 from typing import Annotated, Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 from pydantic import Field, model_validator
 
-from wflow.networks.saddle.instances import random_gram
 from wflow.networks.saddle.norms import min_norm_squared
 from wflow.plotting.panels import Curve, Level, Panel, plot_panels, shades
-from wflow.studies import Arrays, Count, Log, Outcome, Positive, ScoreTable, Study
+from wflow.studies import (
+    Arrays,
+    Count,
+    Decreasing,
+    Increasing,
+    Log,
+    Outcome,
+    Positive,
+    ScoreTable,
+    Study,
+)
 
-from ._descents import on_grams
-from ._saddle import HELD, Decreasing, Increasing, InstancesParams, StepShare, half_way
+from ._descents import grams_of, on_grams
+from ._saddle import HELD, InstancesParams, StepShare, half_way
 
 
 # A run follows the orthogonal one if its jumps and its norm are that near, relatively.
@@ -65,8 +73,9 @@ def run(p: Params, key: jax.Array, log: Log) -> dict[str, np.ndarray]:
     """Ends by scale, draw and case: orthogonal, random, random with scaled cosines."""
     of_draws, of_inputs = jax.random.split(key)
     instances, _ = p.drawn(of_draws)
-    runs, keys = [], jax.random.split(of_inputs, p.instances)
-    grams = np.array([_grams(p, each) for each in keys])
+    keys = jax.random.split(of_inputs, p.instances)
+    grams = np.array([grams_of(k, p.samples, p.dims, p.cosines) for k in keys])
+    runs = []
     for scale in p.inverse_scales:
         runs.append(on_grams(instances, grams, scale, p.step_share, p.points))
         log(f"log(1/scale) = {scale:g}: done")
@@ -74,16 +83,6 @@ def run(p: Params, key: jax.Array, log: Log) -> dict[str, np.ndarray]:
     limit = [float(each.limit.norm_squared) for each in instances]
     least = [float(min_norm_squared(each.data)) for each in instances]
     return {**arrays, "limit": np.array(limit), "least": np.array(least)}
-
-
-def _grams(p: Params, key: jax.Array) -> list[jax.Array]:
-    """Products of the inputs in each case; those to scale are of dimension n^2."""
-    n = p.samples
-    of_dims, of_cosines = jax.random.split(key)
-    grams = [jnp.eye(n)]
-    for k, dim in enumerate(p.dims):
-        grams.append(random_gram(jax.random.fold_in(of_dims, k), n, dim))
-    return grams + [random_gram(of_cosines, n, n * n, c) for c in p.cosines]
 
 
 def _means(arrays: Arrays) -> dict[str, np.ndarray]:

@@ -3,15 +3,10 @@
 from typing import Annotated, Any, Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 from pydantic import Field, model_validator
 
-from wflow.networks.saddle import ReLUData
-from wflow.networks.saddle.cover import sample_cover
-from wflow.networks.saddle.jumps import limit_of_cover
-from wflow.networks.saddle.norms import min_norm_squared
 from wflow.plotting.panels import Curve, Level, Panel, plot_panels
 from wflow.plotting.style import OBSERVED
 from wflow.studies import (
@@ -26,7 +21,9 @@ from wflow.studies import (
     StudyParams,
 )
 
-from ._saddle import Sizes, ends
+from ._norms import flows_of, limits_of
+from ._powers import fitted
+from ._saddle import Sizes
 
 
 class Case(Strict):
@@ -67,55 +64,24 @@ def run(p: Params, key: jax.Array, log: Log) -> dict[str, np.ndarray]:
     """Norms and jumps by case and draw, of the limit and of the flow."""
     del log
     of_limit, of_flow = jax.random.split(key)
-    limits = [
-        _limits(p, k, jax.random.fold_in(of_limit, k)) for k in range(len(p.cases))
-    ]
-    flows = [_flows(p, k, jax.random.fold_in(of_flow, k)) for k in range(len(p.flow))]
+    limits, flows = [], []
+    for k, case in enumerate(p.cases):
+        keys = jax.random.split(jax.random.fold_in(of_limit, k), p.repeats)
+        limits.append(limits_of(keys, p.labels, case.samples, case.width))
+        if np.all(limits[-1]["unfitted"] > 0):
+            raise ValueError(
+                f"cases.{k}.width: none of {p.repeats} draws of {case.width} neurons "
+                f"interpolates {case.samples} samples; give more neurons."
+            )
+    for k, case in enumerate(p.flow):
+        keys = jax.random.split(jax.random.fold_in(of_flow, k), p.flow_repeats)
+        found = flows_of(keys, p.labels, case.samples, case.width, p.inverse_scale)
+        flows.append(found)
     return {
         name: np.array([case[name] for case in cases])
         for cases in (limits, flows)
         for name in (cases[0] if cases else ())
     }
-
-
-def _limits(p: Params, number: int, key: jax.Array) -> dict[str, jax.Array]:
-    """Draws of the limit process."""
-    n, width = p.cases[number].samples, p.cases[number].width
-
-    def one(key: jax.Array) -> dict[str, jax.Array]:
-        of_labels, of_cover = jax.random.split(key)
-        data = ReLUData.orthogonal(p.labels.labels(of_labels, n))
-        limit = limit_of_cover(data, *sample_cover(of_cover, width, n))
-        return {
-            "norm_squared": limit.norm_squared,
-            "least": min_norm_squared(data),
-            "active": limit.count,
-            "unfitted": jnp.sum(limit.unfitted),
-            "first_jump": limit.tau[0],
-            "last_jump": jnp.max(jnp.where(limit.neuron >= 0, limit.tau, 0)),
-        }
-
-    keys = jax.random.split(key, p.repeats)
-    found = jax.jit(lambda keys: jax.lax.map(one, keys))(keys)
-    if np.all(found["unfitted"] > 0):
-        raise ValueError(
-            f"cases.{number}.width: none of {p.repeats} draws of {width} neurons "
-            f"interpolates {n} samples; give more neurons."
-        )
-    return found
-
-
-def _flows(p: Params, number: int, key: jax.Array) -> dict[str, list[float]]:
-    """Draws of the flow itself, at a small scale."""
-    case, norms, least, foretold = p.flow[number], [], [], []
-    for each in jax.random.split(key, p.flow_repeats):
-        of_labels, of_neurons = jax.random.split(each)
-        data = ReLUData.orthogonal(p.labels.labels(of_labels, case.samples))
-        limit, course = ends(of_neurons, case.width, data, p.inverse_scale)
-        norms.append(float(course.final.norm_squared(data)))
-        least.append(float(min_norm_squared(data)))
-        foretold.append(float(limit.norm_squared))
-    return {"flow_norm": norms, "flow_least": least, "flow_foretold": foretold}
 
 
 def _over(reduce: Any, arrays: Arrays) -> dict[str, list[float]]:
@@ -128,9 +94,8 @@ def _over(reduce: Any, arrays: Arrays) -> dict[str, list[float]]:
 
 
 def _slope(p: Params, norms: list[float]) -> float:
-    """Least squares of the logarithm of the mean norm on that of n."""
-    n = [case.samples for case in p.cases]
-    return float(np.polyfit(np.log(n), np.log(norms), 1)[0])
+    """The power of n in the mean squared norm."""
+    return fitted([case.samples for case in p.cases], norms)
 
 
 def report(p: Params, arrays: Arrays) -> Outcome:
@@ -194,13 +159,8 @@ def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
         curves = [Curve(root, y), bars, *others]
         if p.flow:
             curves.append(Curve(at, flows[name], "flow", style="s", colour="0.2"))
-        ticks = (root.tolist(), [f"{x:.3g}" for x in root])
-        scales = ("log", scale)
-        panels.append(
-            Panel(
-                curves, r"$\sqrt{n}$", label, levels=behind, scales=scales, xticks=ticks
-            )
-        )
+        shown = {"levels": behind, "scales": ("log", scale), "xticks": ticks}
+        panels.append(Panel(curves, r"$\sqrt{n}$", label, **shown))
     title = f"Squared norm, slope {_slope(p, means['norm_squared']):.3f} in log n"
     return {"norm": plot_panels(panels, width=4.8, height=4.2, title=title)}
 

@@ -10,7 +10,6 @@ from pydantic import model_validator
 
 from wflow.networks import scale
 from wflow.networks.scale import analysis
-from wflow.networks.scale.analysis import imbalance, invariant_drift, scale_report
 from wflow.networks.scale.energies import Decay
 from wflow.plotting.panels import Curve, Level, Panel, plot_panels
 from wflow.plotting.style import MODEL, OBSERVED, QUIET
@@ -56,16 +55,14 @@ def run(p: Params, key: jax.Array, log: Log) -> dict[str, Any]:
     del log
     energy, layers = p.regression(p.seed), p.layers(key)
     flows = {name: p.follow(energy, layer) for name, layer in layers.items()}
-    arrays: dict[str, Any] = {
-        f"drift_{name}": invariant_drift(found) for name, found in flows.items()
-    }
     start, factors = layers["single"], flows["single"]
-    c = imbalance(start.weight, jnp.ones(p.inputs))
+    c = analysis.imbalance(start.weight, jnp.ones(p.inputs))
     reduced = p.follow(energy, start.matrix(), scale.ScaleVector(c))
     product = jax.vmap(scale.ScaledLinear.matrix)(factors.measures.value)
     plain, least = p.follow(energy, start.matrix()), float(energy.least)
-    report = jax.vmap(scale_report)(factors.measures.value)["y"]
-    arrays |= {
+    report = jax.vmap(analysis.scale_report)(factors.measures.value)["y"]
+    arrays: dict[str, Any] = {
+        **{f"drift_{name}": analysis.invariant_drift(f) for name, f in flows.items()},
         "t": factors.times,
         "along": report.along,
         "across": report.across,

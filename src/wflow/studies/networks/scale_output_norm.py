@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from matplotlib.figure import Figure
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from wflow.learning.training import Trainer
 from wflow.measures import Point
@@ -19,6 +19,7 @@ from wflow.plotting.style import MODEL, OBSERVED
 from wflow.studies import (
     Arrays,
     Count,
+    Increasing,
     Log,
     NonNegative,
     Outcome,
@@ -54,7 +55,7 @@ class Params(StudyParams):
     """
 
     task: Literal["scale_output_norm"]
-    decays: Annotated[list[NonNegative], Field(min_length=2)]
+    decays: Annotated[list[NonNegative], Field(min_length=2), Increasing]
     runs: Count = 3
     size: Count = 16
     hidden: Count = 32
@@ -63,12 +64,6 @@ class Params(StudyParams):
     steps: Count = 4000
     rate: Positive = 1e-2
     held_out: Count = 4096
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "Params":
-        if sorted(set(self.decays)) != self.decays:
-            raise ValueError("decays: expected increasing rates.")
-        return self
 
 
 def run(p: Params, key: jax.Array, log: Log) -> dict[str, jax.Array]:

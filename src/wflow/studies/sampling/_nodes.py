@@ -16,13 +16,15 @@ from wflow.sampling import ExactEmbedding, Joker, MeanShift, sample
 from wflow.sampling.mean_shift_runs import damped_iteration
 from wflow.sampling.methods.base import AbstractMethod
 from wflow.sampling.quadrature import Quadrature, optimal_quadrature
-from wflow.studies import Log, Name, Positive, Strict
+from wflow.studies import Increasing, Log, Name, Positive, Strict
 
 
 # A mode counts as found where it holds this weight within as many deviations.
 SHARE, _DEVIATIONS = 0.1, 3.0
 
 Target = GaussianMixture | Joker
+# How many nodes, each number a run of its own.
+Numbers = Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1), Increasing]
 
 
 class Reweighting(Strict):

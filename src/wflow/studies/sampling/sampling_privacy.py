@@ -14,6 +14,7 @@ from wflow.sampling.privacy.torus import TorusLoss
 from wflow.studies import (
     Arrays,
     Count,
+    Increasing,
     Log,
     NonNegative,
     Outcome,
@@ -60,7 +61,7 @@ class Params(StudyParams):
     beta: NonNegative = 1.0
     pairs: Count = 1
     cells: Annotated[int, Field(ge=8)] = 64
-    times: Annotated[list[Positive], Field(min_length=1)]
+    times: Annotated[list[Positive], Field(min_length=1), Increasing]
 
     @model_validator(mode="after")
     def _checked(self) -> "Params":
@@ -71,8 +72,6 @@ class Params(StudyParams):
                 f"pairs: expected at most one for each of {self.people} people, found "
                 f"{self.pairs}."
             )
-        if sorted(set(self.times)) != self.times:
-            raise ValueError("times: expected increasing times.")
         return self
 
 

@@ -1,12 +1,12 @@
 """Weighted nodes of mean-shift particles and other samplers, compared."""
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import jax
 import numpy as np
 from matplotlib.figure import Figure
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from wflow.kernels import GaussianKernel
 from wflow.kernels.embeddings import mixture_double_integral
@@ -15,7 +15,7 @@ from wflow.plotting.quadratures import plot_discrepancies, plot_nodes
 from wflow.studies import Arrays, Count, Log, Outcome, Positive, ScoreTable, Study
 
 from ._boxes import Box
-from ._nodes import Reweighting, drawn, law_of, nodes_of, reweighted, scores
+from ._nodes import Numbers, Reweighting, drawn, law_of, nodes_of, reweighted, scores
 from ._targets import TargetParams
 from ._weights import largest_weight, of_weights, told_modes, told_weights
 
@@ -42,7 +42,7 @@ class Params(TargetParams):
     """
 
     task: Literal["sampling_quadrature"]
-    particles: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)]
+    particles: Numbers
     repeats: Count = 9
     bandwidth: Positive
     box: Box | None = None
@@ -61,8 +61,6 @@ class Params(TargetParams):
 
     @model_validator(mode="after")
     def _checked(self) -> "Params":
-        if sorted(set(self.particles)) != self.particles:
-            raise ValueError("particles: expected increasing numbers.")
         if len(set(self.rows)) < len(self.rows):
             raise ValueError(
                 f"methods: {_DRAWS}, and names of reweighted nodes with {_REWEIGHTED}, "
@@ -103,8 +101,7 @@ def run(p: Params, key: jax.Array, log: Log) -> dict[str, Any]:
             arrays |= {f"{what}_{name}_m{n}": score.pop(what) for what in ("x", "w")}
     for name in p.rows:
         for what in found[0][name]:
-            values = [np.asarray(by_row[name][what]) for by_row in found]
-            arrays[f"{what}_{name}"] = np.stack(values)
+            arrays[f"{what}_{name}"] = np.stack([row[name][what] for row in found])
     return arrays
 
 
