@@ -23,7 +23,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # From the lowest floor to the highest; rooms that are not listed come last.
 ORDER = (
     *("parameters", "measures", "kernels", "transport", "energies", "geometries"),
-    *("flows", "solvers", "learning", "populations", "populations.simulators"),
+    *("flows", "solvers", "learning", "sharding", "populations"),
+    *("populations.simulators",),
     *("sampling", "sampling.privacy", "regression", "networks", "networks.canonical"),
     *("networks.chaos", "networks.saddle", "networks.attention", "networks.scale"),
     *("filtering", "io", "plotting", "studies", "cli"),

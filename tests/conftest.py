@@ -34,6 +34,9 @@ import jax  # after the environment that it reads when imported
 
 # Not in the environment: a process that a test starts decides on its own precision.
 jax.config.update("jax_enable_x64", True)
+# Devices that share the cores, for tests of what is spread over several; the others use
+# the first.
+jax.config.update("jax_num_cpu_devices", 4)
 
 
 # Tracing makes many small objects that live; looking through them costs a tenth of it.

@@ -38,6 +38,9 @@ from . import (
     sampling as sampling,
 )
 from . import (
+    sharding as sharding,
+)
+from . import (
     solvers as solvers,
 )
 from . import (
@@ -198,6 +201,7 @@ __all__ = [
     "regression",
     "sample",
     "sampling",
+    "sharding",
     "solve",
     "solvers",
     "studies",

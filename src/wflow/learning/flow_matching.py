@@ -38,6 +38,7 @@ from .objective import AbstractObjective
 from .pairs import Coupling, Plan, drawn, plan_between
 from .path_choice import chosen_path
 from .snapshots import Snapshots
+from .stacks import parts
 from .velocities import Given
 from .velocity_fields import VelocityNetwork
 
@@ -152,6 +153,12 @@ class FlowMatching(AbstractObjective):
     ) -> MatchingTraining:
         if len(snapshots) < 2:
             raise ValueError("FlowMatching: expected at least two snapshots, found 1.")
+        devices = 1 if snapshots.sharding is None else parts(snapshots.sharding)
+        if self.moments % devices:
+            raise ValueError(
+                "FlowMatching: expected moments, which are spread over devices, to be "
+                f"a multiple of {devices}, found {self.moments}."
+            )
         rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
         dtype = jax.dtypes.canonicalize_dtype(snapshots.dtype)
         kinetic = is_second_order(flow, snapshots, self.target)
@@ -163,6 +170,7 @@ class FlowMatching(AbstractObjective):
                 snapshots.clouds,
                 snapshots.velocities,
                 snapshots.weights,
+                sharding=snapshots.sharding,
             )
         coupling, path = self._parts(flow, snapshots, kinetic, rng)
         plans = [
@@ -184,6 +192,7 @@ class FlowMatching(AbstractObjective):
             kinetic,
             grows,
             self._own(flow, snapshots, path, kinetic),
+            snapshots.sharding,
         )
 
     def _own(

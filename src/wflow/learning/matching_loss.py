@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import NamedSharding
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
 
 from wflow.measures import Particles, Phase
@@ -129,6 +130,7 @@ class MatchingTraining(AbstractTrainingLoss):
         kinetic: whether the flow moves a ``Phase``.
         grows: whether it changes weights.
         own: share of the steps, the last ones, whose paths are the flow's own.
+        sharding: of the measures of a step over devices, if any.
     """
 
     path: AbstractPath
@@ -141,6 +143,7 @@ class MatchingTraining(AbstractTrainingLoss):
     kinetic: bool = eqx.field(static=True)
     grows: bool = eqx.field(static=True)
     own: float = eqx.field(static=True)
+    sharding: NamedSharding | None = eqx.field(static=True, default=None)
 
     def start(self, flow: PyTree) -> PyTree:
         return flow if self.network is None else (flow, self.network)
@@ -215,6 +218,8 @@ class MatchingTraining(AbstractTrainingLoss):
         keys = jax.vmap(jax.random.split)(jax.random.split(second, moments))
         pick = lambda way, key: pool.at(way, self.points, key)
         picked = jax.vmap(pick)(ways.astype(dtype), keys[:, 0])
+        if self.sharding is not None:
+            picked = jax.lax.with_sharding_constraint(picked, self.sharding)
         # A path is data: nothing is learned through how it was made.
         arrays, rest = eqx.partition(flow, eqx.is_array)
         still = eqx.combine(jax.lax.stop_gradient(arrays), rest)

@@ -36,7 +36,7 @@ from .losses import AbstractLoss, MassAndShape, Sinkhorn
 from .objective import AbstractObjective
 from .rollout_loss import Rollout, RolloutTraining, Task, first_start, step_grid
 from .snapshots import Snapshots
-from .stacks import Stack, padded, stacked
+from .stacks import Stack, padded, row_count, spread_rows, stacked
 from .steppers import has_leapfrog
 from .velocities import AbstractInitialVelocity, Given, Velocities
 
@@ -187,7 +187,7 @@ class Rollouts(AbstractObjective):
             rng = np.random.default_rng(np.asarray(jax.random.key_data(held_key)))
             task, held = _parted(task, snapshots, self.held, rng)
         known = np.array([v is not None for v in velocities])
-        size = max(snapshots.sizes) if self.padding is None else self.padding
+        size = row_count(snapshots, self.padding)
         given = np.stack(
             [
                 padded(np.zeros_like(x) if v is None else v, size)
@@ -195,7 +195,8 @@ class Rollouts(AbstractObjective):
             ]
         )
         if rule is not None:
-            started = jnp.asarray(given[begins, : task.starts.size], dtype)
+            rows = given[begins, : task.starts.size].astype(dtype)
+            started = spread_rows(rows, snapshots.sharding)
             started = Learnable(started, positive=False) if rule.trained else started
         first = first_start(task, started)
         _check_flow(flow, first, task.start_times[0])
@@ -291,7 +292,12 @@ def _in_phase_space(snapshots: Snapshots, scale: float) -> Snapshots:
             )
         points.append(np.concatenate([x, scale * v], axis=1))
     return Snapshots(
-        snapshots.times, points, None, snapshots.weights, masses=snapshots.masses
+        snapshots.times,
+        points,
+        None,
+        snapshots.weights,
+        snapshots.masses,
+        snapshots.sharding,
     )
 
 

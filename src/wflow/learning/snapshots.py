@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from jax.sharding import NamedSharding
 from jaxtyping import Array, ArrayLike, Float
 
 from wflow.checks import finite, instance, positive, shape, to_numpy
@@ -48,6 +49,8 @@ class Snapshots:
         weights: None (uniform), or T arrays ``(n_k,)`` that sum to one.
         masses: None (one throughout), or the size of the population at each time,
             ``(T,)``, in any unit: growth is read from it.
+        sharding: None, or how a training spreads the rows of every cloud over devices;
+            ``wflow.sharding.shard`` sets it.
     """
 
     times: Float[np.ndarray, " T"]
@@ -55,6 +58,7 @@ class Snapshots:
     velocities: tuple[Float[np.ndarray, "n d"] | None, ...] | None = None
     weights: tuple[Float[np.ndarray, " n"], ...] | None = None
     masses: Float[np.ndarray, " T"] | None = None
+    sharding: NamedSharding | None = None
 
     def __init__(
         self,
@@ -63,6 +67,7 @@ class Snapshots:
         velocities: Sequence[Float[ArrayLike, "n d"] | None] | None = None,
         weights: Sequence[Float[ArrayLike, " n"]] | None = None,
         masses: Float[ArrayLike, " T"] | None = None,
+        sharding: NamedSharding | None = None,
     ):
         """Check and hold the snapshots.
 
@@ -120,6 +125,10 @@ class Snapshots:
             self, "weights", tuple(row.w for row in rows) if weighted else None
         )
         object.__setattr__(self, "masses", checked_masses(masses, count))
+        if sharding is not None:
+            what = "a NamedSharding or None"
+            instance("Snapshots", "sharding", sharding, NamedSharding, what)
+        object.__setattr__(self, "sharding", sharding)
 
     @property
     def dim(self) -> int:
@@ -197,6 +206,7 @@ class Snapshots:
             None if self.velocities is None else [self.velocities[k] for k in indices],
             None if self.weights is None else [self.weights[k] for k in indices],
             None if self.masses is None else self.masses[indices],
+            self.sharding,
         )
 
     def before(self, time: float) -> int:
@@ -306,4 +316,5 @@ class Standardisation:
             moved,
             snapshots.weights,
             snapshots.masses,
+            snapshots.sharding,
         )

@@ -1,11 +1,13 @@
 """Snapshots of unequal sizes as one array, padded with points of weight zero."""
 
+import math
 from typing import NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jax.sharding import NamedSharding, PartitionSpec
+from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
 from .snapshots import Snapshots
 
@@ -43,21 +45,59 @@ class Stack(NamedTuple):
 def stacked(snapshots: Snapshots, size: int | None = None) -> Stack:
     """The clouds of ``snapshots`` in one array; padding repeats the first point.
 
+    Rows lie where the snapshots' ``sharding`` puts them.
+
     Raises:
         ValueError: ``size``, the number of rows, is less than the largest cloud's.
     """
-    n = max(snapshots.sizes) if size is None else size
-    if n < max(snapshots.sizes):
-        raise ValueError(
-            f"expected padding to at least {max(snapshots.sizes)} rows, those of the "
-            f"largest cloud, found {n}."
-        )
+    n = row_count(snapshots, size)
     clouds = [padded(cloud, n) for cloud in snapshots.clouds]
     weights = [
         np.pad(snapshots.weight(k), (0, n - len(cloud)))
         for k, cloud in enumerate(snapshots.clouds)
     ]
-    return Stack(jnp.asarray(np.stack(clouds)), jnp.asarray(np.stack(weights)))
+    return Stack(
+        spread_rows(np.stack(clouds), snapshots.sharding),
+        spread_rows(np.stack(weights), snapshots.sharding),
+    )
+
+
+def row_count(snapshots: Snapshots, size: int | None = None) -> int:
+    """The rows of a stack: ``size``, by default those of the largest cloud.
+
+    As many more as devices need to have the same number of rows each.
+
+    Raises:
+        ValueError: ``size`` is less than the largest cloud's.
+    """
+    largest = max(snapshots.sizes)
+    n = largest if size is None else size
+    if n < largest:
+        raise ValueError(
+            f"expected padding to at least {largest} rows, those of the largest cloud, "
+            f"found {n}."
+        )
+    if snapshots.sharding is None:
+        return n
+    devices = parts(snapshots.sharding)
+    return math.ceil(n / devices) * devices
+
+
+def parts(sharding: NamedSharding) -> int:
+    """The number of parts that a sharding of rows cuts them into."""
+    (names,) = sharding.spec
+    names = (names,) if isinstance(names, str) else names
+    return math.prod(sharding.mesh.shape[name] for name in names)
+
+
+def spread_rows(
+    rows: Shaped[np.ndarray, "T n *d"], sharding: NamedSharding | None
+) -> Shaped[Array, "T n *d"]:
+    """T clouds of rows, each spread over devices as ``sharding`` spreads one."""
+    if sharding is None:
+        return jnp.asarray(rows)
+    spec = PartitionSpec(None, *sharding.spec)
+    return jax.device_put(jnp.asarray(rows), NamedSharding(sharding.mesh, spec))
 
 
 def padded(rows: Float[np.ndarray, "m d"], n: int) -> Float[np.ndarray, "n d"]:

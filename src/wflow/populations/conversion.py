@@ -105,4 +105,5 @@ def _retimed(snapshots: Snapshots, times: Any, unit: float, dtype: str) -> Snaps
         given and [None if v is None else (v * unit).astype(dtype) for v in given],
         snapshots.weights,
         snapshots.masses,
+        snapshots.sharding,
     )

@@ -95,6 +95,7 @@ def reversed_time(snapshots: Snapshots) -> Snapshots:
         given and [None if v is None else -v for v in given[::-1]],
         snapshots.weights and snapshots.weights[::-1],
         None if snapshots.masses is None else snapshots.masses[::-1],
+        snapshots.sharding,
     )
 
 
