@@ -142,6 +142,9 @@ from .measures import (
 from .parameters import (
     Learnable as Learnable,
 )
+from .populations import (
+    fit_best as fit_best,
+)
 from .sampling import (
     sample as sample,
 )
@@ -189,6 +192,7 @@ __all__ = [
     "energies",
     "filtering",
     "fit",
+    "fit_best",
     "flows",
     "geometries",
     "io",

@@ -1,6 +1,7 @@
 """Populations seen in snapshots: forecasts, tests, and what a learned law says."""
 
 from ._backtest import backtest
+from ._best_fit import BestFit, fit_best
 from ._coverage import coverage
 from ._forecast_bands import forecast_bands
 from .fields import force_field, landscape, velocity_field
@@ -11,6 +12,7 @@ from .summaries import Deviation, Mean, Quantile, Share
 
 
 __all__ = [
+    "BestFit",
     "Deviation",
     "Mean",
     "Quantile",
@@ -18,6 +20,7 @@ __all__ = [
     "backtest",
     "coefficients",
     "coverage",
+    "fit_best",
     "force_field",
     "forecast_bands",
     "hold_outs",

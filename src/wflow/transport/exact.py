@@ -135,6 +135,28 @@ def exact_plan(a: np.ndarray, b: np.ndarray, cost: np.ndarray) -> np.ndarray:
     return plan
 
 
+def w1_potentials(
+    cost: Float[np.ndarray, "n m"],
+    a: Float[np.ndarray, " n"],
+    b: Float[np.ndarray, " m"],
+) -> tuple[float, Float[np.ndarray, " n"], Float[np.ndarray, " m"]]:
+    r"""The least cost between ``a`` and ``b``, and its potentials u and v.
+
+    $u_i + v_j \le c_{ij}$ and $a \cdot u + b \cdot v$ is the least cost.
+
+    Raises:
+        RuntimeError: the simplex did not finish.
+    """
+    import ot
+
+    found, log = ot.emd2(
+        a, b, cost, numItermax=_MAX_PIVOTS, log=True, return_matrix=False
+    )
+    if log["warning"] is not None:
+        raise RuntimeError(f"exact transport did not finish: {log['warning']}")
+    return float(found), np.asarray(log["u"]), np.asarray(log["v"])
+
+
 def _cost_of_plan(
     owner: str,
     x: ArrayLike,

@@ -22,7 +22,7 @@ from ..engine import (
     part,
     positive,
 )
-from .learning import BARE, FLAG, FLOW, X
+from .learning import BARE, FLAG, FLOW, KEYS, X
 
 
 ROOM = "wflow.populations"
@@ -121,6 +121,22 @@ TABLE = {
         velocities=array(X[0], fine=("nan", "inf")),
         points=POINTS,
         bandwidth=positive(0.5),
+    ),
+    "BestFit": "made by fit_best",
+    "fit_best": entry(
+        lambda **options: populations.fit_best(**options).forecast([0.5]).clouds,
+        # Two snapshots, of which none can be held out: no law is trained.
+        snapshots=given(
+            LONG.take([0, 1]), none=None, text="spoilt", one=LONG.take([0])
+        ),
+        key=KEYS,
+        budget=positive(5.0),
+        steps=count(2),
+        standardize=given(True, text="spoilt", other=2),
+        components=count(1),
+        questions=given(("between",), text="spoilt", other=("before",), number=1.5),
+        tracked=FLAG,
+        log=given(str.upper, text="spoilt", other=1.5),
     ),
     "hold_outs": entry(
         populations.hold_outs,

@@ -1,0 +1,513 @@
+"""The answer that held-out training snapshots speak for, without tuning."""
+
+import dataclasses
+import time as clock
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import ArrayLike, Float, Int, PRNGKeyArray
+
+from wflow.checks import (
+    count,
+    finite,
+    function,
+    instance,
+    one_of,
+    positive,
+    random_key,
+    shape,
+)
+from wflow.flows.sums import split_growth
+from wflow.learning import Fit, Snapshots
+from wflow.learning.clock import read_times, shown
+from wflow.learning.matching_parts import growing, moving
+from wflow.learning.paired import Chances, Traced
+from wflow.measures import Particles
+from wflow.parameters.learnable import unwrap
+
+from ._answers import (
+    SPLINE,
+    STRAIGHT,
+    Reach,
+    Scene,
+    along,
+    mean_shift,
+    momentum,
+    nothing_moves,
+)
+from ._contest import STILL, Case, Contest, Standing, median_gap
+from ._laws import ENERGY, GROWING, NOISY, SECOND, VELOCITY, Law, Matched
+from .conversion import Units
+
+
+LINE, CURVE = "straight lines between neighbors", "a spline through all snapshots"
+SHIFT, MOMENTUM = "shift of the mean", "momentum of the last snapshots"
+LAWS = {law.name: law for law in (ENERGY, GROWING, VELOCITY, SECOND, NOISY)}
+BETWEEN: dict[str, Callable[[Scene], Reach]] = {
+    STILL: nothing_moves,
+    LINE: along(STRAIGHT),
+    CURVE: along(SPLINE),
+}
+BEYOND: dict[str, Callable[[Scene], Reach]] = {
+    STILL: nothing_moves,
+    SHIFT: mean_shift,
+    MOMENTUM: momentum,
+}
+Question = Literal["between", "beyond"]
+
+# Numbers of leading components that are tried; more hold-outs tell no more.
+_LADDER = (1, 2, 3, 5, 8, 12, 20, 30, 50)
+_MOST_BETWEEN, _MOST_BEYOND = 4, 2
+# How much more variance a later component may have, for components to be ordered.
+_ORDERED = 1.2
+# Share of the budget that is kept for the last training.
+_KEPT = 0.8
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class BestFit:
+    """What was chosen, why, and what it says; of ``fit_best``.
+
+    Attributes:
+        snapshots: what it was chosen on, in the units of the data.
+        between: the contest for times between snapshots; None where there was none.
+        beyond: that for times after the last one; likewise.
+        components: how many leading coordinates move; the others are those of the cell
+            that a point comes from.
+        fits: the best law of each question, by question, trained on the leading
+            coordinates of every snapshot in the ``units`` of the model; none where
+            nothing moves.
+        units: of the laws.
+        reasons: what was chosen and why, in sentences.
+        seconds: that it took.
+    """
+
+    snapshots: Snapshots
+    between: Contest | None
+    beyond: Contest | None
+    components: int
+    fits: Mapping[Question, Fit]
+    units: Units
+    reasons: tuple[str, ...]
+    seconds: float
+    _reaches: Mapping[Question, Reach]
+    _matched: Mapping[Question, Matched]
+
+    @property
+    def fit(self) -> Fit | None:
+        """The law between snapshots, or else beyond them; None where nothing moves."""
+        return next(iter(self.fits.values()), None)
+
+    @property
+    def moves(self) -> bool:
+        """Whether anything was found to move."""
+        return bool(self.fits)
+
+    def forecast(self, times: Float[ArrayLike, " T"]) -> Snapshots:
+        """The population at ``times``, increasing, from the first snapshot's on.
+
+        Between two snapshots it starts from both of them, beyond the last from that.
+
+        Raises:
+            TypeError: times that are no numbers.
+            ValueError: times not finite, not increasing or before the first snapshot.
+        """
+        times = read_times("forecast", "times", times)
+        first = self.snapshots.times[0]
+        if times[0] < first:
+            raise ValueError(
+                f"forecast: expected times from {shown(first, times[0])} on, that of "
+                f"the first snapshot, found {shown(times[0], first)}."
+            )
+        found = [self._at(float(time)) for time in times]
+        clouds = [cloud.x * self.units.std + self.units.mean for cloud, _ in found]
+        dtype = self.snapshots.dtype
+        known = self.snapshots.masses is not None
+        return Snapshots(
+            times,
+            [x.astype(dtype) for x in clouds],
+            None,
+            [cloud.w for cloud, _ in found],
+            [mass for _, mass in found] if known else None,
+        )
+
+    def origins(
+        self, time: float
+    ) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
+        """For each point of ``forecast([time])`` its snapshot, and its row there."""
+        cloud, _ = self._at(float(time))
+        return cloud.source, cloud.row
+
+    def velocity(
+        self, points: Float[ArrayLike, "n d"], time: float
+    ) -> Float[np.ndarray, "n d"]:
+        """Velocities of the law at points of the data, zero where nothing moves."""
+        x = np.asarray(points, np.float64)
+        shape("velocity", "points", x, ("n", self.snapshots.dim))
+        finite("velocity", "points", x)
+        found = np.zeros_like(x)
+        if self.fit is None:
+            return found
+        lead = self.components
+        inner = (x - self.units.mean) / self.units.std
+        t = self.units.to_model_time(float(time))
+        law = Particles.from_samples(jnp.asarray(inner[:, :lead], jnp.float32))
+        if self.fit.kinetic:
+            field: Any = self.fit.correction
+            rate = field(law.x, jnp.asarray(t, law.x.dtype))
+        else:
+            rate = unwrap(self.fit.flow).velocity(law, jnp.asarray(t, law.x.dtype))[0]
+        found[:, :lead] = np.asarray(rate) * self.units.std[:lead] / self.units.unit
+        return found
+
+    def growth(
+        self, points: Float[ArrayLike, "n d"], time: float
+    ) -> Float[np.ndarray, " n"] | None:
+        """Growth per time at points of the data; None where the law has none."""
+        if self.fit is None:
+            return None
+        rate = split_growth(self.fit.flow)[1]
+        if rate is None:
+            return None
+        x = np.asarray(points, np.float64)
+        lead = self.components
+        inner = (x - self.units.mean) / self.units.std
+        t = jnp.asarray(self.units.to_model_time(float(time)), jnp.float32)
+        places = jnp.asarray(inner[:, :lead], jnp.float32)
+        return np.asarray(unwrap(rate).rates(places, t)) / self.units.unit
+
+    def _at(self, time: float) -> tuple[Traced, float]:
+        """The population in the model's units, and its mass in those of the data."""
+        inner = self.units.to_model_time(time)
+        question = "between" if time <= self.snapshots.times[-1] else "beyond"
+        matched = self._matched.get(question)
+        if matched is not None:
+            return matched.reach(inner)
+        cloud = self._reaches[question](inner)
+        return cloud, _mass(self.snapshots, time)
+
+    def __str__(self) -> str:
+        return "\n".join(self.reasons)
+
+
+def _mass(snapshots: Snapshots, time: float) -> float:
+    """Of a population that multiplies evenly between snapshots, and then no more."""
+    if snapshots.masses is None:
+        return 1.0
+    return float(np.exp(np.interp(time, snapshots.times, np.log(snapshots.masses))))
+
+
+def fit_best(
+    snapshots: Snapshots,
+    *,
+    key: PRNGKeyArray,
+    budget: float = 300.0,
+    steps: int = 1000,
+    standardize: bool | None = None,
+    components: int | None = None,
+    questions: Sequence[Question] = ("between", "beyond"),
+    tracked: bool = False,
+    log: Callable[[str], Any] | None = None,
+) -> BestFit:
+    """Choose how to forecast these snapshots by holding some of them out.
+
+    Answers that need no model (nothing moves, straight lines or a spline between
+    snapshots, a shift of the mean, momentum) and laws (of first order, from an energy
+    or free; with growth where masses change; of second order; with noise) answer the
+    same held-out snapshots. Inner ones are reached from both sides by laws that depend
+    on time; the last ones are forecast by laws that do not. The energy distance without
+    bias decides, and its paired bootstrap says what cannot be told apart: the simplest
+    answer within one standard error of the best is kept, and that nothing moves where
+    no answer is better with 95 % confidence. Then the law is trained on every snapshot.
+
+    In more than three coordinates that are ordered by variance, as principal components
+    are, the number of those that carry the motion is chosen by hold-outs too.
+
+    Args:
+        snapshots: all of them; keep what is to test the answer out of it.
+        key: random key.
+        budget: seconds; what would take longer is left out, and said so.
+        steps: of each training.
+        standardize: whether each coordinate is brought to unit variance; None does so
+            where they are not ordered by variance.
+        components: how many leading coordinates move; None chooses.
+        questions: for times between snapshots, beyond the last one, or both.
+        tracked: whether rows are the same individuals at all times. No answer uses it;
+            the intervals are then those of individuals.
+        log: called with a sentence after each step.
+
+    Raises:
+        TypeError: an argument of another kind.
+        ValueError: fewer than two snapshots, or an argument out of range.
+
+    Reference: Breiman, Friedman, Olshen, Stone, Classification and Regression Trees
+    (1984), section 3.4.3 (one standard error).
+    """
+    instance("fit_best", "snapshots", snapshots, Snapshots, "Snapshots")
+    if len(snapshots) < 2:
+        raise ValueError("fit_best: expected at least two snapshots, found 1.")
+    shape("fit_best", "budget", budget, ())
+    positive("fit_best", "budget", budget)
+    count("fit_best", "steps", steps)
+    one_of("fit_best", "standardize", standardize, (True, False, None))
+    if components is not None:
+        count("fit_best", "components", components)
+    instance("fit_best", "questions", questions, (list, tuple), "a list of questions")
+    for question in questions:
+        one_of("fit_best", "questions", question, ("between", "beyond"))
+    one_of("fit_best", "tracked", tracked, (True, False))
+    if log is not None:
+        function("fit_best", "log", log, "a sentence")
+    key = random_key("fit_best", "key", key)
+    search = _Search(snapshots, key, budget, steps, standardize, tracked, log)
+    return search.run(components, questions)
+
+
+class _Search:
+    """One search, with its clock."""
+
+    def __init__(
+        self,
+        snapshots: Snapshots,
+        key: PRNGKeyArray,
+        budget: float,
+        steps: int,
+        standardize: bool | None,
+        tracked: bool,
+        log: Callable[[str], Any] | None,
+    ):
+        self.begin = clock.monotonic()
+        self.snapshots, self.key, self.steps = snapshots, key, steps
+        self.budget, self.log = budget, log
+        self.chances = Chances(tracked=tracked)
+        self.reasons: list[str] = []
+        self.ordered = _ordered(snapshots)
+        each = not self.ordered if standardize is None else standardize
+        self.units = _units(snapshots, each)
+        inner = self.units.to_model(snapshots)
+        every = tuple(range(len(snapshots)))
+        self.scene = Scene(inner, every, snapshots.dim)
+
+    def elapsed(self) -> float:
+        return clock.monotonic() - self.begin
+
+    def say(self, sentence: str) -> None:
+        self.reasons.append(sentence)
+        if self.log is not None:
+            self.log(sentence)
+
+    def run(self, components: int | None, questions: Sequence[Question]) -> BestFit:
+        lead = self.leading(components)
+        self.scene = self.scene._replace(components=lead)
+        contests: dict[Question, Contest] = {}
+        for question in questions:
+            contest = self.contest(question)
+            if contest is not None:
+                contests[question] = contest
+        matched: dict[Question, Matched] = {}
+        fits: dict[Question, Fit] = {}
+        reaches: dict[Question, Reach] = {}
+        for question in ("between", "beyond"):
+            contest = contests.get(question)
+            simple = BETWEEN if question == "between" else BEYOND
+            winner = self.unchosen(question) if contest is None else contest.winner
+            if winner in simple:
+                reaches[question] = simple[winner](self.scene)
+            law = contest.law if contest is not None else None
+            if winner == STILL or law is None:
+                continue
+            law = winner if winner in LAWS else law
+            found = self.matched(LAWS[law], self.scene, question, contests)
+            fits[question] = found.fit
+            if winner in LAWS:
+                matched[question] = found
+        return BestFit(
+            self.snapshots,
+            contests.get("between"),
+            contests.get("beyond"),
+            lead,
+            fits,
+            self.units,
+            tuple(self.reasons),
+            self.elapsed(),
+            reaches,
+            matched,
+        )
+
+    def unchosen(self, question: Question) -> str:
+        """What is answered where nothing can be held out, or nobody asked."""
+        if question == "beyond" or len(self.snapshots) < 2:
+            return STILL
+        return LINE
+
+    def leading(self, components: int | None) -> int:
+        """How many coordinates move."""
+        d = self.snapshots.dim
+        if components is not None:
+            return min(components, d)
+        if d <= 3 or not self.ordered:
+            return d
+        held = self.inner()
+        if not held:
+            self.say(
+                "All coordinates move, which is unchosen: with two snapshots none can "
+                "be held out."
+            )
+            return d
+        ladder = [n for n in (*_LADDER, d) if n <= d]
+        ladder = list(dict.fromkeys(ladder))
+        truths = [self.case(k, d) for k in held]
+        rows = []
+        for n in ladder:
+            answers = []
+            for k in held:
+                scene = self.scene._replace(components=n).without([k])
+                answers.append(along(STRAIGHT)(scene)(self.time(k)))
+            rows.append(Standing.of(str(n), answers, truths))
+        best = min(rows, key=lambda s: s.energy.value)
+        kept = best
+        for row in rows:
+            found = row.energy.minus(best.energy)
+            if found.value <= found.error:
+                kept = row
+                break
+        lead = int(kept.name)
+        self.say(
+            f"{lead} of {d} components move: held-out snapshots are reached no better "
+            "when more of them are moved, within one standard error. The others are "
+            "carried along from the cell that a point comes from."
+        )
+        return lead
+
+    def inner(self) -> list[int]:
+        """Inner snapshots that are held out, spread evenly."""
+        inner = np.arange(1, len(self.snapshots) - 1)
+        if len(inner) > _MOST_BETWEEN:
+            places = np.linspace(0, len(inner) - 1, _MOST_BETWEEN)
+            inner = inner[np.round(places).astype(int)]
+        return inner.tolist()
+
+    def time(self, k: int) -> float:
+        return float(self.scene.snapshots.times[k])
+
+    def case(self, k: int, components: int) -> Case:
+        return Case.of(self.scene.cloud(k), self.time(k), components, self.chances)
+
+    def contest(self, question: Question) -> Contest | None:
+        """Let all candidates answer the held-out snapshots."""
+        total = len(self.snapshots)
+        if question == "between":
+            held = self.inner()
+            lacking = [[k] for k in held]
+            simple = BETWEEN
+        else:
+            first = max(total - _MOST_BEYOND, total // 2 + 1, 2)
+            held = list(range(first, total))
+            lacking = [list(range(k, total)) for k in held]
+            simple = BEYOND
+        if not held:
+            self.say(f"{question}: nothing can be held out, so nothing was chosen.")
+            return None
+        scenes = [self.scene.without(out) for out in lacking]
+        cases = [self.case(k, self.scene.components) for k in held]
+        standings = []
+        for name, make in simple.items():
+            start = clock.monotonic()
+            answers = [
+                make(scene)(case.time)
+                for scene, case in zip(scenes, cases, strict=True)
+            ]
+            spent = clock.monotonic() - start
+            standings.append(Standing.of(name, answers, cases, seconds=spent))
+        contest = Contest.of(standings, [case.time for case in cases])
+        contests = {question: contest}
+        longest = 0.0
+        for law in self.laws(question):
+            left = _KEPT * self.budget - self.elapsed()
+            if longest > left:
+                self.say(
+                    f"{question}: {law.name} was left out, for it would have taken "
+                    f"more than the {self.budget:.0f} seconds."
+                )
+                continue
+            start = clock.monotonic()
+            answers = [
+                self.matched(law, scene, question, contests)(case.time)
+                for scene, case in zip(scenes, cases, strict=True)
+            ]
+            spent = clock.monotonic() - start
+            longest = max(longest, spent)
+            standings.append(
+                Standing.of(law.name, answers, cases, learned=True, seconds=spent)
+            )
+        contest = Contest.of(standings, [case.time for case in cases])
+        self.explain(question, contest, held)
+        return contest
+
+    def laws(self, question: Question) -> list[Law]:
+        s = self.scene.snapshots
+        found = [GROWING if growing(s) else ENERGY, VELOCITY]
+        train = len(s) - 1
+        if train >= 3 or moving(s):
+            found.append(SECOND)
+        return found
+
+    def matched(
+        self,
+        law: Law,
+        scene: Scene,
+        question: Question,
+        contests: Mapping[Question, Contest],
+    ) -> Matched:
+        path = None
+        contest = contests.get("between")
+        if question == "between" and contest is not None:
+            curved = contest[CURVE].energy.value < contest[LINE].energy.value
+            path = SPLINE if curved else STRAIGHT
+        return Matched.to(
+            law,
+            scene,
+            between=question == "between",
+            path=path,
+            steps=self.steps,
+            key=self.key,
+        )
+
+    def explain(self, question: Question, contest: Contest, held: list[int]) -> None:
+        """Say what was chosen and why."""
+        times = ", ".join(shown(float(self.snapshots.times[k])) for k in held)
+        where = (
+            "Between snapshots" if question == "between" else "After the last snapshot"
+        )
+        if contest.winner == STILL:
+            self.say(
+                f"{where}: nothing moves, as far as the snapshots held out (at "
+                f"{times}) tell; no other answer can be told from that."
+            )
+            return
+        words = []
+        for one in contest.standings:
+            if one.name != contest.winner:
+                words.append(f"{contest.word(contest.winner, one.name)} {one.name}")
+        self.say(
+            f"{where}: {contest.winner}, by the snapshots held out (at {times}); it "
+            f"{', '.join(words)}."
+        )
+
+
+def _ordered(snapshots: Snapshots) -> bool:
+    """Whether coordinates are ordered by variance, as principal components are."""
+    spread = np.concatenate(snapshots.clouds).astype(np.float64).var(axis=0)
+    return bool((spread[1:] <= _ORDERED * spread[:-1]).all())
+
+
+def _units(snapshots: Snapshots, each: bool) -> Units:
+    """Every coordinate standard, or all in one unit, that of the first ones."""
+    space = snapshots.standardise()[1]
+    std = space.std
+    if not each:
+        std = np.full_like(std, float(np.max(std)))
+    gap = median_gap(snapshots.times)
+    return Units(space.mean, std, float(snapshots.times[0]), gap, "float32")

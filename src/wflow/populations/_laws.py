@@ -1,0 +1,269 @@
+"""Laws that are matched to snapshots, and where they take a cloud."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from wflow.energies import MLPPotential
+from wflow.flows import (
+    AbstractContinuousFlow,
+    GradientFlow,
+    GrowthFlow,
+    LagrangianFlow,
+    LangevinFlow,
+    NeuralRate,
+    VelocityFlow,
+)
+from wflow.geometries import Wasserstein
+from wflow.learning import AdamW, Fit, FlowMatching, Snapshots, SplinePath, fit
+from wflow.learning.matching_paths import AbstractPath
+from wflow.learning.paired import Traced
+from wflow.measures import Particles, Phase
+from wflow.parameters import Learnable
+from wflow.parameters.learnable import unwrap
+from wflow.solvers.fixed_step import fixed_step
+
+from ._answers import Scene, joined
+from .leave_one_out import reversed_time
+
+
+# Heun's steps in a median gap between snapshots.
+_STEPS = 16
+# Sizes of clouds are rounded up to these, so that few programs are compiled.
+_ROUND = 256
+_WIDTH, _DEPTH, _TIME = 64, 2, 8
+
+
+class Field(eqx.Module):
+    """A perceptron of a point and the time: a velocity."""
+
+    mlp: eqx.nn.MLP
+    time: Any
+
+    def __init__(self, dim: int, time_dim: int, key: PRNGKeyArray):
+        """Make a field on R^dim."""
+        from wflow.energies.neural import TimeEmbedding
+
+        a, b = jax.random.split(key)
+        self.mlp = eqx.nn.MLP(
+            dim + time_dim, dim, _WIDTH, _DEPTH, activation=jax.nn.silu, key=a
+        )
+        self.time = TimeEmbedding(time_dim, key=b) if time_dim else None
+
+    def __call__(self, x: Float[Array, " d"], t: Any) -> Float[Array, " d"]:
+        """The velocity at a point."""
+        return self.mlp(x if self.time is None else jnp.concatenate([x, self.time(t)]))
+
+
+@dataclasses.dataclass(frozen=True)
+class Law:
+    """A kind of law, and how it is matched.
+
+    Attributes:
+        name: in words.
+        make: the flow of a dimension, a size of the time embedding and a key.
+        second: whether it is of second order.
+        noisy: whether it is random: it then runs forwards alone.
+        grows: whether it changes masses.
+    """
+
+    name: str
+    make: Callable[[int, int, PRNGKeyArray], AbstractContinuousFlow]
+    second: bool = False
+    noisy: bool = False
+    grows: bool = False
+
+    def fit(
+        self,
+        snapshots: Snapshots,
+        *,
+        timed: bool,
+        path: AbstractPath | None,
+        steps: int,
+        key: PRNGKeyArray,
+    ) -> Fit:
+        """The law matched to all of ``snapshots``."""
+        law_key, fit_key = jax.random.split(key)
+        flow = self.make(snapshots.dim, _TIME if timed else 0, law_key)
+        if self.second:
+            path = None if snapshots.velocities is not None else SplinePath()
+        elif self.noisy or self.grows:
+            path = None
+        objective = FlowMatching(path="auto" if path is None else path)
+        return fit(
+            flow,
+            snapshots,
+            objective,
+            steps=steps,
+            chunk=max(steps // 4, 1),
+            optimizer=AdamW(2e-3),
+            key=fit_key,
+            progress=False,
+        )
+
+
+def _energy(dim: int, time_dim: int, key: PRNGKeyArray) -> MLPPotential:
+    return MLPPotential(dim, width=_WIDTH, depth=_DEPTH, time_dim=time_dim, key=key)
+
+
+def _gradient(dim: int, time_dim: int, key: PRNGKeyArray) -> AbstractContinuousFlow:
+    return GradientFlow(_energy(dim, time_dim, key), Wasserstein())
+
+
+def _second(dim: int, time_dim: int, key: PRNGKeyArray) -> AbstractContinuousFlow:
+    return LagrangianFlow(_energy(dim, time_dim, key), Learnable(0.5))
+
+
+def _velocity(dim: int, time_dim: int, key: PRNGKeyArray) -> AbstractContinuousFlow:
+    return VelocityFlow(Field(dim, time_dim, key))
+
+
+def _noisy(dim: int, time_dim: int, key: PRNGKeyArray) -> AbstractContinuousFlow:
+    return LangevinFlow(_energy(dim, time_dim, key), temperature=0.02)
+
+
+def _growing(make: Any) -> Any:
+    def made(dim: int, time_dim: int, key: PRNGKeyArray) -> AbstractContinuousFlow:
+        a, b = jax.random.split(key)
+        rate = NeuralRate(dim, time_dim=time_dim, key=b)
+        return make(dim, time_dim, a) + GrowthFlow(rate)
+
+    return made
+
+
+ENERGY = Law("first order, energy", _gradient)
+VELOCITY = Law("first order, velocity field", _velocity)
+SECOND = Law("second order, energy", _second, second=True)
+NOISY = Law("first order, energy and noise", _noisy, noisy=True)
+GROWING = Law("first order, energy and growth", _growing(_gradient), grows=True)
+
+
+@eqx.filter_jit
+def _moved(
+    flow: Any,
+    mu: Particles | Phase,
+    start: Array,
+    step: Array,
+    count: Array,
+    key: PRNGKeyArray | None,
+) -> Particles | Phase:
+    """``count`` steps, which may be negative ones, of length ``step``."""
+    flow = unwrap(flow)
+
+    def body(k: Array, mu: Any) -> Any:
+        own = None if key is None else jax.random.fold_in(key, k)
+        return fixed_step(flow, mu, start + k * step, step, own)
+
+    return jax.lax.fori_loop(0, count, body, mu)
+
+
+def carried(
+    fitted: Fit, k: int, time: float, gap: float, steps: int = _STEPS, seed: int = 0
+) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, " n"], float]:
+    """Points, weights and mass of snapshot ``k`` at ``time``, before or after.
+
+    Laws without noise run either way.
+    """
+    snapshots, flow = fitted.snapshots, fitted.flow
+    x, w = snapshots[k], snapshots.weight(k).astype(np.float64)
+    start = float(snapshots.times[k])
+    mass = snapshots.mass(k)
+    if time == start:
+        return x, w, mass
+    n = len(x)
+    size = -(-n // _ROUND) * _ROUND
+    rows = np.arange(size) % n
+    dtype = jax.dtypes.canonicalize_dtype(x.dtype)
+    # Points that only fill up are copies without weight to speak of.
+    logw = np.log(np.maximum(w, np.finfo(np.float32).tiny))[rows]
+    logw[n:] = np.log(np.finfo(np.float32).tiny)
+    law = Particles(jnp.asarray(x[rows], dtype), jnp.asarray(logw, dtype))
+    mu: Particles | Phase = law
+    if fitted.kinetic:
+        v = fitted.start(k).velocity(0)
+        mu = Phase(law, jnp.asarray(np.asarray(v)[rows], dtype))
+    count = max(1, int(np.ceil(abs(time - start) / gap * steps)))
+    noisy = unwrap(flow).noise(law) is not None and not fitted.kinetic
+    end = _moved(
+        flow,
+        mu,
+        jnp.asarray(start, dtype),
+        jnp.asarray((time - start) / count, dtype),
+        jnp.asarray(count),
+        jax.random.key(seed) if noisy else None,
+    )
+    moved = end.measure if isinstance(end, Phase) else end
+    places = np.asarray(moved.x, np.float64)[:n]
+    weights = np.exp(np.asarray(moved.logw, np.float64)[:n])
+    return places, weights / weights.sum(), mass * float(weights.sum() / w.sum())
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Matched:
+    """A law that was matched to the snapshots of a scene.
+
+    Attributes:
+        law: its kind.
+        fit: to the leading coordinates.
+        backwards: of a law with noise the fit in reversed time.
+        scene: what it was matched to.
+    """
+
+    law: Law
+    fit: Fit
+    backwards: Fit | None
+    scene: Scene
+
+    @classmethod
+    def to(
+        cls,
+        law: Law,
+        scene: Scene,
+        *,
+        between: bool,
+        path: AbstractPath | None,
+        steps: int,
+        key: PRNGKeyArray,
+    ) -> "Matched":
+        """Match ``law`` to ``scene``."""
+        train = scene.leading
+        options: dict[str, Any] = {"timed": between, "path": path, "steps": steps}
+        found = law.fit(train, key=key, **options)
+        back = None
+        if law.noisy and between:
+            key = jax.random.fold_in(key, 1)
+            back = law.fit(reversed_time(train), key=key, **options)
+        return cls(law, found, back, scene)
+
+    def side(self, k: int, time: float) -> tuple[Traced, float]:
+        """Snapshot ``k`` at another time, and its mass."""
+        gap = float(np.median(np.diff(self.scene.snapshots.times)))
+        if time < self.fit.snapshots.times[k] and self.backwards is not None:
+            last = len(self.scene.snapshots) - 1
+            x, w, mass = carried(self.backwards, last - k, -time, gap)
+        else:
+            x, w, mass = carried(self.fit, k, time, gap)
+        return self.scene.carried(k, x, w), mass
+
+    def reach(self, time: float) -> tuple[Traced, float]:
+        r"""The population at ``time``, and its mass.
+
+        Between two snapshots $(1 - s)\mu_\mathrm{forwards} + s\mu_\mathrm{backwards}$,
+        s the share of the way; after the last one it alone.
+        """
+        times = self.scene.snapshots.times
+        if time >= times[-1]:
+            return self.side(len(times) - 1, time)
+        k, s = self.scene.around(time)
+        (left, before), (right, after) = self.side(k, time), self.side(k + 1, time)
+        return joined([left, right], [1 - s, s]), (1 - s) * before + s * after
+
+    def __call__(self, time: float) -> Traced:
+        """The population at ``time``."""
+        return self.reach(time)[0]
