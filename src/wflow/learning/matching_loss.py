@@ -217,9 +217,11 @@ class MatchingTraining(AbstractTrainingLoss):
 
         keys = jax.vmap(jax.random.split)(jax.random.split(second, moments))
         pick = lambda way, key: pool.at(way, self.points, key)
-        picked = jax.vmap(pick)(ways.astype(dtype), keys[:, 0])
+        ways = ways.astype(dtype)
         if self.sharding is not None:
-            picked = jax.lax.with_sharding_constraint(picked, self.sharding)
+            # The measures of a step are spread, and what is made of them with them.
+            ways = jax.lax.with_sharding_constraint(ways, self.sharding)
+        picked = jax.vmap(pick)(ways, keys[:, 0])
         # A path is data: nothing is learned through how it was made.
         arrays, rest = eqx.partition(flow, eqx.is_array)
         still = eqx.combine(jax.lax.stop_gradient(arrays), rest)

@@ -95,5 +95,5 @@ def shard(
         signed = placed(signed, 0.0)
     moved = Particles(placed(law.x), placed(law.logw, LOG_ZERO), period, signed)
     if isinstance(population, Phase):
-        return Phase(moved, placed(population.velocity))
+        return type(population)(moved, placed(population.velocity))
     return moved
