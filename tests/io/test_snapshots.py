@@ -157,7 +157,7 @@ def test_what_is_no_file_of_that_format_is_refused(tmp_path):
         read_snapshots(tmp_path / "s.npz")
     with pytest.raises(SnapshotFileError, match="no such file"):
         read_snapshots(tmp_path / "none.csv")
-    with pytest.raises(SnapshotFileError, match=r"\.npz, \.csv or \.h5ad"):
+    with pytest.raises(SnapshotFileError, match=r"\.npz, \.csv, .*\.h5ad or \.zarr"):
         read_snapshots(tmp_path / "s.txt")
 
 

@@ -45,7 +45,7 @@ Data = Annotated[
     typer.Option(
         "--data",
         metavar="FILE",
-        help="Your snapshots: .npz, .csv or .h5ad, in place of the config's data.",
+        help="Your snapshots (see wflow new), in place of the config's data.",
     ),
 ]
 Config = Annotated[
@@ -105,6 +105,44 @@ def _main(
     ] = False,
 ) -> None:
     del version
+
+
+@app.command()
+def new(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="Your snapshots: .h5ad, .zarr, .csv, .tsv (also .gz), .parquet, .npz.",
+            metavar="FILE",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="YAML",
+            help="The config to write; if not given, the name of FILE with .yaml.",
+        ),
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The column or array that is the time."),
+    ] = None,
+    representation: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The representation or array that moves."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the config if it is there.")
+    ] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Look at a file of snapshots, and write a config that runs on it."""
+    with _sentences(verbose):
+        from .new import make_config
+
+        make_config(file, out, time, representation, overwrite, Console())
 
 
 @app.command()

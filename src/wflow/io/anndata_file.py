@@ -21,29 +21,26 @@ def needs_anndata(path: str | Path) -> None:
         import anndata  # noqa: F401
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            f"{path}: .h5ad files need the package anndata, which comes with "
+            f"{path}: AnnData files need the package anndata, which comes with "
             "pip install 'wflow-jax[anndata]'."
         ) from error
 
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """The file, open to be read; what is damaged is a sentence."""
+    """The file or the .zarr folder, open to be read; what is damaged is a sentence."""
     needs_anndata(path)
-    import h5py
-
-    with reading(path), path.open("rb"):
-        pass
+    suffix = path.suffix.lower()
     try:
-        with h5py.File(path, "r") as file:
+        with _zarr(path) if suffix == ".zarr" else _hdf5(path) as file:
             groups = [name for name in ("obs", "obsm") if name in file]
             if groups != ["obs", "obsm"]:
                 raise SnapshotFileError(
                     path,
-                    f"is not a readable .h5ad file: expected obs and obsm, found "
+                    f"is not a readable {suffix} file: expected obs and obsm, found "
                     f"{names(file)}.",
                 )
-            if not all(isinstance(file[name], h5py.Group) for name in groups):
+            if any(is_array(file[name]) for name in groups):
                 raise SnapshotFileError(
                     path,
                     "was written by an anndata older than 0.7; read it with anndata "
@@ -54,7 +51,30 @@ def opened(path: Path) -> Iterator[Any]:
         raise
     except _damages() as error:
         # What HDF5 and anndata say of damaged files is long, and of their own insides.
-        raise SnapshotFileError(path, "is not a readable .h5ad file.") from error
+        raise SnapshotFileError(path, f"is not a readable {suffix} file.") from error
+
+
+def _hdf5(path: Path) -> contextlib.AbstractContextManager[Any]:
+    import h5py
+
+    with reading(path), path.open("rb"):
+        pass
+    return h5py.File(path, "r")
+
+
+def _zarr(path: Path) -> contextlib.AbstractContextManager[Any]:
+    try:
+        import zarr
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"{path}: .zarr folders need the package zarr: pip install zarr."
+        ) from error
+    return contextlib.nullcontext(zarr.open_group(path, mode="r"))
+
+
+def is_array(element: Any) -> bool:
+    """Whether an element is an array, and no group."""
+    return hasattr(element, "dtype")
 
 
 def _damages() -> tuple[type[Exception], ...]:
@@ -69,9 +89,7 @@ def _damages() -> tuple[type[Exception], ...]:
 
 def _size(element: Any) -> int:
     """Bytes that an element will take; of a sparse matrix those of all entries."""
-    import h5py
-
-    if isinstance(element, h5py.Dataset):
+    if is_array(element):
         # What is not yet in double precision will be.
         return int(np.prod(element.shape, dtype=object)) * max(
             8, element.dtype.itemsize

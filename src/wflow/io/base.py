@@ -27,12 +27,13 @@ class Keys:
 
     Attributes:
         time: array, column, or name in ``.obs``.
-        positions: array, or name in ``.obsm``; of a .h5ad also ``X``, all of the genes.
+        positions: array, or name in ``.obsm``, or ``X``, all of the genes.
         velocities: likewise; in a .csv the prefix of the velocity columns.
         weights: array, column, or name in ``.obs``.
         columns: of a .csv the names of the coordinate columns, in this order; the
             number of leading coordinates that are kept, of any format.
-        masses: of a .npz the array with the size of the population at each time.
+        masses: array with the size of the population at each time; column, or name in
+            ``.obs``, that repeats it in every row of a time.
 
     Raises:
         TypeError: a name is no text; ``columns`` is neither names nor a whole number.
@@ -137,9 +138,9 @@ def readable(owner: str, path: Any, keys: Any, max_bytes: Any) -> Path:
     instance(owner, "keys", keys, Keys, "Keys of a file")
     count(owner, "max_bytes", max_bytes)
     path = Path(path)
-    if path.is_dir():
+    if path.is_dir() and path.suffix.lower() != ".zarr":
         raise SnapshotFileError(path, "expected a file, found a folder.")
-    if not path.is_file():
+    if not path.exists():
         raise SnapshotFileError(path, "there is no such file.")
     return path
 

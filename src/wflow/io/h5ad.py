@@ -1,7 +1,7 @@
 """Snapshots in .h5ad files (AnnData)."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -23,17 +23,10 @@ from .base import (
 from .cells import Cells
 from .refusals import SnapshotFileError, check_coordinates, note, pick, quoted
 from .rows import by_time, to_rows
-from .times import pick_time, to_times
-
-
-if TYPE_CHECKING:
-    import pandas as pd
+from .times import may_be_labels, pick_time, to_times
 
 
 H5AD = Layout("h5ad", positions="X_pca", velocities="X_pca_velocity", weights="weight")
-
-# Distinct values up to which a column of .obs may be labels of times.
-_LABELS = 50
 
 
 def read_h5ad(
@@ -45,7 +38,8 @@ def read_h5ad(
     unit around each number, such as D0 and D2), the representation in ``.obsm``
     (``X_pca``, or the only one there is; dense or sparse), optionally its velocities in
     ``.obsm`` (``X_pca_velocity``, or scVelo's ``velocity_pca``) and weights in ``.obs``
-    (``weight``). Nothing else is read: the genes only if ``keys.positions`` is ``X``.
+    (``weight``). Nothing else is read: the genes only if ``keys.positions`` is ``X``,
+    masses if ``keys.masses`` says where in ``.obs``. A .zarr folder is read alike.
 
     Args:
         path: the file.
@@ -54,7 +48,7 @@ def read_h5ad(
             before they are read.
 
     Raises:
-        SnapshotFileError: the file is no .h5ad, lacks a name, or has several that may
+        SnapshotFileError: the file is no AnnData, lacks a name, or has several that may
             be meant; labels of the time that are no numbers; a coordinate that is nan
             throughout; more than ``max_bytes``.
         ModuleNotFoundError: the package anndata is not installed.
@@ -100,7 +94,9 @@ def _read(path: Path, file: Any, keys: Keys, max_bytes: int) -> SnapshotFile:
         keys.time,
         columns,
         lambda name: np.asarray(obs[name]),
-        lambda: (name for name in columns if _may_be_labels(path, name, obs[name])),
+        lambda: (
+            name for name in columns if may_be_labels(path, name, np.asarray(obs[name]))
+        ),
     )
     if time is None:
         raise AssertionError
@@ -113,12 +109,16 @@ def _read(path: Path, file: Any, keys: Keys, max_bytes: int) -> SnapshotFile:
         "weights",
         required=False,
     )
+    mass = pick(
+        path, "masses in .obs", keys.masses, (), columns, "masses", required=False
+    )
     for key in columns:
-        if key.casefold() in ("mass", "masses") and key != weight:
+        if key.casefold() in ("mass", "masses") and key not in (weight, mass):
             note(
                 path,
                 f"{key!r} in .obs is not read; if it is a weight, name it with weights "
-                "(data.keys.weights), masses with data.masses.",
+                "(data.keys.weights), if it is the size of the population at each time "
+                "with masses (data.keys.masses).",
             )
 
     def representation(key: str) -> np.ndarray:
@@ -133,6 +133,7 @@ def _read(path: Path, file: Any, keys: Keys, max_bytes: int) -> SnapshotFile:
         )
     check_coordinates(path, x, positions)
     w = None if weight is None else _as_numbers(path, weight, obs[weight])
+    m = None if mass is None else _as_numbers(path, mass, obs[mass])
     layout = Layout(
         "h5ad",
         time=time,
@@ -147,19 +148,7 @@ def _read(path: Path, file: Any, keys: Keys, max_bytes: int) -> SnapshotFile:
             f"key {positions!r}: expected {len(t)} rows, one for each of .obs, found "
             f"{len(x)}.",
         )
-    return SnapshotFile(by_time(path, t, x, v, w, name=time), layout)
-
-
-def _may_be_labels(path: Path, name: str, column: "pd.Series") -> bool:
-    """Whether a column holds a few whole numbers, or labels that are times."""
-    values = np.asarray(column)
-    if values.dtype.kind == "b" or not 1 < column.nunique() <= _LABELS:
-        return False
-    try:
-        times = to_times(path, name, values)
-    except SnapshotFileError:
-        return False
-    return bool(values.dtype.kind not in "f" or (times == np.floor(times)).all())
+    return SnapshotFile(by_time(path, t, x, v, w, m, time, True), layout)
 
 
 def _as_numbers(path: str | Path, name: str, column: Any) -> np.ndarray:

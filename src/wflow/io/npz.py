@@ -17,7 +17,7 @@ from .base import (
     readable,
     writing,
 )
-from .npz_file import Arrays, opened
+from .npz_file import Arrays, opened, time_of
 from .refusals import (
     SnapshotFileError,
     check_coordinates,
@@ -28,13 +28,10 @@ from .refusals import (
     reading,
 )
 from .rows import by_time, make_snapshots, to_rows
-from .times import pick_time, to_times
+from .times import to_times
 
 
 NPZ = Layout("npz", positions="x", velocities="v", weights="weights")
-
-# Distinct values up to which whole numbers of rows may be labels of times.
-_LABELS = 50
 
 
 def read_npz(
@@ -92,7 +89,7 @@ def _read(arrays: Arrays, keys: Keys, max_bytes: int) -> SnapshotFile:
         )
     x = leading(path, positions, x, keys.columns)
     stacked = x.ndim == 3
-    time = _time(arrays, keys.time, len(x), stacked)
+    time = time_of(arrays, keys.time, len(x), stacked)
     velocities = pick(
         path,
         "velocities",
@@ -179,60 +176,6 @@ def _read(arrays: Arrays, keys: Keys, max_bytes: int) -> SnapshotFile:
         return SnapshotFile(by_time(path, t, x, v, w, m, time or "t"), layout)
     t = np.arange(len(x), dtype=np.float64) if t is None else t
     return SnapshotFile(make_snapshots(path, t, x, v, w, m, layout.time), layout)
-
-
-def _time(arrays: Arrays, wanted: str | None, count: int, stacked: bool) -> str | None:
-    """The array of times; stacked positions may have none."""
-
-    def fits(key: str) -> bool:
-        return arrays.shape(key) in ((count,), (count, 1))
-
-    found = list(arrays) if wanted else [k for k in arrays if len(arrays.shape(k)) > 0]
-    fitting = [key for key in found if fits(key)]
-    time = pick_time(
-        arrays.path,
-        "times",
-        wanted,
-        # Of several, those of another shape are none.
-        found if wanted else fitting,
-        lambda key: arrays[key],
-        lambda: (key for key in fitting if not stacked and _may_be_labels(arrays[key])),
-        required=False,
-    )
-    if time is None and not wanted:
-        time = pick_time(
-            arrays.path,
-            "times",
-            None,
-            found,
-            lambda key: np.arange(2),
-            required=not stacked,
-        )
-    if time is not None or not stacked:
-        return time
-    rising = [
-        key
-        for key in fitting
-        if key not in ("masses", "mass", "weights", "weight")
-        and arrays.headers[key][1].kind in "iuf"
-        and (np.diff(arrays[key].ravel()) > 0).all()
-    ]
-    if rising and count > 1:
-        raise SnapshotFileError(
-            arrays.path,
-            f"{quoted(rising)} may be the times of the {count} snapshots: say so with "
-            f"time (--set data.keys.time={rising[0]}), or leave it out of the file.",
-        )
-    return None
-
-
-def _may_be_labels(array: np.ndarray) -> bool:
-    if array.dtype.kind in "US":
-        return True
-    if array.dtype.kind not in "iuf":
-        return False
-    distinct = np.unique(array)
-    return bool(1 < len(distinct) <= _LABELS and (distinct == np.floor(distinct)).all())
 
 
 def write_npz(path: str | Path, snapshots: Snapshots, layout: Layout = NPZ) -> None:

@@ -8,7 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from .refusals import SnapshotFileError, bounded
+from .refusals import SnapshotFileError, bounded, quoted
+from .times import pick_time
+
+
+# Distinct values up to which whole numbers of rows may be labels of times.
+_LABELS = 50
 
 
 class Arrays(Mapping[str, np.ndarray]):
@@ -85,3 +90,59 @@ def opened(path: Path) -> Iterator[Arrays]:
         RuntimeError,
     ) as error:
         raise SnapshotFileError(path, "is not a readable .npz file.") from error
+
+
+def time_of(
+    arrays: Arrays, wanted: str | None, count: int, stacked: bool
+) -> str | None:
+    """The array of times; stacked positions may have none."""
+
+    def fits(key: str) -> bool:
+        return arrays.shape(key) in ((count,), (count, 1))
+
+    found = list(arrays) if wanted else [k for k in arrays if len(arrays.shape(k)) > 0]
+    fitting = [key for key in found if fits(key)]
+    time = pick_time(
+        arrays.path,
+        "times",
+        wanted,
+        # Of several, those of another shape are none.
+        found if wanted else fitting,
+        lambda key: arrays[key],
+        lambda: (key for key in fitting if not stacked and _may_be_labels(arrays[key])),
+        required=False,
+    )
+    if time is None and not wanted:
+        time = pick_time(
+            arrays.path,
+            "times",
+            None,
+            found,
+            lambda key: np.arange(2),
+            required=not stacked,
+        )
+    if time is not None or not stacked:
+        return time
+    rising = [
+        key
+        for key in fitting
+        if key not in ("masses", "mass", "weights", "weight")
+        and arrays.headers[key][1].kind in "iuf"
+        and (np.diff(arrays[key].ravel()) > 0).all()
+    ]
+    if rising and count > 1:
+        raise SnapshotFileError(
+            arrays.path,
+            f"{quoted(rising)} may be the times of the {count} snapshots: say so with "
+            f"time (--set data.keys.time={rising[0]}), or leave it out of the file.",
+        )
+    return None
+
+
+def _may_be_labels(array: np.ndarray) -> bool:
+    if array.dtype.kind in "US":
+        return True
+    if array.dtype.kind not in "iuf":
+        return False
+    distinct = np.unique(array)
+    return bool(1 < len(distinct) <= _LABELS and (distinct == np.floor(distinct)).all())

@@ -2,7 +2,7 @@
 
 import contextlib
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,17 @@ import numpy as np
 
 # Those that are written.
 FORMATS = ("npz", "csv", "h5ad")
+# For the end of a name that is read, the reader.
+READ = {
+    ".npz": "npz",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".csv.gz": "csv",
+    ".tsv.gz": "csv",
+    ".parquet": "parquet",
+    ".h5ad": "h5ad",
+    ".zarr": "h5ad",
+}
 
 
 class SnapshotFileError(ValueError):
@@ -18,6 +29,24 @@ class SnapshotFileError(ValueError):
 
     def __init__(self, path: str | Path, problem: str):
         super().__init__(f"{path}: {problem}")
+
+
+def format_of(path: Path, known: Mapping[str, str]) -> str:
+    """The format that the end of a name says.
+
+    Raises:
+        SnapshotFileError: it says none of the ``known`` ones.
+    """
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    for end in ("".join(suffixes[-2:]), "".join(suffixes[-1:])):
+        if end in known:
+            return known[end]
+    found = repr(path.suffix) if path.suffix else "none"
+    *most, last = known
+    raise SnapshotFileError(
+        path,
+        f"expected a name that ends in {', '.join(most)} or {last}, found {found}.",
+    )
 
 
 def names(found: Iterable[str], most: int = 12) -> str:

@@ -20,14 +20,18 @@ def by_time(
     weights: np.ndarray | None,
     masses: np.ndarray | None = None,
     name: str = "t",
+    repeats: bool = False,
 ) -> Snapshots:
     """Rows with a time each, gathered into one snapshot for every distinct time.
 
     Times that differ by rounding alone (0.3 and 0.1 + 0.2) are one. Times that all but
     coincide otherwise are refused, and so are times of which most belong to a single
-    row, as those of a pseudotime do.
+    row, as those of a pseudotime do. ``masses`` are one for each time; with ``repeats``
+    one for each row, the same in all rows of a time.
     """
     times, rows = snapshot_rows(path, t, name)
+    if masses is not None and repeats:
+        masses = repeated(path, masses, rows)
     if masses is not None and len(masses) != len(times):
         raise SnapshotFileError(
             path,
@@ -42,6 +46,25 @@ def by_time(
         masses,
         name,
     )
+
+
+def repeated(
+    path: str | Path, masses: np.ndarray, rows: Sequence[np.ndarray]
+) -> np.ndarray:
+    """The mass of each time, out of a number for each row.
+
+    Raises:
+        SnapshotFileError: rows of one time have different ones.
+    """
+    for row in rows:
+        if (masses[row] != masses[row[0]]).any():
+            raise SnapshotFileError(
+                path,
+                "masses: expected one number for each time, repeated in its rows, "
+                f"found {float(masses[row].min()):g} to {float(masses[row].max()):g} "
+                "at one of them.",
+            )
+    return np.array([masses[row[0]] for row in rows])
 
 
 def make_snapshots(

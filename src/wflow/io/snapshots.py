@@ -11,30 +11,27 @@ from .base import MAX_BYTES, USUAL, Keys, Layout, SnapshotFile, readable
 from .cells import Cells
 from .h5ad import H5AD, read_h5ad, write_h5ad
 from .npz import NPZ, read_npz, write_npz
-from .refusals import FORMATS, SnapshotFileError
-from .table import CSV, read_csv, write_csv
+from .refusals import FORMATS, READ, format_of
+from .table import CSV, read_csv, read_parquet, write_csv
 
 
-_READERS = {"npz": read_npz, "csv": read_csv, "h5ad": read_h5ad}
+_READERS = {
+    "npz": read_npz,
+    "csv": read_csv,
+    "parquet": read_parquet,
+    "h5ad": read_h5ad,
+}
 _WRITERS = {"npz": write_npz, "csv": write_csv}
 _LAYOUTS = {"npz": NPZ, "csv": CSV, "h5ad": H5AD}
-
-
-def _format(path: Path) -> str:
-    """The format that the suffix says."""
-    suffix = path.suffix.removeprefix(".").lower()
-    if suffix not in FORMATS:
-        found = repr(path.suffix) if suffix else "none"
-        raise SnapshotFileError(
-            path, f"expected a name that ends in .npz, .csv or .h5ad, found {found}."
-        )
-    return suffix
+_WRITTEN = {f".{name}": name for name in FORMATS}
 
 
 def read_snapshots(
     path: str | Path, keys: Keys = USUAL, *, max_bytes: int = MAX_BYTES
 ) -> SnapshotFile:
-    """Read snapshots from a .npz, .csv or .h5ad file.
+    """Read snapshots from a .npz, .csv, .tsv, .parquet, .h5ad or .zarr.
+
+    The tables of text may be compressed, .csv.gz.
 
     Args:
         path: the file; see ``read_npz``, ``read_csv``, ``read_h5ad`` for the contents.
@@ -49,10 +46,10 @@ def read_snapshots(
         SnapshotFileError: a file that is missing or not as expected, in one sentence
             with file, key, expected and found.
         TypeError: an argument is of another type.
-        ModuleNotFoundError: a .h5ad without the package anndata.
+        ModuleNotFoundError: an AnnData or a .parquet without the package that reads it.
     """
     _check_path("read_snapshots", path)
-    format = _format(Path(path))
+    format = format_of(Path(path), READ)
     path = readable("read_snapshots", path, keys, max_bytes)
     return _READERS[format](path, keys, max_bytes=max_bytes)
 
@@ -97,7 +94,7 @@ def write_snapshots(
     path = Path(path)
     if layout is not None and not path.suffix:
         path = path.with_suffix(layout.suffix)
-    format = _format(path)
+    format = format_of(path, _WRITTEN)
     layout = _LAYOUTS[format] if layout is None else layout
     if format == "h5ad":
         write_h5ad(path, snapshots, layout, cells)

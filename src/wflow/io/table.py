@@ -17,6 +17,8 @@ from .base import (
     readable,
     writing,
 )
+from .columns import NO_COORDINATES, velocity_columns
+from .parquet import ParquetSource
 from .refusals import (
     SnapshotFileError,
     bounded,
@@ -29,21 +31,10 @@ from .refusals import (
 )
 from .rows import by_time, to_rows
 from .text import FEW, UNNAMED, Source
-from .times import DOUBTFUL, is_clock, normal, pick_time, to_times, words
+from .times import DOUBTFUL, is_clock, normal, pick_time, to_times
 
 
 CSV = Layout("csv", velocities="v_", weights="weight")
-
-_PREFIXES = ("v_", "vel_", "velocity_")
-# Words of names that are hardly those of coordinates.
-_NO_COORDINATES = words(
-    "id ids idx index row rows barcode barcodes batch batches cluster clusters "
-    "leiden louvain sample samples replicate replicates rep donor donors patient "
-    "subject plate well lane condition treatment group groups label labels class "
-    "type celltype clone clones lineage count counts ncount ncounts nfeature "
-    "ngenes genes umi umis mito doublet stage seed split fold train test mass "
-    "masses pseudotime"
-)
 
 
 def read_csv(
@@ -53,9 +44,9 @@ def read_csv(
 
     Columns: a time (``t``, ``time``, ``day``, ...), one for each coordinate, optionally
     ``v_<coordinate>`` for each coordinate (or ``vel_``, ``velocity_``, ``v``) and
-    ``weight``. Cells are separated by commas, semicolons (then with decimal commas if
-    need be), tabs, bars or spaces; text is UTF-8, or UTF-16 with its mark. Empty cells
-    and ``NA`` are nan.
+    ``weight``, and masses if ``keys.masses`` names them. Cells are separated by commas,
+    semicolons (then with decimal commas if need be), tabs, bars or spaces; text is
+    UTF-8, or UTF-16 with its mark. Empty cells and ``NA`` are nan.
 
     Without names in ``keys.columns`` every other column is a coordinate, but for these:
 
@@ -79,12 +70,30 @@ def read_csv(
     path = readable("read_csv", path, keys, max_bytes)
     with reading(path):
         bounded(path, "the file", path.stat().st_size, max_bytes)
-        return _read(path, keys, max_bytes)
+        return _read(Source.of(path), keys, max_bytes)
 
 
-def _read(path: Path, keys: Keys, max_bytes: int) -> SnapshotFile:
-    source = Source.of(path)
-    header = source.header
+def read_parquet(
+    path: str | Path, keys: Keys = USUAL, *, max_bytes: int = MAX_BYTES
+) -> SnapshotFile:
+    """Read snapshots from a .parquet, whose columns are those of a .csv.
+
+    Args:
+        path: the file.
+        keys: names that differ from the usual ones.
+        max_bytes: most bytes that the numbers may have.
+
+    Raises:
+        SnapshotFileError: as ``read_csv``.
+        ModuleNotFoundError: the package pyarrow is not installed.
+    """
+    path = readable("read_parquet", path, keys, max_bytes)
+    with reading(path):
+        return _read(ParquetSource.of(path), keys, max_bytes)
+
+
+def _read(source: Source | ParquetSource, keys: Keys, max_bytes: int) -> SnapshotFile:
+    path, header = source.path, source.header
     asked = keys.columns if isinstance(keys.columns, tuple) else None
     weight = pick(
         path,
@@ -95,6 +104,9 @@ def _read(path: Path, keys: Keys, max_bytes: int) -> SnapshotFile:
         "weights",
         required=False,
     )
+    mass = keys.masses and pick(
+        path, "masses", keys.masses, (), header, "masses", required=False
+    )
     clocks = [
         name
         for name in header
@@ -102,9 +114,9 @@ def _read(path: Path, keys: Keys, max_bytes: int) -> SnapshotFile:
         or ((is_clock(name) or normal(name) in DOUBTFUL) and name not in (asked or ()))
     ]
     unnamed = {name for name in header if UNNAMED.fullmatch(name)}
-    own = {weight, *clocks, *(unnamed - set(asked or ()))}
+    own = {weight, mass, *clocks, *(unnamed - set(asked or ()))}
     others = [name for name in header if name not in own]
-    chosen, prefix = _velocities(path, header, others, keys)
+    chosen, prefix = velocity_columns(path, header, others, asked, keys.velocities)
     if asked is None:
         moving = {prefix + name for name in chosen}
         candidates = [name for name in others if name not in moving]
@@ -117,6 +129,7 @@ def _read(path: Path, keys: Keys, max_bytes: int) -> SnapshotFile:
         )
     used = [*candidates, *(prefix + name for name in chosen)]
     used += [] if weight is None else [weight]
+    used += [] if mass is None else [mass]
     if not clocks or keys.time not in (None, *clocks):
         _no_time(path, header, keys)
     texts, table = source.read(clocks, used, max_bytes)
@@ -157,8 +170,9 @@ def _read(path: Path, keys: Keys, max_bytes: int) -> SnapshotFile:
         weights=weight or "weight",
         columns=tuple(columns),
     )
-    w = None if weight is None else table[:, -1]
-    return SnapshotFile(by_time(path, t, x, v, w, name=time), layout)
+    w = None if weight is None else table[:, used.index(weight)]
+    m = None if mass is None else table[:, used.index(mass)]
+    return SnapshotFile(by_time(path, t, x, v, w, m, time, True), layout)
 
 
 def _no_time(path: Path, header: list[str], keys: Keys) -> None:
@@ -169,35 +183,6 @@ def _no_time(path: Path, header: list[str], keys: Keys) -> None:
             f"tabs, found one column {header[0]!r}.",
         )
     pick_time(path, "a time column", keys.time, header, lambda _: np.empty(0))
-
-
-def _velocities(
-    path: Path, header: list[str], others: list[str], keys: Keys
-) -> tuple[list[str], str]:
-    """The coordinates that have a velocity column, and the prefix of these."""
-    present = set(header)
-    asked = keys.columns if isinstance(keys.columns, tuple) else None
-    if asked is not None:
-        missing = [name for name in asked if name not in present]
-        if missing:
-            raise SnapshotFileError(
-                path, f"expected columns {names(missing)}, found {names(header)}."
-            )
-    columns = asked or others
-    for prefix in (keys.velocities,) if keys.velocities else _PREFIXES:
-        moving = [name for name in columns if prefix + name in present]
-        if moving:
-            return moving, prefix
-    if keys.velocities:
-        raise SnapshotFileError(
-            path,
-            "expected a velocity column for each coordinate, found none of "
-            f"{names(keys.velocities + name for name in columns)}.",
-        )
-    # vx beside x: only where every column is one of such a pair.
-    pairs = [name for name in columns if f"v{name}" in present]
-    every = len(columns) if asked is not None else len(columns) / 2
-    return (pairs, "v") if pairs and len(pairs) == every else ([], _PREFIXES[0])
 
 
 def _coordinates(
@@ -238,7 +223,7 @@ def _coordinates(
             )
         kept, doubted = kept[: keys.columns], []
     named = [
-        k for k in kept if not _NO_COORDINATES.isdisjoint(normal(columns[k]).split("_"))
+        k for k in kept if not NO_COORDINATES.isdisjoint(normal(columns[k]).split("_"))
     ]
     real = [k for k in kept if not whole[k] and k not in named]
     # A column of one value is harmless: a gene that is seen nowhere.

@@ -1,13 +1,18 @@
 """Text in columns: its encoding, its separator, its decimal marks."""
 
+import contextlib
 import csv
 import functools
+import gzip
+import io
+import itertools
 import re
+import zlib
 from array import array
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 
@@ -28,6 +33,21 @@ _ENCODINGS = (
 )
 
 
+def _opened(path: Path) -> IO[bytes]:
+    if path.suffix.lower() == ".gz":
+        return gzip.open(path, "rb")
+    return path.open("rb")
+
+
+@contextlib.contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """What is wrong with a compressed file, as a sentence."""
+    try:
+        yield
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise SnapshotFileError(path, "is not a whole .gz file.") from error
+
+
 class Source(NamedTuple):
     """A table of text: how to open it, and its header."""
 
@@ -38,7 +58,7 @@ class Source(NamedTuple):
 
     @classmethod
     def of(cls, path: Path) -> "Source":
-        with path.open("rb") as file:
+        with _damage(path), _opened(path) as file:
             begin = file.read(4096)
         encoding = next(
             (name for mark, name in _ENCODINGS if begin.startswith(mark)), "utf-8"
@@ -78,7 +98,11 @@ class Source(NamedTuple):
         return source._replace(header=header)
 
     def _lines(self) -> Iterator[str]:
-        with self.path.open(newline="", encoding=self.encoding) as file:
+        with (
+            _damage(self.path),
+            _opened(self.path) as raw,
+            io.TextIOWrapper(raw, self.encoding, newline="") as file,
+        ):
             try:
                 yield from file
             except UnicodeError:
@@ -100,6 +124,11 @@ class Source(NamedTuple):
             raise SnapshotFileError(
                 self.path, f"is not a readable .csv file: {error}."
             ) from None
+
+    def first(self, count: int) -> list[list[str]]:
+        """The first rows below the header, as text."""
+        rows = itertools.islice(self._rows(), 1, count + 1)
+        return [[_decimal(cell) for cell in row] for row in rows]
 
     def read(
         self, texts: Sequence[str], used: Sequence[str], max_bytes: int
@@ -123,7 +152,7 @@ class Source(NamedTuple):
                 )
             for store, place in zip(kept, places, strict=True):
                 store.append(row[place])
-            cells = (row[columns[0]],) if select is None else select(row)
+            cells = tuple(row[k] for k in columns) if select is None else select(row)
             try:
                 if "_" in "".join(cells):
                     raise ValueError

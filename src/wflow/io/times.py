@@ -43,6 +43,8 @@ _LABEL = re.compile(rf"([A-Za-z]*)[ _]?(-?{_NUMBER})[ _]?([A-Za-z]*)")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*")
 # Times nearer than this, in units of the last place of the largest, are the same one.
 _SAME = 64
+# Distinct values up to which a column may be labels of times.
+_LABELS = 50
 # Share of the whole span below which two times cannot be trained apart.
 _CLOSE = 1e-6
 MISSING = frozenset(("", "na", "nan", "n/a", "none", "null", "<na>"))
@@ -243,3 +245,14 @@ def snapshot_rows(
             "each of a few times: name the time with time (data.keys.time), or round.",
         )
     return times, rows
+
+
+def may_be_labels(path: str | Path, name: str, values: np.ndarray) -> bool:
+    """Whether a column holds a few whole numbers, or labels that are times."""
+    if values.dtype.kind == "b" or not 1 < len(set(values.tolist())) <= _LABELS:
+        return False
+    try:
+        times = to_times(path, name, values)
+    except SnapshotFileError:
+        return False
+    return bool(values.dtype.kind not in "f" or (times == np.floor(times)).all())

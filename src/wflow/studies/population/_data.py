@@ -16,6 +16,7 @@ from wflow.energies import AbstractEnergy
 from wflow.io import Keys, SnapshotFileError, read_gapminder, read_snapshots
 from wflow.io.base import Layout, SnapshotFile
 from wflow.io.npz import NPZ
+from wflow.io.refusals import READ, format_of
 from wflow.learning import Snapshots
 from wflow.parameters.learnable import unwrap
 from wflow.populations import simulators
@@ -89,7 +90,7 @@ def _read(data: FileData, source: str, trained: tuple[str, ...] | None) -> Snaps
     if data.path is None:
         raise ValueError(f"{source} needs --data FILE: {data.needs}.")
     keys = build(data.keys, io, Keys, "data.keys")
-    if trained is not None and Path(data.path).suffix.lower() == ".csv":
+    if trained is not None and _is_table(Path(data.path)):
         keys = dataclasses.replace(keys, columns=trained)
     try:
         return read_snapshots(data.path, keys, max_bytes=data.max_bytes)
@@ -101,6 +102,10 @@ def _read(data: FileData, source: str, trained: tuple[str, ...] | None) -> Snaps
         raise ValueError(said) from error
     except (ModuleNotFoundError, TypeError) as error:
         raise ValueError(str(error)) from error
+
+
+def _is_table(path: Path) -> bool:
+    return format_of(path, READ) in ("csv", "parquet")
 
 
 def _with_masses(snapshots: Snapshots, masses: Any) -> Snapshots:
