@@ -24,6 +24,16 @@ class AbstractEnergy(eqx.Module, Generic[Mu]):
     A subclass writes ``value`` once, with ``mu.integrate(...)`` or the measure's
     fields; everything else is derived from it by differentiation. Energies add,
     subtract and scale.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import wflow as wf
+        >>> class Spread(wf.AbstractEnergy):
+        ...     def value(self, mu, t=0.0):
+        ...         return jnp.trace(mu.cov) / 2
+        >>> cloud = wf.Particles.from_samples([[-1.0], [1.0]])
+        >>> print(Spread().value(cloud), (Spread() + 3 * Spread()).value(cloud))
+        0.5 2.0
     """
 
     @abc.abstractmethod

@@ -63,6 +63,13 @@ class Entropy(_AbstractDensityEnergy):
     Raises:
         TypeError: the density is none of particles.
         ValueError: a temperature that is negative, not finite or not one number.
+
+    Examples:
+        >>> import wflow as wf
+        >>> heat = wf.GradientFlow(wf.Entropy(), wf.Wasserstein())
+        >>> start = wf.Gaussian([0.0], [[1.0]])
+        >>> print(f"{wf.solve(heat, start, 0.0, 1.0)[-1].cov[0, 0]:.3f}")  # 1 + 2 t
+        3.000
     """
 
     temperature: Float[Array, ""] = eqx.field(
@@ -173,6 +180,12 @@ class KLDivergence(AbstractEnergy[Law]):
     Raises:
         TypeError: ``log_density`` is no function, or the density none of particles.
         ValueError: when evaluated, a log-density that is not one real number.
+
+    Examples:
+        >>> import wflow as wf
+        >>> target = wf.KLDivergence(wf.Gaussian([0.0], [[1.0]]).log_density)
+        >>> print(round(float(target.value(wf.Gaussian([2.0], [[1.0]]))), 3))  # 2^2 / 2
+        2.0
     """
 
     log_density: Callable[[Array], Array]

@@ -32,6 +32,13 @@ class Interaction(AbstractEnergy[Law]):
         TypeError: the pair is no function.
         ValueError: when evaluated, it does not return one real number, or W(x, x) is
             not finite, where it is known.
+
+    Examples:
+        >>> import wflow as wf
+        >>> springs = wf.Interaction(lambda x, y: (x - y) @ (x - y) / 2)
+        >>> cloud = wf.Particles.from_samples([[-1.0], [1.0]])
+        >>> print(springs.value(cloud))  # half the variance
+        0.5
     """
 
     pair: Callable[[Array, Array], Array]

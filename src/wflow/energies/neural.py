@@ -108,6 +108,15 @@ class AttentionPotential(AbstractEnergy[Particles]):
     the (weighted) empirical measure alone.
 
     Reference: Guan, Atanackovic, Neklyudov, arXiv:2605.08550 (its code's architecture).
+
+    Examples:
+        >>> import jax
+        >>> import wflow as wf
+        >>> net = wf.AttentionPotential(1, width=4, depth=1, key=jax.random.key(0))
+        >>> cloud = wf.Particles.from_samples([[-1.0], [1.0]])
+        >>> net.per_particle(cloud.x, cloud.w, 0.0).shape  # each of them sees the other
+        (2,)
+        >>> flow = wf.LagrangianFlow(net, wf.Learnable(0.5))  # for ``fit`` to train
     """
 
     embed: eqx.nn.Linear
@@ -185,6 +194,15 @@ class MLPPotential(AbstractLinearEnergy[AbstractMeasure]):
     r"""A learned potential of one point: a multilayer perceptron.
 
     $F(\mu) = \int V_\theta(x, t)\,d\mu(x)$ for a multilayer perceptron V.
+
+    Examples:
+        >>> import jax
+        >>> import wflow as wf
+        >>> net = wf.MLPPotential(1, width=4, depth=1, key=jax.random.key(0))
+        >>> cloud = wf.Particles.from_samples([[-1.0], [1.0]])
+        >>> velocity, _ = wf.GradientFlow(net, wf.Wasserstein()).velocity(cloud)
+        >>> velocity.shape
+        (2, 1)
     """
 
     mlp: eqx.nn.MLP

@@ -22,6 +22,14 @@ class Potential(AbstractLinearEnergy[AbstractMeasure]):
     Raises:
         TypeError: the potential is no function.
         ValueError: when evaluated, it does not return one real number.
+
+    Examples:
+        >>> import wflow as wf
+        >>> bowl = wf.Potential(lambda x: x @ x / 2)
+        >>> print(bowl.value(wf.Particles.from_samples([[0.0], [2.0]])))
+        1.0
+        >>> print(round(float(bowl.value(wf.Gaussian([0.0], [[1.0]]))), 3))
+        0.5
     """
 
     potential: Callable[..., Array]

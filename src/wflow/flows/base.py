@@ -44,6 +44,16 @@ class AbstractContinuousFlow(AbstractFlow[Mu]):
 
     A class with this one method is a law that ``solve`` moves a measure by. What lowers
     an energy is an ``AbstractDissipativeFlow``.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import wflow as wf
+        >>> class Decay(wf.AbstractContinuousFlow):
+        ...     def velocity(self, mu, t=0.0):
+        ...         return -mu.x, jnp.zeros_like(mu.logw)
+        >>> cloud = wf.Particles.from_samples(jnp.ones((8, 1)))
+        >>> print(f"{wf.solve(Decay(), cloud, 0.0, 1.0)[-1].mean[0]:.3f}")  # exp(-1)
+        0.368
     """
 
     @abc.abstractmethod

@@ -38,6 +38,17 @@ class BirthDeathFlow(AbstractJumpFlow[Particles]):
         TypeError: ``energy`` is none.
 
     Reference: Lu, Lu, Nolen, arXiv:1905.09863, algorithm 1.
+
+    Examples:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> import wflow as wf
+        >>> hill = wf.Potential(lambda x: x[0])
+        >>> cloud = wf.Particles.from_samples(jnp.linspace(-1, 1, 8)[:, None])
+        >>> flow = wf.BirthDeathFlow(hill, rate=2.0)
+        >>> end = wf.solve(flow, cloud, 0.0, 1.0, key=jax.random.key(0))[-1]
+        >>> bool(end.mean[0] < -0.5)  # copies of low ones in place of high ones
+        True
     """
 
     energy: AbstractEnergy[Particles]

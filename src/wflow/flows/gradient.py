@@ -25,6 +25,17 @@ class GradientFlow(AbstractDissipativeFlow[Mu]):
         TypeError: no energy, or no geometry, in its place.
 
     Reference: Ambrosio, Gigli, Savare, Gradient Flows (2008), chapter 11.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import wflow as wf
+        >>> bowl = wf.Potential(lambda x: x @ x / 2)
+        >>> flow = wf.GradientFlow(bowl, wf.Wasserstein())
+        >>> cloud = wf.Particles.from_samples(jnp.ones((8, 1)))
+        >>> round(float(flow.value(cloud)), 3), round(float(flow.dissipation(cloud)), 3)
+        (0.5, 1.0)
+        >>> print(f"{wf.solve(flow, cloud, 0.0, 1.0)[-1].mean[0]:.3f}")
+        0.368
     """
 
     energy: AbstractEnergy[Mu]

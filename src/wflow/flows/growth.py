@@ -72,6 +72,13 @@ class GrowthFlow(AbstractContinuousFlow[Particles | Grid | Phase]):
 
     Raises:
         TypeError: ``rate`` is no function.
+
+    Examples:
+        >>> import wflow as wf
+        >>> flow = wf.GrowthFlow(lambda x, t: x[0])  # grows on the right only
+        >>> cloud = wf.Particles.from_samples([[-1.0], [1.0]])
+        >>> print(round(float(wf.solve(flow, cloud, 0.0, 1.0)[-1].mass), 3))  # cosh(1)
+        1.543
     """
 
     rate: Rate

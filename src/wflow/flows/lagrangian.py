@@ -36,6 +36,15 @@ class LagrangianFlow(AbstractKineticFlow[Phase], AbstractDissipativeFlow[Phase])
 
     Reference: Guan, Atanackovic, Neklyudov, arXiv:2605.08550, section 3 (inertial; the
     unified form is that of its integrator).
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import wflow as wf
+        >>> bowl = wf.Potential(lambda x: x @ x / 2)
+        >>> start = wf.Phase.at_rest(wf.Particles.from_samples(jnp.ones((8, 1))))
+        >>> swing = wf.solve(wf.LagrangianFlow(bowl), start, 0.0, jnp.pi)[-1]
+        >>> print(jnp.round(swing.measure.mean, 2))  # the other side of the bowl
+        [-1.]
     """
 
     energy: AbstractEnergy[Law]

@@ -41,6 +41,17 @@ class LangevinFlow(
         TypeError: the temperature is given twice, or not at all; ``energy`` is none.
 
     Reference: Pavliotis, Stochastic Processes and Applications (2014), (4.2), (6.1).
+
+    Examples:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> import wflow as wf
+        >>> target = wf.KLDivergence(lambda x: -x @ x / 2)
+        >>> start = wf.Particles.from_samples(jnp.zeros((500, 1)))
+        >>> flow = wf.LangevinFlow(target)
+        >>> end = wf.solve(flow, start, 0.0, 4.0, key=jax.random.key(0))[-1]
+        >>> print(jnp.abs(end.cov - 1) < 0.2)
+        [[ True]]
     """
 
     energy: AbstractEnergy[Particles]

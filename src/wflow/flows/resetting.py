@@ -39,6 +39,17 @@ class ResettingFlow(AbstractJumpFlow[Particles | Point]):
             than the particles.
 
     Reference: Evans, Majumdar, PRL 106 (2011), equations (1), (2), for Poisson resets.
+
+    Examples:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> import wflow as wf
+        >>> drift = wf.VelocityFlow(lambda x, t: jnp.ones(1))  # one unit a time
+        >>> flow = wf.ResettingFlow(drift, wf.flows.Exponential(1.0), jnp.zeros(1))
+        >>> start = wf.Particles.from_samples(jnp.zeros((500, 1)))
+        >>> end = wf.solve(flow, start, 0.0, 9.0, key=jax.random.key(0))[-1]
+        >>> print(jnp.abs(end.mean - 1) < 0.2)  # places are ages, on average one
+        [ True]
     """
 
     flow: AbstractContinuousFlow[Particles | Point]

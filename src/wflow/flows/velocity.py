@@ -46,6 +46,14 @@ class VelocityFlow(AbstractContinuousFlow[AbstractMeasure]):
         TypeError: ``f`` is no function, or the noise no number.
         ValueError: a noise of another shape, negative or not finite; when it is used, a
             velocity that is not shaped like what moves.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import wflow as wf
+        >>> turn = wf.VelocityFlow(lambda x, t: jnp.stack([-x[1], x[0]]))
+        >>> cloud = wf.Particles.from_samples([[1.0, 0.0]])
+        >>> print(jnp.round(wf.solve(turn, cloud, 0.0, jnp.pi)[-1].x[0, 0], 3))
+        -1.0
     """
 
     f: Callable[..., Any]

@@ -14,6 +14,15 @@ class Euclidean(AbstractGeometry[Point]):
     r"""Plain gradient descent of one parameter vector.
 
     $\dot\theta = -\nabla F(\theta)$ on a ``Point``.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import wflow as wf
+        >>> bowl = wf.Potential(lambda theta: theta @ theta / 2)
+        >>> flow = wf.GradientFlow(bowl, wf.Euclidean())
+        >>> end = wf.solve(flow, wf.Point(jnp.array([1.0, 2.0])), 0.0, 1.0)[-1]
+        >>> print(f"{end.value[0]:.3f} {end.value[1]:.3f}")  # the start times exp(-1)
+        0.368 0.736
     """
 
     def velocity(self, mu: Point, differential: Differential) -> State:

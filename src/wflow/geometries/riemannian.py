@@ -54,6 +54,15 @@ class Riemannian(AbstractGeometry[Point | Particles]):
         ValueError: when evaluated, a metric of another shape.
 
     Reference: Amari, Neural Computation 10 (1998), theorem 1.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import wflow as wf
+        >>> valley = wf.Potential(lambda x: 0.5 * x[0] ** 2 + 50 * x[1] ** 2)
+        >>> newton = wf.Riemannian(lambda x: jnp.diag(jnp.array([1.0, 100.0])))
+        >>> cloud = wf.Particles.from_samples([[1.0, 2.0]])
+        >>> print(wf.GradientFlow(valley, newton).velocity(cloud)[0])
+        [[-1. -2.]]
     """
 
     metric: Callable[[Any], lx.AbstractLinearOperator | Array]

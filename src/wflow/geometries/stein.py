@@ -32,6 +32,15 @@ class Stein(AbstractGeometry[Particles]):
 
     Reference: Liu, NeurIPS 2017, equation (5); Duncan, Nuesken, Szpruch,
     arXiv:1912.00894.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import wflow as wf
+        >>> target = wf.KLDivergence(lambda x: -x @ x / 2)
+        >>> svgd = wf.GradientFlow(target, wf.Stein(wf.kernels.GaussianKernel(1.0)))
+        >>> cloud = wf.Particles.from_samples(jnp.linspace(2, 4, 8)[:, None])
+        >>> bool(jnp.all(svgd.velocity(cloud)[0] < 0))  # all towards the target
+        True
     """
 
     kernel: AbstractKernel | Callable[[Float[Array, "n d"]], AbstractKernel]

@@ -64,6 +64,17 @@ class Wasserstein(AbstractGeometry[Law]):
             a matrix that is not symmetric and positive semidefinite; when evaluated,
             one that does not fit the points.
         TypeError: it is neither numbers nor a function.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import wflow as wf
+        >>> bowl = wf.Potential(lambda x: x @ x / 2)
+        >>> cloud = wf.Particles.from_samples([[1.0, 2.0]])
+        >>> print(wf.GradientFlow(bowl, wf.Wasserstein()).velocity(cloud)[0])
+        [[-1. -2.]]
+        >>> along = wf.Wasserstein(mobility=jnp.array([1.0, 0.0]))
+        >>> print(wf.GradientFlow(bowl, along).velocity(cloud)[0])
+        [[-1. -0.]]
     """
 
     mobility: Float[Array, "..."] | Callable[[Array], Array] | None = eqx.field(

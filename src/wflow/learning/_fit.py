@@ -111,6 +111,24 @@ def fit(
         ValueError: an argument out of range, snapshots that do not fit the flow, times
             that all but coincide, or a checkpoint of another training.
         TrainingError: loss or gradient is not finite; the sentence names the step.
+
+    Examples:
+        >>> import equinox as eqx
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> import wflow as wf
+        >>> class Wind(eqx.Module):
+        ...     speed: wf.Learnable
+        ...     def __call__(self, x, t):
+        ...         return self.speed * jnp.ones_like(x)
+        >>> x = jnp.linspace(-1, 1, 8)[:, None]
+        >>> shots = wf.Snapshots([0.0, 1.0], [x, x + 2])  # two units in one time
+        >>> law = wf.VelocityFlow(Wind(wf.Learnable(1.0)))
+        >>> rule = wf.learning.FlowMatching(batch=8, moments=2, own=0)
+        >>> key = jax.random.key(0)
+        >>> found = wf.fit(law, shots, rule, steps=300, key=key, progress=False)
+        >>> print(round(float(found.flow.f.speed.value), 1))
+        2.0
     """
     what = "a flow without jumps"
     instance("fit", "flow", flow, AbstractContinuousFlow, what)

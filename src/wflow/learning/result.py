@@ -61,6 +61,18 @@ class Fit:
     Raises:
         TypeError: the flow is none without jumps, or no snapshots.
         ValueError: velocities that do not fit the snapshots, or step <= 0.
+
+    Examples:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> import wflow as wf
+        >>> x = jnp.linspace(-1, 1, 8)[:, None]
+        >>> shots = wf.Snapshots([0.0, 1.0], [x, x + 1])
+        >>> law = wf.VelocityFlow(lambda x, t: 0 * x)  # stands still
+        >>> persistence = wf.learning.Fit(law, shots, (None, None), {}, step=0.1)
+        >>> later = persistence.forecast([2.0])
+        >>> print(later.times, later[0].mean().round(3))
+        [2.] 1.0
     """
 
     flow: AbstractContinuousFlow

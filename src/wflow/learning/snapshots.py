@@ -51,6 +51,14 @@ class Snapshots:
             ``(T,)``, in any unit: growth is read from it.
         sharding: None, or how a training spreads the rows of every cloud over devices;
             ``wflow.sharding.shard`` sets it.
+
+    Examples:
+        >>> import numpy as np
+        >>> import wflow as wf
+        >>> monday, friday = np.zeros((5, 2)), np.ones((8, 2))  # sizes may differ
+        >>> shots = wf.Snapshots([0.0, 4.0], [monday, friday])
+        >>> len(shots), shots.sizes, shots.dim
+        (2, (5, 8), 2)
     """
 
     times: Float[np.ndarray, " T"]

@@ -41,6 +41,12 @@ class Gaussian(AbstractMeasure, AbstractDensity):
     Raises:
         ValueError: other shapes, a mean that is not finite, or a covariance that is not
             symmetric and positive definite, at any scale.
+
+    Examples:
+        >>> import wflow as wf
+        >>> bell = wf.Gaussian([1.0], [[4.0]])
+        >>> print(round(float(bell.integrate(lambda x: x[0] ** 2)), 3))
+        5.0
     """
 
     mean: Float[Array, " d"] = eqx.field(converter=moving_field("mean"))

@@ -30,6 +30,12 @@ class GaussianMixture(AbstractDensity):
         ValueError: other shapes, means that are not finite, a covariance that is not
             symmetric and positive semidefinite, weights that are negative, not finite
             or all zero.
+
+    Examples:
+        >>> import wflow as wf
+        >>> two = wf.GaussianMixture([[-1.0], [1.0]], 0.25, weights=[1.0, 3.0])
+        >>> print(two.mean, two.cov)
+        [0.5] [[1.]]
     """
 
     means: Float[Array, "k d"] = eqx.field(converter=moving_field("means"))

@@ -28,6 +28,14 @@ class Grid(AbstractMeasure):
     ``"no-flux"``. Differentials are first variations at cell centres,
     $\delta F/\delta\mu(x_c) = h^{-d} \partial F/\partial\rho_c$. A density of less
     than single precision is taken in single precision.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import wflow as wf
+        >>> bell = lambda x: -x @ x / 2
+        >>> grid = wf.Grid.from_log_density(bell, -6.0, 6.0, (60,))
+        >>> print(grid.density.shape, jnp.round(grid.cov, 2))
+        (60,) [[1.]]
     """
 
     density: Float[Array, "*cells"] = eqx.field(converter=moving_field("density"))

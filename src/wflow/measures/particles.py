@@ -66,6 +66,13 @@ class Particles(AbstractMeasure):
     Raises:
         ValueError: other shapes, no particle, a log-weight of +inf, or a period that is
             not above zero.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import wflow as wf
+        >>> cloud = wf.Particles([[0.0], [1.0]], jnp.log(jnp.array([1.0, 3.0])))
+        >>> print(cloud.mass, cloud.mean, jnp.round(cloud.ess, 3))
+        4.0 [0.75] 1.6
     """
 
     x: Float[Array, "n d"] = eqx.field(converter=moving_field("x"))

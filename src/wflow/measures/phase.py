@@ -49,6 +49,13 @@ class Phase(AbstractCarrier):
     Raises:
         TypeError: another measure, or a velocity that is no array of numbers.
         ValueError: a velocity of another shape than the measure needs.
+
+    Examples:
+        >>> import wflow as wf
+        >>> cloud = wf.Particles.from_samples([[0.0], [1.0]])
+        >>> moving = wf.Phase(cloud, [[2.0], [0.0]])
+        >>> print(moving.kinetic_energy, wf.Phase.at_rest(cloud).kinetic_energy)
+        1.0 0.0
     """
 
     measure: Law

@@ -25,6 +25,13 @@ class Point(AbstractMeasure):
 
     Raises:
         ValueError: the value has no floating-point array, or a complex one.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import wflow as wf
+        >>> model = wf.Point({"slope": jnp.array(2.0), "name": "line"})
+        >>> print(model.integrate(lambda p: p["slope"] ** 2))
+        4.0
     """
 
     value: PyTree = eqx.field(converter=_value)

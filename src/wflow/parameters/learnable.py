@@ -27,6 +27,13 @@ class Learnable(eqx.Module):
     Raises:
         ValueError: it is not finite, or a positive one is negative somewhere.
         TypeError: it is no array of real numbers.
+
+    Examples:
+        >>> import wflow as wf
+        >>> bowl = wf.Potential(lambda x: x @ x / 2)
+        >>> flow = wf.LagrangianFlow(bowl, friction=wf.Learnable(0.5))
+        >>> flow.friction
+        Learnable(0.5)
     """
 
     raw: Float[Array, "..."]

@@ -68,6 +68,16 @@ def sample(
         UserWarning: weight lies where the density is 0 or nan, the weights rest on a
             twentieth of the particles or fewer, or what the method has to say of its
             step.
+
+    Examples:
+        >>> import jax
+        >>> import wflow as wf
+        >>> log_density = lambda p: -((p["height"] - 2) ** 2) / 2
+        >>> start = {"height": jax.random.normal(jax.random.key(0), (100,))}
+        >>> method = wf.sampling.SVGD(step_size=0.5, steps=200)
+        >>> draws = wf.sample(log_density, start, key=jax.random.key(1), method=method)
+        >>> round(float(draws.mean["height"]), 1)
+        2.0
     """
     method = SHK() if method is None else method
     instance("sample", "method", method, AbstractMethod, "a method")

@@ -112,6 +112,19 @@ def solve(
             splitting, ``stop`` with jumps, or fixed steps whose number is not known
             outside ``jit``.
         SolveError: the solve ended early; the sentence says when.
+
+    Examples:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> import wflow as wf
+        >>> cloud = wf.Particles.from_samples(jnp.ones((8, 1)))
+        >>> def final_mean(stiffness):
+        ...     bowl = wf.Potential(lambda x: stiffness * x @ x / 2)
+        ...     flow = wf.GradientFlow(bowl, wf.Wasserstein())
+        ...     return wf.solve(flow, cloud, 0.0, 1.0)[-1].mean[0]
+        >>> value, slope = jax.value_and_grad(final_mean)(1.0)
+        >>> print(round(float(value), 3), round(float(slope), 3))
+        0.368 -0.368
     """
     _check_parts(flow, mu0, solver, stepsize_controller, adjoint, key, stop, progress)
     one_of("solve", "splitting", splitting, ("strang", "lie"))

@@ -26,6 +26,19 @@ class Solution(eqx.Module, Generic[Moving]):
     ``solver``, ``num_steps`` (accepted and rejected ones apart) and ``time_reached``.
     ``stopped`` says whether the condition ``stop`` of the solve was met; the saved
     times after that are the time of stopping, the measures that of then.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> import wflow as wf
+        >>> flow = wf.GradientFlow(wf.Potential(lambda x: x @ x / 2), wf.Wasserstein())
+        >>> cloud = wf.Particles.from_samples(jnp.ones((8, 1)))
+        >>> solution = wf.solve(flow, cloud, 0.0, 1.0, times=[0.0, 0.5, 1.0])
+        >>> [round(float(energy), 3) for energy in solution.energy]
+        [0.5, 0.184, 0.068]
+        >>> print(f"{solution[1].mean[0]:.3f}")
+        0.607
+        >>> solution.stats["solver"]
+        'Tsit5'
     """
 
     times: Float[Array, " T"]
