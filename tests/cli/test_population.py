@@ -51,6 +51,11 @@ def test_run_directory(gapminder):
     figures = "snapshots forecasts forecasts_from_first loss friction landscape scores"
     assert {f"figures/{name}.png" for name in figures.split()} <= files
     assert {"config.yaml", "metrics.json", "history.csv", "model.eqx"} <= files
+    page = (out / "report.html").read_text()
+    assert len(page) < 8e6
+    assert 'type="range"' in page
+    for text in ("The model (mean", "log10 of GDP per head", "year 1997", "fit.steps"):
+        assert text in page
     assert any(name.startswith("checkpoints/") for name in files)
     metrics = json.loads((out / "metrics.json").read_text())
     assert all(isinstance(value, int | float) for value in metrics.values())
@@ -89,9 +94,12 @@ def test_scored_and_drawn_again(gapminder, tmp_path):
     # Drawn again, too.
     path = out / "figures" / "forecasts.png"
     path.unlink()
+    page = (out / "report.html").read_text()
+    (out / "report.html").unlink()
     result = _wflow("plot", out)
     assert result.exit_code == 0, result.output
     assert path.exists()
+    assert (out / "report.html").read_text() == page
     verdicts = [line for line in printed.splitlines() if line.startswith("The model")]
     assert len(verdicts) == 2
     for line in verdicts:

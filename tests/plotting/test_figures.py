@@ -93,9 +93,16 @@ def test_labels_must_fit(clouds):
 
 def test_history(tmp_path):
     step, loss = np.arange(1, 31), np.exp(-np.arange(30.0))
-    axes = _saved(plot_loss(step, loss, horizon=step % 3), tmp_path).axes[0]
+    axes = _saved(plot_loss(step, loss), tmp_path).axes[0]
     assert axes.get_yscale() == "log"
     np.testing.assert_allclose(axes.lines[0].get_ydata()[15], loss[15])
+    # A median for every horizon, of its own losses.
+    axes = _saved(plot_loss(step, step % 3, horizon=step % 3), tmp_path).axes[0]
+    assert [line.get_label() for line in axes.lines] == [
+        f"horizon {k}" for k in range(3)
+    ]
+    for k, line in enumerate(axes.lines):
+        np.testing.assert_array_equal(line.get_ydata(), np.full(10, k))
     # A loss that is never positive, and a fit of one step, are drawn all the same.
     _saved(plot_loss([1], [-1.0]), tmp_path)
     axes = _saved(plot_friction(step, step / 10, interval=2.0), tmp_path).axes[0]

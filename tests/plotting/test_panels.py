@@ -156,9 +156,9 @@ def test_shades():
     dark, *_, light = shades(4)
     assert sum(dark[:3]) < sum(light[:3])
     assert shades(0) == []
-    twelve = shades(12, "tab10")
-    np.testing.assert_array_equal(twelve[0], twelve[10])
-    assert len({tuple(c) for c in twelve}) == 10
+    twelve = shades(12, "categories")
+    assert twelve[0] == twelve[8]
+    assert len(set(twelve)) == 8
 
 
 @pytest.mark.parametrize(
@@ -221,8 +221,8 @@ def test_shades():
         ),
         (
             lambda: shades(2, "virdis"),
-            "shades: expected colours to be a map of matplotlib, such as 'viridis' or "
-            "'tab10', found 'virdis'.",
+            "shades: expected colours to be 'categories' or a map of matplotlib, such "
+            "as 'viridis', found 'virdis'.",
         ),
     ],
 )

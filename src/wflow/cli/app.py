@@ -297,14 +297,37 @@ def evaluate(run: Run, data: Data = None, verbose: Verbose = False) -> None:
 
 @app.command()
 def plot(run: Run, verbose: Verbose = False) -> None:
-    """Draw a run's figures again."""
+    """Draw a run's figures again, and write its report."""
     with _sentences(verbose):
+        from wflow.studies._kept import kept_outcome
+        from wflow.studies._report import write_report
+
         from .runner import open_run
 
         task, config, directory = open_run(run)
         with locked(directory.path):
             for path in task.plot(config, directory):
                 print(path)
+            write_report(task, config, directory, kept_outcome(directory))
+            print(directory.report)
+
+
+@app.command()
+def compare(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Folders of finished runs.", metavar="RUN...")
+    ],
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write the tables to a page, too."),
+    ] = None,
+    verbose: Verbose = False,
+) -> None:
+    """Tabulate runs beside each other: scores, numbers, settings that differ."""
+    with _sentences(verbose):
+        from .compare import compare_runs
+
+        compare_runs(runs, html, Console())
 
 
 @app.command("list")

@@ -17,7 +17,7 @@ ASIDE = ".replaced"
 # What a run writes before it computes anything.
 _PREPARED = ("config.yaml", "units.json", "data.npz", "cells.h5ad", NAME)
 # What nobody reads again: no checksum is kept of it.
-_UNREAD = ("checkpoints", "figures")
+_UNREAD = ("checkpoints", "figures", "report.html")
 
 
 @contextlib.contextmanager

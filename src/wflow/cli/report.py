@@ -1,5 +1,7 @@
 """What a run says at its end, on the terminal."""
 
+from collections.abc import Mapping, Sequence
+
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -21,21 +23,35 @@ def show(outcome: Outcome, console: Console) -> None:
 
 
 def _rendered(scores: ScoreTable) -> Table:
-    """For the terminal: the best of each column is bold."""
-    table = Table(box=box.SIMPLE)
-    table.add_column("")
+    """For the terminal, with a mean over the columns where it makes sense."""
     several = len(scores.columns) > 1 and scores.averaged
-    for name in (*scores.columns, *(["mean"] if several else [])):
-        table.add_column(name, justify="right")
-    shown = {
+    rows = {
         name: [*row, *([scores.mean(name)] if several else [])]
         for name, row in scores.rows.items()
     }
+    floor = None
+    if scores.floor is not None:
+        floor = [*scores.floor, *([scores.noise] if several else [])]
+    columns = [*scores.columns, *(["mean"] if several else [])]
+    return grid(columns, rows, scores.models, floor)
+
+
+def grid(
+    columns: Sequence[str],
+    rows: Mapping[str, Sequence[float | None]],
+    models: Sequence[str] = (),
+    floor: Sequence[float | None] | None = None,
+) -> Table:
+    """Scores for the terminal: the best of each column is bold."""
+    table = Table(box=box.SIMPLE)
+    table.add_column("")
+    for name in columns:
+        table.add_column(name, justify="right")
     best = [
         min((s for s in column if s is not None), default=None)
-        for column in zip(*shown.values(), strict=True)
+        for column in zip(*rows.values(), strict=True)
     ]
-    for name, row in shown.items():
+    for name, row in rows.items():
         cells = [
             "-"
             if score is None
@@ -44,9 +60,8 @@ def _rendered(scores: ScoreTable) -> Table:
             else f"{score:.4f}"
             for score, low in zip(row, best, strict=True)
         ]
-        table.add_row(name, *cells, style="green" if name in scores.models else None)
-    if scores.floor is not None and any(value is not None for value in scores.floor):
-        floor = [*scores.floor, *([scores.noise] if several else [])]
+        table.add_row(name, *cells, style="green" if name in models else None)
+    if floor is not None and any(value is not None for value in floor):
         cells = ["-" if value is None else f"{value:.4f}" for value in floor]
         table.add_row("noise: two halves of the snapshot", *cells, style="dim")
     return table

@@ -1,7 +1,9 @@
 """From a config to a filled run directory."""
 
 import contextlib
+import dataclasses
 import functools
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from wflow import studies
 from wflow.studies._configs import override, read_yaml
 from wflow.studies._files import explained
 from wflow.studies._folder import RunDirectory
+from wflow.studies._kept import keep_outcome
 from wflow.studies._params import StudyParams, validate
 from wflow.studies._task import AbstractTask, Log
 
@@ -70,7 +73,10 @@ def run_config(
     _check_options(out, resume, overwrite)
     raw = override(read_yaml(path), assignments)
     task, config = prepare(raw, str(path), data)
-    with _filled(path, config, out, resume, overwrite, console) as (folder, resumed):
+    with (
+        _filled(path, config, out, resume, overwrite, console) as (folder, resumed),
+        _heard() as warned,
+    ):
         directory = RunDirectory(folder)
         if not resumed:
             directory.write_config(config.model_dump(mode="json"))
@@ -86,6 +92,13 @@ def run_config(
         if config.seeds is not None:
             metrics["total_seconds_median"] = seconds
         directory.write_metrics(metrics)
+        told = list(dict.fromkeys([*outcome.warnings, *warned]))
+        outcome = dataclasses.replace(outcome, metrics=metrics, warnings=told)
+        keep_outcome(directory, outcome)
+        # Matplotlib comes with it, and other commands have to start quickly.
+        from wflow.studies._report import write_report
+
+        write_report(task, config, directory, outcome)
         replacing.finish(folder)
     show(outcome, console)
     console.print(
@@ -93,6 +106,22 @@ def run_config(
         highlight=False,
         soft_wrap=True,
     )
+    console.print(f"Report: {directory.report}", highlight=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def _heard() -> Iterator[list[str]]:
+    """What is warned of meanwhile; it is said all the same."""
+    heard: list[str] = []
+    with warnings.catch_warnings():
+        said = warnings.showwarning
+
+        def hear(message: Warning | str, *where: Any) -> None:
+            heard.append(str(message))
+            said(message, *where)
+
+        warnings.showwarning = hear
+        yield heard
 
 
 def _check_options(out: Path | None, resume: bool, overwrite: bool) -> None:
@@ -200,7 +229,9 @@ def _one(
     outcome = task.run(config, directory, resume=resume, log=lines(console))
     metrics = {**outcome.metrics, "total_seconds": seconds_since_start() - began}
     directory.write_metrics(metrics)
-    return Outcome(metrics, outcome.tables, outcome.remarks)
+    found = dataclasses.replace(outcome, metrics=metrics)
+    keep_outcome(directory, found)
+    return found
 
 
 def _several(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from .style import OBSERVED, figure, tidy
+from .style import CATEGORIES, OBSERVED, figure, tidy
 
 
 if TYPE_CHECKING:
@@ -14,11 +14,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-# One for each law in turn; the reference is black.
-_COLOURS = (
-    *("#1f4e79", "#2f8f9d", "#7fb069", "#c1440e", "#e59500", "#8d5a97"),
-    *("#5b7c99", "#b5838d"),
-)
 # Names in one row of a legend.
 _ROW = 8
 
@@ -30,7 +25,7 @@ def law_styles(
     others = [name for name in names if name != reference]
     styles: dict[str, dict[str, object]] = {
         name: {
-            "color": _COLOURS[i % len(_COLOURS)],
+            "color": CATEGORIES[i % len(CATEGORIES)],
             "linestyle": "--" if name in dashed else "-",
             "linewidth": 1.4,
         }
@@ -118,7 +113,9 @@ def plot_shrinkage(
     panels = drawn.subplots(1, len(curves), squeeze=False, sharey=True)[0]
     for axes, (law, values) in zip(panels, curves.items(), strict=True):
         for j, column in enumerate(values.T):
-            axes.plot(rates, column, color=_COLOURS[j % len(_COLOURS)], linewidth=1.2)
+            axes.plot(
+                rates, column, color=CATEGORIES[j % len(CATEGORIES)], linewidth=1.2
+            )
         if marked is not None:
             axes.axvline(marked, color="0.4", linewidth=0.8, linestyle=(0, (3, 3)))
         axes.set_xscale("log")

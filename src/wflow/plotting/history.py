@@ -5,12 +5,15 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import ArrayLike, Float
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from wflow.checks import count, non_negative, positive
 
 from . import given
-from .style import MODEL, QUIET, figure, tidy
+from .style import CATEGORIES, MODEL, QUIET, figure, plain, tidy
+
+
+# Curves of a loss at most, and steps that make a median.
+_GROUPS, _FEWEST = 6, 10
 
 
 def running_median(values: Float[ArrayLike, " n"], width: int) -> np.ndarray:
@@ -28,6 +31,34 @@ def running_median(values: Float[ArrayLike, " n"], width: int) -> np.ndarray:
     )
 
 
+def by_horizon(
+    step: Float[np.ndarray, " n"],
+    loss: Float[np.ndarray, " n"],
+    horizon: Float[np.ndarray, " n"] | None,
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Running medians of the loss over steps, one for each length of the rollouts.
+
+    Of more than six lengths, neighboring ones are taken together; what has fewer than
+    ten steps has no median.
+    """
+    if horizon is None:
+        horizon = np.ones(len(step))
+    lengths = np.unique(horizon)
+    groups = np.array_split(lengths, min(len(lengths), _GROUPS))
+    found = {}
+    for group in groups:
+        of_group = np.isin(horizon, group)
+        if of_group.sum() < _FEWEST:
+            continue
+        width = max(5, int(of_group.sum()) // 20)
+        name = f"median of {width} steps"
+        if len(lengths) > 1:
+            ends = " to ".join(plain(end) for end in np.unique(group[[0, -1]]))
+            name = f"horizon {ends}"
+        found[name] = step[of_group], running_median(loss[of_group], width)
+    return found
+
+
 def plot_loss(
     step: Float[ArrayLike, " n"],
     loss: Float[ArrayLike, " n"],
@@ -40,7 +71,7 @@ def plot_loss(
     Args:
         step: numbers of the steps.
         loss: losses, > 0 where they are to be seen.
-        horizon: intervals that each step's rollout covered; colors the points, since
+        horizon: intervals that each step's rollout covered: a median for each, since
             losses of long and short rollouts are not alike.
         label: name of the loss, with its unit.
 
@@ -56,25 +87,12 @@ def plot_loss(
     given.text(owner, label=label)
     drawn = figure(6.4, 4.0)
     axes = drawn.subplots()
-    if horizon is None:
-        axes.scatter(step, loss, s=5, color=QUIET, linewidths=0, label="each step")
-    else:
-        points = axes.scatter(
-            step, loss, s=6, c=horizon, cmap="cividis", linewidths=0, alpha=0.8
-        )
-        bar = drawn.colorbar(points, ax=axes, label="horizon (intervals)")
-        bar.locator = MaxNLocator(integer=True)
-        bar.update_ticks()
-    if len(loss) >= 10:
-        width = max(5, len(loss) // 20)
-        axes.plot(
-            step,
-            running_median(loss, width),
-            color=MODEL,
-            linewidth=1.8,
-            label=f"median of {width} steps",
-        )
-        axes.legend(frameon=False)
+    axes.scatter(step, loss, s=5, color=QUIET, linewidths=0, label="each step")
+    curves = by_horizon(step, loss, horizon)
+    for (name, curve), ink in zip(curves.items(), CATEGORIES, strict=False):
+        colour = MODEL if len(curves) == 1 else ink
+        axes.plot(*curve, color=colour, linewidth=1.8, label=name)
+    axes.legend(frameon=False, fontsize=8)
     if (loss > 0).any():
         axes.set_yscale("log")
     axes.set_xlabel("step")

@@ -1,13 +1,13 @@
 """Means and standard deviations of several methods, in units of the reference."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .style import MODEL, figure, tidy
+from .style import BESIDE, MODEL, figure, tidy
 
 
 # Ends of the axes; what lies beyond is drawn hollow at the end.
@@ -34,14 +34,17 @@ def plot_moments(
     n, k = len(labels), len(moments)
     drawn = figure(8.2, max(1.6 + 0.34 * n, 3.4))
     left, right = drawn.subplots(1, 2, sharey=True)
-    shades = colormaps["turbo"](np.linspace(0.05, 0.95, max(k, 2)))
     for i, (name, (means, sds)) in enumerate(moments.items()):
         rows = np.arange(n) + 0.7 * (i - (k - 1) / 2) / k
         own = name in models
-        colour = MODEL if own else shades[i]
-        size = 26 if own else 14
-        _dots(left, np.asarray(means), rows, _MEANS, colour, size, name)
-        _dots(right, np.asarray(sds), rows, _RATIOS, colour, size, name)
+        style = {
+            "color": MODEL if own else BESIDE[i % len(BESIDE)],
+            # Colors that come again have another shape.
+            "marker": "os^Dv"[i // len(BESIDE) % 5],
+            "s": 26 if own else 14,
+        }
+        _dots(left, np.asarray(means), rows, _MEANS, style, name)
+        _dots(right, np.asarray(sds), rows, _RATIOS, style, name)
     for axes, neutral in ((left, 0), (right, 1)):
         axes.axvline(neutral, color="0.5", linewidth=0.8, zorder=0)
         for row in range(1, n, 2):
@@ -71,21 +74,21 @@ def _dots(
     values: np.ndarray,
     rows: np.ndarray,
     limits: tuple[float, float],
-    colour: object,
-    size: float,
+    style: Mapping[str, Any],
     label: str,
 ) -> None:
     """Dots; those out of the picture hollow at its edge, nan left out."""
     inside = (values > limits[0]) & (values < limits[1])
-    axes.scatter(values[inside], rows[inside], size, color=colour, zorder=3)
+    axes.scatter(values[inside], rows[inside], zorder=3, **style)
     out = ~inside & ~np.isnan(values)
+    hollow = {key: value for key, value in style.items() if key != "color"}
     axes.scatter(
         np.clip(values[out], *limits),
         rows[out],
-        size,
         facecolors="none",
-        edgecolors=[colour],
+        edgecolors=[style["color"]],
         clip_on=False,
         zorder=3,
+        **hollow,
     )
-    axes.scatter([], [], size, color=colour, label=label)
+    axes.scatter([], [], label=label, **style)

@@ -16,7 +16,7 @@ from matplotlib.legend import Legend
 from wflow.checks import count, increasing, instance, one_of, positive, within
 
 from .given import listed, number, real, switch, text
-from .style import MODEL, QUIET, figure, tidy
+from .style import CATEGORIES, MODEL, QUIET, figure, tidy
 
 
 Scale = Literal["linear", "log"]
@@ -239,11 +239,12 @@ def plot_panels(
 
 
 def shades(number: int, colours: str = "viridis") -> list[Any]:
-    """So many colors, from dark to light; of a map with few, one after the other.
+    """So many colors, from dark to light, or of kinds.
 
     Args:
         number: of colors.
-        colours: name of one of matplotlib's maps, such as "viridis" or "tab10".
+        colours: name of one of matplotlib's maps, such as "viridis"; "categories" are
+            eight that stay apart under any color vision, then the first again.
 
     Raises:
         TypeError: ``number`` is not whole, or ``colours`` no text.
@@ -251,15 +252,14 @@ def shades(number: int, colours: str = "viridis") -> list[Any]:
     """
     count("shades", "number", number, least=0)
     text("shades", colours=colours)
+    if colours == "categories":
+        return [CATEGORIES[k % len(CATEGORIES)] for k in range(number)]
     if colours not in colormaps:
         raise ValueError(
-            "shades: expected colours to be a map of matplotlib, such as 'viridis' or "
-            f"'tab10', found {colours!r}."
+            "shades: expected colours to be 'categories' or a map of matplotlib, such "
+            f"as 'viridis', found {colours!r}."
         )
-    found = colormaps[colours]
-    if found.N <= 20:
-        return list(found(np.arange(number) % found.N))
-    return list(found(np.linspace(0.05, 0.85, number)))
+    return list(colormaps[colours](np.linspace(0.05, 0.85, number)))
 
 
 def _draw(axes: Axes, panel: Panel, *, legend: bool) -> None:

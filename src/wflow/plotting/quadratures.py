@@ -36,8 +36,8 @@ def plot_discrepancies(
     """
     n = np.asarray(sizes)
     others = [name for name in spreads if name not in models]
-    # The light half of the map is hard to see on white.
-    warm = shades(2 * len(models), "autumn")[: len(models)]
+    # The warm half of the map.
+    warm = shades(2 * len(models), "plasma")[len(models) :]
     colours = dict(zip(models, warm, strict=True))
     colours |= dict(zip(others, shades(len(others)), strict=True))
     curves = []

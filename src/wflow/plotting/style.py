@@ -1,5 +1,6 @@
 """How every figure looks."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from wflow.checks import count, instance
 
@@ -15,7 +17,23 @@ from wflow.checks import count, instance
 MODEL = "#c1440e"
 OBSERVED = "#1f4e79"
 QUIET = "#9aa5b1"
-BASELINES = ("#5b7c99", "#8fa9bd", "#b9cad6", "#d7e0e7")
+# Apart in lightness, so that they are told apart without hue.
+BASELINES = ("#3f4a56", "#6d7b8a", "#9caebf", "#c9d6e2")
+# Eight that stay apart under any deficiency of color vision.
+# Reference: Petroff, arXiv:2107.02270 (2021), table 1.
+CATEGORIES = (
+    "#1845fb",
+    "#ff5e02",
+    "#c91f16",
+    "#c849a9",
+    "#adad7d",
+    "#86c8dd",
+    "#578dff",
+    "#656364",
+)
+# Those that also stay apart from ``MODEL``.
+BESIDE = tuple(colour for k, colour in enumerate(CATEGORIES) if k not in (1, 2))
+OTHERS = "others"
 
 
 def figure(width: float, height: float) -> Figure:
@@ -28,6 +46,41 @@ def tidy(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(True, color="0.92", linewidth=0.8)
     axes.set_axisbelow(True)
+    for axis in (axes.xaxis, axes.yaxis):
+        # Ticks that somebody has set stay.
+        if axis.get_scale() == "log" and isinstance(
+            axis.get_major_locator(), LogLocator
+        ):
+            axis.set_major_locator(_Numbers())
+            axis.set_major_formatter(FuncFormatter(_power))
+
+
+class _Numbers(LogLocator):
+    """Powers of ten; between them 2 and 5, or all, where there are few powers."""
+
+    def tick_values(self, vmin: float, vmax: float) -> np.ndarray:
+        low, high = sorted((vmin, vmax))
+        if not (low > 0 and np.isfinite(high)):
+            return np.asarray(super().tick_values(vmin, vmax))
+        decades = np.log10(high / low)
+        if decades < 0.7:
+            found = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(low, high)
+            ticks = np.asarray(found)
+            return ticks[ticks > 0]
+        powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+        if decades < 2.5:
+            return np.outer(powers, [1, 2, 5]).ravel()
+        return powers[:: max(1, round(decades / 7))]
+
+
+def _power(value: float, _: object = None) -> str:
+    """A number of a logarithmic axis: 0.02, 500, or a power of ten."""
+    if 1e-3 <= value < 1e5:
+        return f"{value:.6g}"
+    power = int(np.floor(np.log10(value) + 1e-9))
+    factor = value / 10.0**power
+    front = "" if abs(factor - 1) < 1e-6 else rf"{factor:.4g}\times"
+    return rf"${front}10^{{{power}}}$"
 
 
 def time_colours(times: Sequence[float]) -> ScalarMappable:
@@ -63,3 +116,16 @@ def coordinates(labels: Sequence[str] | None, dim: int) -> list[str]:
     if len(labels) != dim:
         raise ValueError(f"labels: expected {dim} names, found {len(labels)}.")
     return list(labels)
+
+
+def categories(names: Sequence[str]) -> dict[str, str]:
+    """A color for each kind of name, the most frequent kinds first.
+
+    Of more than eight kinds the rarest share the last color, as ``OTHERS``.
+    """
+    counts = Counter(names)
+    # Kinds that are as frequent stand in the order of the alphabet.
+    kinds = sorted(counts, key=lambda kind: (-counts[kind], kind))
+    if len(kinds) > len(CATEGORIES):
+        kinds = [*kinds[: len(CATEGORIES) - 1], OTHERS]
+    return dict(zip(kinds, CATEGORIES, strict=False))

@@ -47,6 +47,8 @@ class RunDirectory:
     ============= ==============================================================
     config.yaml   the resolved config, with versions, device and seed
     metrics.json  ``{name: number}``
+    outcome.json  tables of scores, remarks and warnings
+    report.html   all of the run on a page that needs no other file
     history.csv   one row for each step
     results.npz   the arrays of a study, of which all else is made
     model.eqx     what was learned
@@ -85,6 +87,16 @@ class RunDirectory:
     def metrics(self) -> Path:
         """Scores and timings."""
         return self.path / "metrics.json"
+
+    @property
+    def outcome(self) -> Path:
+        """Tables of scores, remarks and warnings."""
+        return self.path / "outcome.json"
+
+    @property
+    def report(self) -> Path:
+        """The run on a page."""
+        return self.path / "report.html"
 
     @property
     def history(self) -> Path:

@@ -100,11 +100,19 @@ def _enumerated(items: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a task found: numbers for metrics.json, tables for the reader."""
+    """What a task found: numbers for metrics.json, tables for the reader.
+
+    Attributes:
+        metrics: numbers by name.
+        tables: scores.
+        remarks: sentences for the reader.
+        warnings: what was warned of on the way.
+    """
 
     metrics: Mapping[str, float]
     tables: Sequence[ScoreTable] = ()
     remarks: Sequence[str] = field(default=())
+    warnings: Sequence[str] = field(default=())
 
     def joined(self, other: "Outcome") -> "Outcome":
         """Both, one after the other."""
@@ -112,6 +120,7 @@ class Outcome:
             {**self.metrics, **other.metrics},
             [*self.tables, *other.tables],
             [*self.remarks, *other.remarks],
+            [*self.warnings, *other.warnings],
         )
 
 

@@ -3,7 +3,7 @@
 import abc
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from ._folder import RunDirectory
 from ._outcome import Outcome, median_outcome
 from ._params import StudyParams
 
+
+if TYPE_CHECKING:
+    from wflow.plotting.report.blocks import Section
 
 # Takes a line for whoever waits.
 Log = Callable[[str], object]
@@ -74,3 +77,16 @@ class AbstractTask(abc.ABC, Generic[Params]):
     def plot(self, config: Params, directory: RunDirectory) -> list[Path]:
         """Draw the figures of a finished run again."""
         raise ValueError(f"a run of {config.task} draws no figures.")
+
+    def sections(self, config: Params, directory: RunDirectory) -> "Sequence[Section]":
+        """What a page on a finished run shows beside its scores: its figures."""
+        # Matplotlib comes with it, and the commands have to start quickly.
+        from ._report import pictures
+
+        del config
+        return pictures(directory)
+
+    def reasons(self, config: Params, directory: RunDirectory) -> Mapping[str, str]:
+        """Why keys of the config have their values, where the run has chosen them."""
+        del config, directory
+        return {}

@@ -130,7 +130,7 @@ def report(p: Params, arrays: Arrays) -> Outcome:
 
 def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
     """Exact distribution functions, and those of the first ensembles."""
-    colours = shades(len(p.methods), "tab10")
+    colours = shades(len(p.methods), "categories")
     panels = []
     for number, (title, *_) in enumerate(p.cases()):
         density = arrays["density"][number]

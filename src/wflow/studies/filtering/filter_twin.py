@@ -143,7 +143,7 @@ def report(p: Params, arrays: Arrays) -> Outcome:
 def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
     """RMSE of every run beside the mean spread, and rank histograms, by case."""
     drawn, count = {}, len(p.methods)
-    colours, edges = shades(count, "tab10"), np.linspace(0, 1, _BINS + 1)
+    colours, edges = shades(count, "categories"), np.linspace(0, 1, _BINS + 1)
     for case in p.cases:
         points, bars, ranks = [], [], []
         # The first one on top.

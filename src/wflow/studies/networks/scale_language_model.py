@@ -140,7 +140,7 @@ def report(p: Params, arrays: Arrays) -> Outcome:
 
 def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
     """Validation against steps, and the paired differences at the end."""
-    inks = shades(len(p.variants), "tab10")
+    inks = shades(len(p.variants), "categories")
     first, *others = p.variants
     means, gaps = [], []
     for name, ink in zip(p.variants, inks, strict=True):

@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 
 from wflow.energies import AbstractEnergy
-from wflow.learning import Fit, MassAndShape, Sinkhorn, Snapshots
-from wflow.measures import Particles
+from wflow.learning import Fit, Snapshots
 from wflow.plotting import (
     plot_forecasts,
     plot_friction,
@@ -20,25 +18,23 @@ from wflow.plotting import (
     plot_scores,
     plot_snapshots,
 )
-from wflow.populations import force_field, interaction_profile, landscape
-from wflow.populations.fields import growth_field, lattice
+from wflow.populations import interaction_profile
 from wflow.populations.reading import pair_distances, parts
 from wflow.studies import ScoreTable
 
+from . import _fields
 from ._data import true_energy
 from ._setting import Setting
 from ._times import time_text
 
 
-# Points of a landscape along each axis, and of a pair potential.
-LATTICE, DISTANCES = 60, 200
+# Points of a pair potential.
+DISTANCES = 200
 
 
 def course(setting: Setting, fitted: Fit) -> dict[str, Figure]:
     """Snapshots, loss, friction, and the energy as far as it can be drawn."""
     data, history, shown = setting.data.snapshots, fitted.history, setting.shown
-    clock = setting.p.data.time
-    per = f"{clock.unit:g} {clock.label}s" if clock.unit != 1 else clock.label
     drawn = {
         "snapshots": plot_snapshots(
             data.times,
@@ -50,14 +46,14 @@ def course(setting: Setting, fitted: Fit) -> dict[str, Figure]:
             history["step"],
             history["loss"],
             horizon=history.get("horizon"),
-            label=_loss_label(setting, fitted),
+            label=_fields.loss_label(setting, fitted),
         ),
     }
     if "friction" in history:
         drawn["friction"] = plot_friction(
             history["step"],
             history["friction"],
-            unit=f"per {per}",
+            unit=_fields.per_unit(setting),
             interval=float(np.mean(np.diff(fitted.snapshots.times))),
         )
     energy = fitted.mechanics.energy
@@ -69,18 +65,6 @@ def course(setting: Setting, fitted: Fit) -> dict[str, Figure]:
             drawn["external"] = _landscape(setting, fitted, external, title)
     pair = _interaction(setting, fitted)
     return drawn if pair is None else {**drawn, "interaction": pair}
-
-
-def _loss_label(setting: Setting, fitted: Fit) -> str:
-    if "horizon" not in fitted.history:
-        return "error of the rates (1: nothing moves)"
-    loss = setting.p.options().get("loss") or Sinkhorn()
-    loss = loss.shape if isinstance(loss, MassAndShape) else loss
-    sinkhorn = isinstance(loss, Sinkhorn)
-    power = "squared " if sinkhorn and loss.p == 2 else ""
-    name = "Sinkhorn divergence" if sinkhorn else "distance"
-    mass = "" if fitted.growth is None else " + error of the mass"
-    return f"{name} ({power}{setting.unit}){mass}"
 
 
 def _interaction(setting: Setting, fitted: Fit) -> Figure | None:
@@ -109,19 +93,14 @@ def _landscape(
     title: str = "Energy landscape and force",
 ) -> Figure:
     """Landscape and force of ``energy`` at the last training snapshot, d = 2."""
-    train, t = fitted.snapshots, fitted.snapshots.times[-1]
-    weights = jnp.asarray(train.weight(len(train) - 1))
-    cloud = Particles.from_samples(jnp.asarray(train[-1]), weights)
-    axes, points = lattice(train, LATTICE, margin=0.06)
-    time = jnp.asarray(t, train.dtype)
-    force = force_field(energy, cloud, points, time).reshape(LATTICE, LATTICE, 2)
+    field = _fields.landscape_of(setting, fitted, energy)
     return plot_landscape(
-        *_shown(setting, axes),
-        _picture(landscape(energy, cloud, points, time)),
-        # The direction of the model's force, which lives in its own units.
-        force.swapaxes(0, 1) * setting.units.std,
-        cloud=setting.shown.train[-1],
-        time=setting.units.to_data_time(t),
+        field.x,
+        field.y,
+        field.values,
+        field.force,
+        cloud=field.cloud,
+        time=field.time,
         title=title,
         **setting.axes,
     )
@@ -129,40 +108,23 @@ def _landscape(
 
 def growth(setting: Setting, fitted: Fit) -> Figure:
     """Rate of growth at the time of the last training snapshot, d = 2."""
-    train, units = fitted.snapshots, setting.units
-    axes, points = lattice(train, LATTICE, margin=0.06)
-    rates = growth_field(fitted.growth, points, train.times[-1]) / units.unit
+    field = _fields.growth_of(setting, fitted)
     return plot_growth(
-        *_shown(setting, axes),
-        _picture(rates),
-        cloud=np.concatenate(setting.shown.train.clouds),
-        time=units.to_data_time(train.times[-1]),
+        field.x,
+        field.y,
+        field.values,
+        cloud=field.cloud,
+        time=field.time,
         unit=f"per {setting.p.data.time.label}",
         **setting.axes,
     )
 
 
-def _shown(
-    setting: Setting, axes: Sequence[np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """The axes of a lattice in the data's units."""
-    (x, y), std, mean = axes, setting.units.std, setting.units.mean
-    return x * std[0] + mean[0], y * std[1] + mean[1]
-
-
-def _picture(values: np.ndarray) -> np.ndarray:
-    """Values on a lattice, which runs along y fastest, as a picture, along x."""
-    return values.reshape(LATTICE, LATTICE).T
-
-
 def masses(setting: Setting, models: Mapping[str, Fit]) -> Figure:
     """Total mass of every model, from the first snapshot on, and as observed."""
     train = setting.split.train
-    times = np.linspace(train.times[0], train.times[-1], 61)
-    shown = [setting.units.to_data_time(time) for time in times]
     curves = {
-        name: (shown, fitted.forecast(times, "initial", substeps=1).masses)
-        for name, fitted in models.items()
+        name: _fields.masses_of(setting, fitted) for name, fitted in models.items()
     }
     label = setting.p.data.time.label
     observed = setting.shown.train.times

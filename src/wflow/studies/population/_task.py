@@ -8,9 +8,11 @@ from typing import Any, TypeVar
 from matplotlib.figure import Figure
 
 from wflow.learning import Fit
+from wflow.plotting.report.blocks import Section
 from wflow.studies import AbstractTask, Log, Outcome
 from wflow.studies._folder import RunDirectory
 
+from . import _page
 from ._bands import Bands
 from ._data import keep, load, with_data
 from ._params import PopulationParams
@@ -105,6 +107,13 @@ class AbstractPopulationTask(AbstractTask[Params]):
             drawn = ensemble.draw(setting, ensemble.load(setting, directory))
             paths.append(directory.write_figure("bands", drawn))
         return paths
+
+    def sections(self, config: Params, directory: RunDirectory) -> list[Section]:
+        setting, fits = self._opened(config, directory)
+        return [
+            *_page.sections(setting, fits["model"]),
+            *super().sections(config, directory),
+        ]
 
     def forecast(
         self,

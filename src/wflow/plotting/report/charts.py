@@ -1,0 +1,410 @@
+"""Charts of a report, as Plotly draws them, from arrays."""
+
+import html
+import re
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import ArrayLike, Float
+
+from wflow.plotting import streams
+from wflow.plotting.history import by_horizon
+from wflow.plotting.style import BASELINES, CATEGORIES, MODEL, OBSERVED, QUIET
+
+from .blocks import Chart, Motion, Table
+from .thinning import CLOUD, counted, few
+
+
+# Points of a curve, which a screen does not tell from more.
+_STEPS = 1500
+# Letters beside an axis.
+_LINE = 34
+
+
+def shown(text: str) -> str:
+    """A text of a file in a chart: as it is written, simple formulas as such."""
+    text = html.escape(text, quote=False)
+    return re.sub(
+        r"\$([^${}]*?)_\{?([^${}]+?)\}?\$", r"<i>\1</i><sub>\2</sub>", text
+    ).replace("$", "")
+
+
+def names(labels: Sequence[str] | None, dim: int, time_label: str) -> tuple[str, str]:
+    """Of both axes of the plane in which clouds of ``dim`` coordinates are drawn."""
+    given = labels or [f"$x_{k + 1}$" for k in range(dim)]
+    return (given[0], given[1]) if dim > 1 else (time_label, given[0])
+
+
+def rounded(values: ArrayLike, scale: float) -> list[Any]:
+    """Numbers in few digits: none is off by more than a ten thousandth of ``scale``.
+
+    What is not finite is None.
+    """
+    digits = 4 - int(np.floor(np.log10(scale))) if scale > 0 else 4
+    found = np.round(np.asarray(values, np.float64), min(max(digits, -300), 300))
+    return _plain(found)
+
+
+def _plain(values: np.ndarray) -> list[Any]:
+    if values.ndim > 1:
+        return [_plain(row) for row in values]
+    return [float(v) if np.isfinite(v) else None for v in values]
+
+
+def extent(values: ArrayLike) -> float:
+    """From the least to the largest of the finite values."""
+    values = np.asarray(values, np.float64)
+    values = values[np.isfinite(values)]
+    return float(np.ptp(values)) if values.size else 0.0
+
+
+def axis(label: str, *, log: bool = False, **more: Any) -> dict[str, Any]:
+    """An axis with its name; a logarithmic one has marks between its numbers too."""
+    lines = textwrap.wrap(label, _LINE) or [""]
+    text = "<br>".join(map(shown, lines))
+    found: dict[str, Any] = {"title": {"text": text}, **more}
+    if log:
+        minor = {"ticks": "outside", "showgrid": False}
+        found |= {"type": "log", "exponentformat": "power", "minor": minor}
+    return found
+
+
+def score_chart(table: Table, label: str) -> Chart:
+    """Bars of every method side by side, with intervals and the noise of a score."""
+    columns = [shown(column) for column in table.columns]
+    greys, inks, traces = iter(BASELINES * len(table.rows)), iter(CATEGORIES * 9), []
+    first = True
+    for name, row in table.rows.items():
+        colour = (MODEL if first else next(inks)) if name in table.models else None
+        first = first and colour is None
+        bar: dict[str, Any] = {
+            "type": "bar",
+            "name": shown(name),
+            "x": columns,
+            "y": [None if v is None or not np.isfinite(v) else v for v in row],
+            "marker": {"color": colour or next(greys)},
+            "hovertemplate": "%{x}<br>%{y:.4g}<extra>%{fullData.name}</extra>",
+        }
+        if ends := table.spread.get(name):
+            bar["error_y"] = _bars(row, ends)
+        traces.append(bar)
+    if table.floor is not None and any(v is not None for v in table.floor):
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": "noise: two halves of the snapshot",
+                "x": columns,
+                "y": list(table.floor),
+                "marker": {
+                    "symbol": "line-ew-open",
+                    "size": 34,
+                    "color": "black",
+                    "line": {"width": 2},
+                },
+                "hovertemplate": "%{x}<br>%{y:.4g}<extra>noise</extra>",
+            }
+        )
+    note = "Lower is better."
+    if table.spread:
+        note += " Bars end where their intervals do."
+    layout = {
+        "barmode": "group",
+        "xaxis": {"type": "category"},
+        "yaxis": axis(label, rangemode="tozero"),
+    }
+    return Chart(traces, layout, table.title, note)
+
+
+def _bars(
+    row: Sequence[float | None], ends: Sequence[tuple[float, float] | None]
+) -> dict[str, Any]:
+    above: list[float | None] = []
+    below: list[float | None] = []
+    for value, pair in zip(row, ends, strict=True):
+        if value is None or pair is None:
+            above.append(None)
+            below.append(None)
+            continue
+        above.append(max(pair[1] - value, 0.0))
+        below.append(max(value - pair[0], 0.0))
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": above,
+        "arrayminus": below,
+        "thickness": 1.2,
+        "width": 3,
+    }
+
+
+def loss_chart(
+    step: ArrayLike,
+    loss: ArrayLike,
+    *,
+    horizon: ArrayLike | None = None,
+    label: str = "loss",
+) -> Chart:
+    """Loss over steps, with a running median for each length of the rollouts."""
+    step, loss = np.asarray(step, np.float64), np.asarray(loss, np.float64)
+    log = bool((loss > 0).any())
+    at = few(len(step), _STEPS)
+    traces: list[dict[str, Any]] = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": "each step",
+            "x": _plain(step[at]),
+            "y": _plain(_digits(loss[at])),
+            "marker": {"size": 4, "color": QUIET, "opacity": 0.6},
+        }
+    ]
+    curves = by_horizon(step, loss, None if horizon is None else np.asarray(horizon))
+    for (name, (x, y)), ink in zip(curves.items(), CATEGORIES, strict=False):
+        at = few(len(x), _STEPS)
+        colour = MODEL if len(curves) == 1 else ink
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": name,
+                "x": _plain(x[at]),
+                "y": _plain(_digits(y[at])),
+                "line": {"color": colour, "width": 2},
+            }
+        )
+    layout = {"xaxis": axis("step"), "yaxis": axis(label, log=log)}
+    return Chart(traces, layout, "Loss")
+
+
+def _digits(values: np.ndarray) -> np.ndarray:
+    """Four significant digits."""
+    return np.array([float(f"{value:.4g}") for value in values])
+
+
+def line_chart(
+    curves: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    x: str,
+    y: str,
+    *,
+    dots: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
+    title: str = "",
+    note: str = "",
+    log: bool = False,
+) -> Chart:
+    """Curves by name, the first of them the model's, and observed dots."""
+    traces: list[dict[str, Any]] = []
+    inks = [MODEL, *BASELINES]
+    for k, (name, (xs, ys)) in enumerate(curves.items()):
+        xs, ys = np.asarray(xs, np.float64), np.asarray(ys, np.float64)
+        at = few(len(xs), _STEPS)
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": shown(name),
+                "x": _plain(xs[at]),
+                "y": _plain(_digits(ys[at])),
+                "line": {"color": inks[k % len(inks)], "width": 2},
+            }
+        )
+    for name, (xs, ys) in (dots or {}).items():
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": shown(name),
+                "x": _plain(np.asarray(xs, np.float64)),
+                "y": _plain(_digits(np.asarray(ys, np.float64))),
+                "marker": {
+                    "symbol": "circle-open",
+                    "size": 9,
+                    "color": OBSERVED,
+                    "line": {"width": 2},
+                },
+            }
+        )
+    layout = {"xaxis": axis(x), "yaxis": axis(y, log=log)}
+    return Chart(traces, layout, title, note)
+
+
+def field_chart(
+    x: ArrayLike,
+    y: ArrayLike,
+    values: Float[ArrayLike, "ny nx"],
+    *,
+    force: Float[ArrayLike, "ny nx 2"] | None = None,
+    cloud: Float[ArrayLike, "n 2"] | None = None,
+    labels: tuple[str, str],
+    label: str,
+    title: str,
+    note: str = "",
+    diverging: bool = False,
+    equal: bool = False,
+) -> Chart:
+    """A function on the plane in color, with arrows, and the points it was taken at."""
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    values = np.asarray(values, np.float64)
+    scale = extent(values)
+    contour: dict[str, Any] = {
+        "type": "contour",
+        "x": rounded(x, extent(x)),
+        "y": rounded(y, extent(y)),
+        "z": rounded(values, scale),
+        "colorscale": "PuOr" if diverging else "YlGnBu",
+        "reversescale": True,
+        "ncontours": 24,
+        "line": {"width": 0.3, "color": "white"},
+        "colorbar": {
+            "title": {"text": shown(label), "side": "right"},
+            "thickness": 12,
+            "len": 1,
+        },
+        "hovertemplate": "%{x:.4g}, %{y:.4g}<br>%{z:.4g}<extra></extra>",
+    }
+    if diverging:
+        largest = float(np.nanmax(np.abs(values), initial=0.0)) or 1.0
+        contour |= {"zmin": -largest, "zmax": largest, "zmid": 0}
+    traces = [contour]
+    if cloud is not None:
+        at = few(len(np.asarray(cloud)), CLOUD)
+        shown_cloud = np.asarray(cloud, np.float64)[at]
+        note = " ".join(
+            filter(None, [note, counted(len(at), len(np.asarray(cloud)), "points.")])
+        )
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": "points",
+                "x": rounded(shown_cloud[:, 0], extent(x)),
+                "y": rounded(shown_cloud[:, 1], extent(y)),
+                "marker": {
+                    "size": 5,
+                    "color": "#f2a65a",
+                    "line": {"width": 0.5, "color": "#333"},
+                },
+                "hoverinfo": "skip",
+                "showlegend": False,
+            }
+        )
+    if force is not None:
+        traces.append(_arrows(x, y, np.asarray(force, np.float64)))
+    return Chart(traces, _plane(labels, equal, x, y), title, note, 440)
+
+
+def _plane(
+    labels: tuple[str, str], equal: bool, x: np.ndarray, y: np.ndarray
+) -> dict[str, Any]:
+    across = axis(labels[0], range=[float(x.min()), float(x.max())])
+    up = axis(labels[1], range=[float(y.min()), float(y.max())])
+    if equal:
+        up |= {"scaleanchor": "x", "scaleratio": 1}
+        across["constrain"] = "domain"
+    return {"xaxis": across, "yaxis": up}
+
+
+def _arrows(x: np.ndarray, y: np.ndarray, force: np.ndarray) -> dict[str, Any]:
+    """Arrows at some of the places, the longest as long as their spacing."""
+    columns, rows = (np.arange(len(c))[:: max(1, len(c) // 16)][1:] for c in (x, y))
+    shafts = force[np.ix_(rows, columns)]
+    spacing = np.array(
+        [extent(c[k]) / max(len(k) - 1, 1) for c, k in ((x, columns), (y, rows))]
+    )
+    lengths = np.linalg.norm(shafts / np.where(spacing > 0, spacing, 1), axis=-1)
+    longest = np.max(lengths, initial=0.0, where=np.isfinite(lengths)) or 1.0
+    tails = np.stack(np.meshgrid(x[columns], y[rows]), -1).reshape(-1, 2)
+    tips = tails + (shafts / longest).reshape(-1, 2)
+    # Nothing is drawn where the force is too short to see.
+    kept = lengths.ravel() > 0.02 * longest
+    broken = np.full((int(kept.sum()), 2), np.nan)
+    path = np.stack([tails[kept], tips[kept], broken], axis=1).reshape(-1, 2)
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "x": rounded(path[:, 0], extent(x)),
+        "y": rounded(path[:, 1], extent(y)),
+        "line": {"color": "#222", "width": 1},
+        "marker": {
+            "symbol": "arrow",
+            "angleref": "previous",
+            "size": [0, 7, 0] * int(kept.sum()),
+            "color": "#222",
+            "line": {"width": 0},
+        },
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+
+
+def stream_chart(motion: Motion, title: str = "Where the population streams") -> Chart:
+    """Lines along the mean velocity of the paths, and the snapshots by their time."""
+    if motion.velocities is None:
+        paths = np.asarray(motion.clouds, np.float64)[..., :2]
+        clock = np.asarray(motion.times, np.float64)
+        velocities = np.gradient(paths, clock, axis=0).reshape(-1, 2)
+    else:
+        velocities = np.concatenate([v[:, :2] for v in motion.velocities])
+    points = np.concatenate([np.asarray(x)[:, :2] for x in motion.clouds])
+    lattice = streams.averaged(points, velocities)
+    x, y, _ = lattice
+    traces: list[dict[str, Any]] = []
+    if len(motion.observed):
+        at = few(len(motion.observed), len(CATEGORIES) * 5)
+        parts = [np.asarray(motion.observed[k], np.float64)[:, :2] for k in at]
+        parts = [part[few(len(part), CLOUD)] for part in parts]
+        times = [float(motion.observed_times[k]) for k in at]
+        seen = np.concatenate(parts)
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": "observed",
+                "x": rounded(seen[:, 0], extent(x)),
+                "y": rounded(seen[:, 1], extent(y)),
+                "marker": {
+                    "size": 4,
+                    "opacity": 0.5,
+                    "color": [
+                        time
+                        for time, part in zip(times, parts, strict=True)
+                        for _ in part
+                    ],
+                    "colorscale": "Viridis",
+                    "colorbar": {
+                        "title": {"text": shown(motion.time_label), "side": "right"},
+                        "thickness": 12,
+                    },
+                },
+                "hoverinfo": "skip",
+                "showlegend": False,
+            }
+        )
+    for line in streams.lines(lattice):
+        line = line[few(len(line), 40)]
+        middle = len(line) // 2
+        size = [0] * len(line)
+        size[middle] = 9
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "x": rounded(line[:, 0], extent(x)),
+                "y": rounded(line[:, 1], extent(y)),
+                "line": {"color": "#222", "width": 1.2},
+                "marker": {
+                    "symbol": "arrow",
+                    "angleref": "previous",
+                    "size": size,
+                    "color": "#222",
+                    "line": {"width": 0},
+                },
+                "hoverinfo": "skip",
+                "showlegend": False,
+            }
+        )
+    labels = names(motion.labels, np.shape(motion.clouds[0])[1], motion.time_label)
+    note = "Mean velocity of the model's points over all times, where there are any."
+    return Chart(traces, _plane(labels, motion.equal, x, y), title, note, 440)
