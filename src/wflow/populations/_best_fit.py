@@ -244,6 +244,16 @@ def fit_best(
 
     Reference: Breiman, Friedman, Olshen, Stone, Classification and Regression Trees
     (1984), section 3.4.3 (one standard error).
+
+    Examples:
+        >>> import jax
+        >>> import numpy as np
+        >>> import wflow as wf
+        >>> x = np.linspace(-1, 1, 8)[:, None]
+        >>> shots = wf.Snapshots([0.0, 2.0], [x, x + 3])
+        >>> found = wf.fit_best(shots, key=jax.random.key(0), steps=10)
+        >>> print(found.forecast([1.0])[0].mean().round(3))  # on lines
+        1.5
     """
     instance("fit_best", "snapshots", snapshots, Snapshots, "Snapshots")
     if len(snapshots) < 2:
