@@ -3,7 +3,7 @@
     python benchmarks/privacy.py
 
 Every number is a guarantee, so smaller is better where both are right. Two are the same
-quantity and must agree: the Renyi divergence of randomised response and of Gaussians.
+quantity and must agree: the Renyi divergence of randomized response and of Gaussians.
 """
 
 import importlib.util
@@ -100,7 +100,7 @@ def noise(pure):
 
 
 def response_renyi(pure, order):
-    """Of randomised response."""
+    """Of randomized response."""
     from dp_accounting import RandomizedResponseDpEvent
 
     return accountant(RandomizedResponseDpEvent(noise(pure), 2), order)
@@ -128,7 +128,7 @@ def closed_delta(divergence, epsilon, order):
 
 
 def responses(pure, draws):
-    """The loss of several randomised responses, on the peer's lattice."""
+    """The loss of several randomized responses, on the peer's lattice."""
     from dp_accounting.pld.privacy_loss_distribution import from_randomized_response
 
     return from_randomized_response(noise(pure), 2).self_compose(draws)

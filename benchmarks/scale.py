@@ -2,7 +2,7 @@
 
     python benchmarks/scale.py
 
-The same model, batches and optimiser in both; the plain loop calls one compiled step
+The same model, batches and optimizer in both; the plain loop calls one compiled step
 from Python, as the guides of Equinox do, and wflow runs all steps in one program. Both
 end at the same parameters.
 """

@@ -2,7 +2,7 @@
 
 Quadratic neurons start near a saddle and learn one direction. Fluctuations grow while
 they escape, by a factor of 1/scale^2; at their peak they are still of order 1/m, as the
-linearised flow says without any sampling.
+linearized flow says without any sampling.
 """
 
 from pathlib import Path
@@ -20,7 +20,7 @@ D, SCALE, WIDTHS = 4, 1e-2, (16, 64, 256)
 
 
 def main(figure: Path = Path("chaos.png")) -> None:
-    """Study three widths, compare with the linearised flow, draw."""
+    """Study three widths, compare with the linearized flow, draw."""
     risk = chaos.QuadraticRisk(jnp.zeros((D, D)).at[0, 0].set(1))
     start = Gaussian(jnp.zeros(D), SCALE * jnp.eye(D) / D)
     student = chaos.Student(risk, start)

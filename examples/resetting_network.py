@@ -4,7 +4,7 @@ Far from the start the mean m under Poisson resets to o at rate r obeys
 r (m - o) = -E grad L for every loss L. On a quadratic loss the right side is
 -grad L(m), and m is ridge regression anchored at o. A network's m is not: the gap
 closes as the targets shrink and the network stays linear in its parameters.
-Averages of its outputs over the ages regularise all the same.
+Averages of its outputs over the ages regularize all the same.
 """
 
 import equinox as eqx

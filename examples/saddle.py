@@ -1,4 +1,4 @@
-"""Saddle to saddle: a ReLU network of vanishing initialisation learns in steps.
+"""Saddle to saddle: a ReLU network of vanishing initialization learns in steps.
 
 Twelve orthogonal samples, eight neurons that start at exp(-1000), no floating-point
 number: the flow moves logarithms. When each neuron takes its samples, and how large it

@@ -26,7 +26,7 @@ if version("jaxlib").startswith("0.10."):
     )
 # Lowering writes the Python stack beside every operation, for profilers only.
 os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")
-# Batched factorisations of jaxlib 0.10 can wait for each other in a small pool.
+# Batched factorizations of jaxlib 0.10 can wait for each other in a small pool.
 os.environ.setdefault("NPROC", "16")
 
 import jax  # after the environment that it reads when imported

@@ -53,7 +53,7 @@ def operations(case: Case, work: str) -> float:
     through all of this, to weights and points: two more for each, 6A + 9B in all.
 
     One force for each interval; the one at the end of the rollout, the Sinkhorn
-    iterations, the optimiser and what is computed twice to save memory do not count.
+    iterations, the optimizer and what is computed twice to save memory do not count.
     """
     n, h = case.particles, case.width
     linear = 2 * n * (4 * h**2 + 2 * h * case.feedforward)

@@ -45,7 +45,7 @@ def wflow(n, rule, start):
 
 
 def blackjax(n, rule, start):
-    """Steps of its own loop, with plain gradient steps for the optimiser."""
+    """Steps of its own loop, with plain gradient steps for the optimizer."""
     import blackjax
     import optax
 

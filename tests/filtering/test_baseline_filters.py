@@ -86,7 +86,7 @@ def test_rotation_keeps_moments_and_moves_members():
 
 
 def test_enkf_has_the_kalman_mean_exactly_and_the_covariance_in_the_limit():
-    """Centred perturbations leave the mean to the gain alone.
+    """Centered perturbations leave the mean to the gain alone.
 
     The covariance has an error of some n^(-1/2): 5 % are ten errors at n = 40,000.
     """

@@ -1,4 +1,4 @@
-"""Tapers, local lists, and the localised transport."""
+"""Tapers, local lists, and the localized transport."""
 
 import equinox as eqx
 import jax

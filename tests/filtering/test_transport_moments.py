@@ -82,7 +82,7 @@ def test_the_energy_is_a_polynomial_discrepancy():
     mismatch = second(cloud) - second(joint)
     flow, start = moment_flow(x.T @ y / 50)
     mu = start.with_state((jnp.asarray(a), jnp.asarray(b)))
-    # MMD^2 of the kernel is |second moments' difference|^2 for centred clouds.
+    # MMD^2 of the kernel is |second moments' difference|^2 for centered clouds.
     np.testing.assert_allclose(flow.value(mu), np.sum(mismatch**2) / 2, rtol=1e-10)
 
 

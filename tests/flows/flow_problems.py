@@ -27,7 +27,7 @@ def velocity(flow, mu):
 
 
 class GaussianLogDensity(eqx.Module):
-    """An unnormalised Gaussian log-density, whose targets share their programs."""
+    """An unnormalized Gaussian log-density, whose targets share their programs."""
 
     mean: jax.Array
     precision: jax.Array

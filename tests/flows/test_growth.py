@@ -88,7 +88,7 @@ def test_logistic_growth_is_births_plus_crowding():
 
 @pytest.mark.slow
 def test_grid_particles_and_reaction_agree():
-    """At cell centres; and -g is a potential that a reaction goes down."""
+    """At cell centers; and -g is a potential that a reaction goes down."""
     centres, masses = map(np.asarray, GRID.atoms)
     atoms = Particles.from_samples(centres, masses)
     flow = GrowthFlow(bump)

@@ -96,7 +96,7 @@ def test_shk_fixed_point():
 
 @pytest.mark.slow
 def test_shk_agrees_between_measures():
-    # One declaration, three discretisations; the closed form is the judge.
+    # One declaration, three discretizations; the closed form is the judge.
     target = GaussianLogDensity(jnp.zeros(1), jnp.array([[1 / 0.7]]))
     geometry = HellingerKantorovich(0.6, 0.9)
     variance, factor = shk_closed_form(0.7, 0.3, 0.6, 0.9, 0.5)

@@ -33,7 +33,7 @@ def _assert_same(found, expected):
     for name in ("clouds", "velocities", "weights"):
         a, b = getattr(found, name), getattr(expected, name)
         assert (a is None) == (b is None), name
-        # Weights are normalised anew, all else is exact.
+        # Weights are normalized anew, all else is exact.
         rtol = 1e-14 if name == "weights" else 0
         for x, y in zip(a or (), b or (), strict=True):
             np.testing.assert_allclose(x, y, rtol=rtol, atol=0)

@@ -32,7 +32,7 @@ SECOND = (np.array([[-1.0, 0.2]]), np.array([[[0.4, -0.1], [-0.1, 0.2]]]), np.on
 def test_embedding_and_double_integral(bandwidth):
     kernel = GaussianKernel(bandwidth)
     double = eqx.filter_jit(mixture_double_integral)
-    first = GaussianMixture(FIRST[0], FIRST[1], 5 * FIRST[2])  # normalised on use
+    first = GaussianMixture(FIRST[0], FIRST[1], 5 * FIRST[2])  # normalized on use
     second = GaussianMixture(*SECOND)
     x = jnp.asarray(np.random.default_rng(0).normal(size=(6, 2)))
     (y, v), (z, u) = nodes(*FIRST), nodes(*SECOND)

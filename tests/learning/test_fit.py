@@ -78,7 +78,7 @@ def test_the_length_of_a_chunk_changes_no_bit(flow, snapshots, fitted):
 
 @pytest.mark.slow
 def test_friction_is_identified():
-    """Everything else is known: the true friction is the minimiser."""
+    """Everything else is known: the true friction is the minimizer."""
     snapshots = Snapshots(TIMES, *oscillation(TIMES, friction=0.5))
     found = train(
         harmonic(Learnable(0.2)),

@@ -239,7 +239,7 @@ def test_arguments_are_refused_in_a_sentence():
 
 
 def test_a_training_that_harms_gives_back_its_start():
-    # Nearly the true pull, and steps of the optimiser that leave it by a factor e.
+    # Nearly the true pull, and steps of the optimizer that leave it by a factor e.
     flow = LagrangianFlow(Slope(Learnable(2.1)), friction=0.0)
     optimizer = AdamW(scalar_learning_rate=1.0, schedule="constant")
     ball = FlowMatching(batch=8, moments=2, held=0.4)

@@ -15,7 +15,7 @@ from wflow.measures.quadrature import standard_quadrature
 
 MEAN = np.array([0.5, -1.0])
 COV = np.array([[1.0, 0.6], [0.6, 2.0]])
-WEIGHTS = np.array([1.0, 3.0])  # not normalised
+WEIGHTS = np.array([1.0, 3.0])  # not normalized
 MEANS = np.array([[-1.0, 0.0], [1.0, 2.0]])
 
 

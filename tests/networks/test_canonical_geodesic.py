@@ -58,7 +58,7 @@ def test_two_outputs():
     np.testing.assert_allclose(pole.length, meridian, atol=1e-6)
     np.testing.assert_allclose(2 * pole.action, pole.length**2, rtol=1e-6)
     # From elsewhere: chord < geodesic < arc strictly; and the discrete energy agrees,
-    # but for the error of its discretisation, some 1/(24 count^2).
+    # but for the error of its discretization, some 1/(24 count^2).
     theta0 = jnp.array([1.2, 0.9, 0.8])
     found = shortest(theta0, Y)
     assert bool(found.converged)

@@ -123,7 +123,7 @@ def test_diagonal_networks_start_with_their_variance():
 
 @pytest.mark.slow
 def test_growth_is_bounded_by_gronwall():
-    """The linearised flow grows at most at the largest rate along its path."""
+    """The linearized flow grows at most at the largest rate along its path."""
     times = np.linspace(0, 0.3, 7)
     path = follow(STUDENT, START, times).measures.cov
     rate = float(lipschitz_rate(STUDENT.risk, path))

@@ -1,4 +1,4 @@
-"""The limit of a vanishing initialisation, as its own exact algorithm."""
+"""The limit of a vanishing initialization, as its own exact algorithm."""
 
 import jax
 import jax.numpy as jnp
@@ -93,7 +93,7 @@ def test_random_covers_against_numpy(seed):
 
 
 def test_equivalences():
-    """The normaliser scales time, labels the rates; orders and signs do not matter."""
+    """The normalizer scales time, labels the rates; orders and signs do not matter."""
     base = hand()
     active, sign = jnp.asarray(ACTIVE), jnp.asarray(SIGN)
     slow = limit_of_cover(ReLUData.orthogonal(Y, normaliser=12.0), active, sign)

@@ -1,4 +1,4 @@
-"""Weight normalisation, the baseline of scale vectors: its flow, roles and folding."""
+"""Weight normalization, the baseline of scale vectors: its flow, roles and folding."""
 
 import equinox as eqx
 import jax

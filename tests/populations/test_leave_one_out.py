@@ -26,7 +26,7 @@ MOVING = Snapshots(TIMES, [BASE + t * SHIFT for t in TIMES])
 
 
 def _drift(train, held, backwards):
-    """Moves every point at the mean velocity between neighbours."""
+    """Moves every point at the mean velocity between neighbors."""
 
     def interpolate(time, substeps):
         k = train.before(time)

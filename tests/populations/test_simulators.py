@@ -139,7 +139,7 @@ def test_one_step_of_a_flock_by_loops():
 
 @pytest.mark.slow
 def test_tracers_of_a_vortex():
-    """Distances to the drifting centre stay, and the velocity is the derivative."""
+    """Distances to the drifting center stay, and the velocity is the derivative."""
     law = Vortex()
     tracers = vortex(KEY, n=20, snapshots=5)
     radius = np.linalg.norm(tracers[0], axis=1)

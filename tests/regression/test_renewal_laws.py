@@ -103,7 +103,7 @@ def moments():
         ("log_normal", 0.6955151840, 1e-8),
         ("weibull1.5", 0.6889442523, 1e-8),
         ("weibull0.7", 0.7627159967, 1e-8),
-        # Closed forms of two more: a generalised exponential integral, and the law of
+        # Closed forms of two more: a generalized exponential integral, and the law of
         # the user that is Gamma(2) in other words.
         ("lomax", 1 - 2 * np.exp(5.2) * scipy.special.expn(3, 5.2), 1e-9),
         ("custom", 0.6880907372, 1e-8),

@@ -170,7 +170,7 @@ def test_tuned_mean_is_differentiable(data):
         )
 
     slope = jax.jit(jax.grad(lambda s: rate(s)[0]))(jnp.zeros(1))[0]
-    # A minimiser is known to the root of the rounding, 1e-8: not a small step.
+    # A minimizer is known to the root of the rounding, 1e-8: not a small step.
     ahead, behind = rate(jnp.array([1e-2, -1e-2]))
     assert slope == pytest.approx(float(ahead - behind) / 2e-2, rel=1e-3)
 

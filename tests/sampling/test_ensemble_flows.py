@@ -228,7 +228,7 @@ def with_changes(**changes):
 
 @pytest.mark.slow
 def test_a_problem_in_the_coordinates_of_its_posterior_is_standard_normal():
-    # The posterior of a linear model is the Gaussian; the normaliser is added.
+    # The posterior of a linear model is the Gaussian; the normalizer is added.
     white = PROBLEM.whitened(POSTERIOR)
     root = jnp.linalg.cholesky(POSTERIOR.cov)
     z = jax.random.normal(KEY, (5, 2))

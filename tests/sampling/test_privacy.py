@@ -114,7 +114,7 @@ def test_conversions_dominate_the_gaussian(mean, epsilon):
 
 
 def test_renyi_from_pure():
-    # Randomised response; order 1 is eps tanh(eps / 2).
+    # Randomized response; order 1 is eps tanh(eps / 2).
     numbers = [(2.0, 0.227336), (8.0, 0.432354), (32.0, 0.484707), (1 + 1e-7, 0.122459)]
     for order, expected in numbers:
         found = renyi_from_pure(0.5, order)

@@ -122,7 +122,7 @@ def test_on_particles_weights_follow_the_formula():
     w = W * np.exp(-(1 - np.exp(-0.6)) * excess)
     np.testing.assert_allclose(mu.w, w * W.sum() / w.sum(), rtol=1e-12)
     np.testing.assert_array_equal(mu.x, CLOUD.x)
-    # A constant in the target, as that of no normaliser, changes nothing.
+    # A constant in the target, as that of no normalizer, changes nothing.
     again = jump(ReweightingFlow(shifted(30.0), 2.0), CLOUD, 0.3)
     np.testing.assert_allclose(again.logw, mu.logw, atol=1e-10)
 

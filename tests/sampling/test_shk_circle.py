@@ -75,7 +75,7 @@ def test_dissipation(solution):
 def test_bounds_of_the_log_ratio(solution):
     # The oscillation and the lowest value decay at rate beta, whatever the transport;
     # the slope at kappa + beta with the least curvature kappa < 0. All up to the
-    # discretisation, a thousandth.
+    # discretization, a thousandth.
     h = log_ratios(solution)
     x = np.linspace(0, 2 * math.pi, 2001)
     kappa = np.min(-1.5 * np.cos(x) - 3.2 * np.cos(2 * x + 0.3))

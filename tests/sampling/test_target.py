@@ -1,4 +1,4 @@
-"""Targets against known normalisers, Jacobians by autodiff and hand-written models."""
+"""Targets against known normalizers, Jacobians by autodiff and hand-written models."""
 
 import sys
 

@@ -48,7 +48,7 @@ def test_the_certificate_holds_for_every_pair(points):
     assert max(pair.osc_h0) <= max(certified.osc_h0) * (1 + 1e-9)
     assert pair.hess_lower >= certified.hess_lower * (1 + 1e-9)
     if points is not POINTS:
-        # Suprema over cell centres, up to 1% below those in between.
+        # Suprema over cell centers, up to 1% below those in between.
         assert steepest == pytest.approx(certified.grad_h0, rel=0.01)
 
 

@@ -102,7 +102,7 @@ def test_run(tmp_path):
     assert metrics["max_norm_relative_error"] < 0.1
     assert metrics["cos2_pooled_own"] > metrics["cos2_prompt_pca_own"]
     assert metrics["max_prompt_pca_cos2"] < metrics["min_cos2"]
-    # The closed flow's late slope is its linearisation's.
+    # The closed flow's late slope is its linearization's.
     slope, rate = metrics["slope_infinite"], metrics["rate_infinite"]
     assert slope == pytest.approx(rate, rel=0.02)
 

@@ -1,4 +1,4 @@
-"""Studies of canonical regularisation: reports of known arrays, and tiny runs."""
+"""Studies of canonical regularization: reports of known arrays, and tiny runs."""
 
 import importlib.util
 

@@ -166,7 +166,7 @@ def test_risks_of_two_groups():
     ]
     p = made(LAWS, laws=DET, problems={"spiked": groups})
     found = LAWS.report(p, LAWS.arrays(p)).metrics
-    # By scipy's minimisation over the mean.
+    # By scipy's minimization over the mean.
     assert found["risk_ratio_spiked_det"] == pytest.approx(0.8268, abs=6e-4)
     assert found["risk_ratio_spiked_early_stop"] == pytest.approx(0.6438, abs=6e-4)
     assert found["penalty_log_range_ridge"] < 1e-12 < found["penalty_log_range_det"]

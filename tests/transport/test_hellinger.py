@@ -1,4 +1,4 @@
-"""The Hellinger-Kantorovich distance against closed forms and convex optimisation."""
+"""The Hellinger-Kantorovich distance against closed forms and convex optimization."""
 
 import jax
 import jax.numpy as jnp
@@ -55,7 +55,7 @@ def test_pieces_that_do_not_meet():
 
 @pytest.mark.slow
 def test_against_the_dual_problem():
-    # sup of a (1 - e^{-f}) + b (1 - e^{-g}) with f + g <= c, by a general optimiser.
+    # sup of a (1 - e^{-f}) + b (1 - e^{-g}) with f + g <= c, by a general optimizer.
     r = np.linalg.norm(X[:, None] - Y, axis=-1)
     cost = np.where(r < np.pi / 2, -2 * np.log(np.cos(np.minimum(r, 1.57))), 60.0)
 
@@ -137,7 +137,7 @@ def test_gradients():
     values, (dx, dw) = jax.tree.map(np.asarray, evaluate(x, w))
     np.testing.assert_allclose(values[0], squared(MU, NU, 1e-3), rtol=1e-6)
     slope = np.sum(dx[0] * v) + np.sum(dw[0] * u)
-    # The plan minimises the functional up to epsilon: so does the envelope theorem.
+    # The plan minimizes the functional up to epsilon: so does the envelope theorem.
     np.testing.assert_allclose(slope, (values[1] - values[2]) / (2 * h), rtol=1e-2)
     assert np.isfinite(dx[3]).all()
 

@@ -141,7 +141,7 @@ class KernelSteinDiscrepancy(AbstractEnergy[Particles | Grid]):
 
     $u_\pi = s(x)\cdot s(y)\,k + s(x)\cdot\nabla_y k + s(y)\cdot\nabla_x k
     + \nabla_x\cdot\nabla_y k$ with the score $s = \nabla\log\pi$; the target's
-    normaliser is not needed. The kernel must be twice differentiable (Gaussian, inverse
+    normalizer is not needed. The kernel must be twice differentiable (Gaussian, inverse
     multiquadric, Matern 5/2).
 
     Raises:
@@ -187,7 +187,7 @@ class SinkhornDivergence(AbstractEnergy[Particles | Grid]):
 
     ``blur`` b is a length; with ``p=2`` the ground cost is $|x-y|^2/2$ (so that
     $S_b \to W_2^2/2$ as b goes to 0), with ``p=1`` it is $|x-y|$. Masses are
-    normalised. Outside ``jit`` a value that has not converged is warned of.
+    normalized. Outside ``jit`` a value that has not converged is warned of.
 
     Raises:
         TypeError: a target that is not Particles.

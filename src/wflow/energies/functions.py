@@ -101,11 +101,11 @@ class Bumps(eqx.Module):
 
     $V(x) = \sum_k c_k e^{-|x - z_k|^2 / (2 h^2)}$.
 
-    Centres z ``(k, d)`` and the width h are held, None learns the coefficients from 0.
-    With centres on a lattice, h their spacing: any smooth potential, in ``Potential``.
+    Centers z ``(k, d)`` and the width h are held, None learns the coefficients from 0.
+    With centers on a lattice, h their spacing: any smooth potential, in ``Potential``.
 
     Raises:
-        ValueError: centres or coefficients of another shape or not finite, or a width
+        ValueError: centers or coefficients of another shape or not finite, or a width
             that is not one finite number above zero.
     """
 
@@ -136,11 +136,11 @@ class Bumps(eqx.Module):
 
     @classmethod
     def lattice(cls, dim: int, low: float, high: float, count: int) -> "Bumps":
-        """``count`` centres on each axis from ``low`` to ``high``, as wide as spaced.
+        """``count`` centers on each axis from ``low`` to ``high``, as wide as spaced.
 
         Raises:
             TypeError: ``dim`` or ``count`` is no whole number.
-            ValueError: no axis, fewer than two centres on one, or ends that are not
+            ValueError: no axis, fewer than two centers on one, or ends that are not
                 finite with low < high.
         """
         checks.count("Bumps.lattice", "dim", dim)

@@ -88,7 +88,7 @@ class AttentionBlock(eqx.Module):
         shift = jax.lax.stop_gradient(heard.max(-1, keepdims=True))
         bound = jnp.log(jnp.finfo(h.dtype).max) / 2
         share = jnp.exp(jnp.minimum(scores - shift, bound))
-        # Weighted and normalised as (n, width), not as n^2 scores: passes over those
+        # Weighted and normalized as (n, width), not as n^2 scores: passes over those
         # are what attention with small heads waits for.
         mixed = share @ (w[:, None] * v) / (share @ w)[..., None]
         mixed = mixed.swapaxes(0, 1).reshape(n, width)

@@ -18,7 +18,7 @@ class Sphere(AbstractGeometry[Point]):
     $\dot u = -(I - \hat u\hat u^\top)\nabla F(u)$ on a ``Point``, $\hat u = u/|u|$.
 
     Every array of the Point ``(d, ...)`` is a bundle of columns, each on its own
-    sphere. The direction is normalised in the field, so that motion is tangent and
+    sphere. The direction is normalized in the field, so that motion is tangent and
     norms are kept to the solver's tolerance; ``point`` makes a start of unit norm.
 
     Raises:

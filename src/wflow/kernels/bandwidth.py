@@ -94,7 +94,7 @@ def silverman_bandwidth(
 
     Args:
         x: points, ``(n, d)``.
-        logw: log-weights, ``(n,)``, not necessarily normalised; None is uniform.
+        logw: log-weights, ``(n,)``, not necessarily normalized; None is uniform.
 
     Returns:
         Bandwidths per coordinate, ``(d,)``, lengths.
@@ -129,7 +129,7 @@ def silverman_matrix(
 
     Args:
         x: points, ``(n, d)``.
-        logw: log-weights, ``(n,)``, not necessarily normalised; None is uniform.
+        logw: log-weights, ``(n,)``, not necessarily normalized; None is uniform.
 
     Returns:
         A bandwidth matrix, ``(d, d)``, of lengths.

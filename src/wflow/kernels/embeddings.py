@@ -37,7 +37,7 @@ def mixture_embedding(
     $\int k(x_i, y)\,d\nu(y)$, the kernel mean embedding.
 
     $= \sum_c a_c \sqrt{|H| / |H + S_c|}\, e^{-\frac12 |x_i - m_c|^2_{(H + S_c)^{-1}}}$
-    with $H = h h^\top$; weights are normalised.
+    with $H = h h^\top$; weights are normalized.
 
     Args:
         kernel: the Gaussian kernel.
@@ -96,7 +96,7 @@ def mixture_double_integral(
     $\iint k(x, y)\,d\mu(x)\,d\nu(y)$.
 
     $= \sum_{cc'} a_c b_{c'} \sqrt{|H| / |H + S_c + S_{c'}|}\,
-    e^{-\frac12 |m_c - m_{c'}|^2_{(H + S_c + S_{c'})^{-1}}}$; weights are normalised.
+    e^{-\frac12 |m_c - m_{c'}|^2_{(H + S_c + S_{c'})^{-1}}}$; weights are normalized.
 
     Raises:
         TypeError: another kernel, or no mixtures.

@@ -26,7 +26,7 @@ _FUNCTION_BLOCK_PAIRS = 2**18
 
 
 class _Pair(eqx.Module):
-    """Two clouds in the kernel's coordinates, centred so that little cancels."""
+    """Two clouds in the kernel's coordinates, centered so that little cancels."""
 
     x: tuple[Float[Array, "n b"], ...]
     y: tuple[Float[Array, "m b"], ...]
@@ -123,7 +123,7 @@ def _pair(
     if period is not None:
         check_period(owner, period, x.shape[1])
         return _TorusPair(kernel, x, y, jnp.asarray(period))
-    # Distances do not depend on the centre, so neither do derivatives. A point that is
+    # Distances do not depend on the center, so neither do derivatives. A point that is
     # not finite has none, and must not spoil those of the others.
     centre = jax.lax.stop_gradient(jnp.mean(y, axis=0, where=jnp.isfinite(y)))
     return _Pair(kernel.blocks(x - centre), kernel.blocks(y - centre), same)

@@ -84,7 +84,7 @@ def fit(
         flow: the law of motion.
         snapshots: training snapshots, two at least; growth needs their ``masses``.
         objective: what is lowered; ``Rollouts()`` by default.
-        steps: number of optimiser steps.
+        steps: number of optimizer steps.
         key: random key.
         optimizer: ``AdamW(...)`` or any optax transformation.
         ema: decay of the average of the parameters over steps, bias-corrected; the fit

@@ -58,7 +58,7 @@ class Prediction:
 
     Raises:
         TypeError: parts that are no ``Part``.
-        ValueError: times that do not increase; a centre or variances that are not as
+        ValueError: times that do not increase; a center or variances that are not as
             many as the times; a variance < 0 or degrees <= 0.
 
     Reference: Satterthwaite, Biometrics Bulletin 2 (1946).
@@ -134,7 +134,7 @@ def predict(
 ) -> dict[str, Prediction]:
     r"""What the clouds of M members of an ensemble say of each statistic.
 
-    The centre is their mean; the part ``"members"`` their variance times 1 + 1/M, of
+    The center is their mean; the part ``"members"`` their variance times 1 + 1/M, of
     M - 1 degrees. With ``sizes`` the part ``"sampling"`` is what a statistic varies by
     between samples of so many points of a member's cloud, by resampling it.
 

@@ -137,7 +137,7 @@ def _neighbour(snapshots: Snapshots, k: int) -> int:
 
 
 def _paired(snapshots: Snapshots, k: int) -> bool:
-    """Whether ``k`` and its neighbour have velocities of one shape."""
+    """Whether ``k`` and its neighbor have velocities of one shape."""
     if len(snapshots) < 2:
         return False
     v, other = (snapshots.velocity(i) for i in (k, _neighbour(snapshots, k)))

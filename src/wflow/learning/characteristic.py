@@ -19,7 +19,7 @@ class CharacteristicDistance(AbstractLoss):
 
     $\frac1F \sum_f |\hat\mu(\omega_f) - \hat\nu(\omega_f)|^2$, random $\omega_f$.
 
-    $\hat\mu(\omega) = \int e^{i\omega\cdot x}\,d\mu$ of the normalised clouds; the mean
+    $\hat\mu(\omega) = \int e^{i\omega\cdot x}\,d\mu$ of the normalized clouds; the mean
     over different points only, so that the estimate and its gradient have no bias from
     the number of points (it may be below zero). The squared MMD of a mixture of
     Gaussian kernels, by random features: O(n) for each frequency, where the Sinkhorn

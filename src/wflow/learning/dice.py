@@ -108,7 +108,7 @@ def dice_loss(
 class DICE(AbstractInitialVelocity):
     r"""Start velocities as slopes of a potential, learned from all snapshots.
 
-    $v_i = \nabla s(x_i, t_k)$ for a potential s(x, t) that minimises ``dice_loss``.
+    $v_i = \nabla s(x_i, t_k)$ for a potential s(x, t) that minimizes ``dice_loss``.
 
     A perceptron with three hidden layers, trained by Adam on random batches of points,
     with a learning rate that falls from 1e-3 to 1e-5 along a cosine.

@@ -54,7 +54,7 @@ class FlowMatching(AbstractObjective):
 
     $E_t\,E\,|u(\mu_t, t)(X_t) - \dot X_t|^2$ over paths between paired points.
 
-    Optimal plans pair the points of neighbouring snapshots, paths known in closed form
+    Optimal plans pair the points of neighboring snapshots, paths known in closed form
     lead from one to the other, and the flow's velocity u is regressed on theirs:
     nothing is integrated. Of all laws u the best one moves the interpolated population
     as the paths do. On ``Particles`` the rate of the positions meets the velocity of

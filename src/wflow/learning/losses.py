@@ -56,7 +56,7 @@ _LEAST_BLUR = 1e-3
 class Sinkhorn(AbstractLoss):
     r"""The debiased Sinkhorn divergence; see ``wflow.transport.sinkhorn_divergence``.
 
-    It compares shapes: the weights of either cloud are normalised.
+    It compares shapes: the weights of either cloud are normalized.
 
     ``blur="median"`` is half the median distance within a training snapshot (the median
     over snapshots), at least a thousandth of the spread of all of them pooled.
@@ -126,7 +126,7 @@ class Sinkhorn(AbstractLoss):
 
 
 class MassAndShape(AbstractLoss):
-    r"""``shape`` of the normalised clouds, $+\,c\,(\log M_x - \log M_y)^2$.
+    r"""``shape`` of the normalized clouds, $+\,c\,(\log M_x - \log M_y)^2$.
 
     M is the total mass, c the ``coefficient``: near the truth the penalty is c times
     the squared relative error of the mass.

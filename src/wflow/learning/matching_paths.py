@@ -106,7 +106,7 @@ class SplinePath(AbstractPath):
 class SmoothPath(AbstractPath):
     r"""The cubic whose velocities at the snapshots are those of a rule.
 
-    By default those of a smooth path through all snapshots, averaged over neighbours;
+    By default those of a smooth path through all snapshots, averaged over neighbors;
     ``SmoothPath(Given())`` takes the velocities of the snapshots themselves. Masses are
     in geometric progression within an interval.
 

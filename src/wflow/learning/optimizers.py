@@ -1,4 +1,4 @@
-"""The optimiser that fits use by default."""
+"""The optimizer that fits use by default."""
 
 import dataclasses
 from typing import Any, Literal, Protocol
@@ -67,7 +67,7 @@ Optimizer = AdamW | optax.GradientTransformation
 
 
 class Scheduled(Protocol):
-    """An optimiser that has to know what it moves, and for how long."""
+    """An optimizer that has to know what it moves, and for how long."""
 
     def transformation(self, groups: Any, steps: int) -> optax.GradientTransformation:
         """The optax transformation for parameters in ``groups`` and ``steps`` steps."""

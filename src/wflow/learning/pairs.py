@@ -1,4 +1,4 @@
-"""Pairs of points of neighbouring snapshots, drawn from plans, and chains of them."""
+"""Pairs of points of neighboring snapshots, drawn from plans, and chains of them."""
 
 from collections.abc import Callable
 from typing import NamedTuple

@@ -27,9 +27,9 @@ class PathVelocity(AbstractInitialVelocity):
     $v(x_i) = u_i + c\,(E[\dot X(t_k) \mid \text{all snapshots}] - u_i)$.
 
     u is the ``SmoothedDisplacement``, a chord; X a Gaussian process. Optimal plans
-    between neighbouring snapshots, followed one after the other, say where a point of
+    between neighboring snapshots, followed one after the other, say where a point of
     snapshot k is on average at the other times; the averages are smoothed over
-    neighbours with ``bandwidth``. The path through these places is regressed as a
+    neighbors with ``bandwidth``. The path through these places is regressed as a
     Gaussian process of time with an unknown constant mean, a Matérn covariance (5/2: it
     has continuous velocities) and noise, the same for all points and coordinates. The
     length of the covariance and the variance of the noise, relative to that of the
@@ -37,7 +37,7 @@ class PathVelocity(AbstractInitialVelocity):
     factor e, medians ``length`` (in median gaps between snapshots) and ``noise``.
 
     The share c is the one of 0, 1/4, ..., 1 with which the inner snapshots are reached
-    best, each held out in turn: by the parabolas from the neighbour before and, in
+    best, each held out in turn: by the parabolas from the neighbor before and, in
     reversed time, from the one after, each with its own start velocity, mixed by time;
     mean exact $W_1$. Populations that move evenly along a curve give 1, those that
     stall and jump 0; with two snapshots it is 0.

@@ -75,7 +75,7 @@ def sharpened(
 
     That of least $\langle P, C\rangle + \lambda\,\mathrm{KL}(P_1|a) + \lambda\,
     \mathrm{KL}(P_2|b)$ is one between its own marginals, which a little entropy leaves
-    nearly as they are while it blurs the plan over neighbours.
+    nearly as they are while it blurs the plan over neighbors.
     """
     mass = plan.sum()
     marginals = [

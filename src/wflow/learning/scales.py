@@ -18,7 +18,7 @@ CONSTANT = 8 * float(np.finfo(np.float64).eps)
 def steps(
     clouds: Sequence[Float[np.ndarray, "n d"]], dtype: np.dtype
 ) -> Float[np.ndarray, " d"]:
-    """The distance of neighbouring numbers of ``dtype`` where the clouds lie."""
+    """The distance of neighboring numbers of ``dtype`` where the clouds lie."""
     largest = np.max([np.abs(cloud).max(axis=0) for cloud in clouds], axis=0)
     with np.errstate(over="ignore"):
         return np.spacing(largest.astype(dtype)).astype(np.float64)

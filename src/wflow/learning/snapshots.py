@@ -1,4 +1,4 @@
-"""Clouds of points seen at known times, and their standardisation."""
+"""Clouds of points seen at known times, and their standardization."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence

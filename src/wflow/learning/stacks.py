@@ -30,7 +30,7 @@ class Stack(NamedTuple):
         return jnp.argsort(jnp.where(padded, 2, score), axis=1)[:, :n]
 
     def take(self, rows: Array) -> Self:
-        """The clouds of these rows, ``(T, n)``, weights normalised."""
+        """The clouds of these rows, ``(T, n)``, weights normalized."""
         weights = jnp.take_along_axis(self.weights, rows, axis=1)
         return type(self)(
             jnp.take_along_axis(self.x, rows[..., None], axis=1),

@@ -1,4 +1,4 @@
-"""The trainer: parameters, a loss, an optimiser and a key; nothing else."""
+"""The trainer: parameters, a loss, an optimizer and a key; nothing else."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -71,7 +71,7 @@ class SmoothedDisplacement(AbstractInitialVelocity):
     $v(x_i) = \sum_j k(x_i, x_j) u_j / \sum_j k(x_i, x_j)$, u the ``Displacement``.
 
     An optimal map between samples also moves each point by sampling noise; the average
-    over the neighbours, with a Gaussian kernel of width ``bandwidth`` (a length), takes
+    over the neighbors, with a Gaussian kernel of width ``bandwidth`` (a length), takes
     it out.
 
     Raises:
@@ -109,7 +109,7 @@ def smoothed(
     weights: Float[np.ndarray, " n"],
     bandwidth: float,
 ) -> Float[np.ndarray, "n d"]:
-    """``values`` at the points of ``x``, averaged over neighbours by a Gaussian."""
+    """``values`` at the points of ``x``, averaged over neighbors by a Gaussian."""
     r2 = np.sum((x[:, None] - x) ** 2, axis=-1, dtype=np.float64)
     kernel = np.exp(-r2 / (2 * bandwidth**2)) * weights
     return (kernel @ values / kernel.sum(axis=1, keepdims=True)).astype(x.dtype)
@@ -120,7 +120,7 @@ class Corrected(AbstractInitialVelocity):
 
     $v_i = u_i + v_\theta(x_i, t_k)$, u from ``start``, the network trained along.
 
-    Unlike ``Learned`` it moves neighbours alike, and what it learns at one snapshot
+    Unlike ``Learned`` it moves neighbors alike, and what it learns at one snapshot
     also moves the points of the others, the last included.
 
     Raises:

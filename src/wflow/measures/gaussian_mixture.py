@@ -24,7 +24,7 @@ class GaussianMixture(AbstractDensity):
         means: ``(k, d)``.
         covs: ``(k, d, d)``; variances ``(k,)``, or one for all, are those of
             components alike in all directions.
-        weights: ``(k,)``, normalised on use; equal by default.
+        weights: ``(k,)``, normalized on use; equal by default.
 
     Raises:
         ValueError: other shapes, means that are not finite, a covariance that is not

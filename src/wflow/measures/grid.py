@@ -21,11 +21,11 @@ Boundary = Literal["periodic", "no-flux"]
 
 
 class Grid(AbstractMeasure):
-    r"""A cell-centred density on a box in one to three dimensions.
+    r"""A cell-centered density on a box in one to three dimensions.
 
     ``density[c]`` is the mean density of cell c; the cells of axis k have width
     ``(upper[k] - lower[k]) / density.shape[k]``. Each axis is ``"periodic"`` or
-    ``"no-flux"``. Differentials are first variations at cell centres,
+    ``"no-flux"``. Differentials are first variations at cell centers,
     $\delta F/\delta\mu(x_c) = h^{-d} \partial F/\partial\rho_c$. A density of less
     than single precision is taken in single precision.
 
@@ -94,7 +94,7 @@ class Grid(AbstractMeasure):
         shape: Sequence[int],
         boundary: Boundary | Sequence[Boundary] = "no-flux",
     ) -> Self:
-        """The density exp(log_density) at cell centres, normalised to mass one.
+        """The density exp(log_density) at cell centers, normalized to mass one.
 
         Raises:
             ValueError: as for a grid, or a log-density that is nan or inf in a cell,
@@ -126,7 +126,7 @@ class Grid(AbstractMeasure):
         *,
         weights: Float[ArrayLike, " n"] | None = None,
     ) -> Self:
-        """The normalised histogram of the samples that lie in the box.
+        """The normalized histogram of the samples that lie in the box.
 
         Raises:
             ValueError: ``x`` is not ``(n, d)`` with d the number of axes, a row of it
@@ -184,7 +184,7 @@ class Grid(AbstractMeasure):
 
     @property
     def centres(self) -> Float[Array, "*cells d"]:
-        """Cell centres."""
+        """Cell centers."""
         axes = [
             self.lower[k] + self.spacing[k] * (jnp.arange(n, dtype=self.dtype) + 0.5)
             for k, n in enumerate(self.density.shape)
@@ -192,7 +192,7 @@ class Grid(AbstractMeasure):
         return jnp.stack(jnp.meshgrid(*axes, indexing="ij"), -1)
 
     def evaluate(self, function: Callable[[Array], Array]) -> Float[Array, "*cells"]:
-        """``function`` at every cell centre."""
+        """``function`` at every cell center."""
         checks.function(self, "function", function, "x")
         values = jax.vmap(function)(self.centres.reshape(-1, self.dim))
         return values.reshape(self.density.shape + values.shape[1:])
@@ -209,12 +209,12 @@ class Grid(AbstractMeasure):
 
     @property
     def mean(self) -> Float[Array, " d"]:
-        """Mean of the normalised measure, by the midpoint rule."""
+        """Mean of the normalized measure, by the midpoint rule."""
         return self.integrate(lambda x: x) / self.mass
 
     @property
     def cov(self) -> Float[Array, "d d"]:
-        """Covariance of the normalised measure, by the midpoint rule."""
+        """Covariance of the normalized measure, by the midpoint rule."""
         mean = self.mean
         return self.integrate(lambda x: jnp.outer(x - mean, x - mean)) / self.mass
 
@@ -260,7 +260,7 @@ class Grid(AbstractMeasure):
 
     @property
     def atoms(self) -> tuple[Float[Array, "n d"], Float[Array, " n"]]:
-        """Cell centres and the masses of the cells."""
+        """Cell centers and the masses of the cells."""
         masses = self.density.reshape(-1) * self.cell_volume
         return self.centres.reshape(-1, self.dim), masses
 

@@ -44,7 +44,7 @@ class Particles(AbstractMeasure):
 
     $\mu = \sum_i w_i \delta_{x_i}$ with $w_i = e^{\mathrm{logw}_i}$.
 
-    Log-weights need not be normalised; ``log_mass`` is the logarithm of the total mass.
+    Log-weights need not be normalized; ``log_mass`` is the logarithm of the total mass.
     A weight may be zero (padding, tracers). Positions and log-weights are taken as they
     are, nan included, which a ``solve`` refuses; those of less than single precision
     are taken in single precision.
@@ -152,7 +152,7 @@ class Particles(AbstractMeasure):
 
     @property
     def w(self) -> Float[Array, " n"]:
-        """Weights, not normalised."""
+        """Weights, not normalized."""
         w = jnp.exp(self.logw)
         return w if self.signed is None else w + self.signed
 
@@ -191,7 +191,7 @@ class Particles(AbstractMeasure):
 
     @property
     def mean(self) -> Float[Array, " d"]:
-        """Mean of the normalised measure.
+        """Mean of the normalized measure.
 
         Raises:
             ValueError: the particles have a period.
@@ -202,7 +202,7 @@ class Particles(AbstractMeasure):
 
     @property
     def cov(self) -> Float[Array, "d d"]:
-        """Covariance of the normalised measure (divisor: the mass).
+        """Covariance of the normalized measure (divisor: the mass).
 
         Raises:
             ValueError: the particles have a period.
@@ -221,7 +221,7 @@ class Particles(AbstractMeasure):
         return type(self)(self.x, logw, self.period, signed)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n d"]:
-        """``n`` independent draws from the normalised measure.
+        """``n`` independent draws from the normalized measure.
 
         Raises:
             ValueError: some masses are ``signed``.

@@ -96,14 +96,14 @@ def optimal_plan(
     Args:
         x: points, ``(n, d)``.
         y: points, ``(m, d)``.
-        weights_x: weights >= 0, ``(n,)``, normalised here; None is uniform.
+        weights_x: weights >= 0, ``(n,)``, normalized here; None is uniform.
         weights_y: likewise, ``(m,)``.
         p: 1 (Euclidean cost) or 2 (squared Euclidean).
         period: of the coordinates, a length or one per axis (infinite where there is
             none): distances are then the shortest ones on a torus.
 
     Returns:
-        The plan, ``(n, m)``, with marginals the normalised weights.
+        The plan, ``(n, m)``, with marginals the normalized weights.
 
     Raises:
         TypeError: an input is no array of numbers.

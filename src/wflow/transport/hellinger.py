@@ -31,7 +31,7 @@ def hk_squared(mu: Particles, nu: Particles, epsilon: float = 1e-3) -> Float[Arr
 
     $c = -2\log\cos\min(|x - y|, \frac\pi2)$ and $\mathrm{KL}(p|q) = \sum p\log\frac pq
     - p + q$: masses further apart than $\frac\pi2$ do not meet. The functional is taken
-    without regularisation at the plan that unbalanced Sinkhorn finds with ``epsilon``,
+    without regularization at the plan that unbalanced Sinkhorn finds with ``epsilon``,
     and half of what it is between either measure and itself is taken off: it is 0
     between equal measures, and within $O(\epsilon)$ of the minimum. Dense,
     $O((n + m)^2)$.
@@ -137,7 +137,7 @@ def shk_distance(
 ) -> Float[Array, ""]:
     r"""A distance of shapes, whose mass may move, fade here and grow there.
 
-    $\arccos(1 - \frac12\mathsf{HK}^2)$ of the measures normalised to mass one.
+    $\arccos(1 - \frac12\mathsf{HK}^2)$ of the measures normalized to mass one.
 
     The length of the shortest path among probability measures, at most $\frac\pi2$.
 

@@ -128,7 +128,7 @@ def sinkhorn_divergence(
 
     $T_b = \min_P \langle P, |x - y|^p / p\rangle + b^p\,\mathrm{KL}(P|\mu\otimes\nu)$.
     The blur b is a length, whatever p. For p = 2, $S_b \to W_2^2 / 2$ as b goes to 0
-    (half of OTT's divergence at regularisation $2 b^2$); for p = 1, $S_b \to W_1$.
+    (half of OTT's divergence at regularization $2 b^2$); for p = 1, $S_b \to W_1$.
 
     Dense: memory is O((n + m)^2). Snapshots of unequal sizes are padded with points of
     weight zero, and go under ``jax.lax.map`` or ``jax.vmap`` (on a CPU the first is
@@ -147,7 +147,7 @@ def sinkhorn_divergence(
     Args:
         x: points, ``(n, d)``.
         y: points, ``(m, d)``.
-        weights_x: weights >= 0, ``(n,)``, normalised here; None is uniform. Zero pads.
+        weights_x: weights >= 0, ``(n,)``, normalized here; None is uniform. Zero pads.
         weights_y: likewise, ``(m,)``.
         blur: b > 0, a length.
         p: 1 or 2.

@@ -1,4 +1,4 @@
-"""Regularisation by the geometry that a network lends to its outputs."""
+"""Regularization by the geometry that a network lends to its outputs."""
 
 import equinox as eqx
 import jax
@@ -44,7 +44,7 @@ STRENGTHS = {
 
 
 def moved(**more):
-    """One step of an optimiser that stops."""
+    """One step of an optimizer that stops."""
     optimiser = canonical.arc_ridge(
         **({"inner": optax.sgd(0.1), "strength": 0.1, "decay": 0.5} | more)
     )

@@ -1,4 +1,4 @@
-"""Regression regularised by resetting."""
+"""Regression regularized by resetting."""
 
 import jax.numpy as jnp
 import numpy as np
