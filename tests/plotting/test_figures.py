@@ -146,6 +146,23 @@ def test_scores(tmp_path):
     np.testing.assert_array_equal(heights, [0.1, 0.2, 0.3, np.nan])
 
 
+def test_scores_have_intervals_and_a_floor(tmp_path):
+    figure = plot_scores(
+        ["1", "2"],
+        {"model": [0.1, 0.2], "nothing moves": [0.3, 0.4]},
+        floor=[0.05, None],
+        intervals={"model": [(0.05, 0.25), None]},
+    )
+    axes = _saved(figure, tmp_path).axes[0]
+    bars = next(c for c in axes.containers if hasattr(c, "has_yerr"))
+    ends = np.array(bars.lines[2][0].get_segments()[0])[:, 1]
+    np.testing.assert_allclose(sorted(ends), [0.05, 0.25])
+    noise = next(c for c in axes.collections if "noise" in str(c.get_label()))
+    np.testing.assert_allclose(noise.get_segments()[0][:, 1], [0.05, 0.05])
+    with pytest.raises(ValueError, match="intervals 'model'.*found 'other'"):
+        plot_scores(["1"], {"model": [1.0]}, intervals={"other": [None]})
+
+
 @pytest.mark.slow
 def test_matplotlib_comes_with_the_figures_alone_and_without_pyplot():
     code = (

@@ -45,7 +45,7 @@ def test_a_page_loads_nothing_and_escapes_what_files_say():
         TABLE,
         score_chart(TABLE, ODD),
         Facts([(ODD, ODD, "")]),
-        motion(groups=[ODD] * 6, labels=[ODD, "y"], note=ODD),
+        motion(groups=[[ODD] * 6] * 5, labels=[ODD, "y"], note=ODD),
         Picture("dots", b"\x89PNG"),
     ]
     page = rendered(Page(ODD, ODD, [Section(ODD, blocks), Section("end", [])]))
@@ -115,11 +115,13 @@ def test_large_clouds_are_thinned_to_stated_numbers():
 
 def test_groups_are_colored_at_most_in_eight_colors():
     kinds = [str(k) for k in range(12)]
-    found = frames(motion(paths=12, groups=kinds))
+    found = frames(motion(paths=12, groups=[kinds, *[kinds[::-1]] * 4]))
     names = [trace["name"] for trace in found["traces"][1:]]
     assert len(names) == 8
     assert names[-1] == "others"
-    assert sorted(sum(found["groups"], [])) == list(range(12))
+    rare = [7] * 5
+    assert sorted(found["groups"][0]) == [*range(7), *rare]
+    assert found["groups"][1] == found["groups"][0][::-1]
 
 
 def test_numbers_that_are_not_finite_leave_gaps():

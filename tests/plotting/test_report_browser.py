@@ -43,7 +43,7 @@ frame.addEventListener("load", () => setTimeout(() => {
       charts: page.querySelectorAll(".chart .main-svg, .motion .main-svg").length,
       boxes: page.querySelectorAll(".chart, .motion").length,
       moved: before !== places(),
-      x: box.data[1].x,
+      x: box.data[1].x, y: box.data[2].y,
       said: page.querySelector("output").textContent,
     }) + "END";
   }, 500);
@@ -58,9 +58,12 @@ def test_in_a_browser(tmp_path, width):
     step, x = np.arange(1.0, 60), np.linspace(0, 1, 20)
     field = x + x[:, None]
     axes = {"labels": ("a" * 60, "b " * 40), "label": "potential", "title": "Field"}
+    # The last three change their group on the way.
+    kinds = [["a"] * 6, *[["a"] * 3 + ["b"] * 3] * 4]
+    moving = motion(labels=["a " * 40, "b"], groups=kinds)
     sections = [
         Section("Scores", [Words(["word " * 60, "w" * 200]), score_chart(TABLE, "W1")]),
-        Section("Motion", [motion(labels=["a " * 40, "b"]), stream_chart(motion())]),
+        Section("Motion", [moving, stream_chart(motion())]),
         Section("Field", [field_chart(x, x, field, **axes), loss_chart(step, step)]),
     ]
     page = rendered(Page("A page with a title that is long", "b", sections))
@@ -81,7 +84,8 @@ def test_in_a_browser(tmp_path, width):
     assert answer["wide"] <= width
     assert answer["charts"] >= answer["boxes"] == 5
     assert answer["moved"]
-    assert answer["x"] == [4.0] * 6
+    assert answer["x"] == [4.0] * 3
+    assert answer["y"] == [3.0, 4.0, 5.0]
     assert answer["said"].endswith("time 4; observed: time 4, held out")
     said = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
     assert not [line for line in said if re.search("Uncaught|Error|Failed|ERR_", line)]

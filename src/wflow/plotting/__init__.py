@@ -2,14 +2,17 @@
 
 from .bands import plot_bands
 from .clouds import plot_forecasts, plot_snapshots
+from .embedding import Embedding
 from .growth import plot_growth, plot_masses
 from .history import plot_friction, plot_loss
 from .interaction import plot_interaction
 from .landscape import plot_landscape
 from .scores import plot_scores
+from .streams import plot_streams
 
 
 __all__ = [
+    "Embedding",
     "plot_bands",
     "plot_forecasts",
     "plot_friction",
@@ -20,4 +23,5 @@ __all__ = [
     "plot_masses",
     "plot_scores",
     "plot_snapshots",
+    "plot_streams",
 ]

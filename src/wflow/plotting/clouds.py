@@ -1,20 +1,24 @@
 """Snapshots and forecasts as clouds of points."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import ArrayLike, Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
+from wflow.checks import instance
 from wflow.checks import weights as check_weights
 
 from . import given
 from .style import (
     MODEL,
     OBSERVED,
+    OTHERS,
     QUIET,
+    categories,
     coordinates,
     figure,
     plain,
@@ -55,10 +59,12 @@ def plot_snapshots(
     labels: Sequence[str] | None = None,
     time_label: str = "time",
     equal: bool = False,
+    groups: Sequence[Sequence[str]] | None = None,
 ) -> Figure:
-    """All snapshots in one plane, colored by time.
+    """All snapshots in one plane, colored by time or by the groups of their points.
 
     Of more than two coordinates the first two are drawn; of one, its value over time.
+    An embedding is drawn by giving its places for the clouds.
 
     Args:
         times: ``(T,)``.
@@ -67,10 +73,13 @@ def plot_snapshots(
         labels: names of the d coordinates, with units.
         time_label: name of the time, with unit.
         equal: one length for both axes: where positions are physical.
+        groups: of every point of each cloud the name of its group, such as a type; of
+            more than eight groups the rarest share a color.
 
     Raises:
         TypeError: an argument holds something else than real numbers or text.
-        ValueError: not one cloud ``(n, d)`` for each time; names that are not d.
+        ValueError: not one cloud ``(n, d)`` for each time; names that are not d; not
+            one group for each point.
     """
     owner = "plot_snapshots"
     times = given.axis(owner, "times", times).tolist()
@@ -82,16 +91,18 @@ def plot_snapshots(
     given.switch(owner, equal=equal)
     dim = clouds[0].shape[1]
     coordinates(labels, dim)
+    kinds = _kinds(owner, groups, [len(cloud) for cloud in clouds])
+    inks = {} if kinds is None else categories(np.concatenate(kinds).tolist())
     drawn = figure(6.4, 4.8)
     axes = drawn.subplots()
     shade = time_colours(times)
-    for time, cloud in zip(times, clouds, strict=True):
+    for k, (time, cloud) in enumerate(zip(times, clouds, strict=True)):
         kept = time not in held_out
         style = {"marker": "o", "linewidths": 0} if kept else {"marker": "x"}
         axes.scatter(
             *_points(cloud, time),
             s=14 if kept else 12,
-            color=shade.to_rgba(time),
+            color=shade.to_rgba(time) if kinds is None else _coloured(kinds[k], inks),
             alpha=0.75,
             **(style if kept else {**style, "linewidths": 0.9}),
         )
@@ -100,11 +111,40 @@ def plot_snapshots(
         axes.scatter([], [], marker="x", color="0.3", s=12, label="held out")
         axes.legend(frameon=False)
     _plane(axes, labels, dim, equal, time_label)
+    axes.set_title("Snapshots")
+    if inks:
+        drawn.legend(handles=_handles(inks), loc="outside right upper", frameon=False)
+        return drawn
     bar = drawn.colorbar(shade, ax=axes, label=time_label)
     if len(times) <= 12:
         bar.set_ticks(list(times), labels=[plain(time) for time in times])
-    axes.set_title("Snapshots")
     return drawn
+
+
+def _kinds(owner: str, groups: Any, sizes: Sequence[int]) -> list[np.ndarray] | None:
+    """The group of every point, as text."""
+    if groups is None:
+        return None
+    entries = given.listed(owner, "groups", groups, len(sizes), "names for each cloud")
+    found = []
+    for k, (entry, size) in enumerate(zip(entries, sizes, strict=True)):
+        what = "a name for each point"
+        names = given.listed(owner, f"groups {k}", entry, size, what)
+        for name in names:
+            instance(owner, f"groups {k}", name, str, what)
+        found.append(np.array(names))
+    return found
+
+
+def _coloured(kinds: np.ndarray, inks: Mapping[str, str]) -> list[str]:
+    return [inks.get(kind, inks.get(OTHERS, QUIET)) for kind in kinds.tolist()]
+
+
+def _handles(inks: Mapping[str, str]) -> list[Line2D]:
+    return [
+        Line2D([], [], linestyle="none", marker="o", color=ink, label=name)
+        for name, ink in inks.items()
+    ]
 
 
 def _starts(start: Any, count: int, dim: int) -> list[np.ndarray] | None:
@@ -126,7 +166,9 @@ def plot_forecasts(
     start: Sequence[Float[ArrayLike, "k d"]] | Float[ArrayLike, "k d"] | None = None,
     start_label: str = "start",
     scores: Sequence[float | None] | None = None,
+    score_unit: str = "",
     weights: Sequence[Float[ArrayLike, " m"]] | None = None,
+    groups: Sequence[Sequence[str]] | None = None,
     title: str = "Forecasts",
     labels: Sequence[str] | None = None,
     time_label: str = "time",
@@ -141,7 +183,9 @@ def plot_forecasts(
         start: where the model started, one cloud or one for every panel.
         start_label: name of that in the legend.
         scores: distances (W1) that are written into the panels, None for none.
+        score_unit: of the scores, where it is not that of the axes.
         weights: of the predicted points; their areas are in proportion.
+        groups: of every predicted point the name of its group, which colors it.
         title: over all panels.
         labels: names of the d coordinates, with units.
         time_label: name of the time, with unit.
@@ -150,7 +194,8 @@ def plot_forecasts(
     Raises:
         TypeError: an argument holds something else than real numbers or text.
         ValueError: not one entry for each time; clouds of another dimension; weights
-            that do not match their cloud, or that are no weights; names that are not d.
+            that do not match their cloud, or that are no weights; not one group for
+            each point; names that are not d.
     """
     owner = "plot_forecasts"
     times = given.axis(owner, "times", times).tolist()
@@ -170,7 +215,10 @@ def plot_forecasts(
         for k, entry in enumerate(weights):
             given.real(owner, f"weights {k}", entry, (len(predicted[k]),))
             check_weights(owner, f"weights {k}", np.asarray(entry))
+    kinds = _kinds(owner, groups, [len(cloud) for cloud in predicted])
+    inks = {} if kinds is None else categories(np.concatenate(kinds).tolist())
     given.text(owner, start_label=start_label, title=title, time_label=time_label)
+    given.text(owner, score_unit=score_unit)
     given.switch(owner, equal=equal)
     coordinates(labels, dim)
     columns = min(len(times), 4)
@@ -199,21 +247,24 @@ def plot_forecasts(
         panel.scatter(
             *_points(predicted[i], time),
             s=9 if weights is None else 9 * _relative(weights[i]),
-            color=MODEL,
+            color=MODEL if kinds is None else _coloured(kinds[i], inks),
             alpha=0.8,
             linewidths=0,
-            label="model",
+            label="model" if kinds is None else None,
         )
         score = "" if scores is None or scores[i] is None else f"{scores[i]:.3g}"
         heading = f"{time_label} {plain(time)}"
-        heading += f"   $W_1$ = {score}" if score else ""
+        heading += f"   $W_1$ = {score} {score_unit}".rstrip() if score else ""
         panel.set_title(heading, fontsize=10)
         _plane(panel, labels, dim, equal, time_label)
         if not equal:
             panel.label_outer()
-    handles, names = panels.flat[0].get_legend_handles_labels()
+    handles = [*panels.flat[0].get_legend_handles_labels()[0], *_handles(inks)]
     drawn.legend(
-        handles, names, loc="outside lower center", ncols=len(names), frameon=False
+        handles=handles,
+        loc="outside lower center",
+        ncols=min(len(handles), 1 + 2 * columns),
+        frameon=False,
     )
     drawn.suptitle(title)
     return drawn

@@ -50,7 +50,9 @@ def by_horizon(
         of_group = np.isin(horizon, group)
         if of_group.sum() < _FEWEST:
             continue
-        width = max(5, int(of_group.sum()) // 20)
+        # Fewer steps of one length stand for more of all.
+        share = 20 if len(lengths) == 1 else 8
+        width = max(5, int(of_group.sum()) // share)
         name = f"median of {width} steps"
         if len(lengths) > 1:
             ends = " to ".join(plain(end) for end in np.unique(group[[0, -1]]))

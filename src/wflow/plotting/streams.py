@@ -1,8 +1,15 @@
 """Velocities averaged over a plane, and the lines along them."""
 
+from collections.abc import Sequence
+
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import ArrayLike, Float
 from matplotlib.figure import Figure
+
+from wflow.checks import instance
+
+from . import given
+from .style import OTHERS, QUIET, categories, coordinates, figure, tidy, time_colours
 
 
 Lattice = tuple[
@@ -73,3 +80,89 @@ def lines(lattice: Lattice, density: float = 1.0) -> list[Float[np.ndarray, "k 2
             found.append([piece[0]])
         found[-1].extend(piece[1:])
     return [np.array(line) for line in found]
+
+
+def plot_streams(
+    points: Float[ArrayLike, "n 2"],
+    velocities: Float[ArrayLike, "n 2"],
+    *,
+    groups: Sequence[str] | None = None,
+    times: Float[ArrayLike, " n"] | None = None,
+    labels: Sequence[str] | None = None,
+    time_label: str = "time",
+    title: str = "Streams",
+    equal: bool = False,
+) -> Figure:
+    """Lines along the mean velocity of points in a plane, where there are any.
+
+    ```python
+    plot_streams(umap.places, umap.embed_velocities(x, v), groups=types)
+    ```
+
+    Args:
+        points: places, such as those of an ``Embedding``; what is not finite is left
+            out.
+        velocities: one for each point, in the units of the plane.
+        groups: of each point the name of its group, which colors it; of more than eight
+            groups the rarest share a color.
+        times: of each point, which color it where there are no groups.
+        labels: names of both axes, with units.
+        time_label: name of the time, with unit.
+        title: of the figure.
+        equal: one length for both axes: where positions are physical.
+
+    Raises:
+        TypeError: an argument holds something else than real numbers or text.
+        ValueError: not one velocity, group and time for each point; no point whose
+            velocity is known; names that are not two.
+    """
+    owner = "plot_streams"
+    points = given.real(owner, "points", points, ("n", 2))
+    velocities = given.real(owner, "velocities", velocities, points.shape)
+    kinds: list[str] | None = None
+    if groups is not None:
+        what = "a name for each point"
+        kinds = given.listed(owner, "groups", groups, len(points), what)
+        for kind in kinds:
+            instance(owner, "groups", kind, str, what)
+    if times is not None:
+        times = given.axis(owner, "times", times, len(points))
+    given.text(owner, time_label=time_label, title=title)
+    given.switch(owner, equal=equal)
+    names = coordinates(labels, 2)
+    if not (np.isfinite(points).all(1) & np.isfinite(velocities).all(1)).any():
+        raise ValueError(
+            f"{owner}: expected a point with a finite velocity at least, found none."
+        )
+    drawn = figure(6.4, 4.8)
+    axes = drawn.subplots()
+    style = {"s": 8, "alpha": 0.6, "linewidths": 0}
+    if kinds is not None:
+        inks = categories(kinds)
+        shown = np.array([kind if kind in inks else OTHERS for kind in kinds])
+        for name, ink in inks.items():
+            axes.scatter(*points[shown == name].T, color=ink, label=name, **style)
+        drawn.legend(loc="outside right upper", frameon=False, markerscale=2)
+    elif times is not None:
+        shade = time_colours(np.asarray(times).tolist())
+        axes.scatter(*points.T, color=shade.to_rgba(times), **style)
+        drawn.colorbar(shade, ax=axes, label=time_label)
+    else:
+        axes.scatter(*points.T, color=QUIET, **style)
+    x, y, field = averaged(points, velocities)
+    if np.nan_to_num(field).any():
+        masked = np.ma.masked_invalid(field)
+        axes.streamplot(
+            *(x, y, masked[..., 0], masked[..., 1]),
+            density=1.2,
+            color="0.1",
+            linewidth=0.9,
+            arrowsize=0.9,
+        )
+    axes.set_xlabel(names[0])
+    axes.set_ylabel(names[1])
+    axes.set_title(title)
+    if equal:
+        axes.set_aspect("equal", adjustable="datalim")
+    tidy(axes)
+    return drawn

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from wflow.checks import count, instance
 
@@ -53,6 +53,7 @@ def tidy(axes: Axes) -> None:
         ):
             axis.set_major_locator(_Numbers())
             axis.set_major_formatter(FuncFormatter(_power))
+            axis.set_minor_formatter(NullFormatter())
 
 
 class _Numbers(LogLocator):

@@ -17,6 +17,7 @@ from tests.hostile.engine import (
     positive,
 )
 from wflow.plotting import (
+    Embedding,
     plot_bands,
     plot_forecasts,
     plot_friction,
@@ -27,6 +28,7 @@ from wflow.plotting import (
     plot_masses,
     plot_scores,
     plot_snapshots,
+    plot_streams,
 )
 from wflow.plotting.bands import BandCurve
 
@@ -35,6 +37,7 @@ ROOM = "wflow.plotting"
 
 GAPS: dict[str, Any] = {"fine": ("nan", "inf"), "finite": ("nan", "inf")}
 STEPS = np.arange(1.0, 5.0)
+CELLS = np.random.default_rng(0).normal(size=(20, 3))
 CLOUD = np.arange(10.0).reshape(5, 2)
 GRID = np.linspace(0.0, 1.0, 4)
 FIELD = np.arange(16.0).reshape(4, 4)
@@ -82,12 +85,26 @@ def _rows(value: dict[str, Any], **more: Any) -> Argument:
 
 
 LABELS = given(["a", "b"], one=["a"], numbers=[1.5, 2.5], other=1.5, text="ab")
+GROUPS = given(
+    [["a"] * 5, ["b"] * 5],
+    one=[["a"] * 5],
+    short=[["a"] * 5, ["b"]],
+    numbers=[[1] * 5, [2] * 5],
+    other=1.5,
+    text="spoilt",
+)
 
 
 CURVE = BandCurve(STEPS, STEPS, STEPS, STEPS, STEPS, [(STEPS, STEPS)])
 SHORT = CURVE._replace(past=STEPS[:-1])
 
 TABLE = {
+    "Embedding": entry(
+        Embedding,
+        cells=array(CELLS, words=("places",)),
+        places=array(CELLS[:, :2]),
+        neighbors=count(3),
+    ),
     "plot_bands": entry(
         plot_bands,
         curves=_rows({"a": {"mean": CURVE}}, short={"a": {"mean": SHORT}}),
@@ -120,6 +137,8 @@ TABLE = {
         labels=LABELS,
         time_label=_text(),
         equal=_flag(),
+        score_unit=_text(),
+        groups=GROUPS,
     ),
     "plot_friction": entry(
         plot_friction,
@@ -189,6 +208,16 @@ TABLE = {
         scores=_rows({"model": [0.1, None]}, short={"model": [0.1]}),
         models=given(("model",), text="model", other=1.5, none=None, numbers=(1,)),
         label=_text(),
+        floor=given([0.1, None], short=[0.1], text="spoilt", texts=["a", "b"], other=1),
+        intervals=dataclasses.replace(
+            _rows(
+                {"model": [(0.1, 0.2), None]},
+                short={"model": [(0.1, 0.2)]},
+                one={"model": [(0.1,), None]},
+                unknown={"other": [None, None]},
+            ),
+            fine=frozenset({"none"}),
+        ),
     ),
     "plot_snapshots": entry(
         plot_snapshots,
@@ -197,6 +226,18 @@ TABLE = {
         held_out=array([1.0], fine=("short", "empty")),
         labels=LABELS,
         time_label=_text(),
+        equal=_flag(),
+        groups=GROUPS,
+    ),
+    "plot_streams": entry(
+        plot_streams,
+        points=array(CLOUD, words=("velocities",), **GAPS),
+        velocities=array(CLOUD, **GAPS),
+        groups=given(["a"] * 5, short=["a"], numbers=[1] * 5, other=1.5, text="spoilt"),
+        times=array(np.arange(5.0)),
+        labels=LABELS,
+        time_label=_text(),
+        title=_text(),
         equal=_flag(),
     ),
 }

@@ -99,7 +99,7 @@ class Motion:
         labels: names of the coordinates, with units; made up by default.
         time_label: name of the time, with unit.
         equal: one length for both axes: where positions are physical.
-        groups: of each path the name of its group, which colors it.
+        groups: of the points at each time the names of their groups, which color them.
         weights: of the points at each time; areas are in proportion.
         velocities: of the points at each time; by default those of the paths.
         note: where the points start, and by which law.
@@ -114,7 +114,7 @@ class Motion:
     labels: Sequence[str] | None = None
     time_label: str = "time"
     equal: bool = False
-    groups: Sequence[str] | None = None
+    groups: Sequence[Sequence[str]] | None = None
     weights: Sequence[Float[np.ndarray, " n"]] | None = None
     velocities: Sequence[Float[np.ndarray, "n d"]] | None = None
     note: str = ""

@@ -74,17 +74,22 @@ def axis(label: str, *, log: bool = False, **more: Any) -> dict[str, Any]:
 def score_chart(table: Table, label: str) -> Chart:
     """Bars of every method side by side, with intervals and the noise of a score."""
     columns = [shown(column) for column in table.columns]
-    greys, inks, traces = iter(BASELINES * len(table.rows)), iter(CATEGORIES * 9), []
+    # Greys that come again are hatched.
+    greys = iter([(grey, shape) for shape in ("", "/", ".") for grey in BASELINES])
+    inks, traces = iter(CATEGORIES), []
     first = True
     for name, row in table.rows.items():
-        colour = (MODEL if first else next(inks)) if name in table.models else None
-        first = first and colour is None
+        if name in table.models:
+            colour, shape = MODEL if first else next(inks, QUIET), ""
+            first = False
+        else:
+            colour, shape = next(greys, (QUIET, "x"))
         bar: dict[str, Any] = {
             "type": "bar",
             "name": shown(name),
             "x": columns,
             "y": [None if v is None or not np.isfinite(v) else v for v in row],
-            "marker": {"color": colour or next(greys)},
+            "marker": {"color": colour, "pattern": {"shape": shape}},
             "hovertemplate": "%{x}<br>%{y:.4g}<extra>%{fullData.name}</extra>",
         }
         if ends := table.spread.get(name):

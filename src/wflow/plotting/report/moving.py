@@ -34,11 +34,11 @@ def frames(motion: Motion) -> dict[str, Any]:
     pooled = np.concatenate([*planes, *observed])
     scale = [extent(pooled[:, k]) or 1.0 for k in range(2)]
     labels = names(motion.labels, clouds[0].shape[-1], motion.time_label)
-    groups = _groups(motion, rows[0])
+    inks, kinds = _groups(motion, at, rows)
     return {
-        "traces": [_observed(), *(_moving(*group[:2]) for group in groups)],
+        "traces": [_observed(), *(_moving(*ink) for ink in inks.items())],
         "layout": _layout(labels, pooled, scale, motion.equal),
-        "groups": None if motion.groups is None else [g[2].tolist() for g in groups],
+        "groups": kinds,
         "times": [plain(float(f"{time:.5g}")) for time in times],
         "label": motion.time_label,
         "x": [rounded(plane[:, 0], scale[0]) for plane in planes],
@@ -80,18 +80,20 @@ def _plane(cloud: np.ndarray, time: float) -> np.ndarray:
     return np.column_stack([np.full(len(cloud), time), cloud[:, 0]])
 
 
-def _groups(motion: Motion, rows: np.ndarray) -> list[tuple[str, str, np.ndarray]]:
-    """Name, color and indices of the paths that are drawn alike."""
+def _groups(
+    motion: Motion, at: np.ndarray, rows: Sequence[np.ndarray]
+) -> tuple[dict[str, str], list[list[int]] | None]:
+    """Colors of the groups, and at each time the number of every point's group."""
     if motion.groups is None:
-        return [("model", MODEL, rows)]
-    colours = categories(list(map(str, motion.groups)))
-    kinds = [str(motion.groups[row]) for row in rows]
-    kinds = np.array([kind if kind in colours else OTHERS for kind in kinds])
-    return [
-        (kind, colour, np.flatnonzero(kinds == kind))
-        for kind, colour in colours.items()
-        if (kinds == kind).any()
+        return {"model": MODEL}, None
+    names = [
+        [str(motion.groups[k][row]) for row in which]
+        for k, which in zip(at, rows, strict=True)
     ]
+    inks = categories([name for each in names for name in each])
+    numbers = {name: k for k, name in enumerate(inks)}
+    others = numbers.get(OTHERS, 0)
+    return inks, [[numbers.get(name, others) for name in each] for each in names]
 
 
 def _sizes(

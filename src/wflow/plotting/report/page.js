@@ -25,8 +25,9 @@
     const all = content.traces.map((_, k) => k);
     const at = frame => {
       const near = content.observed[content.nearest[frame]] || {x: [], y: []};
-      const of = rows => content.groups
-        ? content.groups.map(group => group.map(i => rows[frame][i])) : [rows[frame]];
+      const kinds = content.groups && content.groups[frame];
+      const of = rows => all.slice(1).map(
+        (_, k) => kinds ? rows[frame].filter((_, i) => kinds[i] === k) : rows[frame]);
       const change = {x: [near.x, ...of(content.x)], y: [near.y, ...of(content.y)]};
       if (content.size) change["marker.size"] = [7, ...of(content.size)];
       return change;

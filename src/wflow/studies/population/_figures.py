@@ -151,6 +151,7 @@ def predictions(
         start=[train[k] for k in starts],
         start_label=f"start ({time})" if len(set(starts)) == 1 else "start",
         scores=scores,
+        score_unit=setting.unit if setting.p.data.standardise else "",
         weights=predicted.weights,
         title=title,
         **setting.axes,
@@ -158,6 +159,11 @@ def predictions(
 
 
 def scores(setting: Setting, table: ScoreTable) -> Figure:
-    """Bars of the model and of every baseline."""
-    label = f"$W_1$ ({setting.unit})"
-    return plot_scores(table.columns, table.rows, models=table.models, label=label)
+    """Bars of the model and of every baseline, with the noise of a score."""
+    return plot_scores(
+        table.columns,
+        table.rows,
+        models=table.models,
+        label=f"$W_1$ ({setting.unit})",
+        floor=table.floor,
+    )

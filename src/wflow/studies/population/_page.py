@@ -1,11 +1,14 @@
 """What a page shows of a law and its data: motion, landscape, training."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from wflow.learning import Fit
+from wflow.io.base import SnapshotFile
+from wflow.learning import Fit, Snapshots
+from wflow.plotting import Embedding
 from wflow.plotting.report.blocks import Block, Chart, Facts, Motion, Section, Words
 from wflow.plotting.report.charts import (
     field_chart,
@@ -25,49 +28,110 @@ from ._times import time_text
 TIMES, LISTED = 41, 40
 
 
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """A law from the first snapshot on, and what was observed, in the data's units.
+
+    Attributes:
+        data: all snapshots, and how their file was laid out.
+        held_out: times of those that were kept from training.
+        axes: ``labels``, ``equal`` and ``time_label`` of figures.
+        moved: the law's clouds, at many times.
+        velocities: theirs; by default those of the paths that they are.
+        growing: whether the law changes weights.
+        groups: of every point of ``moved`` the name of its group.
+        pictures: embeddings in the plane by name, with the places of the snapshots.
+        note: where the clouds start, and by which law.
+    """
+
+    data: SnapshotFile
+    held_out: Sequence[float]
+    axes: Mapping[str, Any]
+    moved: Snapshots
+    velocities: Sequence[np.ndarray] | None = None
+    growing: bool = False
+    groups: Sequence[Sequence[str]] | None = None
+    pictures: Mapping[str, tuple[Embedding, Sequence[np.ndarray]]] = dataclasses.field(
+        default_factory=dict
+    )
+    note: str = ""
+
+
 def sections(setting: Setting, fitted: Fit) -> list[Section]:
     """The law of ``fitted`` on the snapshots of ``setting``."""
+    try:
+        moving = motion(scene_of(setting, fitted))
+    except SolveError as error:
+        moving = [Words([f"No motion is shown: from the first snapshot on, {error}"])]
+    held = np.setdiff1d(setting.shown.test.times, setting.shown.train.times)
     return [
-        Section("The population in motion", motion(setting, fitted)),
+        Section("The population in motion", moving),
         Section("What drives it", fields(setting, fitted)),
-        Section("What was found in the data", found(setting)),
+        Section(
+            "What was found in the data", [found(setting.data, held, setting.axes)]
+        ),
         Section("Training", training(setting, fitted)),
     ]
 
 
-def motion(setting: Setting, fitted: Fit) -> list[Block]:
-    """Paths from the first training snapshot to the last of all, and their streams."""
-    data, shown = setting.data.snapshots, setting.shown
+def scene_of(setting: Setting, fitted: Fit) -> Scene:
+    """One rollout from the first training snapshot to the last of all."""
+    data, shown, units = setting.data.snapshots, setting.shown, setting.units
     train, clock = setting.split.train, setting.p.data.time.label
-    first, last = float(train.times[0]), setting.units.to_model_time(data.times[-1])
+    first, last = float(train.times[0]), units.to_model_time(data.times[-1])
     times = np.linspace(first, max(last, float(train.times[-1])), TIMES)
-    try:
-        moved = fitted.forecast(
-            times, "initial", substeps=setting.p.evaluation.substeps
-        )
-    except SolveError as error:
-        return [Words([f"No motion is shown: from the first snapshot on, {error}"])]
-    clouds = setting.units.to_data(moved)
+    moved = fitted.forecast(times, "initial", substeps=setting.p.evaluation.substeps)
     begin, end = shown.train.times[0], shown.train.times[-1]
     note = f"By the model, from {clock} {begin:g}."
     if data.times[-1] > end:
         note += f" It was trained up to {clock} {end:g}."
+    return Scene(
+        setting.data,
+        np.setdiff1d(shown.test.times, shown.train.times).tolist(),
+        setting.axes,
+        units.to_data(moved),
+        growing=fitted.growth is not None,
+        note=note,
+    )
+
+
+def motion(scene: Scene) -> list[Block]:
+    """The population under a slider, and its streams, in every picture of it."""
+    data, moved = scene.data.snapshots, scene.moved
     weights = None
-    if fitted.growth is not None:
-        weights = [moved.weight(k) * moved.mass(k) for k in range(TIMES)]
+    if scene.growing:
+        weights = [moved.weight(k) * moved.mass(k) for k in range(len(moved))]
     moving = Motion(
-        np.array([setting.units.to_data_time(time) for time in times]),
-        clouds.clouds,
+        moved.times,
+        moved.clouds,
         observed_times=data.times.tolist(),
         observed=data.clouds,
-        held_out=np.setdiff1d(shown.test.times, shown.train.times).tolist(),
+        held_out=scene.held_out,
+        groups=scene.groups,
         weights=weights,
-        note=note,
-        **setting.axes,
+        velocities=scene.velocities,
+        note=scene.note,
+        **scene.axes,
     )
-    if data.dim == 1:
-        return [moving]
-    return [moving, stream_chart(moving)]
+    blocks: list[Block] = [moving]
+    if data.dim > 1:
+        blocks.append(stream_chart(moving))
+    for name, (embedding, places) in scene.pictures.items():
+        shown = dataclasses.replace(
+            moving,
+            clouds=[embedding.embed(cloud) for cloud in moved],
+            observed=places,
+            labels=[f"{name} 1", f"{name} 2"],
+            equal=False,
+            velocities=scene.velocities
+            and [
+                embedding.embed_velocities(cloud, velocity)
+                for cloud, velocity in zip(moved, scene.velocities, strict=True)
+            ],
+            note=f"{scene.note} Placed among the nearest cells.".strip(),
+        )
+        blocks += [Words([f"In {name}:"]), shown, stream_chart(shown)]
+    return blocks
 
 
 def fields(setting: Setting, fitted: Fit) -> list[Block]:
@@ -75,7 +139,7 @@ def fields(setting: Setting, fitted: Fit) -> list[Block]:
     if setting.data.snapshots.dim != 2:
         return []
     clock = setting.p.data.time.label
-    labels = names(setting.p.data.axes.labels, 2, clock)
+    labels = names(setting.axes["labels"], 2, clock)
     blocks: list[Block] = []
     energy = getattr(fitted.mechanics, "energy", None)
     if energy is not None:
@@ -104,40 +168,30 @@ def _chart(setting: Setting, field: _fields.Field, labels: tuple[str, str]) -> C
     )
 
 
-def found(setting: Setting) -> list[Block]:
+def found(data: SnapshotFile, held_out: Any, axes: Mapping[str, Any]) -> Facts:
     """Every snapshot, its points, its mass, and whether it was trained on."""
-    data, shown = setting.data.snapshots, setting.shown
-    clock, layout = setting.p.data.time.label, setting.data.layout
+    snapshots, layout, clock = data.snapshots, data.layout, axes["time_label"]
+    sizes, times = snapshots.sizes, snapshots.times
     facts = [
-        (
-            "snapshots",
-            f"{len(data)}, at {clock} {data.times[0]:g} to {data.times[-1]:g}",
-        ),
-        ("points", f"{sum(data.sizes)} in all, {min(data.sizes)} to {max(data.sizes)}"),
-        ("coordinates", _coordinates(setting)),
-        ("velocities", "given" if data.velocities is not None else "none"),
-        ("masses", "given" if data.masses is not None else "none: the mass is fixed"),
+        ("snapshots", f"{len(snapshots)}, at {clock} {times[0]:g} to {times[-1]:g}"),
+        ("points", f"{sum(sizes)} in all, {min(sizes)} to {max(sizes)} at each"),
+        ("coordinates", _coordinates(snapshots.dim, axes["labels"])),
+        ("velocities", "given" if snapshots.velocities is not None else "none"),
+        ("masses", "given" if snapshots.masses is not None else "none: it is fixed"),
     ]
     if layout.positions:
         facts.insert(2, ("positions from", str(layout.positions)))
-    if len(data) > LISTED:
-        return [_facts(facts)]
-    held = np.setdiff1d(shown.test.times, shown.train.times)
-    for k, (time, size) in enumerate(zip(data.times, data.sizes, strict=True)):
-        text = f"{size} points, {'held out' if time in held else 'training'}"
-        if data.masses is not None:
-            text += f", mass {data.masses[k]:.4g}"
-        facts.append((f"{clock} {time_text(time, data.times)}", text))
-    return [_facts(facts)]
+    for k, (time, size) in enumerate(zip(times, sizes, strict=True)):
+        if len(times) > LISTED:
+            break
+        text = f"{size} points, {'held out' if time in held_out else 'training'}"
+        if snapshots.masses is not None:
+            text += f", mass {snapshots.masses[k]:.4g}"
+        facts.append((f"{clock} {time_text(time, times)}", text))
+    return Facts([(name, value, "") for name, value in facts])
 
 
-def _facts(rows: Sequence[tuple[str, str]]) -> Facts:
-    return Facts([(name, value, "") for name, value in rows])
-
-
-def _coordinates(setting: Setting) -> str:
-    labels: Any = setting.p.data.axes.labels
-    dim = setting.data.snapshots.dim
+def _coordinates(dim: int, labels: Sequence[str] | None) -> str:
     if labels is None:
         return str(dim)
     return f"{dim}: {', '.join(labels[:8])}{', ...' * (dim > 8)}"

@@ -195,6 +195,7 @@ def _draw(
             shown.rows,
             models=shown.models,
             label="$W_1$ (units of the data)",
+            floor=shown.floor,
         ),
         "held_out": plot_forecasts(
             [held.time for held in held_out],

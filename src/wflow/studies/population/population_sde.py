@@ -206,8 +206,8 @@ def _figures(outcome: Outcome, frictions: dict[str, np.ndarray]) -> dict[str, Fi
         ("scores", "scores_from_last"), _STARTS, outcome.tables, strict=True
     ):
         floor = [outcome.metrics[f"noise_floor_w1_{key}"] for key in table.columns]
-        rows = {**table.rows, "two samples of the truth": floor}
-        drawn[name] = plot_scores(table.columns, rows, label=f"$W_1$ {start}")
+        label = f"$W_1$ {start}"
+        drawn[name] = plot_scores(table.columns, table.rows, label=label, floor=floor)
     unit = "per unit of the data's time"
     return {**drawn, "friction": plot_frictions(frictions, unit=unit)}
 

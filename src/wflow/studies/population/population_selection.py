@@ -10,10 +10,12 @@ from pydantic import Field
 from wflow import energies
 from wflow.energies import AbstractEnergy
 from wflow.learning import Fit, Snapshots
+from wflow.plotting.report.blocks import Section
 from wflow.populations import select_model
 from wflow.populations.protocols import interpolation_split
 from wflow.studies import AbstractTask, Log, Outcome, Part, ScoreTable, Spec, Strict
 from wflow.studies._folder import RunDirectory
+from wflow.studies._params import validate
 
 from . import population_forecast
 from ._data import keep, load, with_data
@@ -144,6 +146,13 @@ class PopulationSelection(AbstractTask[Params]):
             **{f"selection_{name}_w1": w1 for name, w1 in found.baselines.items()},
         }
         return Outcome(metrics, [table]).joined(forecast)
+
+    def sections(self, config: Params, directory: RunDirectory) -> list[Section]:
+        """Those of the forecast with the energy that was chosen."""
+        part = directory.part(CHOSEN)
+        raw = part.read_config()
+        own = validate(population_forecast.Params, raw, str(part.config))
+        return population_forecast.STUDY.sections(own, part)
 
 
 def _candidate(
