@@ -113,6 +113,19 @@ def test_the_true_law_of_first_order_has_no_error(own):
     assert loss.motion(None, drifting()).velocities == (None,) * 3
 
 
+def test_intervals_that_only_fill_up_are_not_drawn():
+    wind, seen = VelocityFlow(lambda x, t: WIND), drifting()
+    bare, padded = (
+        FlowMatching(padding=n).prepare(wind, seen, key=KEY) for n in (None, 6)
+    )
+    assert padded.pool.coupled.h.shape == (5,)
+    np.testing.assert_allclose(bare.units, padded.units, rtol=1e-6)
+    for way in (0.0, 0.5, 1.0):
+        picked = [loss.pool.at(jnp.asarray(way), 4, KEY) for loss in (bare, padded)]
+        for one, other in zip(*map(jax.tree.leaves, picked), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
 def test_a_path_of_the_law_itself_is_not_off_between_snapshots():
     turn = VelocityFlow(lambda x, t: jnp.stack([-x[..., 1], x[..., 0]], -1))
     angles = [0.0, 0.4, 0.8]

@@ -102,6 +102,8 @@ class FlowMatching(AbstractObjective):
         own: share of the steps, the last ones, whose paths are those of the law itself;
             None is 0.8, and 0 for a law that depends on time, since nothing but the
             given paths says where it is between the snapshots.
+        padding: number of snapshots that programs are compiled for, if these are fewer:
+            fits to some of several snapshots then share one.
 
     Raises:
         TypeError: an argument of another kind.
@@ -121,6 +123,7 @@ class FlowMatching(AbstractObjective):
     block: int = eqx.field(static=True, default=2000)
     held: float = eqx.field(static=True, default=0.1)
     own: float | None = eqx.field(static=True, default=None)
+    padding: int | None = eqx.field(static=True, default=None)
 
     def __check_init__(self) -> None:
         if self.coupling is not None and not callable(self.coupling):
@@ -133,6 +136,7 @@ class FlowMatching(AbstractObjective):
         one_of(self, "target", self.target, ("velocity", "acceleration", None))
         for name in ("batch", "moments", "block"):
             count(self, name, getattr(self, name))
+        count(self, "padding", 1 if self.padding is None else self.padding)
         if self.batch % self.moments:
             raise ValueError(
                 f"FlowMatching: expected batch to be a multiple of moments, "
@@ -273,7 +277,7 @@ class FlowMatching(AbstractObjective):
                 drawn(snapshots, plans, k, size, rng, rows)
                 for k, rows in enumerate(among)
             ]
-            return Pool.of(pairs, path, key, dtype)
+            return Pool.of(pairs, path, key, dtype, (self.padding or 1) - 1)
 
         if not all(0 < rows.sum() < len(rows) for rows in apart):
             return pool(size, [np.ones(len(plan.i), bool) for plan in plans]), None

@@ -36,9 +36,17 @@ class Pool(NamedTuple):
 
     @classmethod
     def of(
-        cls, pairs: list[Pairs], path: AbstractPath, key: PRNGKeyArray, dtype: Any
+        cls,
+        pairs: list[Pairs],
+        path: AbstractPath,
+        key: PRNGKeyArray,
+        dtype: Any,
+        size: int = 0,
     ) -> "Pool":
-        """The pool of ``pairs``, of one number in every interval."""
+        """The pool of ``pairs``, of one number in every interval.
+
+        Intervals without length, which are never drawn, fill it up to ``size``.
+        """
         times = pairs[0].snapshots.times
         rows = [
             (*part.ends, *slopes, part.start, part.end, times[k + 1] - times[k])
@@ -46,9 +54,13 @@ class Pool(NamedTuple):
                 zip(pairs, path.slopes(pairs, key), strict=True)
             )
         ]
+        starts = list(times[:-1])
+        while len(rows) < size:
+            rows.append((*rows[-1][:-1], 0.0))
+            starts.append(times[-1])
         stacked = map(np.stack, zip(*rows, strict=True))
         coupled = Coupled._make(jnp.asarray(row, dtype) for row in stacked)
-        return cls(coupled, jnp.asarray(times[:-1], dtype))
+        return cls(coupled, jnp.asarray(starts, dtype))
 
     def at(
         self, way: Float[Array, ""], size: int, key: PRNGKeyArray
@@ -60,7 +72,8 @@ class Pool(NamedTuple):
         gaps = self.coupled.h
         passed = jnp.cumsum(gaps)
         elapsed = way * passed[-1]
-        k = jnp.minimum(jnp.searchsorted(passed, elapsed, side="right"), len(gaps) - 1)
+        last = jnp.searchsorted(passed, passed[-1])
+        k = jnp.minimum(jnp.searchsorted(passed, elapsed, side="right"), last)
         s = (elapsed - (passed[k] - gaps[k])) / gaps[k]
         # Inside, where bridges have a score.
         tiny = jnp.finfo(gaps.dtype).eps
@@ -82,38 +95,45 @@ class Units(NamedTuple):
     def of(cls, pool: Pool, path: AbstractPath, kinetic: bool) -> "Units":
         """The units of a pool; by what moves where a target is zero throughout."""
         coupled = pool.coupled
-        keys = jax.random.split(jax.random.key(0), len(_LOOKS))
-
-        def square(values: Array, logm: Array) -> Array:
-            return jnp.sum(jnp.exp(logm) * values) / jnp.sum(jnp.exp(logm))
-
-        @eqx.filter_jit
-        def looked(path: AbstractPath, coupled: Coupled) -> tuple[Array, ...]:
-            def look(s: Array, key: PRNGKeyArray) -> tuple[Array, ...]:
-                at = jax.vmap(lambda pairs: path.sample(pairs, s, key))(coupled)
-                target = at.a if kinetic else at.v
-                return tuple(
-                    square(values, at.logm)
-                    for values in (
-                        jnp.sum(at.v**2, axis=-1),
-                        jnp.sum(target**2, axis=-1),
-                        at.growth**2,
-                    )
-                )
-
-            sums = jax.vmap(look)(jnp.asarray(_LOOKS, coupled.h.dtype), keys)
-            return jax.tree.map(jnp.mean, sums)
-
-        velocity, target, growth = looked(path, coupled)
+        velocity, target, growth = _looked(path, coupled, kinetic)
         duration = jnp.sum(coupled.h)
-        still = jnp.mean(jnp.var(coupled.x0, axis=1).sum(-1)) / duration**2
+        real = coupled.h > 0
+        spread = jnp.var(coupled.x0, axis=1).sum(-1)
+        still = jnp.mean(spread, where=real) / duration**2
         velocity = jnp.where(velocity > _LEAST * still, velocity, still)
-        least = velocity / jnp.mean(coupled.h) ** 2 if kinetic else velocity
+        least = velocity / jnp.mean(coupled.h, where=real) ** 2 if kinetic else velocity
         return cls(
             velocity,
             jnp.where(target > _LEAST * least, target, least),
             jnp.where(growth > _LEAST / duration**2, growth, 1 / duration**2),
         )
+
+
+@eqx.filter_jit
+def _looked(path: AbstractPath, coupled: Coupled, kinetic: bool) -> tuple[Array, ...]:
+    """Mean squares of velocity, target and growth, over intervals that have length."""
+    keys = jax.random.split(jax.random.key(0), len(_LOOKS))
+    real = coupled.h > 0
+    coupled = coupled._replace(h=jnp.where(real, coupled.h, 1))
+
+    def square(values: Array, logm: Array) -> Array:
+        mass = jnp.where(real[:, None], jnp.exp(logm), 0)
+        return jnp.sum(mass * values) / jnp.sum(mass)
+
+    def look(s: Array, key: PRNGKeyArray) -> tuple[Array, ...]:
+        at = jax.vmap(lambda pairs: path.sample(pairs, s, key))(coupled)
+        target = at.a if kinetic else at.v
+        return tuple(
+            square(values, at.logm)
+            for values in (
+                jnp.sum(at.v**2, axis=-1),
+                jnp.sum(target**2, axis=-1),
+                at.growth**2,
+            )
+        )
+
+    sums = jax.vmap(look)(jnp.asarray(_LOOKS, coupled.h.dtype), keys)
+    return jax.tree.map(jnp.mean, sums)
 
 
 class MatchingTraining(AbstractTrainingLoss):

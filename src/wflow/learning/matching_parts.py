@@ -65,18 +65,25 @@ def changes_weights(
     flow: AbstractContinuousFlow, snapshots: Snapshots, kinetic: bool
 ) -> bool:
     """Whether the flow, as it is or once it is trained, changes weights."""
-    mu, time = start(snapshots, kinetic), float(snapshots.times[0])
+    mu, time = start(snapshots, kinetic), jnp.asarray(float(snapshots.times[0]))
+    found = _rates(flow, mu, time)
+    return any(bool(jnp.any(leaf != 0)) for leaf in jax.tree.leaves(found))
+
+
+@eqx.filter_jit
+def _rates(flow: Any, mu: Particles | Phase, time: Array) -> tuple[Array, Any]:
+    """A sum of the rates of log-weights, and its slope in the parameters of a flow."""
+    kinetic = isinstance(mu, Phase)
     # Unlike factors: a rate that keeps the mass, or is zero until trained, has a slope.
-    factors = jnp.arange(1.0, _FEW + 1)[: len(_cloud(snapshots).x)]
+    count = len(mu.measure.x if isinstance(mu, Phase) else mu.x)
+    factors = jnp.arange(1.0, _FEW + 1)[:count]
 
     def rates(flow: Any) -> Array:
         state = unwrap(flow).velocity(mu, time)
         rate = (state[0] if kinetic else state)[1]
         return jnp.sum(factors.astype(rate.dtype) * rate)
 
-    params, rest = eqx.partition(flow, eqx.is_inexact_array)
-    found = jax.jit(jax.value_and_grad(lambda p: rates(eqx.combine(p, rest))))(params)
-    return any(bool(jnp.any(leaf != 0)) for leaf in jax.tree.leaves(found))
+    return eqx.filter_value_and_grad(rates)(flow)
 
 
 def amplitude(

@@ -482,6 +482,7 @@ class _Search:
             between=question == "between",
             path=path,
             steps=self.steps,
+            padding=len(self.snapshots),
             key=self.key,
         )
 

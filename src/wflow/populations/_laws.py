@@ -86,16 +86,17 @@ class Law:
         timed: bool,
         path: AbstractPath | None,
         steps: int,
+        padding: int,
         key: PRNGKeyArray,
     ) -> Fit:
-        """The law matched to all of ``snapshots``."""
+        """The law matched to all of ``snapshots``; of ``padding`` ones the program."""
         law_key, fit_key = jax.random.split(key)
         flow = self.make(snapshots.dim, _TIME if timed else 0, law_key)
         if self.second:
             path = None if snapshots.velocities is not None else SplinePath()
         elif self.noisy or self.grows:
             path = None
-        objective = FlowMatching(path="auto" if path is None else path)
+        objective = FlowMatching(path="auto" if path is None else path, padding=padding)
         return fit(
             flow,
             snapshots,
@@ -229,11 +230,13 @@ class Matched:
         between: bool,
         path: AbstractPath | None,
         steps: int,
+        padding: int,
         key: PRNGKeyArray,
     ) -> "Matched":
         """Match ``law`` to ``scene``."""
         train = scene.leading
         options: dict[str, Any] = {"timed": between, "path": path, "steps": steps}
+        options["padding"] = padding
         found = law.fit(train, key=key, **options)
         back = None
         if law.noisy and between:

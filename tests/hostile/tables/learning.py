@@ -174,6 +174,7 @@ TABLE = {
         block=count(100),
         held=non_negative(0.1),
         own=non_negative(0.5),
+        padding=count(3),
     ),
     "PathVelocity": entry(
         learning.PathVelocity,
