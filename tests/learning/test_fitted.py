@@ -9,6 +9,7 @@ from oscillator import TIMES, oscillation, weighted
 from wflow.energies import Potential
 from wflow.flows import LagrangianFlow
 from wflow.learning import Fit, Snapshots
+from wflow.learning.paired import Difference, Interval
 from wflow.learning.report import Report
 from wflow.parameters import Learnable
 
@@ -91,13 +92,18 @@ def test_report(fit):
     assert trained.model < 1e-3
 
 
-def test_a_model_that_loses_says_so():
+def test_the_words_of_a_report_are_those_of_its_intervals():
     times = np.array([1.0])
     scores = {"model": 0.5, "persistence": 0.4, "constant_velocity": 0.6}
-    report = Report("title", times, {name: np.array([s]) for name, s in scores.items()})
-    assert report.verdict == (
-        "The model (mean W1 0.5) loses to nothing moves (0.4). It is worse than saying "
-        "that nothing moves."
+    scores = {name: np.array([score]) for name, score in scores.items()}
+    bare = Report("title", times, scores)
+    assert "beats" not in bare.verdict
+    no, yes = Interval(0.0, -1.0, 1.0), Interval(1.0, 0.5, 1.5)
+    lost, unsure = Difference(yes, yes), Difference(yes, no)
+    told = {"persistence": lost, "constant_velocity": unsure}
+    assert Report("title", times, scores, differences=told).verdict == (
+        "The model (mean W1 0.5) cannot be told from constant velocity (0.6), loses to "
+        "nothing moves (0.4). It is worse than saying that nothing moves."
     )
 
 

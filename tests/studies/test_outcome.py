@@ -1,11 +1,11 @@
-"""Verdicts over baselines, within the noise and over seeds."""
+"""Verdicts over baselines, by intervals and over seeds."""
 
 from wflow.studies import Outcome, ScoreTable, median_outcome
 
 
-def _table(model, other, floor=None):
+def _table(model, other):
     rows = {"model": model, "nothing moves": other}
-    return ScoreTable("W1", ("a", "b"), rows, floor=floor)
+    return ScoreTable("W1", ("a", "b"), rows)
 
 
 def test_verdicts():
@@ -40,26 +40,28 @@ def test_a_mean_needs_every_case():
     assert _table([1, 2], [1, None]).mean("nothing moves") is None
 
 
-def test_no_winner_within_the_noise():
-    within = _table([0.1, 0.2], [0.2, 0.3], [0.3, 0.4]).verdict("model")
-    assert within == (
-        "The model (mean 0.1500) is not told apart from nothing moves (0.2500): two "
-        "halves of a snapshot are 0.3500 apart."
+def test_intervals_decide_where_they_are_known():
+    rows = {"model": [0.1], "near": [0.2], "far": [9.0], "best": [0.3]}
+    told = {"near": 0, "far": -1, "best": 1}
+    verdict = ScoreTable("W1", ("1",), rows, told=told).verdict("model")
+    assert verdict == (
+        "The model (0.1000) beats far (9.0000), cannot be told from near (0.2000), "
+        "loses to best (0.3000)."
     )
-    beyond = _table([0.1, 0.2], [1.0, 1.0], [0.3, 0.4]).verdict("model")
-    assert "beats nothing moves" in beyond
-    assert "loses to" in _table([1.0, 1.0], [0.1, 0.2], [0.3, 0.4]).verdict("model")
-    # Not known everywhere, not at all.
-    for floor in (None, [0.3, None]):
-        assert "beats" in _table([0.1, 0.2], [0.2, 0.3], floor).verdict("model")
-    outcome = Outcome({}, [_table([0.1, 0.2], [0.2, 0.3], [0.3, 0.4])])
-    assert "not told apart" in median_outcome([outcome] * 3).tables[0].verdict("model")
+    unknown = {name: [1.0] for name in ("model", "a", "b")}
+    nothing = ScoreTable("W1", ("1",), unknown, told={"a": 0, "b": 0})
+    assert nothing.verdict("model") == (
+        "The model (1.0000) cannot be told from a (1.0000) or b (1.0000)."
+    )
 
 
-def test_some_are_beaten_and_others_not_told_apart():
-    rows = {"model": [0.1], "near": [0.2], "far": [9.0]}
-    verdict = ScoreTable("W1", ("1",), rows, floor=[0.3]).verdict("model")
-    assert "beats far (9.0000), is not told apart from near (0.2000)" in verdict
+def test_seeds_are_told_apart_by_the_median_of_what_they_say():
+    tables = [
+        ScoreTable("W1", ("a",), {"m": [0.1], "b": [0.2]}, ("m",), told={"b": sign})
+        for sign in (-1, 0, 0)
+    ]
+    (table,) = median_outcome([Outcome({}, [table]) for table in tables]).tables
+    assert "cannot be told from b" in table.verdict("m")
 
 
 def test_medians_over_seeds():

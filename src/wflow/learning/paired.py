@@ -12,6 +12,8 @@ from wflow.transport.exact import w1_potentials
 
 # Points of a cloud that are compared at most; larger ones are thinned at random.
 MOST = 2000
+# What a difference says, by its sign; lower is better.
+WORDS = {-1: "beats", 0: "cannot be told from", 1: "loses to"}
 # Draws of the bootstrap, and the quantile of a normal law for intervals of 95 %.
 _DRAWS, _QUANTILE = 400, 1.96
 
@@ -48,9 +50,9 @@ class Traced(NamedTuple):
         """The first coordinates alone."""
         return self._replace(x=self.x[:, :count])
 
-    def thinned(self, most: int) -> "Traced":
+    def thinned(self, most: int | None) -> "Traced":
         """At most so many points, drawn without replacement."""
-        if len(self.x) <= most:
+        if most is None or len(self.x) <= most:
             return self
         kept = np.sort(np.random.default_rng(0).permutation(len(self.x))[:most])
         x, w, source, row = (column[kept] for column in self)
@@ -152,30 +154,40 @@ class Scores(NamedTuple):
 class Truth:
     r"""An observed cloud that others are scored against.
 
-    Clouds of more than ``MOST`` points are thinned to so many.
+    Args:
+        cloud: the observed one.
+        chances: the weights of the bootstrap.
+        most: points that $W_1$ is computed on, larger clouds are thinned to so many;
+            None takes all. The energy distance is that of ``MOST`` at most.
 
     Reference: del Barrio, Gonzalez-Sanz, Loubes, Annales de l'IHP 60 (2024) (why the
     potentials tell the variance of transport costs); Szekely, Rizzo, J. Statist. Plann.
     Inference 143 (2013) (energy distance).
     """
 
-    def __init__(self, cloud: Traced, chances: Chances):
+    def __init__(self, cloud: Traced, chances: Chances, most: int | None = MOST):
         """Hold the cloud and its own part of the distances."""
-        self.cloud, self.chances = cloud.thinned(MOST), chances
+        self.chances, self.most = chances, most
+        self.cloud = cloud.thinned(most)
+        few = self.cloud.thinned(MOST)
         self._weights = chances(self.cloud)
-        self._within = _within(self.cloud, self._weights)
+        self._few = few, chances(few)
+        self._within = _within(*self._few)
 
     def scores(self, cloud: Traced) -> Scores:
         """The distances of ``cloud``."""
-        cloud, truth = cloud.thinned(MOST), self.cloud
-        weights = self.chances(cloud)
-        cost = cdist(cloud.x, truth.x)
-        value, u, v = w1_potentials(cost, cloud.w, truth.w)
+        cloud = cloud.thinned(self.most)
+        cost, weights = cdist(cloud.x, self.cloud.x), self.chances(cloud)
+        value, u, v = w1_potentials(cost, cloud.w, self.cloud.w)
         transported = Drawn(value, u @ weights + v @ self._weights)
-        within, own = self._within, _within(cloud, weights)
-        across = np.einsum("nr,nr->r", weights, cost @ self._weights)
+        truth, drawn = self._few
+        few = cloud.thinned(MOST)
+        if len(few.x) < len(cloud.x) or len(truth.x) < len(self.cloud.x):
+            cost, weights = cdist(few.x, truth.x), self.chances(few)
+        within, own = self._within, _within(few, weights)
+        across = np.einsum("nr,nr->r", weights, cost @ drawn)
         energy = Drawn(
-            2 * float(cloud.w @ cost @ truth.w) - own.value - within.value,
+            2 * float(few.w @ cost @ truth.w) - own.value - within.value,
             2 * across - own.draws - within.draws,
         )
         return Scores(transported, energy)
@@ -193,8 +205,61 @@ def _within(cloud: Traced, weights: Float[np.ndarray, "n R"]) -> Drawn:
     return Drawn(float(value), mean(weights, sums))
 
 
-def differences(
-    scores: Mapping[str, Drawn], name: str, others: Sequence[str]
-) -> dict[str, Interval]:
-    """Of the score of ``name`` and each of the ``others``."""
-    return {other: scores[name].minus(scores[other]) for other in others}
+class Difference(NamedTuple):
+    """How two answers to the same truth differ; negative where the first is nearer.
+
+    Attributes:
+        w1: in exact $W_1$.
+        energy: in the energy distance.
+    """
+
+    w1: Interval
+    energy: Interval
+
+    @property
+    def sign(self) -> int:
+        """-1 or 1 where neither interval has zero in it and both say the same, else 0.
+
+        $W_1$ alone prefers, of two samples, the one that is drawn together, most of all
+        where there are many coordinates; the energy distance does not.
+        """
+        return self.w1.sign if self.w1.sign == self.energy.sign else 0
+
+    @property
+    def word(self) -> str:
+        """The verb that the intervals allow."""
+        return WORDS[self.sign]
+
+
+def difference(one: Sequence[Scores], other: Sequence[Scores]) -> Difference:
+    """Of the mean scores of two answers to the same cases."""
+    pair = (one, other)
+    w1 = [Drawn.mean([score.w1 for score in scores]) for scores in pair]
+    energy = [Drawn.mean([score.energy for score in scores]) for scores in pair]
+    return Difference(w1[0].minus(w1[1]), energy[0].minus(energy[1]))
+
+
+def verdict(opening: str, told: Mapping[str, int], shown: Mapping[str, str]) -> str:
+    """A sentence on what beats what.
+
+    Args:
+        opening: what is judged, the subject of the sentence.
+        told: for every other answer the sign of ``Difference``.
+        shown: how each of them is written.
+    """
+    groups = {
+        sign: [shown[name] for name, found in told.items() if found == sign]
+        for sign in WORDS
+    }
+    parts = []
+    for sign, names in groups.items():
+        if names:
+            every = "every baseline: " if len(names) == len(told) > 1 and sign else ""
+            parts.append(f"{WORDS[sign]} {every}{enumerated(names, sign)}")
+    return f"{opening} {', '.join(parts)}."
+
+
+def enumerated(items: Sequence[str], sign: int = 1) -> str:
+    """Items in a sentence, the last one after a word."""
+    *most, last = items
+    return f"{', '.join(most)} {'and' if sign else 'or'} {last}" if most else last

@@ -11,6 +11,7 @@ from wflow.transport import w1
 
 from .baselines import Cloud, all_baselines
 from .clock import shown
+from .paired import Chances, Difference, Scores, Traced, Truth, difference, verdict
 from .snapshots import Snapshots
 
 
@@ -32,9 +33,15 @@ def _title(name: str) -> str:
 class Report:
     """Exact $W_1$ to the true snapshots, for the model and for the baselines.
 
-    ``scores`` has one array ``(T,)`` for ``"model"`` and for each baseline by name;
-    ``mass_errors`` the model's relative error of the total mass, where it is known.
     ``print(report)`` shows the table and the verdict.
+
+    Attributes:
+        title: what the scores are of.
+        times: of the snapshots.
+        scores: one array ``(T,)`` for ``"model"`` and for each baseline by name.
+        mass_errors: the model's relative error of the total mass, where it is known.
+        energies: energy distances without bias, by name as ``scores``.
+        differences: of the model and each baseline, with paired intervals.
 
     Raises:
         ValueError: no scores of the model, or other numbers of scores than of times.
@@ -44,6 +51,10 @@ class Report:
     times: Float[np.ndarray, " T"]
     scores: dict[str, Float[np.ndarray, " T"]]
     mass_errors: Float[np.ndarray, " T"] | None = None
+    energies: Mapping[str, Float[np.ndarray, " T"]] = dataclasses.field(
+        default_factory=dict
+    )
+    differences: Mapping[str, Difference] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         times = to_numpy(self.times, "times")
@@ -76,24 +87,29 @@ class Report:
         return self.means["model"]
 
     @property
+    def told(self) -> dict[str, int]:
+        """For each baseline that is told apart or not, the sign of the difference."""
+        return {name: found.sign for name, found in self.differences.items()}
+
+    @property
     def verdict(self) -> str:
-        """Which baselines the model beats and which it loses to, in a sentence."""
+        """Which baselines the model beats and which it loses to, in a sentence.
+
+        Those that the intervals tell apart; of scores without intervals the numbers.
+        """
         means = self.means
         model = means.pop("model")
         if not means:
             return f"The model's mean W1 is {model:.4g}."
-        lost = [name for name, mean in means.items() if not model < mean]
-        if not lost:
-            best = min(means, key=means.__getitem__)
-            return (
-                f"The model beats every baseline: mean W1 {model:.4g} against "
-                f"{means[best]:.4g} ({_title(best)})."
-            )
-        parts = ", ".join(f"{_title(name)} ({means[name]:.4g})" for name in lost)
-        warning = ""
-        if "persistence" in lost:
-            warning = " It is worse than saying that nothing moves."
-        return f"The model (mean W1 {model:.4g}) loses to {parts}.{warning}"
+        shown = {name: f"{_title(name)} ({mean:.4g})" for name, mean in means.items()}
+        if not self.differences:
+            others = ", ".join(shown.values())
+            return f"The model's mean W1 is {model:.4g}; of others: {others}."
+        told = self.told
+        sentence = verdict(f"The model (mean W1 {model:.4g})", told, shown)
+        worse = told.get("persistence") == 1
+        warning = " It is worse than saying that nothing moves." if worse else ""
+        return f"{sentence}{warning}"
 
     def to_dict(self) -> dict[str, float]:
         """Flat: ``model_w1``, ``persistence_w1``, ... means over the times.
@@ -141,14 +157,47 @@ def score(
         for row, k, time in zip(rows, starts, truth.times, strict=True):
             row.update(all_baselines(train, k, float(time)))
     names = [name for name in rows[0] if all(name in row for row in rows)]
-    scores = {
-        name: np.array([distance(row[name], truth, k) for k, row in enumerate(rows)])
-        for name in names
-    }
     errors = None
     if masses is not None and truth.masses is not None:
         errors = np.abs(np.asarray(masses) / truth.masses - 1)
-    return Report(title, truth.times, scores, errors)
+    if train is None or starts is None:
+        scores = np.array([distance(c, truth, k) for k, c in enumerate(predicted)])
+        return Report(title, truth.times, {"model": scores}, errors)
+    rows = [{name: row[name] for name in names} for row in rows]
+    found = _paired(rows, truth, train, starts)
+    return Report(
+        title,
+        truth.times,
+        {name: np.array([s.w1.value for s in found[name]]) for name in names},
+        errors,
+        {name: np.array([s.energy.value for s in found[name]]) for name in names},
+        {
+            name: difference(found["model"], found[name])
+            for name in names
+            if name != "model"
+        },
+    )
+
+
+def _paired(
+    rows: list[dict[str, Cloud]], truth: Snapshots, train: Snapshots, starts: list[int]
+) -> dict[str, list[Scores]]:
+    """Scores of every method at every time, drawn together.
+
+    All but the interpolation move the points of the snapshot that they start from.
+    """
+    chances, count = Chances(), len(train)
+    found: dict[str, list[Scores]] = {name: [] for name in rows[0]}
+    for k, row in enumerate(rows):
+        (same,) = np.nonzero(train.times == truth.times[k])
+        source = int(same[0]) if len(same) else count + k
+        observed = Traced.of(truth[k], truth.weight(k), source)
+        seen = Truth(observed, chances, most=None)
+        for name, (x, w) in row.items():
+            own = count + len(truth) + k
+            start = own if name == "ot_interpolation" else starts[k]
+            found[name].append(seen.scores(Traced.of(x, w, start)))
+    return found
 
 
 def distance(cloud: Cloud, truth: Snapshots, k: int) -> float:

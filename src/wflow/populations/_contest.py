@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wflow.learning.paired import Chances, Drawn, Interval, Traced, Truth
+from wflow.learning.paired import WORDS, Chances, Drawn, Interval, Traced, Truth
 
 
 # The answer that every other one has to beat.
@@ -128,10 +128,6 @@ class Contest:
     def word(self, name: str, other: str) -> str:
         """How one answer stands to another: the verb that the interval allows."""
         return WORDS[self.difference(name, other).sign]
-
-
-# By the sign of a difference that its interval allows, lower being better.
-WORDS = {-1: "beats", 0: "cannot be told from", 1: "loses to"}
 
 
 def _first_of_best(standings: Sequence[Standing]) -> Standing:

@@ -18,7 +18,9 @@ class ScoreTable:
         seeds: the tables of single seeds that this one is the median of.
         averaged: whether a mean over the columns makes sense.
         floor: for every case the noise of a score, such as the distance of two halves
-            of the snapshot; scores below it are not told apart.
+            of the snapshot.
+        told: for baselines whose difference to the model has a paired interval, its
+            sign: -1 where the model is nearer, 0 where that cannot be told.
     """
 
     title: str
@@ -28,6 +30,7 @@ class ScoreTable:
     seeds: tuple["ScoreTable", ...] = ()
     averaged: bool = True
     floor: Sequence[float | None] | None = None
+    told: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def noise(self) -> float | None:
@@ -51,51 +54,32 @@ class ScoreTable:
         return [mean for mean in means if mean is not None]
 
     def verdict(self, model: str) -> str:
-        """A sentence on which baselines ``model`` beats and which it does not."""
+        """A sentence on which baselines ``model`` beats and which it does not.
+
+        By paired intervals where these are known, which is of the first model; else by
+        the numbers.
+        """
+        # The command reads configs before it needs JAX.
+        from wflow.learning.paired import verdict
+
         own = self.mean(model)
         others = {
             name: score
             for name in self.rows
             if name not in self.models and (score := self.mean(name)) is not None
         }
-        shown = {name: f"{name} ({score:.4f})" for name, score in others.items()}
         if own is None or not others:
             return ""
-        noise = self.noise
-        level = -np.inf if noise is None else noise
-        # Two scores within the noise are as near as another sample would be.
-        alike = [
-            shown[name] for name, score in others.items() if max(own, score) <= level
-        ]
-        rest = {
-            name: score for name, score in others.items() if shown[name] not in alike
-        }
-        beaten = [shown[name] for name, score in rest.items() if own < score]
-        lost = [shown[name] for name, score in rest.items() if own >= score]
         spread = ""
         if self.seeds:
             means = self._means(model)
             spread = f", {min(means):.4f} to {max(means):.4f} over seeds"
         opening = f"The {model} ({'mean ' * (len(self.columns) > 1)}{own:.4f}{spread})"
-        every = "every baseline: " if len(others) > 1 else ""
-        if alike:
-            parts = [f"beats {_enumerated(beaten)}"] if beaten else []
-            parts += [f"loses to {_enumerated(lost)}"] if lost else []
-            parts.append(
-                f"is not told apart from {_enumerated(alike)}: two halves of a "
-                f"snapshot are {noise:.4f} apart"
-            )
-            return f"{opening} {', '.join(parts)}."
-        if not lost:
-            return f"{opening} beats {every}{_enumerated(beaten)}."
-        if not beaten:
-            return f"{opening} loses to {every}{_enumerated(lost)}."
-        return f"{opening} beats {_enumerated(beaten)}, loses to {_enumerated(lost)}."
-
-
-def _enumerated(items: Sequence[str]) -> str:
-    *most, last = items
-    return f"{', '.join(most)} and {last}" if most else last
+        signs = {name: -1 if own < score else 1 for name, score in others.items()}
+        if model == self.models[0]:
+            signs |= {name: self.told[name] for name in others if name in self.told}
+        shown = {name: f"{name} ({score:.4f})" for name, score in others.items()}
+        return verdict(opening, signs, shown)
 
 
 @dataclass(frozen=True)
@@ -154,6 +138,11 @@ def median_outcome(outcomes: Sequence[Outcome]) -> Outcome:
             tables[0].models,
             tables,
             floor=tables[0].floor,
+            told={
+                name: int(np.median([table.told[name] for table in tables]))
+                for name in tables[0].told
+                if all(name in table.told for table in tables)
+            },
         )
         for tables in zip(*(outcome.tables for outcome in outcomes), strict=True)
     ]

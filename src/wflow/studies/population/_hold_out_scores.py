@@ -5,14 +5,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from wflow.populations.leave_one_out import (
-    Cloud,
-    Fitter,
-    HoldOut,
-    reach,
-    score,
-    yardsticks,
-)
+from wflow.learning.baselines import ot_interpolation
+from wflow.learning.paired import Chances, Scores, Traced, Truth, difference
+from wflow.populations.leave_one_out import Cloud, Fitter, HoldOut, reach
+from wflow.populations.scores import half_sample_w1
 from wflow.studies import ScoreTable
 
 from ._times import time_text
@@ -44,7 +40,7 @@ class Answer(NamedTuple):
     """
 
     cloud: Cloud
-    scores: dict[str, list[float]]
+    scores: dict[str, list[Scores]]
     floors: dict[str, float]
 
 
@@ -55,15 +51,50 @@ def answered(
     cloud, sides, _ = reach(held, fitter, both_sides=both_sides, substeps=substeps)
     scores, floors = {}, {}
     for space, suffix in SPACES.items():
-        standardised = bool(suffix)
         # The yardsticks do not depend on the run's seed.
-        free = yardsticks(held.standardised() if standardised else held)
-        model, *alone = (
-            score(each, held, standardised=standardised) for each in (cloud, *sides)
-        )
-        scores[space] = [model, free.ot_midpoint, free.nothing_moves, *alone]
-        floors[space] = free.half_sample
+        here = held.standardised() if suffix else held
+        mean, std = 0.0, 1.0
+        if suffix:
+            units = held.train.standardise()[1]
+            mean, std = units.mean, units.std
+        learned = [((x - mean) / std, w) for x, w in (cloud, *sides)]
+        scores[space] = _scored(here, learned)
+        floors[space] = half_sample_w1(here.truth[0], splits=5)
     return Answer(cloud, scores, floors)
+
+
+def _scored(held: HoldOut, learned: Sequence[Cloud]) -> list[Scores]:
+    """Of the model, the midpoint, what stays, and each side of the model alone."""
+    before, after, train = held.index - 1, held.index + 1, held.train
+    truth = Truth(
+        Traced.of(held.truth[0], held.truth.weight(0), held.index),
+        Chances(),
+        most=None,
+    )
+    # Forwards from the snapshot before, backwards from the one after, row by row.
+    sides = [
+        Traced.of(x, w, source)
+        for (x, w), source in zip(learned[1:], (before, after), strict=False)
+    ]
+    x, w = learned[0]
+    model = Traced(
+        np.asarray(x, np.float64),
+        np.asarray(w, np.float64) / np.sum(w),
+        np.concatenate([side.source for side in sides]),
+        np.concatenate([side.row for side in sides]),
+    )
+    midpoint = ot_interpolation(train, before, held.time)
+    still = train[before], train.weight(before)
+    return [
+        truth.scores(cloud)
+        # No point of the midpoint is one of a snapshot: it has chances of its own.
+        for cloud in (
+            model,
+            Traced.of(*midpoint, len(train) + 1 + held.index),
+            Traced.of(*still, before),
+            *sides,
+        )
+    ]
 
 
 def table(
@@ -87,9 +118,15 @@ def tables(
     found = []
     for space, floor in noise.items():
         columns = zip(*(answer.scores[space] for answer in answers), strict=True)
-        rows = dict(zip(p.methods, map(list, columns), strict=True))
+        of = dict(zip(p.methods, map(list, columns), strict=True))
+        rows = {name: [one.w1.value for one in scores] for name, scores in of.items()}
+        told = {
+            name: difference(of["model"], scores).sign
+            for name, scores in of.items()
+            if name not in LEARNED
+        }
         title = f"{TITLE} (exact W1, {space})"
-        found.append(table(p, held_out, title, rows, floor=floor))
+        found.append(table(p, held_out, title, rows, floor=floor, told=told))
     # No baselines: what sampling alone would score.
     return [*found, table(p, held_out, FLOOR_TITLE, noise, models=tuple(SPACES))]
 

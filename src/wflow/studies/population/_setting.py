@@ -139,6 +139,7 @@ class Setting:
             tuple(map(self.column, report.times)),
             rows,
             floor=self.floor(report.times),
+            told={TITLES[name]: sign for name, sign in report.told.items()},
         )
 
     def metrics(self, report: Report) -> dict[str, float]:

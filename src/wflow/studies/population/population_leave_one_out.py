@@ -121,7 +121,8 @@ class PopulationLeaveOneOut(AbstractTask[Params]):
         held_out, answers = hold_outs(snapshots), []
         for held in held_out:
             answers.append(answered(held, trainings.fit, **config.reaching))
-            model, midpoint, still, *_ = next(iter(answers[-1].scores.values()))
+            scored = next(iter(answers[-1].scores.values()))
+            model, midpoint, still = (one.w1.value for one in scored[:3])
             log(
                 f"snapshot {held.index}: model {model:.4f}, OT midpoint "
                 f"{midpoint:.4f}, nothing moves {still:.4f}"
