@@ -111,7 +111,7 @@ def test_scores_stand_beside_their_baselines(straight):
     scores = reports["test"].means
     np.testing.assert_allclose(scores["model"], 0.5 * speed, rtol=1e-12)
     np.testing.assert_allclose(scores["ot_interpolation"], 0, atol=1e-12)
-    assert "loses to nothing moves" in reports["test"].verdict
+    assert "cannot be told from nothing moves" in reports["test"].verdict
 
 
 def test_noise_floor_predicts_the_distance_of_two_samples():
