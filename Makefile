@@ -7,7 +7,7 @@ SETUP_DOCS := .venv/docs.stamp
 BENCHMARKS = $(filter-out benchmarks/harness.py,$(sort $(wildcard benchmarks/*.py)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test slow hostile lint format bench docs
+.PHONY: help setup demo test slow hostile lint format bench docs figures
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*##/\1:/p' Makefile
@@ -51,4 +51,7 @@ bench: $(SETUP)  ## every benchmark in turn; peers come with the bench extra
 	done
 
 docs: $(SETUP_DOCS)  ## the documentation, into site/
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+figures: $(SETUP)  ## the pictures of the documentation, and runs/figures.webp with all of them
+	$(BIN)/python docs/figures.py

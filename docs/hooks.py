@@ -87,9 +87,51 @@ def _bibliography() -> str:
     return "\n\n".join([head, *entries])
 
 
+def _gallery() -> str:
+    """Every example with its picture, its words and its code."""
+    parts = [
+        "# Gallery",
+        "Each picture is drawn by a script of less than 80 lines, which checks its "
+        "numbers against what is known; the tests run all of them.",
+    ]
+    for folder, title, words in (
+        ("examples/compositions", "Compositions", "Laws that are put together."),
+        ("examples", "Examples", "One for each kind of system."),
+    ):
+        scripts = sorted((ROOT / folder).glob("*.py"))
+        if not scripts:
+            continue
+        names = [script.stem for script in scripts]
+        thumbnails = "".join(
+            f'<a href="#{name}"><img src="../images/{name}.webp" alt="{name}"></a>'
+            for name in names
+        )
+        parts += [f"## {title}", words, f'<div class="thumbnails">{thumbnails}</div>']
+        for script in scripts:
+            text = script.read_text()
+            head, _, more = (ast.get_docstring(ast.parse(text)) or "").partition("\n\n")
+            code = "\n".join(f"    {line}" for line in text.splitlines())
+            moving = f"{script.stem}-moving.webp"
+            picture = (
+                moving
+                if (ROOT / "docs/images" / moving).exists()
+                else f"{script.stem}.webp"
+            )
+            parts += [
+                f"### {head.rstrip('.')} {{ #{script.stem} }}",
+                f"![{head}](images/{picture})",
+                more,
+                f'??? example "{folder}/{script.name}"\n    ```py\n{code}\n    ```',
+            ]
+    return "\n\n".join(parts)
+
+
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Add the formulas, and the rooms to the navigation."""
+    """Add the formulas, the version, and the rooms to the navigation."""
     config.markdown_extensions.append(Formulas())
+    source = (ROOT / "src/wflow/__init__.py").read_text()
+    version = re.search(r'^__version__ = "(.+)"', source, re.MULTILINE)
+    config.copyright = f"wflow {version[1]}" if version else "wflow"
     pages = ["api/index.md", *(f"api/{name}.md" for name, _ in _rooms())]
     config.nav = [
         {"API": pages} if entry == {"API": "api/"} else entry for entry in config.nav
@@ -104,6 +146,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     pages = {
         "api/index.md": "\n".join(["# API", "", "| room | |", "|---|---|", *rows]),
         "bibliography.md": _bibliography(),
+        "gallery.md": _gallery(),
     }
     for name, _ in rooms:
         pages[f"api/{name}.md"] = f"# wflow.{name}\n\n::: wflow.{name}\n"

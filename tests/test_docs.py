@@ -18,6 +18,13 @@ PAGES = sorted(
 )
 
 
+def test_every_example_has_its_picture():
+    scripts = [*ROOT.glob("examples/*.py"), *ROOT.glob("examples/*/*.py")]
+    for script in scripts:
+        picture = ROOT / "docs" / "images" / f"{script.stem}.webp"
+        assert 2_000 < picture.stat().st_size < 80_000, f"make figures: {picture}"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_python_blocks_run(page):

@@ -7,28 +7,11 @@ import pytest
 
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
-SLOW = {
-    "attention",
-    "canonical",
-    "chaos",
-    "filtering",
-    "inertia",
-    "network",
-    "posterior",
-    "reaction",
-    "resetting",
-    "resetting_network",
-    "saddle",
-    "scale",
-}
+SCRIPTS = sorted([*EXAMPLES.glob("*.py"), *EXAMPLES.glob("compositions/*.py")])
 
 
-def _case(script):
-    marks = pytest.mark.slow if script.stem in SLOW else ()
-    return pytest.param(script, id=script.stem, marks=marks)
-
-
-@pytest.mark.parametrize("script", [_case(p) for p in sorted(EXAMPLES.glob("*.py"))])
+@pytest.mark.slow
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 def test_example(script, tmp_path):
     figure = tmp_path / "figure.png"
     runpy.run_path(str(script))["main"](figure)
