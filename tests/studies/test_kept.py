@@ -5,17 +5,20 @@ import dataclasses
 import numpy as np
 import pytest
 
+from wflow.plotting.report.blocks import Facts
 from wflow.studies._folder import RunDirectory
 from wflow.studies._kept import keep_outcome, kept_outcome
 from wflow.studies._outcome import Outcome, ScoreTable, median_outcome
 from wflow.studies._params import StudyParams
-from wflow.studies._report import table_of, write_report
+from wflow.studies._report import scores, table_of, write_report
 from wflow.studies._task import AbstractTask
 
 
 def table(shift=0.0):
     rows = {"model": [0.5 + shift, 0.25], "nothing moves": [0.75, None]}
-    return ScoreTable("W1 (cm)", ("day 1", "day 2"), rows, floor=[0.125, 0.25])
+    gaps = {"nothing moves": (-0.25, -0.375, -0.125)}
+    times, floor = ("day 1", "day 2"), [0.125, 0.25]
+    return ScoreTable("W1 (cm)", times, rows, floor=floor, gaps=gaps)
 
 
 @pytest.fixture
@@ -38,6 +41,7 @@ def test_an_outcome_comes_back(directory, outcome):
     keep_outcome(directory, outcome)
     again = kept_outcome(directory)
     assert again.tables == list(outcome.tables)
+    assert again.tables[0].seeds[0].gaps == table().gaps
     assert again.metrics == outcome.metrics
     assert (again.remarks, again.warnings) == (["a remark"], ["<a warning>"])
     for model in again.tables[0].models:
@@ -71,6 +75,11 @@ class Quiet(AbstractTask[StudyParams]):
 
     def reasons(self, config, directory):
         return {"precision": "because"}
+
+
+def test_differences_have_intervals():
+    rows = [b.rows for b in scores(Outcome({}, [table()])) if isinstance(b, Facts)]
+    assert rows == [[("model less nothing moves", "-0.25 (-0.375 to -0.125)", "")]]
 
 
 def test_the_page_of_a_run(directory, outcome):

@@ -28,6 +28,7 @@ def test_a_population_in_motion():
     cells = np.concatenate(data.clouds)
     places = [cloud[:, [1, 0]] for cloud in data]
     umap = Embedding(cells, np.concatenate(places))
+    del places[1]
     moved = snapshots((30, 20, 25), masses=[1.0, 2.0, 4.0])
     scene = Scene(
         SnapshotFile(data, Layout("npz")),
@@ -48,6 +49,9 @@ def test_a_population_in_motion():
     np.testing.assert_array_equal(shown.clouds[1], moved[1])
     np.testing.assert_allclose([w.sum() for w in shown.weights], [1.0, 2.0, 4.0])
     assert shown.held_out == [1.0]
+    # The one that is held out lies among its nearest cells.
+    np.testing.assert_array_equal(beside.observed[2], places[1])
+    np.testing.assert_allclose(beside.observed[1].mean(0), [0, 1], atol=0.15)
     # In the other picture axes are turned, and so is the motion.
     assert list(beside.labels) == ["UMAP 1", "UMAP 2"]
     middle = [cloud.mean(axis=0) for cloud in beside.clouds]

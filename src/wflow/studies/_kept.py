@@ -49,5 +49,6 @@ def _table(kept: Mapping[str, Any]) -> ScoreTable:
             "columns": tuple(kept["columns"]),
             "models": tuple(kept["models"]),
             "seeds": tuple(map(_table, kept["seeds"])),
+            "gaps": {name: tuple(ends) for name, ends in kept["gaps"].items()},
         }
     )

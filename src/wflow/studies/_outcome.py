@@ -21,6 +21,8 @@ class ScoreTable:
             of the snapshot.
         told: for baselines whose difference to the model has a paired interval, its
             sign: -1 where the model is nearer, 0 where that cannot be told.
+        gaps: for these the mean score of the model less theirs, with the ends of the
+            paired interval.
     """
 
     title: str
@@ -31,6 +33,7 @@ class ScoreTable:
     averaged: bool = True
     floor: Sequence[float | None] | None = None
     told: Mapping[str, int] = field(default_factory=dict)
+    gaps: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     @property
     def noise(self) -> float | None:

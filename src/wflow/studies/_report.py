@@ -79,16 +79,33 @@ def scores(outcome: Outcome) -> list[Block]:
         for model in table.models
         if (sentence := table.verdict(model))
     ]
-    found: list[Block] = [Words(verdicts, "verdict")] if verdicts else []
+    # Where tables have none, the remarks say what they mean.
+    first = verdicts or list(outcome.remarks)
+    found: list[Block] = [Words(first, "verdict")] if first else []
     for scored in outcome.tables:
         shown = table_of(scored)
         if len(shown.columns) <= BARS and len(shown.rows) > 1:
             found.append(score_chart(shown, "lower is better"))
             shown = dataclasses.replace(shown, title="")
         found.append(shown)
-    if outcome.remarks:
+        if scored.gaps:
+            found.append(_gaps(scored))
+    if verdicts and outcome.remarks:
         found.append(Words(outcome.remarks))
     return found
+
+
+def _gaps(scored: ScoreTable) -> Facts:
+    """By how much the model is nearer than each baseline, and how sure that is."""
+    rows = [
+        (
+            f"{scored.models[0]} less {name}",
+            f"{gap:+.4g} ({low:+.3g} to {high:+.3g})",
+            "",
+        )
+        for name, (gap, low, high) in scored.gaps.items()
+    ]
+    return Facts(rows, ("difference of means", "interval of 95 %, paired", ""))
 
 
 def table_of(scored: ScoreTable) -> Table:

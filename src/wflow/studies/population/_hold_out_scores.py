@@ -120,13 +120,17 @@ def tables(
         columns = zip(*(answer.scores[space] for answer in answers), strict=True)
         of = dict(zip(p.methods, map(list, columns), strict=True))
         rows = {name: [one.w1.value for one in scores] for name, scores in of.items()}
-        told = {
-            name: difference(of["model"], scores).sign
+        differences = {
+            name: difference(of["model"], scores)
             for name, scores in of.items()
             if name not in LEARNED
         }
+        compared = {
+            "told": {name: one.sign for name, one in differences.items()},
+            "gaps": {name: tuple(one.w1) for name, one in differences.items()},
+        }
         title = f"{TITLE} (exact W1, {space})"
-        found.append(table(p, held_out, title, rows, floor=floor, told=told))
+        found.append(table(p, held_out, title, rows, floor=floor, **compared))
     # No baselines: what sampling alone would score.
     return [*found, table(p, held_out, FLOOR_TITLE, noise, models=tuple(SPACES))]
 

@@ -40,7 +40,8 @@ class Scene:
         velocities: theirs; by default those of the paths that they are.
         growing: whether the law changes weights.
         groups: of every point of ``moved`` the name of its group.
-        pictures: embeddings in the plane by name, with the places of the snapshots.
+        pictures: embeddings in the plane by name, with the places of the snapshots that
+            are not held out.
         note: where the clouds start, and by which law.
     """
 
@@ -120,7 +121,7 @@ def motion(scene: Scene) -> list[Block]:
         shown = dataclasses.replace(
             moving,
             clouds=[embedding.embed(cloud) for cloud in moved],
-            observed=places,
+            observed=_placed(scene, embedding, places),
             labels=[f"{name} 1", f"{name} 2"],
             equal=False,
             velocities=scene.velocities
@@ -132,6 +133,17 @@ def motion(scene: Scene) -> list[Block]:
         )
         blocks += [Words([f"In {name}:"]), shown, stream_chart(shown)]
     return blocks
+
+
+def _placed(
+    scene: Scene, embedding: Embedding, places: Sequence[np.ndarray]
+) -> list[np.ndarray]:
+    """All snapshots in a picture: held-out ones lie among their nearest cells."""
+    known, snapshots = iter(places), scene.data.snapshots
+    return [
+        embedding.embed(cloud) if time in scene.held_out else next(known)
+        for time, cloud in zip(snapshots.times, snapshots, strict=True)
+    ]
 
 
 def fields(setting: Setting, fitted: Fit) -> list[Block]:

@@ -140,6 +140,7 @@ class Setting:
             rows,
             floor=self.floor(report.times),
             told={TITLES[name]: sign for name, sign in report.told.items()},
+            gaps={TITLES[name]: tuple(d.w1) for name, d in report.differences.items()},
         )
 
     def metrics(self, report: Report) -> dict[str, float]:
