@@ -39,6 +39,56 @@ def test_exponential_times_are_ridge():
     np.testing.assert_allclose(ours.coef_, mean_squares.coef_, atol=1e-10)
 
 
+W = np.append(RNG.integers(0, 4, N - 1), 2)
+SEVERAL = np.stack([Y, -3 * Y + X[:, 0] ** 2, RNG.normal(size=N)], axis=1)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_weights_and_several_outputs_in_closed_form(fit_intercept):
+    """(X'WX + r)^-1 X'Wy, around weighted means."""
+    model = ResettingRidge(rate=0.7, fit_intercept=fit_intercept)
+    ours = model.fit(X, SEVERAL, sample_weight=W)
+    x0 = np.average(X, axis=0, weights=W) * fit_intercept
+    y0 = np.average(SEVERAL, axis=0, weights=W) * fit_intercept
+    x, y = X - x0, SEVERAL - y0
+    exact = np.linalg.solve(x.T @ (W[:, None] * x) + 0.7 * np.eye(P), x.T @ (W * y.T).T)
+    np.testing.assert_allclose(ours.coef_, exact.T, atol=1e-10)
+    np.testing.assert_allclose(ours.intercept_, y0 - x0 @ exact, atol=1e-10)
+    np.testing.assert_allclose(ours.predict(X), y0 + x @ exact, atol=1e-9)
+    alone = model.fit(X, SEVERAL[:, 1], sample_weight=W)
+    np.testing.assert_allclose(alone.coef_, exact[:, 1], atol=1e-10)
+    assert np.ndim(alone.intercept_) == 0
+
+
+def test_a_weight_is_a_number_of_samples():
+    often = np.repeat(np.arange(N), W)
+    weighted = ResettingRidgeCV().fit(X, SEVERAL, sample_weight=W)
+    repeated = ResettingRidgeCV().fit(X[often], SEVERAL[often])
+    np.testing.assert_allclose(weighted.coef_, repeated.coef_, rtol=1e-6)
+    assert weighted.score_ == pytest.approx(repeated.score_, rel=1e-9)
+    with pytest.raises(ValueError, match="(?i)sample.weight"):
+        ResettingRidge().fit(X, Y, sample_weight=np.zeros(N))
+
+
+def test_outputs_share_a_law_by_the_sum_of_their_scores():
+    rate = ResettingRidgeCV().fit(X, SEVERAL).rate_
+    total = []
+    for each in (rate, 0.9 * rate, 1.1 * rate):
+        hat = np.stack(
+            [ResettingRidge(rate=each).fit(X, one).predict(X) for one in np.eye(N)], 1
+        )
+        errors = np.sum((SEVERAL - hat @ SEVERAL) ** 2)
+        total.append(N * errors / (N - np.trace(hat)) ** 2)
+    assert min(total) == total[0]
+    chosen = ResettingRidgeCV().fit(X, SEVERAL)
+    assert chosen.score_ == pytest.approx(total[0], rel=1e-9)
+    mean, std = chosen.predict(X[:4], return_std=True)
+    assert mean.shape == std.shape == (4, 3)
+    cov = chosen.stationary_covariance_
+    away = X[:4] - X.mean(0)
+    np.testing.assert_allclose(std[2, 1] ** 2, away[2] @ cov[1] @ away[2], rtol=1e-9)
+
+
 @pytest.mark.slow
 def test_more_columns_than_rows_and_less_precision():
     """x64 is on inside only, whatever the process has."""

@@ -9,7 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike, Float
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import Tags
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    validate_data,
+)
 
 from wflow import checks
 from wflow.flows import AbstractRenewalLaw, Exponential
@@ -29,69 +34,113 @@ class _Resetting(RegressorMixin, BaseEstimator, abc.ABC):
     diffusion: float
 
     @abc.abstractmethod
-    def _choose(self, data: SpectralData) -> AbstractRenewalLaw:
-        """The law of the time between resets."""
+    def _choose(self, data: SpectralData, outputs: int) -> AbstractRenewalLaw:
+        """The law of the time between resets, of the pooled data of all outputs."""
 
-    def fit(self, X: Float[ArrayLike, "n p"], y: Float[ArrayLike, " n"]) -> Self:
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def fit(
+        self,
+        X: Float[ArrayLike, "n p"],
+        y: Float[ArrayLike, " n"] | Float[ArrayLike, "n m"],
+        sample_weight: Float[ArrayLike, " n"] | None = None,
+    ) -> Self:
         """Solve for the stationary mean; no process is simulated.
 
+        Args:
+            X: samples.
+            y: one output or several, which share the law and have coefficients of their
+                own.
+            sample_weight: how often each sample counts, by default once: a weight of 2
+                is the sample twice, of 0 none.
+
         Raises:
-            ValueError: X or y of a wrong shape or not finite, or a parameter that is
-                refused.
+            ValueError: X, y or weights of a wrong shape or not finite, negative weights
+                or none above 0, or a parameter that is refused.
         """
         X, y = map(
-            np.asarray, validate_data(self, X, y, y_numeric=True, dtype=np.float64)
+            np.asarray,
+            validate_data(
+                self, X, y, y_numeric=True, multi_output=True, dtype=np.float64
+            ),
+        )
+        weights = np.asarray(
+            _check_sample_weight(
+                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            )
         )
         checks.shape(self, "diffusion", self.diffusion, ())
         checks.non_negative(self, "diffusion", self.diffusion)
         checks.one_of(self, "fit_intercept", _plain(self.fit_intercept), (True, False))
-        y = y.astype(np.float64)
-        centre = X.mean(0) if self.fit_intercept else np.zeros(X.shape[1])
-        level = float(y.mean()) if self.fit_intercept else 0.0
+        single = y.ndim == 1
+        y = y.astype(np.float64).reshape(len(y), -1)
+        centre, level = np.zeros(X.shape[1]), np.zeros(y.shape[1])
+        if self.fit_intercept:
+            centre = np.average(X, axis=0, weights=weights)
+            level = np.average(y, axis=0, weights=weights)
+        roots = np.sqrt(weights)[:, None]
         # The coefficients agree with others to more digits than float32 has.
         with jax.enable_x64(True):
-            data = SpectralData.of(
-                X - centre, y - level, spent=1 if self.fit_intercept else 0
+            outputs = SpectralData.of_outputs(
+                jnp.asarray(roots * (X - centre)),
+                jnp.asarray(roots * (y - level)),
+                samples=weights.sum(),
+                spent=1 if self.fit_intercept else 0,
             )
-            law = self._choose(data)
+            data = SpectralData.pooled(outputs)
+            law = self._choose(data, len(outputs))
             shrinkage = law.filter(data.curvature)
-            self.coef_ = np.asarray(data.coefficients(shrinkage))
+            coef = np.stack(
+                [np.asarray(one.coefficients(shrinkage)) for one in outputs]
+            )
             self.filter_ = np.asarray(shrinkage)
             self.penalty_ = np.asarray(
                 equivalent_penalty(law, data.curvature[data.curvature > 0])
             )
             self.rate_ = float(1 / law.mean)
-            self._displacement = np.asarray(data.displacement)
+            self._displacements = [np.asarray(one.displacement) for one in outputs]
         # Arrays of NumPy keep their width when they are pickled into another process.
         self.law_ = jax.tree.map(np.asarray, law)
         self.eigenvalues_ = np.asarray(data.curvature)
         self.components_ = np.asarray(data.axes).T
         self.dof_ = float(self.filter_.sum() + self.fit_intercept)
-        self.intercept_ = level - float(centre @ self.coef_)
+        intercept = level - coef @ centre
+        self.coef_ = coef[0] if single else coef
+        self.intercept_ = float(intercept[0]) if single else intercept
         self._centre = centre
         return self
 
     @property
-    def stationary_covariance_(self) -> Float[np.ndarray, "p p"]:
+    def stationary_covariance_(
+        self,
+    ) -> Float[np.ndarray, "p p"] | Float[np.ndarray, "m p p"]:
         r"""Covariance of the coefficients of the stationary process.
 
-        With ``diffusion=0`` it is that of the timing of the resets alone; it does not
-        vanish, for only the mean is ridge.
+        Of several outputs one for each. With ``diffusion=0`` it is that of the timing
+        of the resets alone; it does not vanish, for only the mean is ridge.
         """
         check_is_fitted(self, "coef_")
-        mu, p = self.eigenvalues_, len(self.coef_)
+        mu, p = self.eigenvalues_, self.coef_.shape[-1]
         # What the square of a singular value has lost in rounding does not move.
         moves = mu > _LOST * np.max(mu, initial=0.0)
         mu, axes = mu[moves], self.components_[moves].T
         with jax.enable_x64(True):
-            moments = stationary_moments(
-                self.law_,
-                jnp.asarray((axes * mu) @ axes.T),
-                jnp.asarray(axes @ (mu * self._displacement[moves])),
-                jnp.zeros(p),
-                noise=self.diffusion * jnp.eye(p),
-            )
-            return np.asarray(moments.cov)
+            found = [
+                np.asarray(
+                    stationary_moments(
+                        self.law_,
+                        jnp.asarray((axes * mu) @ axes.T),
+                        jnp.asarray(axes @ (mu * displacement[moves])),
+                        jnp.zeros(p),
+                        noise=self.diffusion * jnp.eye(p),
+                    ).cov
+                )
+                for displacement in self._displacements
+            ]
+        return found[0] if self.coef_.ndim == 1 else np.stack(found)
 
     def predict(self, X: Float[ArrayLike, "n p"], return_std: bool = False) -> Any:
         """The mean of the process, and with ``return_std`` its deviation too.
@@ -100,11 +149,12 @@ class _Resetting(RegressorMixin, BaseEstimator, abc.ABC):
         """
         check_is_fitted(self, "coef_")
         X = np.asarray(validate_data(self, X, reset=False, dtype=np.float64))
-        mean = X @ self.coef_ + self.intercept_
+        mean = X @ self.coef_.T + self.intercept_
         if not return_std:
             return mean
         away = X - self._centre
-        variance = np.einsum("ni,ij,nj->n", away, self.stationary_covariance_, away)
+        cov = self.stationary_covariance_
+        variance = np.einsum("ni,...ij,nj->n...", away, cov, away)
         return mean, np.sqrt(np.maximum(variance, 0.0))
 
 
@@ -119,12 +169,13 @@ class ResettingRidge(_Resetting):
     over the n samples; against a mean of squares
     $|y - X\theta|^2/n + \lambda|\theta|^2$ it is $r = n\lambda$.
 
-    X and y are centered first, and the intercept is not penalized.
+    X and y are centered first, and the intercept is not penalized. ``fit`` takes
+    ``sample_weight``, and y of several outputs.
 
     Attributes:
         law_: the law at the mean ``1 / rate``.
-        coef_: coefficients, (p,).
-        intercept_: the constant.
+        coef_: coefficients, (p,); of several outputs (m, p).
+        intercept_: the constant; of several outputs (m,).
         eigenvalues_: $\mu$, (k,) with k = min(n, p), descending.
         components_: $U^T$, (k, p).
         filter_: h at the eigenvalues, (k,).
@@ -163,8 +214,8 @@ class ResettingRidge(_Resetting):
         self.fit_intercept = fit_intercept
         self.diffusion = diffusion
 
-    def _choose(self, data: SpectralData) -> AbstractRenewalLaw:
-        del data
+    def _choose(self, data: SpectralData, outputs: int) -> AbstractRenewalLaw:
+        del data, outputs
         checks.shape(self, "rate", self.rate, ())
         checks.positive(self, "rate", self.rate)
         rate = float(np.asarray(self.rate))
@@ -180,9 +231,9 @@ class ResettingRidgeCV(_Resetting):
 
     Attributes:
         law_: the law that was chosen, at its best mean.
-        score_: its score.
-        coef_: coefficients, (p,).
-        intercept_: the constant.
+        score_: its score; of several outputs the sum of theirs.
+        coef_: coefficients, (p,); of several outputs (m, p).
+        intercept_: the constant; of several outputs (m,).
         eigenvalues_: eigenvalues of $X^TX$, (k,) with k = min(n, p), descending.
         components_: their axes, (k, p).
         filter_: the filter at the eigenvalues, (k,).
@@ -212,8 +263,8 @@ class ResettingRidgeCV(_Resetting):
             criterion: ``gcv``, or the unbiased ``risk`` of the mean or
                 ``process_risk`` of one draw.
             fit_intercept: whether there is a constant.
-            noise: variance of the noise of y, for a risk; None estimates it from the
-                residual of least squares.
+            noise: variance of the noise of every output, for a risk; None estimates it
+                from the residual of least squares.
             diffusion: as in ``ResettingRidge``.
         """
         self.laws = laws
@@ -222,7 +273,7 @@ class ResettingRidgeCV(_Resetting):
         self.fit_intercept = fit_intercept
         self.diffusion = diffusion
 
-    def _choose(self, data: SpectralData) -> AbstractRenewalLaw:
+    def _choose(self, data: SpectralData, outputs: int) -> AbstractRenewalLaw:
         laws = [Exponential(1.0)] if self.laws is None else self.laws
         if not isinstance(laws, Sequence) or isinstance(laws, str) or not laws:
             raise ValueError(
@@ -231,9 +282,11 @@ class ResettingRidgeCV(_Resetting):
             )
         laws = [_widened(self, f"laws[{k}]", law) for k, law in enumerate(laws)]
         checks.one_of(self, "criterion", self.criterion, get_args(Criterion))
+        noise = None
         if self.noise is not None:
-            variance(type(self).__name__, self.noise)
-        chosen = tune(data, laws, self.criterion, noise=self.noise)
+            # Pooled data have the noise of all outputs together.
+            noise = outputs * variance(type(self).__name__, self.noise)
+        chosen = tune(data, laws, self.criterion, noise=noise)
         self.score_ = float(chosen.score)
         return chosen.law
 

@@ -1,5 +1,6 @@
 """A regression in the eigenbasis of its curvature, and the choice of a law on it."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, Self
 
@@ -7,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, ArrayLike, Bool, Float
 
 from wflow import checks
 from wflow.checks import known, real_field, to_real
@@ -86,19 +87,49 @@ class SpectralData(eqx.Module):
         checks.shape(owner, "spent", spent, ())
         for name, values in (("X", X), ("y", y), ("origin", start)):
             checks.finite(owner, name, values)
-        left, singular, right = jnp.linalg.svd(X, full_matrices=False)
-        cutoff = max(n, p) * jnp.finfo(X.dtype).eps * jnp.max(singular, initial=0.0)
-        moving = singular > cutoff
-        away = y - X @ start
-        z = jnp.where(moving, left.T @ away, 0.0)
+        return cls._along(_decomposed(X), y - X @ start, start, n, spent)
+
+    @classmethod
+    def of_outputs(
+        cls,
+        X: Float[Array, "n p"],
+        Y: Float[Array, "n m"],
+        *,
+        samples: ArrayLike,
+        spent: ArrayLike,
+    ) -> list[Self]:
+        """One for each column of Y, by the singular values of X, found once."""
+        axes, origin = _decomposed(X), jnp.zeros(X.shape[1], X.dtype)
+        return [cls._along(axes, y, origin, samples, spent) for y in Y.T]
+
+    @classmethod
+    def _along(
+        cls,
+        axes: "_Axes",
+        away: Float[Array, " n"],
+        origin: Float[Array, " p"],
+        samples: ArrayLike,
+        spent: ArrayLike,
+    ) -> Self:
+        z = jnp.where(axes.moving, axes.left.T @ away, 0.0)
         return cls(
-            curvature=jnp.where(moving, singular, 0.0) ** 2,
-            axes=right.T,
+            curvature=jnp.where(axes.moving, axes.singular, 0.0) ** 2,
+            axes=axes.right.T,
             response=z,
-            residual=jnp.sum((away - left @ z) ** 2),
-            samples=jnp.asarray(n, X.dtype),
-            spent=spent.astype(X.dtype),
-            origin=start,
+            residual=jnp.sum((away - axes.left @ z) ** 2),
+            samples=jnp.asarray(samples, away.dtype),
+            spent=jnp.asarray(spent, away.dtype),
+            origin=origin,
+        )
+
+    @classmethod
+    def pooled(cls, outputs: Sequence[Self]) -> Self:
+        """One whose scores are the sums of those of several, of the same X."""
+        first = outputs[0]
+        return dataclasses.replace(
+            first,
+            response=jnp.sqrt(sum(one.response**2 for one in outputs)),
+            residual=sum(one.residual for one in outputs),
         )
 
     @property
@@ -137,6 +168,22 @@ class SpectralData(eqx.Module):
             self.spent,
             jnp.zeros(0, self.curvature.dtype),
         )
+
+
+class _Axes(NamedTuple):
+    """Singular vectors and values, and which of these are no rounding."""
+
+    left: Float[Array, "n k"]
+    singular: Float[Array, " k"]
+    right: Float[Array, "k p"]
+    moving: Bool[Array, " k"]
+
+
+def _decomposed(X: Float[Array, "n p"]) -> _Axes:
+    left, singular, right = jnp.linalg.svd(X, full_matrices=False)
+    rounding = max(X.shape) * jnp.finfo(X.dtype).eps
+    cutoff = rounding * jnp.max(singular, initial=0.0)
+    return _Axes(left, singular, right, singular > cutoff)
 
 
 def _shrunk(owner: str, data: SpectralData, shrinkage: ArrayLike) -> Array:
