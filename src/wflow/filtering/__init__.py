@@ -1,5 +1,6 @@
 """Follow a state that is observed again and again."""
 
+from .fields import Fields
 from .kuramoto_sivashinsky import KuramotoSivashinsky
 from .localisation import Domain
 from .lorenz import Lorenz63, Lorenz96
@@ -15,6 +16,7 @@ from .online import assimilate, init
 from .operators import Components, Linear
 from .run import filter
 from .settings import lorenz63_full, lorenz63_partial, lorenz96_classic, lorenz96_hard
+from .sweeps import sweep
 from .transitions import AdaptiveODE, DiscreteMap, EulerMaruyama, RungeKutta4
 from .transport.likelihood import LikelihoodTransport
 from .transport.local import LocalTransport
@@ -36,6 +38,7 @@ __all__ = [
     "ETKF",
     "EnKF",
     "EulerMaruyama",
+    "Fields",
     "GaussianObservation",
     "GridFilter",
     "KalmanFilter",
@@ -64,5 +67,6 @@ __all__ = [
     "lorenz63_partial",
     "lorenz96_classic",
     "lorenz96_hard",
+    "sweep",
     "twin",
 ]

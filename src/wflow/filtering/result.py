@@ -1,6 +1,6 @@
 """What a filter found, and its scores against the truth."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
@@ -14,7 +14,15 @@ from wflow.measures import Gaussian, Particles
 from wflow.solvers.results import SolveError
 
 from . import metrics
+from .averages import Average, time_average
+from .labelled import dataset
 from .online import FilterState
+
+
+if TYPE_CHECKING:
+    import xarray
+
+    from .fields import Fields
 
 
 class FilterResult(eqx.Module):
@@ -137,10 +145,66 @@ class FilterResult(eqx.Module):
 
         Entries of truth that are nan are not counted.
         """
-        particles = self._particles()
+        members = self._particles().x.shape[1]
+        return metrics.rank_histogram(self.levels(truth), members, bins)
+
+    def levels(self, truth: Float[ArrayLike, "T d"]) -> Float[Array, "T d"]:
+        """Share of the ensemble below the truth; see ``metrics.level_of``.
+
+        In a cycle that did not end it is nan.
+        """
+        self._particles()
         levels = _levels(*self._samples(self._checked(truth)))
-        levels = jnp.where(self.finite[:, None], levels, jnp.nan)
-        return metrics.rank_histogram(levels, particles.x.shape[1], bins)
+        return jnp.where(self.finite[:, None], levels, jnp.nan)
+
+    def averages(
+        self,
+        truth: Float[ArrayLike, "T d"],
+        burn_in: int = 0,
+        level: float = 0.95,
+    ) -> dict[str, Average]:
+        """Scores over the cycles after the burn-in, with confidence intervals.
+
+        Of ``rmse`` and ``spread``, and where laws were kept ``crps`` and ``coverage``
+        of the central 90 %; nan where a cycle that counts failed. See
+        ``wflow.filtering.averages.time_average`` for the intervals, which know that
+        cycles are correlated.
+
+        Raises:
+            ValueError: truth of another shape, no cycle that counts, or a level outside
+                [0, 1].
+        """
+        series = {"rmse": self.rmse(truth), "spread": self.spread}
+        if self.measures is not None:
+            series["crps"] = jnp.mean(self.crps(truth), axis=1)
+            inside = jnp.mean(self.covered(truth), axis=1)
+            series["coverage"] = jnp.where(self.finite, inside, jnp.nan)
+        return {
+            name: time_average(values, burn_in, level)
+            for name, values in series.items()
+        }
+
+    def to_xarray(
+        self,
+        truth: Float[ArrayLike, "T d"] | None = None,
+        fields: "Fields | None" = None,
+    ) -> "xarray.Dataset":
+        """The course as labelled arrays over time, member and component.
+
+        ``mean``, ``std``, ``spread``, ``log_evidence``, ``ess``, ``finite``, of
+        Particles ``ensemble`` and ``log_weight``; with a truth ``truth`` and ``rmse``.
+        Write it with ``to_netcdf`` or ``to_zarr``.
+
+        Args:
+            truth: states that were true, ``(T, d)``.
+            fields: variables and axes of the state, in place of components: ``mean``
+                becomes ``mean_u``, ``mean_v``.
+
+        Raises:
+            ValueError: truth of another shape, or fields of another size.
+            ModuleNotFoundError: xarray is not installed (the extra ``xarray``).
+        """
+        return dataset(self, truth, fields)
 
     def _samples(self, truth: Array) -> tuple[Array, Array, Array]:
         """Points, masses and truth, with a leading axis of cycles."""

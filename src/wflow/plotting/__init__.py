@@ -1,5 +1,6 @@
 """Figures; every function returns a matplotlib ``Figure``, none shows it."""
 
+from .assimilation import plot_assimilation
 from .bands import plot_bands
 from .clouds import plot_forecasts, plot_snapshots
 from .embedding import Embedding
@@ -13,6 +14,7 @@ from .streams import plot_streams
 
 __all__ = [
     "Embedding",
+    "plot_assimilation",
     "plot_bands",
     "plot_forecasts",
     "plot_friction",

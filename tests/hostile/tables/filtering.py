@@ -4,6 +4,7 @@ import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
+import xarray
 
 from wflow import filtering as f
 from wflow.measures import Gaussian, Grid
@@ -251,6 +252,24 @@ TABLE = {
         cycles=count(2),
         key=KEYS,
         t0=number(0.0),
+    ),
+    "Fields": entry(
+        f.Fields,
+        source=given(
+            xarray.Dataset({"u": ("x", np.zeros(2))}), none=None, other=1.5, text="none"
+        ),
+        variables=given("u", unknown=["v"], empty=[]),
+    ),
+    "sweep": entry(
+        f.sweep,
+        model=part(MODEL),
+        method=part(f.EnKF()),
+        twin=part(f.twin(MODEL, np.ones(2), 2, KEY)),
+        initial=array(X, fine="short"),
+        key=KEYS,
+        inflation=given([1.0], zero=[0.0], nan=[np.nan], empty=[], text=["spoilt"]),
+        members=given([3], zero=[0], many=[9], fraction=[2.5], empty=[]),
+        burn_in=given(0, negative=-1, many=2, fraction=0.5, none=None),
     ),
     "lorenz63_full": entry(f.lorenz63_full, observation=part(OBSERVATION, fine="none")),
     "lorenz63_partial": entry(f.lorenz63_partial),

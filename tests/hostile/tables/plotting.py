@@ -4,6 +4,7 @@ import dataclasses
 import math
 from typing import Any
 
+import jax
 import numpy as np
 
 from tests.hostile.engine import (
@@ -16,8 +17,10 @@ from tests.hostile.engine import (
     number,
     positive,
 )
+from wflow import filtering
 from wflow.plotting import (
     Embedding,
+    plot_assimilation,
     plot_bands,
     plot_forecasts,
     plot_friction,
@@ -98,12 +101,42 @@ GROUPS = given(
 CURVE = BandCurve(STEPS, STEPS, STEPS, STEPS, STEPS, [(STEPS, STEPS)])
 SHORT = CURVE._replace(past=STEPS[:-1])
 
+TWIN = filtering.twin(
+    filtering.StateSpace(
+        filtering.DiscreteMap(lambda x, t: x / 2),
+        filtering.GaussianObservation(lambda x: x, np.eye(2)),
+        np.eye(2),
+    ),
+    np.ones(2),
+    3,
+    jax.random.key(0),
+)
+
+
+def _assimilated(**changed: Any) -> Any:
+    members = np.random.default_rng(0).normal(size=(4, 2))
+    model = filtering.StateSpace(
+        filtering.DiscreteMap(lambda x, t: x / 2),
+        filtering.GaussianObservation(lambda x: x, np.eye(2)),
+    )
+    key = jax.random.key(1)
+    result = filtering.filter(model, filtering.EnKF(), TWIN.observed, members, key)
+    return plot_assimilation(**({"results": {"a": result}} | changed))
+
+
 TABLE = {
     "Embedding": entry(
         Embedding,
         cells=array(CELLS, words=("places",)),
         places=array(CELLS[:, :2]),
         neighbors=count(3),
+    ),
+    "plot_assimilation": entry(
+        _assimilated,
+        twin=given(TWIN, text="spoilt", none=None),
+        component=given(1, many=2, negative=-1, fraction=0.5, none=None),
+        burn_in=given(1, many=3, negative=-1, fraction=0.5, none=None),
+        labels=LABELS,
     ),
     "plot_bands": entry(
         plot_bands,

@@ -12,7 +12,6 @@ from pydantic import model_validator
 from wflow import filtering
 from wflow.filtering import GaussianObservation, filter
 from wflow.filtering.base import AbstractMethod
-from wflow.filtering.metrics import level_of
 from wflow.filtering.settings import Setting
 from wflow.filtering.twins import Twin
 from wflow.studies import HERE, Strict
@@ -85,12 +84,10 @@ def scores(
     seconds = (time.perf_counter() - began) / len(twin.times)
     late = slice(burn_in, None)
     covered = np.asarray(result.covered(twin.truth)[late], float)
-    weights = jnp.exp(result.measures.logw)
-    levels = jax.vmap(level_of)(result.measures.x, twin.truth, weights)
     return {
         "rmse": result.rmse(twin.truth)[late],
         "spread": result.spread[late],
-        "levels": levels[late],
+        "levels": result.levels(twin.truth)[late],
         "crps": jnp.mean(result.crps(twin.truth)[late]),
         "coverage": covered.mean() if int(result.failed) < 0 else np.nan,
         "failed": result.failed,
