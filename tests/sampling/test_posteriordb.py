@@ -3,7 +3,9 @@
 The slow test wants the folder of the files in the environment variable POSTERIORDB.
 """
 
+import json
 import os
+import zipfile
 from pathlib import Path
 
 import jax
@@ -159,6 +161,60 @@ def test_unreadable_files_are_named(tmp_path):
     np.savez(tmp_path / "data__bll.npz", draws=np.zeros(3))
     with pytest.raises(ValueError, match="low_dim_gauss_mix, blr, found 'bll'"):
         load_posterior(tmp_path / "data__bll.npz")
+
+
+def posteriordb(folder, name):
+    """The files of posteriordb itself, of the same numbers; its path."""
+    arrays = file_of(name)
+    chains = [
+        dict(zip(arrays["names"].tolist(), chain.T.tolist(), strict=True))
+        for chain in arrays["draws"]
+    ]
+    texts = {
+        "posteriors/few-it.json": {
+            "model_name": name,
+            "data_name": "few",
+            "reference_posterior_name": "few-it",
+        },
+        "data/data/few.json": {
+            key: np.asarray(value).tolist() for key, value in FEW[name].items()
+        },
+        # Parameters may come in another order.
+        "reference_posteriors/draws/draws/few-it.json": [
+            dict(reversed(chain.items())) for chain in chains
+        ],
+    }
+    for place, text in texts.items():
+        path = folder / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if place.startswith("posteriors"):
+            path.write_text(json.dumps(text))
+        else:
+            with zipfile.ZipFile(f"{path}.zip", "w") as archive:
+                archive.writestr(path.name, json.dumps(text))
+    return folder / "posteriors" / "few-it.json"
+
+
+def test_its_own_files_are_read_as_ours(tmp_path):
+    found = load_posterior(posteriordb(tmp_path, "arK"))
+    ours = load_posterior(written(tmp_path, "arK"))
+    assert (found.model, found.names) == ("arK", ours.names)
+    np.testing.assert_array_equal(found.draws, ours.draws)
+    z = jnp.linspace(-0.5, 0.7, 4)
+    assert found.target(z) == ours.target(z)
+
+
+def test_its_bad_files_are_named(tmp_path):
+    path = posteriordb(tmp_path, "blr")
+    (tmp_path / "data" / "data" / "few.json.zip").unlink()
+    with pytest.raises(ValueError, match=r"few.json: no such file, nor few.json.zip"):
+        load_posterior(path)
+    path.write_text("{}")
+    with pytest.raises(ValueError, match="expected a posterior with a model_name"):
+        load_posterior(path)
+    path.write_text("no text")
+    with pytest.raises(ValueError, match="not readable as JSON"):
+        load_posterior(path)
 
 
 FOLDER = Path(os.environ.get("POSTERIORDB", ""))

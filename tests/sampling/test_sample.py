@@ -1,6 +1,5 @@
 """The one entry: what every method finds on known targets, and what it returns."""
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -210,25 +209,6 @@ def test_quadratures_refuse_what_needs_a_probability():
     ):
         with pytest.raises(SignedWeightsError, match="MeanShift"):
             what()
-
-
-@pytest.mark.slow
-def test_arviz_has_draws_of_equal_weight():
-    samples = sample(LAW.log_density, START, method=DRAWS["ula"], key=KEY, saves=4)
-    # Every particle is a chain, of which the later half of the saved states is shown.
-    data = samples.to_arviz()
-    states = data.posterior["x"].values
-    np.testing.assert_allclose(states, np.swapaxes(samples.history.x[2:], 0, 1))
-    np.testing.assert_allclose(states[:, -1], samples.particles)
-    logs = jax.vmap(LAW.log_density)(samples.particles)
-    np.testing.assert_allclose(data.sample_stats["lp"].values[:, -1], logs)
-    # The heaviest particle of unequal ones is there as often as its weight says.
-    tilted = jnp.linspace(1, 3, N) / N / 2
-    tilted = eqx.tree_at(lambda s: s.weights, samples, tilted / tilted.sum())
-    with pytest.warns(UserWarning, match="200 weighted particles, no Markov chains"):
-        drawn = tilted.to_arviz(KEY).posterior["x"].values[0]
-    times = (drawn[:, None] == np.asarray(samples.particles)).all(-1).sum(0)
-    np.testing.assert_allclose(times, N * tilted.weights, atol=1)
 
 
 @pytest.mark.slow

@@ -41,6 +41,9 @@ CASES = {
     "unit_interval": (beta, 0.5, LINE, 0.4),
     "simplex": (dirichlet, np.ones(3) / 3, PLANE, np.array([2, 3, 1.5]) / 6.5),
     "ordered": (ordered_normals, np.array([0.0, 1.0]), PLANE, [-1, 1] / np.sqrt(np.pi)),
+    (1.0, 3.0): (lambda x: beta((x - 1) / 2) - jnp.log(2.0), 2.0, LINE, 1.8),
+    (2, np.inf): (lambda x: gamma(x - 2), 3.0, LINE, 5.0),
+    (-np.inf, 0): (lambda x: gamma(-x), -1.0, LINE, -3.0),
 }
 
 
@@ -216,6 +219,13 @@ def test_models_without_coordinates_are_refused():
         (lambda: Target.of(beta, 1.0, "unit_interval"), "interior of its support"),
         (lambda: Target.of(dirichlet, np.ones(3), "simplex"), "support simplex"),
         (lambda: Target.of(gamma, 1.0, "ordered"), "support ordered, found 1.0"),
+        (lambda: Target.of(gamma, 1.0, (2, 1)), r"low < high, found \(2, 1\)"),
+        (lambda: Target.of(gamma, 1.0, (2.0, 3.0)), r"its support \(2, 3\), found 1"),
+        (lambda: Target.of(gamma, 1.0, data=[1.0]), "belong to a log_likelihood"),
+        (
+            lambda: Target.of(gamma, 1.0, log_likelihood=gamma, data=[np.nan]),
+            "data.*finite",
+        ),
         (lambda: Target.of(gamma, np.zeros(0)), "holds numbers"),
         (lambda: Target.of(gamma, {}), "holds numbers"),
         (

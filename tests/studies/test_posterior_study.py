@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.sampling.posterior_files import file_of
 from wflow.studies import load
 from wflow.studies._params import validate
 
@@ -122,8 +123,9 @@ def test_bad_configs_are_named(change, words):
 
 
 def test_bad_files_are_named(tmp_path):
+    np.savez(tmp_path / "a__arK.npz", **file_of("arK"))
     for path, words in (
-        (None, "x: data.path: expected the file <data>__blr.npz; give it with --data"),
+        (None, "x: data.path: expected the file <data>__blr.npz, .*with --data"),
         (tmp_path / "a__arK.npz", "x: data: expected model blr, found arK"),
         (tmp_path / "a__blr.npz", "x: data: .*a__blr.npz: no such file"),
     ):

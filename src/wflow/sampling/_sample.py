@@ -105,6 +105,8 @@ def sample(
         quadrature=quadrature,
         acceptance=run.acceptance,
         chains=method.chain_count(end.n),
+        warmup=run.warmup,
+        statistics=run.statistics,
     )
     if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(run)):
         return samples

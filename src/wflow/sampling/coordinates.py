@@ -1,5 +1,6 @@
 """Points whose entries have supports, as vectors of R^d, and back."""
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from typing import Any, Self
@@ -88,6 +89,10 @@ class Coordinates(eqx.Module):
             start = stop
         return found, log_det.astype(x.dtype)
 
+    def point(self, parameters: Mapping[str, Array]) -> PyTree:
+        """The point whose leaves have these names."""
+        return self.structure.unflatten([parameters[name] for name in self.names])
+
     def parameters(self, x: Float[Array, " d"]) -> dict[str, Array]:
         """Leaves by name."""
         return dict(zip(self.names, self.leaves(x)[0], strict=True))
@@ -114,7 +119,26 @@ class Coordinates(eqx.Module):
         return jnp.concatenate([jnp.ravel(leaf) for leaf in inner])
 
 
-def _per_leaf(supports: PyTree | None, example: PyTree) -> list[str]:
+@dataclasses.dataclass(frozen=True)
+class _Interval:
+    """An interval as one leaf, which a tuple is not."""
+
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"({self.low:g}, {self.high:g})"
+
+
+def _is_interval(support: Any) -> bool:
+    return (
+        isinstance(support, tuple)
+        and len(support) == 2
+        and all(isinstance(end, int | float) for end in support)
+    )
+
+
+def _per_leaf(supports: PyTree | None, example: PyTree) -> list[str | _Interval]:
     """A support for each leaf."""
     if supports is None:
         supports = "real"
@@ -126,26 +150,48 @@ def _per_leaf(supports: PyTree | None, example: PyTree) -> list[str]:
             )
         supports = {name: supports.get(name, "real") for name in example}
     wanted = "Target.of: expected supports, one name or a pytree of names like the"
+    supports = jax.tree.map(
+        lambda one: _Interval(*one) if _is_interval(one) else one,
+        supports,
+        is_leaf=_is_interval,
+    )
     try:
         found = jax.tree.leaves(jax.tree.broadcast(supports, example))
     except ValueError:
         raise ValueError(f"{wanted} example, found {supports}.") from None
-    if not all(isinstance(support, str) for support in found):
+    if not all(isinstance(support, str | _Interval) for support in found):
         raise ValueError(f"{wanted} example, found {supports}.")
     return found
 
 
+def _constraint(constraints: Any, name: str, support: str | _Interval) -> Any:
+    """A support of NumPyro."""
+    if isinstance(support, str):
+        return getattr(constraints, SUPPORTS[support])
+    low, high = support.low, support.high
+    if not low < high:
+        raise ValueError(
+            f"Target.of: expected supports, that of {name} an interval (low, high) "
+            f"with low < high, found {support}."
+        )
+    if low == -np.inf:
+        return constraints.real if high == np.inf else constraints.less_than(high)
+    if high == np.inf:
+        return constraints.greater_than(low)
+    return constraints.interval(low, high)
+
+
 def _bijection(name: str, support: Any, leaf: Array) -> Any:
     """From the leaf's coordinates to its support; None is the identity."""
-    if support not in SUPPORTS:
+    if isinstance(support, str) and support not in SUPPORTS:
         raise ValueError(
             f"Target.of: expected supports, that of {name} one of "
-            f"{', '.join(SUPPORTS)}, found {support!r}."
+            f"{', '.join(SUPPORTS)} or an interval (low, high), found {support!r}."
         )
     if support == "real":
         return None
     distributions = bayes("numpyro.distributions", "Target.of: a support")
-    constraint = getattr(distributions.constraints, SUPPORTS[support])
+    constraint = _constraint(distributions.constraints, name, support)
     inside = leaf.ndim >= constraint.event_dim
     if inside and known(leaf) is not None:
         inside = bool(jnp.all(constraint(leaf)))

@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, PRNGKeyArray
 
 from .extras import bayes
+from .observed import Observed
 
 
 class Model(NamedTuple):
@@ -18,6 +20,7 @@ class Model(NamedTuple):
     names: tuple[str, ...]
     unconstrain: Callable[[Mapping[str, Array]], Array]
     log_jacobian: Callable[[Array], Array]
+    observed: Observed
 
 
 def numpyro_model(
@@ -84,4 +87,48 @@ def numpyro_model(
         of_parameters, _ = infer.log_density(fixed, args, kwargs, own)
         return log_density(x) - of_parameters.astype(x.dtype)
 
-    return Model(log_density, constrain, names, unconstrain, log_jacobian)
+    def of_latent(point: Mapping[str, Array]) -> dict[str, Array]:
+        return {name: point[name] for name in latent}
+
+    def log_likelihood(point: Mapping[str, Array]) -> dict[str, Array]:
+        found = infer.log_likelihood(
+            fixed, of_latent(point), *args, batch_ndims=0, **kwargs
+        )
+        return {name: found[name] for name in seen}
+
+    seen = {
+        name: site["value"]
+        for name, site in trace.items()
+        if site["type"] == "sample"
+        and site["is_observed"]
+        # A factor adds to the density, and is no datum.
+        and np.size(site["value"])
+    }
+
+    def predict(point: Mapping[str, Array], key: PRNGKeyArray) -> dict[str, Array]:
+        free = handlers.substitute(handlers.uncondition(model), of_latent(point))
+        found = handlers.trace(handlers.seed(free, key)).get_trace(*args, **kwargs)
+        return {name: found[name]["value"] for name in seen}
+
+    return Model(
+        log_density,
+        constrain,
+        names,
+        unconstrain,
+        log_jacobian,
+        Observed(log_likelihood, seen, predict, _plates(trace)),
+    )
+
+
+def _plates(trace: Mapping[str, Any]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Names of the leading axes of every site that lies in plates."""
+    found = []
+    for name, site in trace.items():
+        if site["type"] not in ("sample", "deterministic"):
+            continue
+        frames = sorted(site["cond_indep_stack"], key=lambda frame: frame.dim)
+        shape = np.shape(site["value"])
+        # What is computed within a plate need not have its axis.
+        if frames and shape[: len(frames)] == tuple(frame.size for frame in frames):
+            found.append((name, tuple(frame.name for frame in frames)))
+    return tuple(found)

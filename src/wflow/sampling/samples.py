@@ -1,13 +1,12 @@
 """What sampling returns: weighted points, and how good they are."""
 
-import warnings
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from wflow.checks import function as check_function
@@ -17,14 +16,16 @@ from wflow.kernels import AbstractKernel, median_bandwidth
 from wflow.measures import Particles
 from wflow.measures.resampling import resampled
 
-from .extras import bayes
+from .datatree import datatree
 from .modes import Mode, find_modes
+from .pareto import pareto_k
 from .quadrature import Quadrature, kernel_of
+from .table import table
 from .target import Target
 
 
 if TYPE_CHECKING:
-    import arviz
+    import xarray
 
 
 # Particles from which a bandwidth can be read.
@@ -59,6 +60,8 @@ class Samples(eqx.Module):
         acceptance: mean probability to accept at the end, of methods that reject.
         chains: how many Markov chains the particles are, taking turns; None where they
             interact, and are none.
+        warmup: states of the chains of NUTS while they were adapted.
+        statistics: of its draws, such as ``diverging``, ``(chains, draws)`` each.
     """
 
     particles: Float[Array, "n d"]
@@ -72,6 +75,8 @@ class Samples(eqx.Module):
     quadrature: Quadrature | None = None
     acceptance: Float[Array, ""] | None = None
     chains: int | None = eqx.field(static=True, default=None)
+    warmup: Float[Array, "chains draws d"] | None = None
+    statistics: dict[str, Array] | None = None
 
     @property
     def signed(self) -> bool:
@@ -128,6 +133,30 @@ class Samples(eqx.Module):
         r"""Effective sample size: equal weights that vary as much, $1/\sum_i w_i^2$."""
         return 1 / jnp.sum(self.weights**2)
 
+    @property
+    def pareto_k(self) -> float:
+        """Shape of the tail of the weights: above 0.7 their averages are not reliable.
+
+        That of the generalized Pareto law fitted to the largest weights; -inf where all
+        weights are the same, nan where there are fewer than five of them in the tail.
+
+        Raises:
+            SignedWeightsError: the method is a quadrature.
+            ModuleNotFoundError: ArviZ is not installed (the extra ``bayes``).
+
+        Reference: Vehtari, Simpson, Gelman, Yao, Gabry, JMLR 25 (2024), section 3.
+        """
+        return pareto_k(self.log_weights)
+
+    def __str__(self) -> str:
+        """A table: moments and quantiles of every number, and how chains mix.
+
+        ``ess`` and ``r_hat`` are those of ArviZ, where it is installed.
+        """
+        if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(self)):
+            return repr(self)
+        return table(self)
+
     def ksd(self, kernel: AbstractKernel | ArrayLike | None = None) -> Float[Array, ""]:
         """Kernel Stein discrepancy: how far off, without a reference.
 
@@ -169,15 +198,34 @@ class Samples(eqx.Module):
         mu = Particles(self.particles, self.log_weights)
         return resampled(key, mu).x
 
-    def to_arviz(self, key: PRNGKeyArray | None = None) -> "arviz.InferenceData":
-        """For ArviZ: draws with their log-densities, in as many chains as there are.
+    def to_arviz(
+        self,
+        key: PRNGKeyArray | None = None,
+        *,
+        coords: Mapping[str, Sequence[Any]] | None = None,
+        dims: Mapping[str, Sequence[str]] | None = None,
+    ) -> "xarray.DataTree":
+        """For ArviZ: a ``DataTree`` of what is known of the run, in chains and draws.
 
-        Of NUTS, its chains. Of ULA and MALA, where every particle is a chain, its
-        states at the later half of the saved times (take ``saves=`` of ``sample`` for
-        more of them). Particles of a method in which they interact are one sample:
-        they come as one chain, of which ArviZ's ess and r_hat say nothing. So do
-        weights that are not equal, which are resampled first, with ``key`` (by default
-        that of 0).
+        ``posterior`` has the parameters, ``sample_stats`` their log-density ``lp`` and
+        what NUTS knows of its draws, ``warmup_posterior`` the states before them. Where
+        the target knows its data there are ``observed_data``, ``log_likelihood`` (for
+        ``arviz_stats.loo``) and ``posterior_predictive`` (for ``plot_ppc_dist``). Axes
+        in a plate of a model have its name.
+
+        Chains are those of NUTS. Of ULA and MALA, where every particle is a chain, they
+        are its states at the later half of the saved times (take ``saves=`` of
+        ``sample`` for more of them), and the earlier half is warm-up. Particles of a
+        method in which they interact are one sample: they come as one chain, of which
+        ArviZ's ess and r_hat say nothing, resampled where weights are not equal. They
+        are in the group ``particles`` as they were, with their ``log_weight``; ess and
+        Pareto k are its attributes.
+
+        Args:
+            key: of the resampling and of what is drawn in ``posterior_predictive``; by
+                default that of 0.
+            coords: labels of axes, by the name of the axis.
+            dims: names of the axes of a parameter or of data, by its name.
 
         Raises:
             SignedWeightsError: the method is a quadrature.
@@ -190,45 +238,33 @@ class Samples(eqx.Module):
             raise SignedWeightsError("to_arviz", self.method)
         if key is not None:
             key = random_key("to_arviz", "key", key)
-        arviz = bayes("arviz", "to_arviz")
-        chains = self._chains()
-        if chains is None:
-            kind = "" if self._equal() else "weighted "
-            warnings.warn(
-                f"to_arviz: {self.method} gives one sample of {len(self.particles)} "
-                f"{kind}particles, no Markov chains: ArviZ's ess and r_hat do not "
-                "hold; see Samples.ess, and compare runs with other keys.",
-                stacklevel=2,
-            )
-            x = self.particles
-            if not self._equal():
-                x = self.draws(jax.random.key(0) if key is None else key)
-            chains = x[None]
-        found = jax.vmap(jax.vmap(self.target.constrain))(chains)
-        logs = jax.vmap(jax.vmap(self.target.log_density))(chains)
-        with warnings.catch_warnings():
-            # Chains may well outnumber their draws.
-            warnings.filterwarnings("ignore", "More chains", UserWarning)
-            return arviz.from_dict(
-                posterior={name: np.asarray(value) for name, value in found.items()},
-                sample_stats={"lp": np.asarray(logs)},
-                attrs={"inference_library": "wflow", "method": self.method},
-            )
+        return datatree(self, jax.random.key(0) if key is None else key, coords, dims)
 
-    def _equal(self) -> bool:
+    @property
+    def equal(self) -> bool:
+        """Whether all weights are the same."""
         return bool(jnp.allclose(self.weights, 1 / len(self.weights)))
 
-    def _chains(self) -> Float[Array, "chains draws d"] | None:
-        """States of Markov chains, where there are such."""
-        if self.chains is None or not self._equal():
+    def chain_states(self) -> Float[Array, "chains draws d"] | None:
+        """States of Markov chains, unconstrained; None where there are none.
+
+        Of chains that are one particle each, at the later half of the saved times.
+        """
+        if self.chains is None or not self.equal:
             return None
         n, dim = self.particles.shape
         if self.chains < n:
             each = n // self.chains
             draws = self.particles[: each * self.chains]
             return jnp.swapaxes(draws.reshape(each, self.chains, dim), 0, 1)
-        later = self.history.x[len(self.times) // 2 :]
-        return jnp.swapaxes(later, 0, 1)
+        return jnp.swapaxes(self.history.x[len(self.times) // 2 :], 0, 1)
+
+    def warmup_states(self) -> Float[Array, "chains draws d"] | None:
+        """States of the chains before those of ``chain_states``."""
+        if self.warmup is not None or self.chains is None:
+            return self.warmup
+        earlier = self.history.x[: len(self.times) // 2]
+        return jnp.swapaxes(earlier, 0, 1) if len(earlier) else None
 
     def summary(self) -> dict[str, tuple[float, float]]:
         """Mean and standard deviation of every number, by its label."""

@@ -15,6 +15,7 @@ from wflow.measures import Gaussian, UnsupportedMeasureError
 from .coordinates import Coordinates
 from .density import check_density
 from .models import numpyro_model
+from .observed import Observed
 
 
 class Target(eqx.Module):
@@ -33,6 +34,7 @@ class Target(eqx.Module):
         log_jacobian: what ``log_density`` owes to ``constrain``, of coordinates
             ``(d,)``: without it, the density with respect to the parameters themselves.
             None where there is none, or none is known.
+        observed: the data behind the density and their likelihood, where it is known.
 
     Raises:
         ValueError: no names, or one twice.
@@ -44,6 +46,7 @@ class Target(eqx.Module):
     names: tuple[str, ...] = eqx.field(static=True)
     unconstrain: Callable[[Any], Float[Array, " d"]]
     log_jacobian: Callable[[Float[Array, " d"]], Float[Array, ""]] | None
+    observed: Observed | None
 
     def __init__(
         self,
@@ -52,12 +55,14 @@ class Target(eqx.Module):
         names: tuple[str, ...] = ("x",),
         unconstrain: Callable[[Any], Array] | None = None,
         log_jacobian: Callable[[Array], Array] | None = None,
+        observed: Observed | None = None,
     ):
         self.log_density = log_density
         self.constrain = _alone if constrain is None else constrain
         self.names = (names,) if isinstance(names, str) else tuple(names)
         self.unconstrain = _written if unconstrain is None else unconstrain
         self.log_jacobian = log_jacobian
+        self.observed = observed
 
     def __check_init__(self) -> None:
         function(self, "log_density", self.log_density, "one point")
@@ -65,6 +70,8 @@ class Target(eqx.Module):
         function(self, "unconstrain", self.unconstrain, "a point")
         if self.log_jacobian is not None:
             function(self, "log_jacobian", self.log_jacobian, "coordinates (d,)")
+        if self.observed is not None:
+            instance(self, "observed", self.observed, Observed, "of Target.of")
         for name in self.names:
             instance(self, "names", name, str, "texts")
         if not self.names or len(set(self.names)) < len(self.names):
@@ -105,6 +112,7 @@ class Target(eqx.Module):
             names,
             self.unconstrain,
             self.log_jacobian,
+            self.observed,
         )
 
     def whitened(self, law: Gaussian) -> Self:
@@ -122,6 +130,7 @@ class Target(eqx.Module):
             self.names,
             _Written(self.unconstrain, affine),
             None if self.log_jacobian is None else _Pulled(self.log_jacobian, affine),
+            self.observed,
         )
 
     @classmethod
@@ -130,6 +139,10 @@ class Target(eqx.Module):
         log_density: Callable[[Any], Array],
         example: PyTree,
         supports: PyTree | None = None,
+        *,
+        log_likelihood: Callable[[Any], PyTree] | None = None,
+        data: PyTree = None,
+        predict: Callable[[Any, PRNGKeyArray], PyTree] | None = None,
     ) -> Self:
         """The target of a density of an array, or of any pytree of arrays.
 
@@ -139,7 +152,12 @@ class Target(eqx.Module):
                 lie in the supports.
             supports: one name for all, or a pytree of names like ``example`` (of a
                 dictionary, only those that are not real): real, positive,
-                unit_interval, simplex, ordered.
+                unit_interval, simplex, ordered, or the ends of an interval,
+                ``(0, 2)``, of which one may be infinite.
+            log_likelihood: of one point, that of every datum, an array or a dictionary
+                of arrays by name: what leaving one out needs (``Samples.to_arviz``).
+            data: the data, in the same form.
+            predict: data drawn at one point with a key, in the same form.
 
         Raises:
             ValueError: an unknown support, a point outside the interior of its
@@ -159,6 +177,7 @@ class Target(eqx.Module):
             coordinates.names,
             coordinates,
             coordinates.log_jacobian,
+            Observed.of(coordinates.point, log_likelihood, data, predict),
         )
 
     @classmethod
@@ -168,7 +187,8 @@ class Target(eqx.Module):
         """The posterior of a NumPyro model, by its own potential energy.
 
         Latent and deterministic sites are its parameters. ``unconstrain`` takes a
-        dictionary of the latent ones.
+        dictionary of the latent ones. Its data, their likelihood and the names of its
+        plates are known to ``Samples.to_arviz``.
 
         Args:
             model: the model.

@@ -93,7 +93,8 @@ TABLE = {
         lambda **k: asked(s.Target.of(**k), jnp.zeros(2)),
         log_density=DENSITY,
         example=array([1.0, 2.0], fine="shape", words=("coordinates",)),
-        supports=given("real", other="spoilt", number=3),
+        supports=given("real", other="spoilt", number=3, ends=(2.0, 1.0)),
+        log_likelihood=function(lambda x: x, fine="none"),
     ),
     "Target.reading": entry(
         lambda name: s.Target(normal).reading(name),

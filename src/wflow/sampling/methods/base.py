@@ -40,6 +40,8 @@ class Run(eqx.Module):
         evaluations: of the log-density, with or without its gradient.
         quadrature: signed weights of the last particles, of methods that have them.
         acceptance: mean probability to accept at the end, of methods that reject.
+        warmup: states of chains while they were adapted, ``(chains, draws, d)``.
+        statistics: of every draw of chains, by name in ArviZ, ``(chains, draws)``.
     """
 
     measures: Particles
@@ -48,6 +50,8 @@ class Run(eqx.Module):
     evaluations: int = eqx.field(static=True)
     quadrature: Quadrature | None = None
     acceptance: Float[Array, ""] | None = None
+    warmup: Float[Array, "chains draws d"] | None = None
+    statistics: dict[str, Array] | None = None
 
     @property
     def particles(self) -> Particles:

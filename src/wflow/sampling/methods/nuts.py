@@ -27,7 +27,8 @@ from .base import (
 class NUTS(AbstractMethod):
     """Reference draws by BlackJAX's adapted no-U-turn sampler, as many as particles.
 
-    Chains start at the first particles. Only the end is recorded.
+    Chains start at the first particles. Draws, their statistics and every ``thin``-th
+    step of the warm-up are recorded.
 
     Attributes:
         warmup: steps in which step size and mass matrix are adapted.
@@ -87,7 +88,7 @@ class NUTS(AbstractMethod):
         chains = self.chain_count(initial.n)
         each = -(-initial.n // chains)
         keys = jax.random.split(key, chains)
-        x, gradients = _chains(
+        x, statistics, early, gradients = _chains(
             log_density, initial.x[:chains], keys, self.warmup, self.thin, each
         )
         draws = jnp.moveaxis(x, 0, 1).reshape(-1, initial.dim)[: initial.n]
@@ -95,7 +96,16 @@ class NUTS(AbstractMethod):
         measures = jax.tree.map(lambda leaf: leaf[None], end)
         energy = energies(kl_estimate(log_density), measures)
         times = jnp.asarray([self.warmup + each * self.thin], initial.dtype)
-        return Run(measures, times, energy, int(gradients))
+        whole = initial.n // chains  # draws that every chain has
+        return Run(
+            measures,
+            times,
+            energy,
+            int(gradients),
+            acceptance=jnp.mean(statistics["acceptance_rate"]),
+            warmup=early,
+            statistics={name: one[:, :whole] for name, one in statistics.items()},
+        )
 
 
 class _Chains(eqx.Module):
@@ -108,27 +118,34 @@ class _Chains(eqx.Module):
 
 def _warm(
     log_density: LogDensity, x: Array, key: PRNGKeyArray, warmup: int
-) -> tuple[Any, Any, Array]:
-    """A chain's state and parameters after adaptation, and its evaluations."""
+) -> tuple[Any, Any, Array, Array]:
+    """A chain's state and parameters after adaptation, its way, and its evaluations."""
     blackjax = bayes("blackjax", "NUTS")
     adaptation = blackjax.window_adaptation(blackjax.nuts, log_density)
     adapted, warm = adaptation.run(key, x, num_steps=warmup)
     counts = jnp.sum(warm.info.num_integration_steps)
-    return adapted.state, adapted.parameters, counts
+    return adapted.state, adapted.parameters, warm.state.position, counts
 
 
 def _thinned(
     log_density: LogDensity, parameters: Any, state: Any, key: PRNGKeyArray, thin: int
-) -> tuple[Any, Array]:
-    """A chain's state ``thin`` transitions later, and its evaluations."""
+) -> tuple[Any, dict[str, Array]]:
+    """A chain's state ``thin`` transitions later, and what they were like."""
     transition = bayes("blackjax", "NUTS").nuts(log_density, **parameters).step
 
-    def once(state: Any, key: PRNGKeyArray) -> tuple[Any, Array]:
+    def once(state: Any, key: PRNGKeyArray) -> tuple[Any, Any]:
         state, info = transition(key, state)
-        return state, info.num_integration_steps
+        kept = info.num_integration_steps, info.acceptance_rate, info.is_divergent
+        return state, (*kept, info.energy)
 
-    state, counts = jax.lax.scan(once, state, jax.random.split(key, thin))
-    return state, jnp.sum(counts)
+    keys = jax.random.split(key, thin)
+    state, (counts, rates, diverged, energy) = jax.lax.scan(once, state, keys)
+    return state, {
+        "n_steps": jnp.sum(counts),
+        "acceptance_rate": jnp.mean(rates),
+        "diverging": jnp.any(diverged),
+        "energy": energy[-1],
+    }
 
 
 @eqx.filter_jit
@@ -149,17 +166,19 @@ def _chains(
     warmup: int,
     thin: int,
     each: int,
-) -> tuple[Array, Array]:
-    def chain(x: Array, key: PRNGKeyArray) -> tuple[Array, Array]:
+) -> tuple[Array, dict[str, Array], Array, Array]:
+    """Draws, their statistics, every ``thin``-th adapted state, and evaluations."""
+
+    def chain(x: Array, key: PRNGKeyArray) -> Any:
         adapt_key, key = jax.random.split(key)
-        state, parameters, warm = _warm(log_density, x, adapt_key, warmup)
+        state, parameters, early, warm = _warm(log_density, x, adapt_key, warmup)
 
-        def draw(state: Any, key: PRNGKeyArray) -> tuple[Any, tuple[Array, Array]]:
-            state, counts = _thinned(log_density, parameters, state, key, thin)
-            return state, (state.position, counts)
+        def draw(state: Any, key: PRNGKeyArray) -> tuple[Any, Any]:
+            state, found = _thinned(log_density, parameters, state, key, thin)
+            return state, (state.position, found)
 
-        _, (draws, counts) = jax.lax.scan(draw, state, jax.random.split(key, each))
-        return draws, jnp.sum(counts) + warm
+        _, (draws, found) = jax.lax.scan(draw, state, jax.random.split(key, each))
+        return draws, found, early[thin - 1 :: thin], jnp.sum(found["n_steps"]) + warm
 
-    draws, counts = jax.vmap(chain)(starts, keys)
-    return draws, jnp.sum(counts)
+    draws, found, early, counts = jax.vmap(chain)(starts, keys)
+    return draws, found, early, jnp.sum(counts)

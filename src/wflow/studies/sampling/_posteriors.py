@@ -1,7 +1,6 @@
 """Posteriors with reference draws, in coordinates in which Laplace's are normal."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import jax
@@ -17,10 +16,11 @@ from wflow.studies import Count, Positive, Seed, Strict
 
 
 class ReferenceFile(Strict):
-    """A file ``<data>__<model>.npz`` with data, names and reference draws.
+    """A posterior of posteriordb; see ``wflow.sampling.load_posterior``.
 
     Attributes:
-        path: of the file; ``--data`` gives it.
+        path: of its .json in a copy of posteriordb, or of a ``<data>__<model>.npz``;
+            ``--data`` gives it.
         model: which posterior of posteriordb the config is for.
     """
 
@@ -36,15 +36,16 @@ class ReferenceFile(Strict):
         model = self.model
         if self.path is None:
             raise ValueError(
-                f"data.path: expected the file <data>__{model}.npz; give it with "
-                "--data."
+                f"data.path: expected the file <data>__{model}.npz, or the posterior's "
+                ".json in a copy of posteriordb; give it with --data."
             )
-        if (named := Path(self.path).stem.rpartition("__")[2]) != model:
-            raise ValueError(f"data: expected model {model}, found {named}.")
         try:
-            return load_posterior(self.path)
+            found = load_posterior(self.path)
         except (ValueError, ModuleNotFoundError) as error:
             raise ValueError(f"data: {error}") from error
+        if found.model != model:
+            raise ValueError(f"data: expected model {model}, found {found.model}.")
+        return found
 
     def posterior(self) -> Posterior:
         """With the Laplace approximation from the origin as the unit of length."""
