@@ -18,6 +18,8 @@ from mkdocs.structure.files import File, Files
 from pybtex.database import parse_file
 from pybtex.plugin import find_plugin
 
+from wflow.studies._reference import reference
+
 
 ROOT = Path(__file__).resolve().parents[1]
 # From the lowest floor to the highest; rooms that are not listed come last.
@@ -147,6 +149,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "api/index.md": "\n".join(["# API", "", "| room | |", "|---|---|", *rows]),
         "bibliography.md": _bibliography(),
         "gallery.md": _gallery(),
+        "configs.md": reference(),
     }
     for name, _ in rooms:
         pages[f"api/{name}.md"] = f"# wflow.{name}\n\n::: wflow.{name}\n"

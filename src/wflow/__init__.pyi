@@ -154,6 +154,9 @@ from .solvers import (
 from .solvers import (
     solve as solve,
 )
+from .studies import (
+    open_run as open_run,
+)
 
 __version__: str
 
@@ -200,6 +203,7 @@ __all__ = [
     "learning",
     "measures",
     "networks",
+    "open_run",
     "plotting",
     "populations",
     "regression",

@@ -14,7 +14,7 @@ import time
 import jax
 import numpy as np
 
-from wflow.cli import runner
+from wflow import studies
 from wflow.cli.app import app
 from wflow.energies import MLPPotential
 from wflow.flows import LagrangianFlow
@@ -81,5 +81,5 @@ if __name__ == "__main__":
     if moment := int(sys.argv.pop(1)):
         _killed_at(moment)
     task = FitTask()
-    runner.studies.load = lambda name: task
+    studies.load = lambda name: task
     app()

@@ -17,6 +17,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from wflow import studies
 from wflow.cli import runner
 from wflow.cli.app import app
 from wflow.cli.errors import CommandError, Terminated
@@ -72,7 +73,7 @@ class Pretend(AbstractTask[PretendConfig]):
 @pytest.fixture
 def invoke(tmp_path, monkeypatch):
     task = Pretend()
-    monkeypatch.setattr(runner.studies, "load", lambda name: task)
+    monkeypatch.setattr(studies, "load", lambda name: task)
     config = tmp_path / "pretend.yaml"
     config.write_text("task: pretend\nprecision: float64\n")
 
@@ -121,7 +122,7 @@ class Wide(Pretend):
 
 
 def test_a_study_may_have_a_precision_of_its_own(monkeypatch):
-    monkeypatch.setattr(runner.studies, "load", lambda name: Wide())
+    monkeypatch.setattr(studies, "load", lambda name: Wide())
     jax.config.update("jax_enable_x64", False)
     try:
         _, config = runner.prepare({"task": "pretend"}, "x", None)

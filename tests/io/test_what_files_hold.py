@@ -11,7 +11,7 @@ import pytest
 import scipy.sparse
 
 from wflow.io import Keys, SnapshotFileError, read_snapshots, write_snapshots
-from wflow.io.cells import load_cells, read_cells, save_cells
+from wflow.io.cells import Moved, load_cells, read_cells, save_cells
 from wflow.learning import Snapshots
 
 
@@ -396,23 +396,57 @@ def test_a_file_that_cannot_be_written_stays_as_it_was(tmp_path):
 # --------------------------------------------------------------------- cells
 
 
-def test_cells_say_where_rows_start_from(tmp_path):
+def _cells(folder, scale=1.0):
+    """Cells whose genes are an affine function of their components."""
     order = RNG.permutation(ROWS)
-    made = _adata({"day": T[order], "kind": np.where(X[:, 0] > 0, "a", "b")})
-    made.varm["PCs"] = np.ones((3, 2))
-    made.write_h5ad(tmp_path / "data.h5ad")
-    snapshots, layout = read_snapshots(tmp_path / "data.h5ad")
-    shuffled = RNG.permutation(snapshots[3])
-    cells = read_cells(tmp_path / "data.h5ad", layout, shuffled, 3.0)
-    save_cells(tmp_path / "kept.h5ad", [cells])
-    kept = load_cells(tmp_path / "kept.h5ad", layout, 3.0).started([4.0, 5.0], "day")
-    clouds = Snapshots([4, 5], [shuffled + 1, shuffled + 2])
-    path = write_snapshots(tmp_path / "f.h5ad", clouds, layout, cells=kept)
+    kind = np.where(X[:, 0] > 0, "a", "b")
+    made = _adata({"day": T[order], "kind": kind, "depth": X[:, 1]}, X_umap=2 * X)
+    loadings, _ = np.linalg.qr(np.random.default_rng(1).normal(size=(5, 2)))
+    genes = 3 + scale * X @ loadings.T
+    made = anndata.AnnData(genes, made.obs, obsm=dict(made.obsm))
+    made.varm["PCs"] = loadings
+    made.var_names = [f"gene{k}" for k in range(5)]
+    made.write_h5ad(folder / "data.h5ad")
+    snapshots, layout = read_snapshots(folder / "data.h5ad")
+    shuffled = Snapshots(snapshots.times, [RNG.permutation(x) for x in snapshots])
+    return made, shuffled, layout
+
+
+def test_forecasts_have_start_cells_labels_and_genes(tmp_path):
+    made, shuffled, layout = _cells(tmp_path)
+    cells = read_cells(tmp_path / "data.h5ad", layout, shuffled)
+    velocity = {"velocity_pca": -cells.obsm["X_pca"]}
+    rate = {"growth_rate": np.arange(ROWS)}
+    save_cells(tmp_path / "kept.h5ad", cells, velocity, rate, {"seed": 0})
+    kept = anndata.read_h5ad(tmp_path / "kept.h5ad")
+    np.testing.assert_array_equal(kept.obsm["X_umap"], 2 * kept.obsm["X_pca"])
+    assert kept.uns["wflow"]["seed"] == 0
+    assert list(kept.obs["growth_rate"]) == list(range(ROWS))
+    rows, x = np.arange(60, 80), 10 * shuffled[3]
+    loaded = load_cells(tmp_path / "kept.h5ad")
+    moved = loaded.forecast(layout, [4.0], [Moved(x, rows)])
+    clouds = Snapshots([4], [x])
+    path = write_snapshots(tmp_path / "f.h5ad", clouds, layout, cells=moved)
     found = anndata.read_h5ad(path)
     source = made[found.obs["source"].astype(str)]
-    steps = found.obs["day"].to_numpy()[:, None] - 3
-    np.testing.assert_allclose(found.obsm["X_pca"], source.obsm["X_pca"] + steps)
-    assert (found.obs["kind"].astype(str) == source.obs["kind"].to_numpy()).all()
-    np.testing.assert_array_equal(found.varm["PCs"], made.varm["PCs"])
+    np.testing.assert_allclose(found.obsm["X_pca"], 10 * source.obsm["X_pca"])
+    assert (found.obs["source_day"] == 3).all()
+    assert (found.obs["day"] == 4).all()
+    # Far out, neighbors are of the kind of that side.
+    far = np.abs(x[:, 0]) > 6
+    side = np.where(x[:, 0] > 0, "a", "b")
+    assert (found.obs["kind"].astype(str) == side)[far].all()
+    share = found.obs["kind_confidence"]
+    assert ((share > 0.4) & (share <= 1)).all()
+    assert list(found.var_names) == list(made.var_names)
+    np.testing.assert_allclose(found.X, 3 + x @ made.varm["PCs"].T, rtol=1e-5)
+
+
+def test_genes_that_components_were_not_made_of_bring_nothing_back(tmp_path):
+    _, shuffled, layout = _cells(tmp_path, scale=3.0)
+    cells = read_cells(tmp_path / "data.h5ad", layout, shuffled)
+    rows = np.arange(20)
+    moved = cells.forecast(layout, [4.0], [Moved(shuffled[0], rows)])
+    assert moved.genes is None
     with pytest.raises(SnapshotFileError, match="have changed"):
-        read_cells(tmp_path / "data.h5ad", layout, shuffled + 1, 3.0)
+        read_cells(tmp_path / "data.h5ad", layout, shuffled.standardise()[0])

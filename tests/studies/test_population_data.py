@@ -9,7 +9,7 @@ import pytest
 from population_runs import FREE, flying, read, setting
 
 from wflow.io.base import Layout
-from wflow.io.cells import load_cells
+from wflow.io.table import CSV
 from wflow.learning import Fit
 from wflow.studies import load as load_study
 from wflow.studies._folder import RunDirectory
@@ -17,6 +17,7 @@ from wflow.studies.population._data import keep, kept, load
 from wflow.studies.population._saved import check_times, read_context, write_context
 from wflow.studies.population._setting import Setting
 from wflow.studies.population._times import time_text
+from wflow.studies.population._written import cells_of
 
 
 T = np.repeat(np.arange(4), 10)
@@ -193,14 +194,14 @@ def test_cells_that_forecasts_start_from_are_kept(tmp_path):
     made.varm["PCs"] = np.eye(3)[:, :2]
     made.write_h5ad(tmp_path / "cells.h5ad")
     found = setting(_read(tmp_path / "cells.h5ad"))
-    directory = RunDirectory(tmp_path / "run")
-    directory.make()
-    found.keep_cells(directory)
-    train = found.shown.train
-    for k in (0, 2):
-        cells = load_cells(directory.cells, found.data.layout, train.times[k])
-        np.testing.assert_array_equal(made[cells.obs.index].obsm["X_pca"], train[k])
-        np.testing.assert_array_equal(cells.varm["PCs"], made.varm["PCs"])
+    train, layout = found.shown.train, found.data.layout
+    cells = cells_of(found.p.data, layout, train)
+    np.testing.assert_array_equal(cells.obsm["X_pca"], np.concatenate(train.clouds))
+    np.testing.assert_array_equal(
+        made[cells.obs.index].obsm["X_pca"], cells.obsm["X_pca"]
+    )
+    np.testing.assert_array_equal(cells.varm["PCs"], made.varm["PCs"])
+    assert cells_of(found.p.data, CSV, train) is None
 
 
 def test_times_keep_the_digits_that_tell_them_apart():

@@ -1,6 +1,7 @@
 """The commands."""
 
 import contextlib
+import json
 import math
 import os
 import shutil
@@ -207,9 +208,12 @@ def forecast(
         ),
     ],
     start: Annotated[
-        Literal["last_snapshot", "initial"],
-        typer.Option(help="Snapshot that the forecast starts from."),
-    ] = "last_snapshot",
+        Literal["last_snapshot", "initial"] | None,
+        typer.Option(
+            help="Snapshot that the forecast starts from; if not given the last one "
+            "before each time, or those around it, as the model was chosen for.",
+        ),
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -359,3 +363,20 @@ def show_(config: Config) -> None:
     """Print a config, to copy and change."""
     with _sentences():
         print(find_config(config).read_text(encoding="utf-8"), end="")
+
+
+@app.command()
+def schema(
+    study: Annotated[
+        str | None,
+        typer.Argument(
+            help="One that wflow list shows; if not given, all of them.",
+            metavar="[STUDY]",
+        ),
+    ] = None,
+) -> None:
+    """Print the JSON schema of configs: every key, for editors."""
+    with _sentences():
+        from wflow.studies._schema import schema as schema_of
+
+        print(json.dumps(schema_of(study), indent=1))

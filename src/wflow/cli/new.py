@@ -169,7 +169,7 @@ def config_text(found: Findings) -> str:
         "model: auto",
         "budget: 300",
     ]
-    if found.annotation:
+    if found.annotation and not found.columns:
         others = ", ".join(found.annotations)
         lines += [
             "",

@@ -7,14 +7,12 @@ import os
 from pathlib import Path
 
 from wflow.studies._files import explained
+from wflow.studies._opened import LATEST, followed
 
 from .errors import CommandError
 
 
 RUNS = Path("runs")
-# Points to the newest run of a config: a link, or a file with a name where there are
-# no links.
-LATEST = "latest"
 
 
 def new_folder(name: str) -> Path:
@@ -59,14 +57,6 @@ def latest(name: str) -> Path | None:
     found = followed(RUNS / name / LATEST)
     # By its own name, which does not come to mean another run.
     return found and found.with_name(found.resolve().name)
-
-
-def followed(path: Path) -> Path | None:
-    """The folder that ``path`` is or points to."""
-    if path.is_file() and path.name == LATEST:
-        with contextlib.suppress(OSError, ValueError):
-            path = path.with_name(path.read_text(encoding="utf-8").strip() or ".")
-    return path if path.is_dir() else None
 
 
 def point(name: str, folder: Path | None) -> None:

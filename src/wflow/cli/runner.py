@@ -11,11 +11,11 @@ from typing import Any
 import jax
 from rich.console import Console
 
-from wflow import studies
 from wflow.studies._configs import override, read_yaml
 from wflow.studies._files import explained
 from wflow.studies._folder import RunDirectory
 from wflow.studies._kept import keep_outcome
+from wflow.studies._opened import finished_run, study_of
 from wflow.studies._params import StudyParams, validate
 from wflow.studies._task import AbstractTask, Log
 
@@ -40,7 +40,7 @@ def prepare(
     # when it is read.
     set_threads(small_matrices=False)
     jax.config.update("jax_enable_x64", raw.get("precision") == "float64")
-    task = _study(raw, source)
+    task = study_of(raw, source)
     set_threads(small_matrices=task.small_matrices)
     # A study may have a width of its own where the config says none.
     own = task.config.model_fields["precision"].default
@@ -51,13 +51,6 @@ def prepare(
     if check:
         task.check(config, source)
     return task, config
-
-
-def _study(raw: dict[str, Any], source: str) -> AbstractTask:
-    try:
-        return studies.load(raw.get("task"))
-    except ValueError as error:
-        raise ValueError(f"{source}: {error}") from None
 
 
 def run_config(
@@ -298,32 +291,8 @@ def open_run(path: Path, data: Path | None = None) -> tuple[Any, Any, RunDirecto
 
     With other ``data`` than its own, these are looked at; its own it keeps.
     """
-    path = place.followed(path) or path
-    directory = RunDirectory(path, own_data=data is None)
-    if not directory.config.is_file() and place.followed(path / place.LATEST):
-        raise CommandError(
-            f"{path} holds several runs; name one, as in {path / place.LATEST}."
-        )
-    raw = directory.read_config()
-    # Models lie in the folders below, where there are any.
-    for parts, what in (
-        ([path / f"seed-{seed}" for seed in _seeds(raw)], "several seeds"),
-        (directory.parts, "several parts"),
-    ):
-        if parts:
-            names = ", ".join(map(str, parts))
-            raise CommandError(f"{path} holds runs of {what}; name one: {names}.")
-    wanted = _study(raw, str(directory.config)).finished(directory)
-    if not wanted.is_file():
-        raise CommandError(
-            f"{path}: the run has not finished (no {wanted.name}); "
-            f"wflow run ... --out {path} --resume goes on with it."
-        )
-    directory.verify()
-    task, config = prepare(raw, str(directory.config), data, check=data is not None)
+    task, raw, directory = finished_run(path, own_data=data is None)
+    task, config = prepare(raw, str(directory.config), data, check=False)
+    if data is not None:
+        task.check_other(config, str(directory.config))
     return task, config, directory
-
-
-def _seeds(raw: dict[str, Any]) -> list[Any]:
-    seeds = raw.get("seeds")
-    return seeds if isinstance(seeds, list) else []

@@ -95,6 +95,16 @@ class Layout:
             _check_columns(self, self.columns)
         instance(self, "stacked", self.stacked, bool, "true or false")
 
+    def coordinates(self, dim: int) -> list[str] | None:
+        """Names of the coordinates, None where the file has none for them."""
+        if self.columns is not None and len(self.columns) == dim:
+            return list(self.columns)
+        if self.format == "h5ad" and self.positions.startswith("X_"):
+            basis = self.positions.removeprefix("X_")
+            basis = "PC" if basis == "pca" else basis
+            return [f"{basis}{k + 1}" for k in range(dim)]
+        return None
+
     @property
     def suffix(self) -> str:
         """``.npz``, ``.csv`` or ``.h5ad``."""

@@ -1,14 +1,19 @@
-"""What a .h5ad says of the cells that forecasts start from."""
+"""What an AnnData file says of the cells of a run, and of forecasts of them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.spatial import cKDTree
+
+from wflow.learning import Snapshots
 
 from .anndata_file import array_of, element, frame_of, needs_anndata, opened
 from .base import MAX_BYTES, USUAL, Layout, readable
+from .findings import MOST_LABELS
+from .genes import gene_origin
 from .refusals import SnapshotFileError, reading
 from .times import gathered, to_times
 
@@ -16,55 +21,126 @@ from .times import gathered, to_times
 if TYPE_CHECKING:
     import pandas as pd
 
+# Observed cells that say what a forecast one is.
+NEIGHBORS = 15
+# Observed cells that are looked through at most, and numbers of genes that are written.
+_MOST_CELLS, _MOST_GENES = 50_000, 2**28
+# The column of ``.var`` that brings forecasts back to genes.
+ORIGIN = "wflow_origin"
+
 
 @dataclass(frozen=True)
 class Cells:
-    """What a .h5ad says of its cells beside their coordinates, and its loadings.
+    """What a file says of its cells, and its loadings.
 
     Attributes:
         obs: a row for each cell.
-        var: a row for each gene, without columns.
+        var: a row for each gene; where forecasts can be brought back to them, those
+            of the origin.
+        obsm: the representation that moves, and embeddings in the plane.
         varm: loadings: arrays with a row for each gene.
         uns: what belongs to the representation (``pca``).
+        genes: a row for each cell, where they are known.
     """
 
     obs: "pd.DataFrame"
     var: "pd.DataFrame"
+    obsm: dict[str, np.ndarray] = field(default_factory=dict)
     varm: dict[str, Any] = field(default_factory=dict)
     uns: dict[str, Any] = field(default_factory=dict)
+    genes: np.ndarray | None = None
 
-    def started(self, times: Sequence[float], column: str) -> "Cells":
-        """These cells once for each of ``times``, which go where their time was.
+    def forecast(
+        self, layout: Layout, times: Sequence[float], moved: Sequence["Moved"]
+    ) -> "Cells":
+        """What can be said of moved cells, row by row.
 
-        ``source`` is the name of the cell that a row starts from.
+        ``source`` is the observed cell that a row starts from, whose other columns it
+        has; labels are those of most of the nearest observed cells, and
+        ``<label>_confidence`` is their share.
         """
         import pandas as pd
 
-        parts = []
-        for time in times:
-            part = self.obs.drop(columns=column, errors="ignore")
-            if "source" not in part:
-                part = part.assign(source=part.index.astype(str))
-            part.index = pd.Index([f"{name}@{time:.12g}" for name in self.obs.index])
+        observed = self.obsm[layout.positions]
+        labels = [str(name) for name in self.obs if _is_label(self.obs[name])]
+        labels = [name for name in labels if name != layout.time]
+        parts, genes = [], []
+        for time, cloud in zip(times, moved, strict=True):
+            start = self.obs.iloc[cloud.rows].drop(columns=layout.time)
+            part = start.assign(**{f"source_{layout.time}": self._times(layout, cloud)})
+            if "source" not in self.obs:
+                part = part.assign(source=start.index.astype(str))
+            part.index = pd.Index(
+                [f"{name}@{time:.12g}-{k}" for k, name in enumerate(start.index)]
+            )
+            near = _nearest(observed, cloud.x)
+            for name in labels:
+                found, share = _votes(self.obs[name], near)
+                part[name], part[f"{name}_confidence"] = found, share
             parts.append(part)
-        return Cells(pd.concat(parts), self.var, self.varm, self.uns)
+            genes.append(self._genes(cloud.x))
+        known = [g for g in genes if g is not None]
+        whole = np.concatenate(known) if len(known) == len(genes) else None
+        return replace(self, obs=pd.concat(parts), obsm={}, genes=whole)
+
+    def _times(self, layout: Layout, cloud: "Moved") -> np.ndarray:
+        return np.asarray(self.obs[layout.time])[cloud.rows]
+
+    def _genes(self, x: np.ndarray) -> np.ndarray | None:
+        """Genes out of principal components, by the loadings."""
+        if ORIGIN not in self.var or len(x) * len(self.var) > _MOST_GENES:
+            return None
+        loadings = self.varm["PCs"][:, : x.shape[1]]
+        return (x @ loadings.T + np.asarray(self.var[ORIGIN])).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A forecast cloud, and the observed cell that each of its points starts from."""
+
+    x: np.ndarray
+    rows: np.ndarray
+
+
+def _is_label(column: "pd.Series") -> bool:
+    return column.dtype.kind not in "iufcMm" and column.nunique() <= MOST_LABELS
+
+
+def _nearest(observed: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Rows of the nearest observed cells, ``(n, NEIGHBORS)`` or fewer."""
+    rows = np.arange(len(observed))
+    if len(rows) > _MOST_CELLS:
+        rows = np.random.default_rng(0).permutation(rows)[:_MOST_CELLS]
+    count = min(NEIGHBORS, len(rows))
+    _, near = cKDTree(observed[rows, : x.shape[1]]).query(x, np.arange(1, count + 1))
+    return rows[near]
+
+
+def _votes(column: "pd.Series", near: np.ndarray) -> tuple[Any, np.ndarray]:
+    """The label of most of the nearest cells, and their share."""
+    import pandas as pd
+
+    kept = column.astype("category")
+    codes = np.asarray(kept.cat.codes)[near]
+    votes = np.stack([(codes == k).mean(1) for k in range(len(kept.cat.categories))], 1)
+    best = votes.argmax(1)
+    found = pd.Categorical.from_codes(best, categories=kept.cat.categories)
+    return found, votes[np.arange(len(best)), best]
 
 
 def read_cells(
     path: str | Path,
     layout: Layout,
-    snapshot: np.ndarray,
-    time: float,
+    snapshots: Snapshots,
     *,
     max_bytes: int = MAX_BYTES,
 ) -> Cells:
-    """What the file says of the cells of one snapshot, in the order of its rows.
+    """What the file says of the cells of snapshots, in the order of their rows.
 
     Args:
-        path: a .h5ad, from which ``read_h5ad`` made ``layout``.
+        path: an AnnData file, from which ``read_h5ad`` made ``layout``.
         layout: where time and positions are.
-        snapshot: its points, as they were read, in any order.
-        time: of the snapshot.
+        snapshots: as they were read, their rows in any order.
         max_bytes: as in ``read_h5ad``.
 
     Raises:
@@ -76,19 +152,15 @@ def read_cells(
         times, rows = gathered(
             to_times(path, layout.time, np.asarray(obs[layout.time]))
         )
-        x = array_of(path, file, layout.positions, max_bytes)[:, : snapshot.shape[1]]
-        candidates = rows[int(np.abs(times - time).argmin())]
-        places: dict[bytes, list[int]] = {}
-        for row in candidates[::-1]:
-            places.setdefault(x[row].tobytes(), []).append(int(row))
-        wanted = np.ascontiguousarray(snapshot, np.float64)
-        try:
-            order = [places[point.tobytes()].pop() for point in wanted]
-        except (KeyError, IndexError):
-            raise SnapshotFileError(
-                path, f"its cells at {layout.time!r} = {time:.12g} have changed."
-            ) from None
+        x = array_of(path, file, layout.positions, max_bytes)[:, : snapshots.dim]
+        order = [
+            row
+            for time, cloud in zip(snapshots.times, snapshots, strict=True)
+            for row in _rows_of(path, layout, x, cloud, float(time), times, rows)
+        ]
         import pandas as pd
+
+        from .look_anndata import is_embedding
 
         genes = 0
         varm: dict[str, Any] = {}
@@ -99,39 +171,86 @@ def read_cells(
         index = pd.Index([str(k) for k in range(genes)])
         if genes and "var" in file:
             index = element(path, file, "var", max_bytes).index
+        var = pd.DataFrame(index=index)
+        if layout.positions == "X_pca" and "PCs" in varm:
+            origin = gene_origin(file, varm["PCs"], x, max_bytes)
+            var = var if origin is None else var.assign(**{ORIGIN: origin})
         uns = {
             name: element(path, file, f"uns/{name}", max_bytes)
             for name in file.get("uns", ())
             if name == "pca"
         }
-        return Cells(obs.iloc[order], pd.DataFrame(index=index), varm, uns)
+        obsm = {layout.positions: x[order]}
+        for name in file["obsm"]:
+            if is_embedding(name) and name != layout.positions:
+                obsm[name] = array_of(path, file, name, max_bytes)[order, :2]
+        return Cells(obs.iloc[order], var, obsm, varm, uns)
 
 
-def save_cells(path: str | Path, cells: Sequence[Cells]) -> None:
-    """Keep what several snapshots of one file say, for ``load_cells``."""
+def _rows_of(
+    path: Path,
+    layout: Layout,
+    x: np.ndarray,
+    cloud: np.ndarray,
+    time: float,
+    times: np.ndarray,
+    rows: Sequence[np.ndarray],
+) -> list[int]:
+    """The rows of the file that the points of one snapshot are."""
+    places: dict[bytes, list[int]] = {}
+    for row in rows[int(np.abs(times - time).argmin())][::-1]:
+        places.setdefault(x[row].tobytes(), []).append(int(row))
+    try:
+        return [
+            places[point.tobytes()].pop()
+            for point in np.ascontiguousarray(cloud, np.float64)
+        ]
+    except (KeyError, IndexError):
+        raise SnapshotFileError(
+            path, f"its cells at {layout.time!r} = {time:.12g} have changed."
+        ) from None
+
+
+def save_cells(
+    path: str | Path,
+    cells: Cells,
+    more: Mapping[str, np.ndarray] | None = None,
+    columns: Mapping[str, np.ndarray] | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> None:
+    """Keep what a file says of its cells, for ``load_cells`` and as AnnData.
+
+    Args:
+        path: of the .h5ad to write.
+        cells: what to keep.
+        more: arrays for ``.obsm``, a row for each cell.
+        columns: for ``.obs``.
+        settings: for ``.uns["wflow"]``.
+    """
     import anndata
     import pandas as pd
 
-    obs = pd.concat([part.obs for part in cells])
+    obs = cells.obs.assign(**(columns or {}))
     obs.index = obs.index.astype(str)
     if not obs.index.is_unique:
         obs.index = pd.Index([f"{name}-{k}" for k, name in enumerate(obs.index)])
-    first = cells[0]
     with reading(path):
         anndata.AnnData(
-            obs=obs, var=first.var, varm=first.varm, uns=first.uns
+            obs=obs,
+            var=cells.var,
+            obsm={**cells.obsm, **(more or {})},
+            varm=cells.varm,
+            uns={**cells.uns, **({"wflow": settings} if settings else {})},
         ).write_h5ad(path)
 
 
-def load_cells(path: str | Path, layout: Layout, time: float) -> Cells:
-    """The kept cells of the snapshot at ``time``."""
+def load_cells(path: str | Path) -> Cells:
+    """The cells that ``save_cells`` kept."""
     path = readable("load_cells", path, USUAL, MAX_BYTES)
     needs_anndata(path)
     import anndata
 
     with reading(path):
         data = anndata.read_h5ad(path)
-    times = to_times(path, layout.time, np.asarray(data.obs[layout.time]))
-    nearest = np.abs(times - time)
-    obs = data.obs[nearest == nearest.min()]
-    return Cells(obs, data.var, dict(data.varm), dict(data.uns))
+    obsm = {name: np.asarray(array) for name, array in data.obsm.items()}
+    return Cells(data.obs, data.var, obsm, dict(data.varm), dict(data.uns))

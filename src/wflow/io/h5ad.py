@@ -168,13 +168,13 @@ def write_h5ad(
     layout: Layout = H5AD,
     cells: Cells | None = None,
 ) -> None:
-    """Write ``snapshots`` as an AnnData file without genes: time in ``.obs``.
+    """Write ``snapshots`` as an AnnData file: time in ``.obs``.
 
     Args:
         path: the file.
         snapshots: what to write.
         layout: names, from ``read_h5ad``.
-        cells: what else goes with every row, and the loadings.
+        cells: what else goes with every row, its genes among it, and the loadings.
 
     Raises:
         SnapshotFileError: the system does not let the file be written.
@@ -200,6 +200,11 @@ def write_h5ad(
         more = (
             {}
             if cells is None
-            else {"var": cells.var, "varm": cells.varm, "uns": cells.uns}
+            else {
+                "X": cells.genes,
+                "var": cells.var,
+                "varm": cells.varm,
+                "uns": cells.uns,
+            }
         )
         anndata.AnnData(obs=obs, obsm=obsm, **more).write_h5ad(partial)

@@ -11,6 +11,7 @@ from jaxtyping import Array, ArrayLike, Float
 from wflow.checks import finite, instance, positive, shape, to_numpy
 
 from .clock import days, shown
+from .from_anndata import Masses, parts_of
 from .scales import COARSE, CONSTANT, steps
 from .snapshot_rows import (
     SnapshotRows,
@@ -137,6 +138,35 @@ class Snapshots:
             what = "a NamedSharding or None"
             instance("Snapshots", "sharding", sharding, NamedSharding, what)
         object.__setattr__(self, "sharding", sharding)
+
+    @classmethod
+    def from_anndata(
+        cls,
+        adata: Any,
+        *,
+        time: str,
+        representation: str = "X_pca",
+        masses: Masses = None,
+    ) -> "Snapshots":
+        """Snapshots of the cells of an AnnData in memory.
+
+        Numbers of cells say how deeply was sampled, so that nothing grows unless
+        ``masses`` says so.
+
+        Args:
+            adata: the cells.
+            time: column of ``.obs`` with numbers, dates or durations.
+            representation: name in ``.obsm``.
+            masses: sizes of the population: one for each time, a column of ``.obs``
+                that repeats them in all cells of a time, or ``"counts"``, as many as
+                there are cells.
+
+        Raises:
+            TypeError: no AnnData.
+            ValueError: a name that is not there, times that are no numbers, masses that
+                differ within a time.
+        """
+        return cls(**parts_of(adata, time, representation, masses))
 
     @property
     def dim(self) -> int:

@@ -4,6 +4,7 @@ from ._backtest import backtest
 from ._best_fit import BestFit, fit_best
 from ._coverage import coverage
 from ._forecast_bands import forecast_bands
+from ._lineage import Lineage, ancestors, descendants
 from .fields import force_field, landscape, velocity_field
 from .leave_one_out import hold_outs
 from .reading import coefficients, interaction_profile
@@ -14,12 +15,15 @@ from .summaries import Deviation, Mean, Quantile, Share
 __all__ = [
     "BestFit",
     "Deviation",
+    "Lineage",
     "Mean",
     "Quantile",
     "Share",
+    "ancestors",
     "backtest",
     "coefficients",
     "coverage",
+    "descendants",
     "fit_best",
     "force_field",
     "forecast_bands",

@@ -79,6 +79,12 @@ class Law:
     noisy: bool = False
     grows: bool = False
 
+    def flow(
+        self, dim: int, *, timed: bool, key: PRNGKeyArray
+    ) -> AbstractContinuousFlow:
+        """The law on R^dim with fresh parameters; ``timed``, it depends on time."""
+        return self.make(dim, _TIME if timed else 0, key)
+
     def fit(
         self,
         snapshots: Snapshots,
@@ -91,7 +97,7 @@ class Law:
     ) -> Fit:
         """The law matched to all of ``snapshots``; of ``padding`` ones the program."""
         law_key, fit_key = jax.random.split(key)
-        flow = self.make(snapshots.dim, _TIME if timed else 0, law_key)
+        flow = self.flow(snapshots.dim, timed=timed, key=law_key)
         if self.second:
             path = None if snapshots.velocities is not None else SplinePath()
         elif self.noisy or self.grows:

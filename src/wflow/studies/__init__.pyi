@@ -3,6 +3,8 @@ from ._build import build as build
 from ._catalog import load as load
 from ._catalog import names as names
 from ._catalog import summaries as summaries
+from ._opened import OpenedRun as OpenedRun
+from ._opened import open_run as open_run
 from ._outcome import Outcome as Outcome
 from ._outcome import ScoreTable as ScoreTable
 from ._outcome import median_outcome as median_outcome
@@ -38,6 +40,7 @@ __all__ = [
     "Log",
     "Name",
     "NonNegative",
+    "OpenedRun",
     "Options",
     "Outcome",
     "Part",
@@ -53,6 +56,7 @@ __all__ = [
     "load",
     "median_outcome",
     "names",
+    "open_run",
     "standard_error",
     "summaries",
 ]

@@ -94,22 +94,13 @@ def build(
 def _maker(spec: Any, rooms: Rooms, of: Any, place: str) -> Callable[..., Any]:
     """The class, constructor or function that ``spec`` names."""
     rooms = [rooms] if isinstance(rooms, ModuleType) else rooms
-    asked = spec.get("kind", _only(of)) if isinstance(spec, Mapping) else spec
-    found = {
-        name: public
-        for room in rooms
-        for name in room.__all__
-        # What a room loads when it is asked for may need an extra: only by its name.
-        if _fulfils(
-            public := getattr(room, name) if name == asked else vars(room).get(name), of
-        )
-        and not _is_contract(name)
-    }
+    asked = spec.get("kind", only_kind(of)) if isinstance(spec, Mapping) else spec
+    found = kinds(rooms, of, asked)
     start = f"{place}: " if place else ""
     valid = ", ".join(sorted(found))
     kind = spec
     if isinstance(spec, Mapping):
-        kind = spec.get("kind", _only(of))
+        kind = spec.get("kind", only_kind(of))
         if kind is None:
             raise ValueError(f"{_joined(place, 'kind')} is missing: {valid}.")
     if not isinstance(kind, str):
@@ -136,15 +127,32 @@ def _maker(spec: Any, rooms: Rooms, of: Any, place: str) -> Callable[..., Any]:
     return found[kind]
 
 
+def kinds(rooms: Rooms, of: Any, asked: Any = None) -> dict[str, Any]:
+    """The classes and functions of ``rooms`` that are, or return, one of ``of``.
+
+    What a room loads when it is asked for may need an extra: only if its name is
+    ``asked`` for.
+    """
+    return {
+        name: public
+        for room in ([rooms] if isinstance(rooms, ModuleType) else rooms)
+        for name in room.__all__
+        if _fulfils(
+            public := getattr(room, name) if name == asked else vars(room).get(name), of
+        )
+        and not _is_contract(name)
+    }
+
+
 def _fulfils(public: Any, of: Any) -> bool:
     """Whether a class, or what a function returns, is one of ``of``."""
     if inspect.isfunction(public) and isinstance(of, type) and of is not object:
-        public = _hints(public).get("return")
+        public = hints_of(public).get("return")
     fits = isinstance(public, type) and issubclass(public, of)
     return fits and not issubclass(public, BaseException)
 
 
-def _only(of: Any) -> str | None:
+def only_kind(of: Any) -> str | None:
     """The name of the final class that the contract is, if it is one."""
     first, *others = of if isinstance(of, tuple) else (of,)
     final = not (first is object or others or inspect.isabstract(first))
@@ -192,7 +200,7 @@ def arguments_of(
     arguments.pop("kind", None)
     valid = [name for name in (*parameters_of(make), *also) if name not in reserved]
     _refuse_unknown(arguments, valid, place)
-    hints = _hints(make)
+    hints = hints_of(make)
     return {
         name: _built(value, hints.get(name), rooms, _joined(place, name), given)
         for name, value in arguments.items()
@@ -213,7 +221,7 @@ def refuse_missing(
             raise ValueError(f"{_joined(place, name)} is missing.")
 
 
-def _hints(make: Callable[..., Any]) -> dict[str, Any]:
+def hints_of(make: Callable[..., Any]) -> dict[str, Any]:
     """Annotations of a class's constructor or of a function; none where they fail."""
     try:
         if not isinstance(make, type):
@@ -223,7 +231,7 @@ def _hints(make: Callable[..., Any]) -> dict[str, Any]:
         return {}
 
 
-def _below(hint: Any, rooms: Rooms) -> tuple[list[ModuleType], Any]:
+def found_in(hint: Any, rooms: Rooms) -> tuple[list[ModuleType], Any]:
     """Where an argument's class is looked up and what it is one of."""
     homes, fitting, rest = [], [], [hint]
     while rest:
@@ -263,7 +271,7 @@ def _is_component(value: Any, hint: Any, of: Any) -> bool:
 
 
 def _built(value: Any, hint: Any, rooms: Rooms, place: str, given: Any) -> Any:
-    found, of = _below(hint, rooms)
+    found, of = found_in(hint, rooms)
     if isinstance(value, Mapping) and "learn" in value:
         return _learnable(value, place)
     if _is_component(value, hint, of):
@@ -322,12 +330,12 @@ def check_names(
     make = _maker(spec, rooms, of, place)
     arguments = {} if isinstance(spec, str) else dict(spec)
     arguments.pop("kind", None)
-    parameters, hints = parameters_of(make), _hints(make)
+    parameters, hints = parameters_of(make), hints_of(make)
     _refuse_unknown(arguments, parameters, place)
     refuse_missing({*needs, *arguments}, parameters, place)
     for name, value in arguments.items():
         hint, below = hints.get(name), _joined(place, name)
-        found, contract = _below(hint, rooms)
+        found, contract = found_in(hint, rooms)
         if isinstance(value, Mapping) and "learn" in value:
             _learnable(value, below)
         elif _is_component(value, hint, contract):

@@ -17,6 +17,10 @@ from ._build import (
 from ._params import HERE, shown
 
 
+# Where a schema of parameters has a component, until that has one itself.
+PLACE = "x-wflow"
+
+
 class Part:
     """Marks a key of ``Params`` as a component: ``Annotated[Spec, Part(kernels)]``.
 
@@ -44,6 +48,14 @@ class Part:
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         del source, handler
         return _validated(self._checked)
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> Any:
+        del schema, handler
+        return {PLACE: self}
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        # Pydantic copies schemas; modules have no copies.
+        return self
 
     def _checked(self, spec: Any) -> Spec | list[Spec] | None:
         if spec is None and self.optional:
@@ -79,6 +91,14 @@ class Options:
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         del source, handler
         return _validated(self._checked)
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> Any:
+        del schema, handler
+        return {PLACE: self}
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        # Pydantic copies schemas; modules have no copies.
+        return self
 
     def _checked(self, spec: Any) -> Spec:
         made = self.read(spec, HERE)

@@ -45,6 +45,10 @@ class AbstractTask(abc.ABC, Generic[Params]):
         """
         del config, source
 
+    def check_other(self, config: Params, source: str) -> None:
+        """The same of a finished run with other data than its own."""
+        self.check(config, source)
+
     @abc.abstractmethod
     def run(
         self, config: Params, directory: RunDirectory, *, resume: bool, log: Log
@@ -69,10 +73,14 @@ class AbstractTask(abc.ABC, Generic[Params]):
         directory: RunDirectory,
         times: Sequence[float],
         out: Path,
-        start: str,
+        start: str | None,
     ) -> Path:
-        """Write the saved model's clouds at ``times``."""
+        """Write the saved model's clouds at ``times``, by default as suits these."""
         raise ValueError(f"a run of {config.task} makes no forecasts.")
+
+    def opened(self, config: Params, directory: RunDirectory) -> tuple[Any, Any, Any]:
+        """What was learned, from which snapshots, and the units of the model."""
+        raise ValueError(f"a run of {config.task} has learned nothing from snapshots.")
 
     def plot(self, config: Params, directory: RunDirectory) -> list[Path]:
         """Draw the figures of a finished run again."""

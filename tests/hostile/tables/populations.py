@@ -58,6 +58,20 @@ def ensemble(train):
     return Ensemble((refit(train), refit(train)), train)
 
 
+TYPES = [list("aabbb")] * 4
+
+
+def _lineage(call):
+    return entry(
+        lambda **options: call(**options).mass,
+        fitted=given(refit(LONG), none=None, text="spoilt", other=1.5),
+        labels=given(TYPES, none=None, short=TYPES[:2], text="spoilt", number=1.5),
+        start=given(0, none=None, far=9, text="spoilt", fraction=0.5),
+        end=given(1, none=None, far=9, text="spoilt", before=0),
+        neighbors=count(3),
+    )
+
+
 FUTURE = Snapshots([3.0, 4.0], X[:2])
 FITTER = given(ensemble, none=None, text="spoilt", other=lambda train: 1.5)
 
@@ -123,6 +137,9 @@ TABLE = {
         bandwidth=positive(0.5),
     ),
     "BestFit": "made by fit_best",
+    "Lineage": "a result",
+    "descendants": _lineage(populations.descendants),
+    "ancestors": _lineage(populations.ancestors),
     "fit_best": entry(
         lambda **options: populations.fit_best(**options).forecast([0.5]).clouds,
         # Two snapshots, of which none can be held out: no law is trained.

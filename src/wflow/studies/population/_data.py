@@ -45,9 +45,7 @@ def with_data(config: dict[str, Any], path: Path) -> dict[str, Any]:
     }
 
 
-def load(
-    p: PopulationParams, source: str, layout: Layout | None = None
-) -> SnapshotFile:
+def load(p: Any, source: str, layout: Layout | None = None) -> SnapshotFile:
     """The snapshots that ``p`` names; rows shuffled with its seed if so wished.
 
     ``layout`` is that of the file that a finished run was trained on: of a .csv the
@@ -154,7 +152,7 @@ def true_energy(p: PopulationParams) -> AbstractEnergy | None:
     return spec and unwrap(build(spec, energies, AbstractEnergy, place, **given))
 
 
-def keep(p: PopulationParams, directory: RunDirectory, data: SnapshotFile) -> None:
+def keep(p: Any, directory: RunDirectory, data: SnapshotFile) -> None:
     """Copy snapshots that came from a file: the run needs the file no more.
 
     What a config can make anew is not copied.
@@ -173,7 +171,7 @@ def keep(p: PopulationParams, directory: RunDirectory, data: SnapshotFile) -> No
     directory.write_data(arrays)
 
 
-def kept(p: PopulationParams, directory: RunDirectory) -> SnapshotFile | None:
+def kept(p: Any, directory: RunDirectory) -> SnapshotFile | None:
     """What ``keep`` copied, None where it copied nothing.
 
     Raises:

@@ -4,13 +4,14 @@ import dataclasses
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 
 from wflow.io import SnapshotFileError, write_snapshots
 from wflow.io.base import Layout, SnapshotFile
-from wflow.io.cells import load_cells
+from wflow.io.cells import Moved, load_cells
 from wflow.learning import Fit, Snapshots
 from wflow.populations.conversion import Units
 from wflow.studies._folder import RunDirectory
@@ -55,8 +56,14 @@ def load_fit(p: PopulationParams, directory: RunDirectory) -> Fit:
     return Fit.load(directory.model, p.law(dim, jax.random.key(0)))
 
 
+def trained_until(p: PopulationParams, directory: RunDirectory) -> float:
+    """The time of the last training snapshot, in the data's units."""
+    units, _ = read_context(directory)
+    return units.to_data_time(load_fit(p, directory).snapshots.times[-1])
+
+
 def data_of(
-    p: PopulationParams, directory: RunDirectory, units: Units | None = None
+    p: Any, directory: RunDirectory, units: Units | None = None
 ) -> SnapshotFile:
     """The data of a run: the copy that it kept, or the file that the user gives now.
 
@@ -109,11 +116,12 @@ def write_forecast(
     directory: RunDirectory,
     times: Sequence[float],
     out: Path,
-    start: str,
+    start: str | None,
 ) -> Path:
     """Write the saved model's clouds at ``times``, in the data's units and format.
 
-    Rows of a .h5ad say which cell of the data they start from, with its ``.obs``.
+    Without a ``start`` from the last snapshot before each time. Rows of a .h5ad say
+    which cell of the data they start from, and what their nearest cells are.
     """
     units, layout = read_context(directory)
     fitted = load_fit(p, directory)
@@ -122,25 +130,63 @@ def write_forecast(
     begin = fitted.snapshots.times[-1 if start == "last_snapshot" else 0]
     first = units.to_data_time(begin)
     if times[0] < first:
+        began = "a forecast" if start is None else f"a forecast with --start {start}"
         raise ValueError(
-            f"--times: a forecast with --start {start} begins at {p.data.time.label} "
-            f"{time_text(first)}, found {time_text(times[0])}."
+            f"--times: {began} begins at {p.data.time.label} {time_text(first)}, found "
+            f"{time_text(times[0])}."
         )
     asked = [units.to_model_time(time) for time in times]
-    clouds = fitted.forecast(asked, start, substeps=p.evaluation.substeps)
+    starts, clouds = _clouds(fitted, asked, start, p.evaluation.substeps)
     clouds = units.to_data(clouds)
     if fitted.snapshots.velocities is None:
         clouds = Snapshots(times, clouds.clouds, None, clouds.weights, clouds.masses)
     cells = None
     if layout.format == "h5ad" and directory.own_data and directory.cells.is_file():
-        found = load_cells(directory.cells, layout, first)
+        sizes = fitted.snapshots.sizes
         # One row for each cell: what grows or dies changes weights, not rows.
-        if {len(found.obs)} == set(clouds.sizes):
-            cells = found.started(times, layout.time)
+        if all(len(x) == sizes[k] for x, k in zip(clouds, starts, strict=True)):
+            offset = np.concatenate([[0], np.cumsum(sizes)])
+            moved = [
+                Moved(np.asarray(x, float), offset[k] + np.arange(len(x)))
+                for x, k in zip(clouds, starts, strict=True)
+            ]
+            cells = load_cells(directory.cells).forecast(layout, times, moved)
     try:
         return write_snapshots(out, clouds, layout, cells=cells)
     except (SnapshotFileError, ModuleNotFoundError) as error:
         raise ValueError(str(error)) from error
+
+
+def _clouds(
+    fitted: Fit, times: Sequence[float], start: str | None, substeps: int
+) -> tuple[list[int], Snapshots]:
+    """The training snapshot that each time is reached from, and the clouds."""
+    last = len(fitted.snapshots) - 1
+    if start is not None:
+        found = fitted.forecast(times, start, substeps=substeps)  # pyright: ignore[reportArgumentType]
+        return [last if start == "last_snapshot" else 0] * len(times), found
+    starts = [fitted.snapshots.before(time) for time in times]
+    inner = [time for time, k in zip(times, starts, strict=True) if k < last]
+    parts = [fitted.interpolate(time, substeps=substeps) for time in inner]
+    if len(inner) < len(times):
+        parts.append(fitted.forecast(times[len(inner) :], substeps=substeps))
+    return starts, _joined(parts)
+
+
+def _joined(parts: Sequence[Snapshots]) -> Snapshots:
+    """Snapshots one after the other."""
+    velocities = [part.velocity(k) for part in parts for k in range(len(part))]
+    weights = [part.weight(k) for part in parts for k in range(len(part))]
+    masses = [part.mass(k) for part in parts for k in range(len(part))]
+    weighted = any(part.weights is not None for part in parts)
+    massive = any(part.masses is not None for part in parts)
+    return Snapshots(
+        np.concatenate([part.times for part in parts]),
+        [cloud for part in parts for cloud in part],
+        velocities,
+        weights if weighted else None,
+        masses if massive else None,
+    )
 
 
 def _started(

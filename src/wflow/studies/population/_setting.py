@@ -9,7 +9,6 @@ import jax
 import numpy as np
 
 from wflow.io.base import SnapshotFile
-from wflow.io.cells import read_cells, save_cells
 from wflow.learning import Fit, Snapshots
 from wflow.learning._fit import Chunk
 from wflow.learning.report import Report
@@ -22,9 +21,9 @@ from wflow.studies import ScoreTable
 from wflow.studies._folder import RunDirectory
 
 from ._data import true_energy
-from ._params import FileData
 from ._saved import write_context
 from ._times import time_text
+from ._written import cells_of, write_cells
 
 
 # Names of scores in metrics.json and for the reader.
@@ -82,7 +81,12 @@ class Setting:
     def axes(self) -> dict[str, Any]:
         """How figures show coordinates and times."""
         axes = self.p.data.axes
-        return {**axes.model_dump(), "time_label": self.p.data.time.label}
+        labels = axes.labels or self.data.layout.coordinates(self.data.snapshots.dim)
+        return {
+            "labels": labels,
+            "equal": axes.equal,
+            "time_label": self.p.data.time.label,
+        }
 
     def time_name(self, time: float) -> str:
         """A model time as the data write it."""
@@ -99,7 +103,7 @@ class Setting:
     def fit(self, directory: RunDirectory, *, resume: bool) -> Fit:
         """Train; history and checkpoints on the way, the model at the end."""
         write_context(directory, self.units, self.data.layout)
-        self.keep_cells(directory)
+        cells = cells_of(self.p.data, self.data.layout, self.shown.train)
 
         def write(chunk: Chunk) -> None:
             directory.write_history(per_step(chunk.fit))
@@ -115,6 +119,10 @@ class Setting:
         )
         directory.write_history(per_step(fitted))
         directory.save_fit(fitted, directory.model)
+        if cells is not None:
+            settings = self.p.model_dump()
+            learned = (fitted, self.units)
+            write_cells(directory, cells, learned, self.data.layout, settings)
         return fitted
 
     def refitted(self, fitted: Fit) -> Fit:
@@ -199,23 +207,6 @@ class Setting:
                 if error is not None
             }
         return found
-
-    def keep_cells(self, directory: RunDirectory) -> None:
-        """Keep what a .h5ad says of the cells that forecasts will start from."""
-        data, layout, train = self.p.data, self.data.layout, self.shown.train
-        if layout.format != "h5ad" or not isinstance(data, FileData) or not data.path:
-            return
-        cells = [
-            read_cells(
-                data.path,
-                layout,
-                train[k],
-                float(train.times[k]),
-                max_bytes=data.max_bytes,
-            )
-            for k in (0, len(train) - 1)
-        ]
-        save_cells(directory.claim(directory.cells), cells)
 
 
 def same(a: Snapshots, b: Snapshots) -> bool:

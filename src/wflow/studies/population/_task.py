@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 
 from matplotlib.figure import Figure
 
-from wflow.learning import Fit
+from wflow.learning import Fit, Snapshots
 from wflow.plotting.report.blocks import Section
+from wflow.populations.conversion import Units
 from wflow.studies import AbstractTask, Log, Outcome
 from wflow.studies._folder import RunDirectory
 
@@ -16,7 +17,14 @@ from . import _page
 from ._bands import Bands
 from ._data import keep, load, with_data
 from ._params import PopulationParams
-from ._saved import check_times, data_of, load_fit, read_context, write_forecast
+from ._saved import (
+    check_times,
+    data_of,
+    load_fit,
+    read_context,
+    trained_until,
+    write_forecast,
+)
 from ._setting import Setting
 
 
@@ -100,6 +108,12 @@ class AbstractPopulationTask(AbstractTask[Params]):
             outcome = outcome.joined(ensemble.judged(setting, bands))
         return outcome
 
+    def opened(
+        self, config: Params, directory: RunDirectory
+    ) -> tuple[Fit, Snapshots, Units]:
+        setting, fits = self._opened(config, directory)
+        return fits["model"], setting.shown.train, setting.units
+
     def plot(self, config: Params, directory: RunDirectory) -> list[Path]:
         setting, fits = self._opened(config, directory)
         paths = self._draw(setting, fits, self.score(setting, fits), directory)
@@ -121,12 +135,16 @@ class AbstractPopulationTask(AbstractTask[Params]):
         directory: RunDirectory,
         times: Sequence[float],
         out: Path,
-        start: str,
+        start: str | None,
     ) -> Path:
         path = write_forecast(config, directory, times, out, start)
         ensemble = _ensemble(config)
         # Bands are of forecasts from the last snapshot.
-        if ensemble and start == "last_snapshot":
+        if (
+            ensemble
+            and start != "initial"
+            and times[0] >= trained_until(config, directory)
+        ):
             beside = path.with_suffix(".bands.csv")
             ensemble.write_forecast(config, directory, times, beside)
         return path

@@ -164,7 +164,7 @@ class PopulationLeaveOneOut(AbstractTask[Params]):
         directory: RunDirectory,
         times: Sequence[float],
         out: Path,
-        start: str,
+        start: str | None,
     ) -> Path:
         raise ValueError(
             f"{directory.path} holds laws that each lack a snapshot, none of all of "

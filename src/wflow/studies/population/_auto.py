@@ -1,0 +1,143 @@
+"""A choice that held-out snapshots speak for: its tables, and what it costs."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from wflow.learning import Snapshots
+from wflow.populations import BestFit
+from wflow.populations._best_fit import Question
+from wflow.populations._contest import STILL, WORDS, Contest
+from wflow.populations.scores import half_sample_floors
+from wflow.studies import Outcome, ScoreTable
+
+from ._times import time_text
+
+
+TITLES: dict[Question, str] = {
+    "between": "Between snapshots",
+    "beyond": "After the last snapshot",
+}
+# Seconds of a training of a thousand steps with its compilation, and of one hold-out
+# without any, on two cores; what JAX and the programs take, in GB.
+_TRAINING, _ANSWER, _BASE = 10.0, 2.0, 1.0
+# Most snapshots that are held out, of either question, and laws that are tried.
+_HELD = {"between": 4, "beyond": 2}
+_LAWS = 3
+# Numbers of a matrix between two clouds, of which a few are held at once.
+_POINTS, _MATRICES = 2000, 8
+
+
+def predicted(snapshots: Snapshots, budget: float, steps: int) -> tuple[float, float]:
+    """Minutes and gigabytes that a choice will take on two cores, roughly."""
+    inner, total = len(snapshots) - 2, len(snapshots)
+    held = min(inner, _HELD["between"]) + min(total // 2, _HELD["beyond"], inner)
+    training = _TRAINING * (0.5 + 0.5 * steps / 1000)
+    seconds = held * (_LAWS * training + _ANSWER) + 2 * training
+    size = sum(cloud.nbytes for cloud in snapshots.clouds)
+    most = min(max(snapshots.sizes), _POINTS)
+    memory = _BASE + (4 * size + 8 * _MATRICES * most**2) / 1e9
+    return min(seconds, budget + 2 * training) / 60, memory
+
+
+def contests(best: BestFit) -> dict[Question, Contest]:
+    """Those that there were."""
+    found: dict[Question, Contest | None] = {
+        "between": best.between,
+        "beyond": best.beyond,
+    }
+    return {question: one for question, one in found.items() if one is not None}
+
+
+def judged(best: BestFit, label: str) -> Outcome:
+    """Scores of every answer, and how those that were learned stand to the others."""
+    metrics: dict[str, float] = {
+        "components": best.components,
+        "choice_seconds": best.seconds,
+    }
+    tables, remarks = [], list(best.reasons)
+    for question, contest in contests(best).items():
+        tables.append(_table(best, question, contest, label))
+        for one in contest.standings:
+            name = f"{question}_{one.name}".replace(",", "").replace(" ", "_")
+            metrics[f"{name}_w1"] = one.w1.value * _scale(best)
+            metrics[f"{name}_energy"] = one.energy.value * _scale(best)
+        metrics[f"{question}_moves"] = contest.winner != STILL
+        remarks += _verdicts(best, question, contest)
+    return Outcome(metrics, tables, remarks)
+
+
+def _scale(best: BestFit) -> float:
+    """From the unit of the laws to that of the data, where it is one for all."""
+    std = best.units.std
+    return float(std[0]) if np.ptp(std) == 0 else 1.0
+
+
+def unit(best: BestFit) -> str:
+    """What scores are in."""
+    one = np.ptp(best.units.std) == 0
+    return "units of the data" if one else "standardized units"
+
+
+def _table(
+    best: BestFit, question: Question, contest: Contest, label: str
+) -> ScoreTable:
+    """Mean scores over what was held out."""
+    scale, lead, dim = _scale(best), best.components, best.snapshots.dim
+    times = ", ".join(_times(best, contest.times))
+    held = _held(best, contest.times)
+    columns = {"exact W1": [s.w1 for s in contest.standings]}
+    floor = [_mean(half_sample_floors(held), scale)]
+    if lead < dim:
+        columns[f"W1 of {lead} leading"] = [s.w1_leading for s in contest.standings]
+        few = Snapshots(held.times, [x[:, :lead] for x in held], None, held.weights)
+        floor.append(_mean(half_sample_floors(few), scale))
+    columns["energy distance"] = [s.energy for s in contest.standings]
+    rows = {
+        one.name: [float(scores[k].value * scale) for scores in columns.values()]
+        for k, one in enumerate(contest.standings)
+    }
+    return ScoreTable(
+        f"{TITLES[question]}: held out at {label} {times} ({unit(best)})",
+        tuple(columns),
+        rows,
+        models=(),
+        averaged=False,
+        floor=[*floor, 0.0],
+    )
+
+
+def _held(best: BestFit, times: Sequence[float]) -> Snapshots:
+    inner = best.units.to_model(best.snapshots)
+    return inner.take([int(np.abs(inner.times - time).argmin()) for time in times])
+
+
+def _times(best: BestFit, times: Sequence[float]) -> list[str]:
+    known = [best.units.to_data_time(time) for time in times]
+    return [time_text(time, best.snapshots.times) for time in known]
+
+
+def _mean(values: Sequence[float | None], scale: float) -> float | None:
+    found = [value for value in values if value is not None]
+    return scale * float(np.mean(found)) if len(found) == len(values) else None
+
+
+def _verdicts(best: BestFit, question: Question, contest: Contest) -> list[str]:
+    """How the best law stands to every simple answer, with intervals."""
+    law, scale = contest.law, _scale(best)
+    if law is None:
+        return []
+    others = [one.name for one in contest.standings if not one.learned]
+    parts = []
+    for other in others:
+        found = contest.difference(law, other)
+        low, high = sorted((found.low * scale, found.high * scale))
+        parts.append(f"{WORDS[found.sign]} {other} ({low:+.3g} to {high:+.3g})")
+    first = []
+    if contest.winner == STILL:
+        first.append(f"{TITLES[question]}: what was seen cannot be told from {STILL}.")
+    return [
+        *first,
+        f"{TITLES[question]}, the best law ({law}) {', '.join(parts)}: differences of "
+        "energy distances with their intervals of 95 %.",
+    ]

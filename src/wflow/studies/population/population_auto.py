@@ -1,0 +1,307 @@
+"""Forecast snapshots without tuning: held-out ones choose the law, if any."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import jax
+import numpy as np
+from matplotlib.figure import Figure
+from pydantic import Field, model_validator
+
+from wflow.io import SnapshotFileError, write_snapshots
+from wflow.io.base import Layout, SnapshotFile
+from wflow.io.cells import Moved, load_cells
+from wflow.io.npz import NPZ
+from wflow.io.refusals import READ, format_of
+from wflow.learning import Snapshots
+from wflow.learning.report import score
+from wflow.plotting import plot_forecasts, plot_scores, plot_snapshots
+from wflow.populations import BestFit, fit_best
+from wflow.populations._best_fit_files import CHOICE, files_of, load_best, save_best
+from wflow.populations.conversion import Units
+from wflow.populations.protocols import Split
+from wflow.studies import AbstractTask, Count, Log, Outcome, Positive, StudyParams
+from wflow.studies._folder import RunDirectory
+
+from . import _auto
+from ._data import keep, kept, load, with_data
+from ._fates import fates
+from ._params import FileData, GapminderData, SimulatedData
+from ._saved import data_of, read_context, write_context
+from ._setting import Setting
+from ._splits import All, Fraction, Holdout, Last, Until
+from ._times import time_text
+from ._written import cells_of, check_column, write_cells
+
+
+# Mass from type to type.
+FATES = "fates.csv"
+# Panels of a figure of forecasts.
+_PANELS = 4
+
+
+class Params(StudyParams):
+    """Choose by held-out snapshots how the population moves; see ``wflow.fit_best``.
+
+    Attributes:
+        data: the snapshots.
+        split: what is kept from the choice, to be scored at the end.
+        model: how it is chosen.
+        budget: seconds that the choice may take.
+        steps: of each training.
+        components: how many leading coordinates move; chosen if not given.
+        annotation: the column that says what a row is.
+    """
+
+    task: Literal["population_auto"]
+    data: Annotated[
+        GapminderData | FileData | SimulatedData, Field(discriminator="kind")
+    ]
+    split: Annotated[
+        All | Until | Last | Fraction | Holdout, Field(discriminator="kind")
+    ] = All(kind="all")
+    model: Literal["auto"] = "auto"
+    budget: Positive = 300.0
+    steps: Count = 1000
+    components: Count | None = None
+    annotation: str | None = None
+
+    @model_validator(mode="after")
+    def _chosen(self) -> "Params":
+        clock = self.data.time
+        if (clock.origin, clock.unit) != (None, 1) and not isinstance(
+            self.data, GapminderData
+        ):
+            raise ValueError(
+                "data.time: expected a label alone; units of the model are chosen."
+            )
+        return self
+
+    def parts(self, snapshots: Snapshots) -> tuple[Snapshots, Snapshots | None]:
+        """What the choice sees, and what is kept back."""
+        if isinstance(self.split, All):
+            return snapshots, None
+        train, test, _ = self.split.of(snapshots)
+        return train, test
+
+
+class PopulationAuto(AbstractTask[Params]):
+    """A choice, its verdict, and forecasts by what was chosen."""
+
+    config = Params
+
+    def with_data(self, config: dict[str, Any], path: Path) -> dict[str, Any]:
+        return with_data(config, path)
+
+    def check(self, config: Params, source: str) -> None:
+        snapshots = load(config, source).snapshots
+        if len(snapshots) < 2:
+            raise ValueError(f"{source}: expected two snapshots or more, found 1.")
+        config.parts(snapshots)
+        data = config.data
+        if config.annotation is not None:
+            path = data.path if isinstance(data, FileData) else None
+            if path is None or format_of(Path(path), READ) != "h5ad":
+                raise ValueError(
+                    f"{source}: annotation: expected a column of .obs of an AnnData, "
+                    "found data without."
+                )
+            check_column(path, config.annotation)
+
+    def check_other(self, config: Params, source: str) -> None:
+        load(config, source)
+
+    def finished(self, directory: RunDirectory) -> Path:
+        return directory.models / CHOICE
+
+    def run(
+        self, config: Params, directory: RunDirectory, *, resume: bool, log: Log
+    ) -> Outcome:
+        data = load(config, str(directory.config))
+        keep(config, directory, data)
+        write_context(directory, _same(data.snapshots), data.layout)
+        train, test = config.parts(data.snapshots)
+        cells = cells_of(config.data, data.layout, train)
+        if resume and self.finished(directory).is_file():
+            log(f"Seed {config.seed} had finished: its choice is read.")
+            best = load_best(directory.models, train)
+        else:
+            minutes, memory = _auto.predicted(train, config.budget, config.steps)
+            log(
+                f"{train!r}; the choice will take about {max(minutes, 0.1):.1f} "
+                f"minutes and {memory:.1f} GB."
+            )
+            best = fit_best(
+                train,
+                key=jax.random.key(config.seed),
+                budget=config.budget,
+                steps=config.steps,
+                standardize=True if config.data.standardise else None,
+                components=config.components,
+                log=log,
+            )
+            directory.models.mkdir(exist_ok=True)
+            for name in files_of(best):
+                directory.claim(directory.models / name)
+            save_best(best, directory.models)
+        outcome = self._scored(config, best, test)
+        if cells is not None:
+            found = config.annotation and fates(best, cells, config.annotation)
+            settings, columns = config.model_dump(), {}
+            if found:
+                columns = found.columns
+                directory.write_table(FATES, found.table)
+                said = f"{FATES} has the mass from each {config.annotation} to each."
+                outcome = outcome.joined(Outcome({}, remarks=[said]))
+            write_cells(directory, cells, best, data.layout, settings, columns)
+        directory.write_metrics(outcome.metrics)
+        self._draw(config, directory, best, test, outcome)
+        # What was chosen and why has been said as it was found.
+        said = [line for line in outcome.remarks if line not in best.reasons]
+        return Outcome(outcome.metrics, outcome.tables, said)
+
+    def evaluate(self, config: Params, directory: RunDirectory, log: Log) -> Outcome:
+        best = self.opened(config, directory)[0]
+        if directory.own_data:
+            data = data_of(config, directory).snapshots
+            return self._scored(config, best, config.parts(data)[1])
+        _, layout = read_context(directory)
+        asked = load(config, str(directory.config), layout).snapshots
+        return _kept_back(config, best, asked)
+
+    def plot(self, config: Params, directory: RunDirectory) -> list[Path]:
+        best = self.opened(config, directory)[0]
+        test = config.parts(data_of(config, directory).snapshots)[1]
+        outcome = self._scored(config, best, test)
+        return self._draw(config, directory, best, test, outcome)
+
+    def opened(
+        self, config: Params, directory: RunDirectory
+    ) -> tuple[BestFit, Snapshots, None]:
+        data = kept(config, directory) or load(config, str(directory.config))
+        train = config.parts(data.snapshots)[0]
+        return load_best(directory.models, train), train, None
+
+    def forecast(
+        self,
+        config: Params,
+        directory: RunDirectory,
+        times: Sequence[float],
+        out: Path,
+        start: str | None,
+    ) -> Path:
+        if start is not None or not directory.own_data:
+            raise ValueError(
+                "a run of population_auto starts from its snapshots around each time: "
+                f"leave {'--data' if start is None else '--start'} out."
+            )
+        _, layout = read_context(directory)
+        best, train, _ = self.opened(config, directory)
+        if times[0] < train.times[0]:
+            first = time_text(train.times[0])
+            raise ValueError(
+                f"--times: forecasts begin at {config.data.time.label} {first}, found "
+                f"{time_text(times[0])}."
+            )
+        clouds, cells = best.forecast(times), None
+        if layout.format == "h5ad" and directory.cells.is_file():
+            offset = np.concatenate([[0], np.cumsum(train.sizes)])
+            moved = []
+            for time, cloud in zip(times, clouds, strict=True):
+                source, row = best.origins(time)
+                moved.append(Moved(np.asarray(cloud, float), offset[source] + row))
+            cells = load_cells(directory.cells).forecast(layout, times, moved)
+        try:
+            return write_snapshots(out, clouds, layout, cells=cells)
+        except (SnapshotFileError, ModuleNotFoundError) as error:
+            raise ValueError(str(error)) from error
+
+    def _scored(self, p: Params, best: BestFit, test: Snapshots | None) -> Outcome:
+        found = _auto.judged(best, p.data.time.label)
+        return found if test is None else found.joined(_kept_back(p, best, test))
+
+    def _draw(
+        self,
+        p: Params,
+        directory: RunDirectory,
+        best: BestFit,
+        test: Snapshots | None,
+        outcome: Outcome,
+    ) -> list[Path]:
+        layout = read_context(directory)[1]
+        drawn = _figures(p, best, test, outcome, layout)
+        return [directory.write_figure(name, figure) for name, figure in drawn.items()]
+
+
+def _same(snapshots: Snapshots) -> Units:
+    """The units of the data: the choice has units of its own."""
+    return Units.of(
+        snapshots, standardise=False, origin=0.0, unit=1.0, dtype=str(snapshots.dtype)
+    )
+
+
+def _setting(p: Params, best: BestFit, test: Snapshots) -> Setting:
+    units = _same(best.snapshots)
+    split = Split(best.snapshots, test, float(np.diff(best.snapshots.times).min()))
+    return Setting(p, SnapshotFile(test, NPZ), units, split, split)
+
+
+def _kept_back(p: Params, best: BestFit, test: Snapshots) -> Outcome:
+    """Forecasts of snapshots that the choice has not seen."""
+    clouds = best.forecast(test.times)
+    predicted = [(x, clouds.weight(k)) for k, x in enumerate(clouds)]
+    starts = [best.snapshots.before(float(time)) for time in test.times]
+    masses = [clouds.mass(k) for k in range(len(clouds))]
+    report = score("", predicted, test, best.snapshots, starts, masses)
+    setting = _setting(p, best, test)
+    title = "Snapshots that were kept back"
+    return Outcome(setting.metrics(report), [setting.table(report, title)])
+
+
+def _figures(
+    p: Params,
+    best: BestFit,
+    test: Snapshots | None,
+    outcome: Outcome,
+    layout: Layout,
+) -> dict[str, Figure]:
+    """The snapshots, what is forecast, and the scores of all answers."""
+    train, axes = best.snapshots, p.data.axes
+    shown: dict[str, Any] = {
+        "labels": axes.labels or layout.coordinates(train.dim),
+        "equal": axes.equal,
+        "time_label": p.data.time.label,
+    }
+    times, observed = _midway(train.times), None
+    if test is not None:
+        times, observed = test.times, test.clouds
+    clouds = best.forecast(times)
+    figures = {
+        "snapshots": plot_snapshots(train.times, train.clouds, **shown),
+        "forecasts": plot_forecasts(
+            times,
+            [None] * len(times) if observed is None else observed,
+            clouds.clouds,
+            start=[train[train.before(float(time))] for time in times],
+            weights=clouds.weights,
+            title="Forecasts",
+            **shown,
+        ),
+    }
+    for question, table in zip(_auto.contests(best), outcome.tables, strict=False):
+        figures[f"scores_{question}"] = plot_scores(
+            table.columns, table.rows, models=(), label=_auto.unit(best)
+        )
+    return figures
+
+
+def _midway(times: np.ndarray) -> np.ndarray:
+    """Times midway between snapshots, a few of them."""
+    middle = (times[1:] + times[:-1]) / 2
+    if len(middle) <= _PANELS:
+        return middle
+    return middle[np.linspace(0, len(middle) - 1, _PANELS).astype(int)]
+
+
+STUDY = PopulationAuto()
