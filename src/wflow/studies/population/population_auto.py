@@ -17,6 +17,7 @@ from wflow.io.refusals import READ, format_of
 from wflow.learning import Snapshots
 from wflow.learning.report import score
 from wflow.plotting import plot_forecasts, plot_scores, plot_snapshots
+from wflow.plotting.report.blocks import Section
 from wflow.populations import BestFit, fit_best
 from wflow.populations._best_fit_files import CHOICE, files_of, load_best, save_best
 from wflow.populations.conversion import Units
@@ -24,7 +25,7 @@ from wflow.populations.protocols import Split
 from wflow.studies import AbstractTask, Count, Log, Outcome, Positive, StudyParams
 from wflow.studies._folder import RunDirectory
 
-from . import _auto
+from . import _auto, _auto_page
 from ._data import keep, kept, load, with_data
 from ._fates import fates
 from ._params import FileData, GapminderData, SimulatedData
@@ -216,6 +217,20 @@ class PopulationAuto(AbstractTask[Params]):
             return write_snapshots(out, clouds, layout, cells=cells)
         except (SnapshotFileError, ModuleNotFoundError) as error:
             raise ValueError(str(error)) from error
+
+    def sections(self, config: Params, directory: RunDirectory) -> list[Section]:
+        best = self.opened(config, directory)[0]
+        known = directory.cells.is_file()
+        cells = load_cells(directory.cells) if known else None
+        data = data_of(config, directory)
+        return [
+            *_auto_page.sections(config, best, data, cells),
+            *super().sections(config, directory),
+        ]
+
+    def reasons(self, config: Params, directory: RunDirectory) -> dict[str, str]:
+        best = self.opened(config, directory)[0]
+        return {"model": str(best), "components": f"{best.components} move"}
 
     def _scored(self, p: Params, best: BestFit, test: Snapshots | None) -> Outcome:
         found = _auto.judged(best, p.data.time.label)
