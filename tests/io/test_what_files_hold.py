@@ -431,6 +431,8 @@ def test_forecasts_have_start_cells_labels_and_genes(tmp_path):
     source = made[found.obs["source"].astype(str)]
     np.testing.assert_allclose(found.obsm["X_pca"], 10 * source.obsm["X_pca"])
     assert (found.obs["source_day"] == 3).all()
+    assert "depth" in found.obs
+    assert "growth_rate" not in found.obs
     assert (found.obs["day"] == 4).all()
     # Far out, neighbors are of the kind of that side.
     far = np.abs(x[:, 0]) > 6

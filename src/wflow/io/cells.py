@@ -27,6 +27,8 @@ NEIGHBORS = 15
 _MOST_CELLS, _MOST_GENES = 50_000, 2**28
 # The column of ``.var`` that brings forecasts back to genes.
 ORIGIN = "wflow_origin"
+# The entry of ``.uns["wflow"]`` that names the columns which a law has added.
+LEARNED = "learned"
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,13 @@ class Cells:
         import pandas as pd
 
         observed = self.obsm[layout.positions]
+        # What a law says of a cell is not true of where it goes.
+        learned = [*map(str, self.uns.get("wflow", {}).get(LEARNED, ())), layout.time]
         labels = [str(name) for name in self.obs if _is_label(self.obs[name])]
         labels = [name for name in labels if name != layout.time]
         parts, genes = [], []
         for time, cloud in zip(times, moved, strict=True):
-            start = self.obs.iloc[cloud.rows].drop(columns=layout.time)
+            start = self.obs.iloc[cloud.rows].drop(columns=learned)
             part = start.assign(**{f"source_{layout.time}": self._times(layout, cloud)})
             if "source" not in self.obs:
                 part = part.assign(source=start.index.astype(str))
@@ -240,7 +244,10 @@ def save_cells(
             var=cells.var,
             obsm={**cells.obsm, **(more or {})},
             varm=cells.varm,
-            uns={**cells.uns, **({"wflow": settings} if settings else {})},
+            uns={
+                **cells.uns,
+                "wflow": {**(settings or {}), LEARNED: list(columns or {})},
+            },
         ).write_h5ad(path)
 
 

@@ -95,6 +95,22 @@ class OpenedRun:
 def open_run(path: str | Path) -> OpenedRun:
     """Open the folder that ``wflow run`` has filled.
 
+    >>> import subprocess, sys, tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> import wflow as wf
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> x = np.random.default_rng(0).normal(size=(2, 20, 2))
+    >>> np.savez(folder / "points.npz", t=[0.0, 1.0], positions=x)
+    >>> def wflow(words):
+    ...     command = [sys.executable, "-m", "wflow", *words.split()]
+    ...     return subprocess.run(command, cwd=folder, capture_output=True).returncode
+    >>> wflow("new points.npz"), wflow("run points.yaml --out run")
+    (0, 0)
+    >>> run = wf.open_run(folder / "run")
+    >>> run.snapshots.sizes, run.fit.forecast([0.5]).dim
+    ((20, 20), 2)
+
     Args:
         path: the folder.
 
