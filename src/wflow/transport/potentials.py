@@ -1,6 +1,7 @@
 """Entropic potentials: OTT's iterations, and annealed ones where they do not serve."""
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 import jax
@@ -80,7 +81,7 @@ def potentials(
         # Averages converge in 10 to 20 iterations, whatever epsilon.
         momentum = Momentum(start=0, value=number(0.5))
         out = iterate(threshold=threshold, momentum=momentum)
-        return _resolved(_polished(out.g, cost, a, b, epsilon), a, b, epsilon)
+        return resolved(_polished(out.g, cost, a, b, epsilon), a, b, epsilon)
     scale = _spread(cost, a, b)
     wide = scale <= _WIDE * epsilon
     out = iterate(
@@ -92,8 +93,19 @@ def potentials(
     near = wide & (found.error <= jnp.maximum(_NEAR, threshold))
     used = jnp.where(wide, out.n_iters, 0)
     left = jnp.where(jnp.isfinite(scale), options.max_iterations - used, 0)
-    end = _finished(found, near, left, cost, a, b, epsilon, threshold, scale)
-    return _resolved(end, a, b, epsilon)
+    log_a, log_b = jnp.log(a), jnp.log(b)
+
+    def best_f(g: Array, heat: Array) -> Array:
+        return -heat * logsumexp((g - cost) / heat + log_b, axis=1)
+
+    def best_g(f: Array, heat: Array) -> Array:
+        return -heat * logsumexp((f[:, None] - cost) / heat + log_a[:, None], axis=0)
+
+    def polish(g: Array) -> Potentials:
+        return _polished(g + epsilon * log_b, cost, a, b, epsilon)
+
+    problem = (best_f, best_g, polish, a, b, epsilon, threshold, scale)
+    return resolved(finished(found, near, left, *problem), a, b, epsilon)
 
 
 def _forward(options: Options, *problem: Array) -> tuple[Potentials, Any]:
@@ -147,10 +159,10 @@ def _polished(
     # With f rows are met. What columns lack is, in L1, at least what rows lack with g.
     held = b > 0
     before = jnp.where(held, log_g - epsilon * jnp.log(jnp.where(held, b, 1)), g)
-    return Potentials(f, g, _error(b, (before - g) / epsilon))
+    return Potentials(f, g, marginal_error(b, (before - g) / epsilon))
 
 
-def _resolved(found: Potentials, a: Array, b: Array, epsilon: Array) -> Potentials:
+def resolved(found: Potentials, a: Array, b: Array, epsilon: Array) -> Potentials:
     """``found``, with the rounding of its logarithms as error where that is large."""
     largest = jnp.maximum(
         jnp.max(jnp.where(a > 0, jnp.abs(found.f), 0)),
@@ -162,7 +174,7 @@ def _resolved(found: Potentials, a: Array, b: Array, epsilon: Array) -> Potentia
     return found._replace(error=error)
 
 
-def _error(weights: Array, log_ratio: Array) -> Float[Array, ""]:
+def marginal_error(weights: Array, log_ratio: Array) -> Float[Array, ""]:
     """L1 distance of a marginal from its weights."""
     return jnp.sum(weights * jnp.abs(jnp.expm1(log_ratio)))
 
@@ -180,25 +192,25 @@ class _State(NamedTuple):
     done: Bool[Array, ""]
 
 
-def _finished(
+def finished(
     found: Potentials,
     near: Bool[Array, ""],
-    left: Int[Array, ""],
-    cost: Array,
+    left: Int[Array, ""] | int,
+    best_f: Callable[[Array, Array], Array],
+    best_g: Callable[[Array, Array], Array],
+    polish: Callable[[Array], Potentials],
     a: Array,
     b: Array,
     epsilon: Array,
     threshold: Array,
     scale: Array,
 ) -> Potentials:
-    """``found``, if it converged; else after up to ``left`` safeguarded iterations."""
-    log_a, log_b = jnp.log(a), jnp.log(b)
+    """``found``, if it converged; else after up to ``left`` safeguarded iterations.
 
-    def best_f(g: Array, heat: Array) -> Array:
-        return -heat * logsumexp((g - cost) / heat + log_b, axis=1)
-
-    def best_g(f: Array, heat: Array) -> Array:
-        return -heat * logsumexp((f[:, None] - cost) / heat + log_a[:, None], axis=0)
+    ``best_f(g, heat)`` meets the rows at the temperature ``heat``, ``best_g`` the
+    columns; ``polish(g)`` makes both potentials of one. ``scale`` is the temperature
+    to begin at.
+    """
 
     def step(state: _State) -> _State:
         heat, relaxation = state.heat, state.relaxation
@@ -232,7 +244,7 @@ def _finished(
     def proceed(state: _State) -> Bool[Array, ""]:
         return ~state.done & (state.steps < left)
 
-    one = jnp.ones((), cost.dtype)
+    one = jnp.ones((), a.dtype)
     kept = near | (left <= 0)
     start = _State(
         jnp.where(kept, found.f, 0),
@@ -249,7 +261,7 @@ def _finished(
     return jax.lax.cond(
         end.done,
         lambda: Potentials(end.f, end.g, end.error),
-        lambda: _polished(end.g + epsilon * log_b, cost, a, b, epsilon),
+        lambda: polish(end.g),
     )
 
 
@@ -266,7 +278,7 @@ def _relaxed(
     # Near the maximum the share is one.
     kept = rise(relaxation) >= _SHARE * relaxation * (2 - relaxation) * rise(1.0)
     taken = jnp.where(kept, relaxation, 1)
-    return old + taken * (best - old), _error(weights, excess), kept
+    return old + taken * (best - old), marginal_error(weights, excess), kept
 
 
 def _best_relaxation(error: Array, before: Array, relaxation: Array) -> Array:

@@ -11,11 +11,16 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float
 
 from wflow import checks
-from wflow.measures import nearest_image
 from wflow.measures.torus import check_period
 
 from . import inputs
+from .cost import pair_cost
 from .potentials import Options, Potentials, potentials
+from .streamed import streamed_cost
+
+
+# Pairs from which on the cost is made anew, block by block, at every iteration.
+_DENSE = 2**24
 
 
 class SinkhornResult(NamedTuple):
@@ -23,30 +28,6 @@ class SinkhornResult(NamedTuple):
 
     value: Float[Array, ""]
     converged: Bool[Array, ""]
-
-
-def _cost(
-    x: Array, y: Array, p: int, period: Array | None, *, same: bool
-) -> Float[Array, "n m"]:
-    """Powers of the distances of all pairs.
-
-    $|x_i - y_j|^p / p$, with gradient zero at coinciding points.
-    """
-    if period is None:
-        centre = jax.lax.stop_gradient(jnp.mean(y, axis=0))
-        x, y = x - centre, y - centre
-        r2 = jnp.sum(x**2, 1)[:, None] + jnp.sum(y**2, 1) - 2 * x @ y.T
-    else:
-        image = nearest_image(x[:, None], y[None], period)
-        r2 = jnp.sum((x[:, None] - image) ** 2, axis=-1)
-    apart = r2 > 0
-    if same:
-        apart = apart & ~jnp.eye(len(x), dtype=bool)
-    # Written so that nan stays nan.
-    r2 = jnp.where(apart | jnp.isnan(r2), r2, 0)
-    if p == 2:
-        return r2 / 2
-    return jnp.where(apart, jnp.sqrt(jnp.where(apart, r2, 1)), r2)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
@@ -97,16 +78,18 @@ def _divergence(
 ) -> SinkhornResult:
     a, b = a / jnp.sum(a), b / jnp.sum(b)
     epsilon = blur**p
-    both, one = Options(False, max_iterations), Options(True, max_iterations)
-    across, xy = _transport_cost(
-        both, _cost(x, y, p, period, same=False), a, b, epsilon, threshold
-    )
-    within_x, xx = _transport_cost(
-        one, _cost(x, x, p, period, same=True), a, a, epsilon, threshold
-    )
-    within_y, yy = _transport_cost(
-        one, _cost(y, y, p, period, same=True), b, b, epsilon, threshold
-    )
+
+    def least(x: Array, y: Array, a: Array, b: Array, same: bool) -> tuple:
+        options = Options(same, max_iterations)
+        if len(x) * len(y) > _DENSE:
+            problem = (x, y, a, b, epsilon, threshold)
+            return streamed_cost(options, p, period, *problem)
+        cost = pair_cost(x, y, p, period, own=0 if same else None)
+        return _transport_cost(options, cost, a, b, epsilon, threshold)
+
+    across, xy = least(x, y, a, b, same=False)
+    within_x, xx = least(x, x, a, a, same=True)
+    within_y, yy = least(y, y, b, b, same=True)
     return SinkhornResult(across - (within_x + within_y) / 2, xy & xx & yy)
 
 
@@ -130,9 +113,10 @@ def sinkhorn_divergence(
     The blur b is a length, whatever p. For p = 2, $S_b \to W_2^2 / 2$ as b goes to 0
     (half of OTT's divergence at regularization $2 b^2$); for p = 1, $S_b \to W_1$.
 
-    Dense: memory is O((n + m)^2). Snapshots of unequal sizes are padded with points of
-    weight zero, and go under ``jax.lax.map`` or ``jax.vmap`` (on a CPU the first is
-    twice as fast: each stops when it has converged).
+    Up to 4096 points a cloud the costs of all pairs are kept; beyond they are made anew
+    at every iteration, in blocks, and memory is O(n + m). Snapshots of unequal sizes
+    are padded with points of weight zero, and go under ``jax.lax.map`` or ``jax.vmap``
+    (on a CPU the first is twice as fast: each stops when it has converged).
 
     Where the spread of the clouds is large against the blur, the blur is annealed: it
     comes down from the spread, and is halved as soon as the marginals are nearly met.
@@ -142,7 +126,8 @@ def sinkhorn_divergence(
     Gradients, in positions, weights and blur, are those of the envelope theorem: exact
     at convergence, no loop is differentiated. At a point of weight zero the gradient in
     its weight is finite and right. Second derivatives (reverse mode only) solve OTT's
-    implicit equations; they need float64, positive weights and a tight threshold.
+    implicit equations; they need float64, positive weights, a tight threshold and costs
+    that are kept.
 
     Args:
         x: points, ``(n, d)``.
