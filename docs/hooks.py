@@ -60,9 +60,7 @@ def _rooms() -> list[tuple[str, str]]:
         listed = ast.parse(stub.read_text()) if stub.is_file() else tree
         name = ".".join(path.parent.relative_to(source).parts)
         if name and any(_is_list(node) for node in listed.body):
-            line = (ast.get_docstring(tree) or "").partition("\n")[0]
-            line = re.sub(r"^Floor \d+: ", "", line)
-            found[name] = line[:1].upper() + line[1:]
+            found[name] = (ast.get_docstring(tree) or "").partition("\n")[0]
     known = [name for name in ORDER if name in found]
     return [(name, found[name]) for name in known + sorted(found.keys() - set(ORDER))]
 

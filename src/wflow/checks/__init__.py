@@ -1,4 +1,4 @@
-"""Floor 0: refusals, each in one sentence, and the casts that go with them.
+"""Refusals, each in one sentence, and the casts that go with them.
 
 A check looks at values that are known, and lets pass what is traced, yet to be learned
 or a template. A sentence names the owner and the argument, what was expected and what

@@ -1,4 +1,4 @@
-"""Floor 2: what drives."""
+"""What drives."""
 
 from .base import AbstractEnergy
 from .density import KDE, GaussianClosure

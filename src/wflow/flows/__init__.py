@@ -1,4 +1,4 @@
-"""Floor 3: laws of motion."""
+"""Laws of motion."""
 
 from .base import AbstractContinuousFlow, AbstractDissipativeFlow, AbstractJumpFlow
 from .birth_death import BirthDeathFlow

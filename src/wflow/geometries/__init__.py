@@ -1,4 +1,4 @@
-"""Floor 2: how force becomes motion."""
+"""How force becomes motion."""
 
 from .base import AbstractGeometry
 from .block import Block

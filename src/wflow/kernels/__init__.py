@@ -1,4 +1,4 @@
-"""Floor 1: kernels, bandwidth rules and sums over pairs of points."""
+"""Kernels, bandwidth rules and sums over pairs of points."""
 
 from .bandwidth import MedianGaussian, median_bandwidth, silverman_bandwidth
 from .base import AbstractKernel, AbstractRadialKernel

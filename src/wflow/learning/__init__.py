@@ -1,4 +1,4 @@
-"""Floor 5: laws of motion from snapshots."""
+"""Laws of motion from snapshots."""
 
 from ._fit import fit
 from ._simulate import simulate

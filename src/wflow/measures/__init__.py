@@ -1,4 +1,4 @@
-"""Floor 0: what moves."""
+"""What moves."""
 
 from .base import AbstractDensity, AbstractMeasure, UnsupportedMeasureError
 from .gaussian import Gaussian

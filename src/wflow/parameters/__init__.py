@@ -1,4 +1,4 @@
-"""Floor 0: which numbers of a model may be learned."""
+"""Which numbers of a model may be learned."""
 
 from .learnable import Learnable
 

@@ -1,4 +1,4 @@
-"""Floor 4: one entry to Diffrax."""
+"""One entry to Diffrax."""
 
 from wflow.flows.damped_leapfrog import DampedLeapfrog
 

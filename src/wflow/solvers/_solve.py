@@ -119,7 +119,7 @@ def solve(
         >>> import wflow as wf
         >>> cloud = wf.Particles.from_samples(jnp.ones((8, 1)))
         >>> def final_mean(stiffness):
-        ...     bowl = wf.Potential(lambda x: stiffness * x @ x / 2)
+        ...     bowl = stiffness * wf.Potential(lambda x: x @ x / 2)
         ...     flow = wf.GradientFlow(bowl, wf.Wasserstein())
         ...     return wf.solve(flow, cloud, 0.0, 1.0)[-1].mean[0]
         >>> value, slope = jax.value_and_grad(final_mean)(1.0)

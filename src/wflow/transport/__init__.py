@@ -1,4 +1,4 @@
-"""Floor 1: how far apart two clouds are."""
+"""How far apart two clouds are."""
 
 from .exact import optimal_plan, w1, w2, w2_squared
 from .hellinger import hk_distance, shk_distance
