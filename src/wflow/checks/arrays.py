@@ -14,8 +14,8 @@ from jaxtyping import Array, ArrayLike, DTypeLike, PyTree
 from wflow.parameters import Learnable
 
 
-# Bits of a float in single precision.
-_SINGLE = 32
+# Bytes of a float in single precision.
+_SINGLE = 4
 
 
 def to_real(value: ArrayLike | Learnable, name: str) -> Array:
@@ -43,6 +43,8 @@ def to_real(value: ArrayLike | Learnable, name: str) -> Array:
         # A number of Python's takes the precision of what it meets.
         return jnp.asarray(float(value))
     array: Any = value if isinstance(value, jax.Array) else _numbers(value, name)
+    if isinstance(value, jax.Array) and value.dtype.kind == "f":
+        return array
     if jnp.issubdtype(array.dtype, jnp.complexfloating):
         raise ValueError(f"expected {name} of real numbers, found {array.dtype}.")
     if jnp.issubdtype(array.dtype, jnp.floating):
@@ -139,14 +141,19 @@ def known(value: Any) -> np.ndarray | None:
     Values that are only being differentiated are known. Floats of less than single
     precision come back in single precision, which NumPy can work with.
     """
-    if isinstance(value, Learnable):
-        value = value.value
-    if isinstance(value, Tracer):
-        value = jax.lax.stop_gradient(value)
-    if isinstance(value, Tracer | jax.ShapeDtypeStruct) or not eqx.is_array_like(value):
-        return None
+    if isinstance(value, float | int):
+        return np.asarray(value)
+    if not isinstance(value, np.ndarray):
+        if isinstance(value, Learnable):
+            value = value.value
+        if isinstance(value, Tracer):
+            value = jax.lax.stop_gradient(value)
+        unknown = isinstance(value, Tracer | jax.ShapeDtypeStruct)
+        if unknown or not eqx.is_array_like(value):
+            return None
     array = np.asarray(value)
-    small = jnp.issubdtype(array.dtype, jnp.floating) and array.dtype.itemsize < 4
+    short = array.dtype.itemsize < _SINGLE
+    small = short and jnp.issubdtype(array.dtype, jnp.floating)
     return array.astype(np.float32) if small else array
 
 
@@ -156,20 +163,22 @@ def at_least_single(value: Array) -> Array:
     Linear algebra, tolerances and logarithms of zero need as much. A ``Learnable``
     stays as it is.
     """
-    short = eqx.is_array(value) and jnp.finfo(value.dtype).bits < _SINGLE
+    short = eqx.is_array(value) and value.dtype.itemsize < _SINGLE
     return value.astype(jnp.float32) if short else value
 
 
 def cast(tree: PyTree, dtype: DTypeLike) -> PyTree:
     """``tree`` with its real floating-point arrays in ``dtype``, all else untouched."""
-    return jax.tree.map(
-        lambda leaf: (
-            leaf.astype(dtype)
-            if eqx.is_array(leaf) and jnp.issubdtype(leaf.dtype, jnp.floating)
-            else leaf
-        ),
-        tree,
-    )
+
+    def other(leaf: Any) -> bool:
+        if not (eqx.is_array(leaf) and jnp.issubdtype(leaf.dtype, jnp.floating)):
+            return False
+        return leaf.dtype != dtype or getattr(leaf, "weak_type", False)
+
+    # A tree is taken apart much sooner than it is put together.
+    if not any(map(other, jax.tree.leaves(tree))):
+        return tree
+    return jax.tree.map(lambda leaf: leaf.astype(dtype) if other(leaf) else leaf, tree)
 
 
 def described(value: Any) -> str:

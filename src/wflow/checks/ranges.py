@@ -24,9 +24,9 @@ def named(owner: Any) -> str:
 
 def _refuse(owner: Any, name: str, expected: str, found: np.ndarray, ok: Any) -> None:
     """The sentence about the first entry that is not ``ok``."""
-    ok = np.broadcast_to(ok, found.shape)
     if ok.all():
         return
+    ok = np.broadcast_to(ok, found.shape)
     if found.ndim == 0:
         what = described(found)
     else:

@@ -76,7 +76,11 @@ class AbstractMeasure(eqx.Module):
     @property
     def dtype(self) -> jnp.dtype:
         """Floating dtype of the state."""
-        return jnp.result_type(*jax.tree.leaves(self.state))
+        leaves = jax.tree.leaves(self.state)
+        found = {leaf.dtype for leaf in leaves}
+        if len(found) == 1:
+            return jax.dtypes.canonicalize_dtype(found.pop())
+        return jnp.result_type(*leaves)
 
 
 # The measures that an energy, a geometry or a law of motion acts on: one that acts on

@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from wflow import checks
@@ -36,6 +37,10 @@ class ParticlesDifferential(NamedTuple):
 
 def _log_weights(logw: ArrayLike) -> Array:
     logw = moving_field("logw")(logw)
+    seen = isinstance(logw, jax.Array) and not isinstance(logw, Tracer)
+    # NumPy is quicker with few numbers, and they are looked at below anyway.
+    if seen and not logw.weak_type and not (np.asarray(logw) < LOG_ZERO).any():
+        return logw
     return jnp.maximum(logw, jnp.asarray(LOG_ZERO, logw.dtype))
 
 
@@ -97,7 +102,7 @@ class Particles(AbstractMeasure):
             checks.shape(self, "signed", self.signed, shape[:1])
         # Those of -inf have become finite.
         logw = checks.known(self.logw)
-        if logw is not None and np.isposinf(logw).any():
+        if logw is not None and (logw == np.inf).any():
             raise ValueError(
                 "Particles: expected logw below infinity, found a log-weight of inf at "
                 f"index {int(np.argmax(np.isposinf(logw)))} of {logw.shape}."

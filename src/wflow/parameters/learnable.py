@@ -104,8 +104,13 @@ def _start(value: Any) -> np.ndarray:
 
 def unwrap(tree: Any) -> Any:
     """``tree`` with every ``Learnable`` replaced by its value."""
+
+    def is_one(leaf: Any) -> bool:
+        return isinstance(leaf, Learnable)
+
+    # A tree is taken apart much sooner than it is put together.
+    if not any(map(is_one, jax.tree.leaves(tree, is_leaf=is_one))):
+        return tree
     return jax.tree.map(
-        lambda leaf: leaf.value if isinstance(leaf, Learnable) else leaf,
-        tree,
-        is_leaf=lambda leaf: isinstance(leaf, Learnable),
+        lambda leaf: leaf.value if is_one(leaf) else leaf, tree, is_leaf=is_one
     )

@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Float, PRNGKeyArray
 
 from wflow.checks import (
@@ -156,7 +157,8 @@ def solve(
         flow, mu0, solver, dt0, stepsize_controller, adjoint, max_steps, when
     )
     continuous, jumps = split(flow)
-    flow.check(mu0)
+    # Bound, a method of a module is another module, which takes longer to make.
+    type(flow).check(flow, mu0)
     if jumps and stop is not None:
         raise ValueError(
             f"solve: stop= is for flows without jumps, found {type(flow).__name__}."
@@ -178,9 +180,10 @@ def solve(
     if progress is True:
         progress = diffrax.TqdmProgressMeter()
     with plain_errors():
-        measures, done, successful = _solve(
+        measures, done, reached, asked, successful = _solve(
             flow,
             mu0,
+            None if when.blurred else when.asked,
             when.origin,
             when.span,
             when.save,
@@ -194,15 +197,16 @@ def solve(
         )
     if throw:
         measures = _raise(measures, done, successful, method, when, flow, mu0)
-    counts_and_time = {**done.counts, "time_reached": when.at(done.time)}
-    asked = when.asked
+    if when.blurred and not isinstance(reached, Tracer):
+        reached = when.start + np.asarray(done.time, np.float64)
+    if asked is None or isinstance(asked, Tracer):
+        asked = when.asked  # still known while a program is traced
     if stop is not None:
         after = done.stopped & ((when.save - done.time) * jnp.sign(when.span) >= 0)
-        asked = jnp.where(after, when.at(done.time), asked)
+        asked = jnp.where(after, reached, asked)
+    counts = {**done.counts, "time_reached": reached}
     name = type(method.solver).__name__
-    return Solution(
-        asked, measures, done.result, flow, counts_and_time, name, done.stopped
-    )
+    return Solution(asked, measures, done.result, flow, counts, name, done.stopped)
 
 
 def _check_parts(
@@ -249,9 +253,10 @@ def _check_resolved(
     """Refuse a law that depends on time where its precision merges the steps' times."""
     if when.known is None or when.start is None:
         return
-    gaps = np.abs(np.diff(when.known))
-    steps = (1,) * len(gaps) if counts is None else counts
-    shortest = min(gap / n for gap, n in zip(gaps, steps, strict=True) if gap * n > 0)
+    gaps = np.abs(when.known[1:] - when.known[:-1])
+    steps = np.asarray(1.0 if counts is None else counts)
+    some = gaps * steps > 0
+    shortest = (gaps / np.where(some, steps, 1))[some].min()
     if counts is None:
         shortest = min(shortest, abs(when.known[-1]) / 100)
     latest = max(abs(when.start), abs(when.start + when.known[-1]))
@@ -270,16 +275,18 @@ def _check_resolved(
 
 @eqx.filter_jit
 def _solve(
-    flow: AbstractFlow, mu: Moving, *problem: Any
-) -> tuple[Moving, Integrated, Bool[Array, ""]]:
-    """The saved measures, how the solve ended, and whether it reached its end.
+    flow: AbstractFlow, mu: Moving, asked: Any, origin: Any, *problem: Any
+) -> tuple[Moving, Integrated, Float[Array, ""], Any, Bool[Array, ""]]:
+    """The saved measures, how the solve ended and when, and whether it reached its end.
 
-    ``problem`` is what ``_integrate`` takes beside the flow and the measure.
+    ``problem`` is what ``_integrate`` takes beside flow, measure and origin; the times
+    that were ``asked`` for come back as arrays of JAX, sooner than by themselves.
     """
-    done = _integrate(flow, mu, *problem)
+    done = _integrate(flow, mu, origin, *problem)
     measures = eqx.filter_vmap(lambda state: mu.with_state(state))(done.states)
     done = done._replace(states=None)
-    return measures, done, done.result == RESULTS.successful
+    successful = done.result == RESULTS.successful
+    return measures, done, origin + done.time, asked, successful
 
 
 def _integrate(

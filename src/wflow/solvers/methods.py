@@ -41,7 +41,10 @@ def method_for(
     continuous, jumps = split(flow)
     kind = None if continuous is None else noise_kind(continuous, mu)
     noisy = kind is not None
-    own = solver_of(None) if continuous is None else continuous.default_solver(mu)
+    own = solver_of(None)
+    if continuous is not None:
+        # Bound, a method of a module is another module, which takes longer to make.
+        own = type(continuous).default_solver(continuous, mu)
     kinetic = isinstance(own, DampedLeapfrog)
     if solver is None and kinetic and controller is not None:
         solver = solver_of(kind)

@@ -30,6 +30,8 @@ class Times(NamedTuple):
         known: start, saved times and end, counted from ``t0``, where they are known.
         start: ``t0`` where all are known.
         asked: the saved times, as they were asked for.
+        blurred: whether the precision of the measure blurs these; then they are in
+            double precision.
     """
 
     origin: Float[Array, ""]
@@ -38,13 +40,7 @@ class Times(NamedTuple):
     known: np.ndarray | None
     start: float | None
     asked: Any
-
-    def at(self, since: Any) -> Any:
-        """A time of the solve's own clock as one of the caller's."""
-        blurred = isinstance(self.asked, np.ndarray) and not isinstance(since, Tracer)
-        if blurred and self.start is not None:
-            return self.start + np.asarray(since, np.float64)
-        return self.origin + since
+    blurred: bool = False
 
     def told(self, since: float) -> str:
         """The same for a sentence, with the digits that tell it from other times."""
@@ -73,15 +69,17 @@ def read_times(
         finite("solve", name, value)
     save = t1 if times is None else times
     if times is not None:
-        if not isinstance(times, Tracer | jax.Array):
+        here = not isinstance(times, Tracer | jax.Array)
+        if here:
             finite("solve", "times", times)
             times = save = np.asarray(times)
         if np.ndim(times) != 1 or np.size(times) == 0:
             raise ValueError(
                 f"solve: expected times of shape (T,), found {np.shape(times)}."
             )
-        finite("solve", "times", times)
-    found = [known(value) for value in (t0, save, t1)]
+        if not here:
+            finite("solve", "times", times)
+    found = [known(value) for value in (t0, t1, save)]
     if any(value is None for value in found):
         origin = jnp.asarray(t0, dtype)
         span = _difference(t1, t0, dtype, None)
@@ -90,19 +88,21 @@ def read_times(
         beyond = (since - span) * jnp.sign(span) > 0
         asked = jnp.asarray(save, dtype).reshape(-1)
         return Times(origin, span, jnp.where(beyond, span, since), None, None, asked)
-    start, saved, end = (np.asarray(value, np.float64) for value in found)
+    start, end, saved = (np.asarray(value, np.float64) for value in found)
     start, end = start.item(), end.item()
     if start == end:
         raise ValueError(f"solve: t0 and t1 are both {start}.")
-    slack = _ULPS * max(_ulp(value) for value in (t0, t1, save))
-    saved = _in_order(start, np.atleast_1d(saved), end, slack, dtype)
+    saved = np.atleast_1d(saved)
+    if not _follow_each_other(start, saved, end):
+        slack = _ULPS * max(map(_ulp, (t0, t1, save), found))
+        saved = _in_order(start, saved, end, slack, dtype)
     whole = end - start
     if not _in_range(whole, dtype):
         raise ValueError(
             f"solve: expected t1 - t0 of a size that {jnp.dtype(dtype).name} can hold, "
             f"found {whole}."
         )
-    since = np.clip(saved - start, min(whole, 0.0), max(whole, 0.0))
+    since = (saved - start).clip(min(whole, 0.0), max(whole, 0.0))
     knots = np.concatenate([[0.0], since, [whole]])
     _apart(knots, saved, dtype)
     # Left to NumPy where nothing is traced: it is quicker with few numbers.
@@ -114,7 +114,7 @@ def read_times(
         _difference(save, t0, dtype, since).reshape(-1),
         knots,
         start,
-        _as_asked(saved, save, knots, dtype),
+        *_as_asked(saved, save, knots, dtype),
     )
 
 
@@ -131,10 +131,9 @@ def _difference(
     return jnp.asarray(exact, dtype) + (moving - jax.lax.stop_gradient(moving))
 
 
-def _ulp(value: Any) -> float:
+def _ulp(value: Any, found: np.ndarray) -> float:
     """The last place of the largest number, in the precision that it came in."""
-    found = known(value)
-    if found is None or found.dtype.kind != "f":
+    if found.dtype.kind != "f":
         return 0.0
     # ``known`` widens what is shorter than single precision.
     eps = jnp.finfo(value.dtype).eps if hasattr(value, "dtype") else 2.0**-52
@@ -149,6 +148,14 @@ def _rounded(values: np.ndarray, dtype: DTypeLike) -> np.ndarray:
 def _in_range(length: float, dtype: DTypeLike) -> bool:
     info = jnp.finfo(dtype)
     return float(info.tiny / info.eps) < abs(length) <= float(info.max)
+
+
+def _follow_each_other(start: float, saved: np.ndarray, end: float) -> bool:
+    """Whether saved times are in strict order and between the ends, both included."""
+    first, last = saved[0].item(), saved[-1].item()
+    if start < end:
+        return start <= first and last <= end and bool((saved[1:] > saved[:-1]).all())
+    return start >= first and last >= end and bool((saved[1:] < saved[:-1]).all())
 
 
 def _in_order(
@@ -175,26 +182,29 @@ def _in_order(
 def _apart(knots: np.ndarray, saved: np.ndarray, dtype: DTypeLike) -> None:
     """Refuse saved times that are one in the precision of the measure."""
     rounded = _rounded(knots[1:-1], dtype)
-    same = np.flatnonzero(np.diff(rounded) == 0)
-    if same.size:
-        k = int(same[0])
+    same = rounded[1:] == rounded[:-1]
+    if same.any():
+        k = int(np.argmax(same))
         raise ValueError(
             f"solve: expected times that {jnp.dtype(dtype).name} can tell apart, found "
             f"{saved[k].item()!r} and {saved[k + 1].item()!r}; leave one out."
         )
 
 
-def _as_asked(saved: np.ndarray, save: Any, knots: np.ndarray, dtype: DTypeLike) -> Any:
+def _as_asked(
+    saved: np.ndarray, save: Any, knots: np.ndarray, dtype: DTypeLike
+) -> tuple[Any, bool]:
     """The times in the measure's precision, in double precision where that blurs them.
 
     So it does far from zero: single precision has one number in 128 around 1.7e9.
     """
-    rounded = _rounded(saved, dtype)
-    gaps = np.abs(np.diff(knots))
-    blurred = np.abs(rounded - saved).max() > 1e-3 * gaps[gaps > 0].min()
     if isinstance(save, Tracer):
-        return jnp.asarray(save, dtype).reshape(-1)
-    return saved if blurred else jnp.asarray(rounded.astype(np.dtype(dtype)))
+        return jnp.asarray(save, dtype).reshape(-1), False
+    rounded = saved.astype(np.dtype(dtype))
+    gaps = np.abs(knots[1:] - knots[:-1])
+    off = np.abs(rounded.astype(np.float64) - saved).max()
+    blurred = bool(off > 1e-3 * gaps[gaps > 0].min())
+    return (saved if blurred else rounded), blurred
 
 
 def step_counts(
