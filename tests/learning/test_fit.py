@@ -13,6 +13,7 @@ from wflow.flows import GradientFlow, LagrangianFlow
 from wflow.geometries import Wasserstein
 from wflow.learning import (
     AdamW,
+    CharacteristicDistance,
     Displacement,
     FixedHorizon,
     FullHorizon,
@@ -91,6 +92,28 @@ def test_friction_is_identified():
         optimizer=AdamW(scalar_learning_rate=0.05, schedule="cosine"),
     )
     np.testing.assert_allclose(found.friction, 0.5, rtol=0.02)
+
+
+@pytest.mark.slow
+def test_a_step_of_half_the_length_learns_the_same_number():
+    """To one per cent by default, where intervals are .4 of the inverse frequency."""
+    times = np.linspace(0, 2, 6)
+    snapshots = Snapshots(times, *oscillation(times, friction=0.8))
+    learned = [
+        train(
+            harmonic(Learnable(0.5)),
+            snapshots,
+            steps=150,
+            chunk=150,
+            loss=CharacteristicDistance(),
+            horizon=FullHorizon(),
+            optimizer=AdamW(scalar_learning_rate=0.05),
+            **halved,
+        ).friction
+        for halved in ({}, {"substeps": 2 * Rollouts().substeps})
+    ]
+    np.testing.assert_allclose(*learned, rtol=0.01)
+    np.testing.assert_allclose(learned, 0.8, rtol=0.02)
 
 
 @pytest.mark.slow

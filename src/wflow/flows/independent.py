@@ -35,13 +35,13 @@ def moves_alone(flow: AbstractContinuousFlow) -> bool:
         case SumFlow():
             return all(map(moves_alone, flow.parts))
         case GradientFlow(geometry=Wasserstein() | Riemannian() | Euclidean()):
-            return _is_linear(flow.energy)
+            return is_linear(flow.energy)
         case LangevinFlow():
-            return _is_linear(flow.energy)
+            return is_linear(flow.energy)
     return False
 
 
-def _is_linear(energy: AbstractEnergy) -> bool:
+def is_linear(energy: AbstractEnergy) -> bool:
     """Whether the force on a particle is known to look at that particle alone.
 
     An entropy of particles without a density is noise, not force.
@@ -50,9 +50,9 @@ def _is_linear(energy: AbstractEnergy) -> bool:
         case AbstractLinearEnergy():
             return True
         case Sum():
-            return all(map(_is_linear, energy.parts))
+            return all(map(is_linear, energy.parts))
         case Scaled():
-            return _is_linear(energy.energy)
+            return is_linear(energy.energy)
         case Entropy() | KLDivergence():
             return energy.density is None
     return False

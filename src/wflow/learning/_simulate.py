@@ -11,7 +11,9 @@ from jaxtyping import ArrayLike, Float, PRNGKeyArray
 
 from wflow.checks import instance, one_of, positive, shape
 from wflow.energies.neural import TimeEmbedding
-from wflow.flows import AbstractContinuousFlow
+from wflow.flows import AbstractContinuousFlow, LagrangianFlow
+from wflow.flows.base import noise_kind
+from wflow.flows.independent import is_linear, moves_alone
 from wflow.flows.sums import split_growth
 from wflow.measures import Particles, Phase
 from wflow.parameters.learnable import unwrap
@@ -29,6 +31,8 @@ from .steppers import has_leapfrog
 _MOST_TRAINING = 10_000
 # Steps of a simulation.
 _MOST = 1_000_000
+# Rows up to which padding is sooner done than another program is compiled.
+_MOST_PADDED = 4096
 # Parts of a simulation without a step that its precision has to tell apart.
 _TOLD_APART = 1000
 
@@ -41,11 +45,14 @@ def simulate(
     *,
     consistent: bool = True,
     key: PRNGKeyArray | None = None,
+    padding: int | None = None,
 ) -> Snapshots:
     """Move one cloud along a law to later times.
 
     By the method that training takes for the flow. Where the flow changes weights the
-    clouds are weighted, and their masses are those of the population.
+    clouds are weighted, and their masses are those of the population. Where particles
+    move alone, a cloud can be padded by copies without weight: clouds of several sizes
+    then take one compiled program.
 
     Times so far from zero that the precision of the cloud does not tell steps apart
     are taken from the start on: a flow that does not depend on time moves as ever.
@@ -58,6 +65,8 @@ def simulate(
             ``solve``.
         consistent: form of the leapfrog; see ``wflow.flows.leapfrog.leapfrog_step``.
         key: of the noise of a flow that has any, by default always the same.
+        padding: rows that the cloud is padded to where particles move alone, without
+            noise; None and what is smaller than the cloud leave it as it is.
 
     Returns:
         The cloud at the times, with its velocities if they move.
@@ -95,7 +104,13 @@ def simulate(
         )
     x, v = start[0], start.velocity(0)
     masses = start.weight(0) * start.mass(0)
-    law = Particles.from_samples(jnp.asarray(x), masses.astype(x.dtype))
+    n, w = len(x), masses.astype(x.dtype)
+    law = Particles.from_samples(jnp.asarray(x), w)
+    if padding is not None and n < padding <= _MOST_PADDED and _alone(flow, law):
+        rows = np.arange(padding) % n
+        x, w = x[rows], np.where(np.arange(padding) < n, w[rows], 0)
+        v = None if v is None else v[rows]
+        law = Particles.from_samples(jnp.asarray(x), w)
     mu: Particles | Phase = law
     if is_kinetic(flow, law, v is not None):
         if v is None:
@@ -123,12 +138,13 @@ def simulate(
             dt0=step,
             key=key if noisy else None,
         ).measures
+    states = jax.tree.map(lambda leaf: np.asarray(leaf)[:, :n], states)
     moved = states.measure if isinstance(states, Phase) else states
     xs, vs = list(np.asarray(moved.x)), None
     if isinstance(states, Phase):
         vs = list(np.asarray(states.velocity))
     logw = np.asarray(moved.logw)
-    if split_growth(flow)[1] is not None or (logw != np.asarray(law.logw)).any():
+    if split_growth(flow)[1] is not None or (logw != np.asarray(law.logw)[:n]).any():
         ws = np.repeat(masses[None], len(times), axis=0)
         if times[-1] != begin:
             ws = np.exp(logw.astype(np.float64))
@@ -136,6 +152,13 @@ def simulate(
     weights = None if start.weights is None else [start.weights[0]] * len(times)
     still = None if start.masses is None else [start.mass(0)] * len(times)
     return Snapshots(times, xs, vs, weights, still)
+
+
+def _alone(flow: AbstractContinuousFlow, mu: Particles) -> bool:
+    """Whether particles feel nothing of each other, and no noise either."""
+    if isinstance(flow, LagrangianFlow):
+        return is_linear(flow.energy)
+    return moves_alone(flow) and noise_kind(unwrap(flow), mu) is None
 
 
 def _solver(

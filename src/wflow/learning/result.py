@@ -280,6 +280,7 @@ class Fit:
             None if self.step is None else self.step / substeps,
             consistent=self.consistent,
             key=key,
+            padding=max(self.snapshots.sizes),
         )
 
     def save(self, path: str | os.PathLike) -> None:
