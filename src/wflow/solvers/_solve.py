@@ -199,8 +199,10 @@ def solve(
         measures = _raise(measures, done, successful, method, when, flow, mu0)
     if when.blurred and not isinstance(reached, Tracer):
         reached = when.start + np.asarray(done.time, np.float64)
-    if asked is None or isinstance(asked, Tracer):
-        asked = when.asked  # still known while a program is traced
+    if asked is None:
+        asked = when.asked
+    elif isinstance(asked, Tracer):
+        asked = jnp.asarray(when.asked)  # still known while a program is traced
     if stop is not None:
         after = done.stopped & ((when.save - done.time) * jnp.sign(when.span) >= 0)
         asked = jnp.where(after, reached, asked)
