@@ -113,7 +113,7 @@ def test_a_step_of_half_the_length_learns_the_same_number():
         for halved in ({}, {"substeps": 2 * Rollouts().substeps})
     ]
     np.testing.assert_allclose(*learned, rtol=0.01)
-    np.testing.assert_allclose(learned, 0.8, rtol=0.02)
+    np.testing.assert_allclose(learned, 0.8, rtol=0.05)
 
 
 @pytest.mark.slow
