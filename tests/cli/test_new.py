@@ -74,6 +74,16 @@ def test_without_its_extra_a_file_is_answered_by_the_line_that_brings_it(
     assert "pip install 'wflow-jax[anndata]'" in done.stderr
 
 
+def test_what_cannot_be_known_is_asked_for_by_an_option(tmp_path):
+    path = tmp_path / "a.csv"
+    frame = pd.DataFrame({"hour": np.repeat([0, 1], 10), "x": np.sqrt(np.arange(20))})
+    frame.assign(week=frame["hour"].to_numpy() ** 2 + 1).to_csv(path, index=False)
+    assert _new(path, "-o", tmp_path / "a.yaml").exit_code == 2
+    assert "say which with --time NAME." in _new(path).stderr
+    done = _new(path, "-o", tmp_path / "a.yaml", "--time", "hour")
+    assert done.exit_code == 0, done.output
+
+
 def test_one_time_is_no_course(tmp_path):
     path = tmp_path / "a.csv"
     pd.DataFrame({"t": np.zeros(20), "x": np.sqrt(np.arange(20))}).to_csv(

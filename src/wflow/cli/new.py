@@ -1,6 +1,7 @@
 """The command ``new``: what a file holds, and a config that runs on it."""
 
 import os
+import re
 from pathlib import Path
 
 import yaml
@@ -14,6 +15,11 @@ from wflow.studies._files import explained, write_text
 from .errors import CommandError
 
 
+# What refusals say of a config, and what is said on the command line here.
+_OPTIONS = (
+    (r"with\s+time \((?:--set )?data\.keys\.time(?:=(\w+))?\)", "time"),
+    (r"with positions \(data\.keys\.positions\)()", "representation"),
+)
 _DEPTH = "numbers of {row}s are how deeply was sampled, and are not taken as masses"
 
 
@@ -36,8 +42,12 @@ def make_config(
         raise CommandError(str(error)) from error
     except ValueError as error:
         # What a config would say is said on the command line here.
-        said = str(error).replace("--set data.keys.time=", "--time ")
-        raise CommandError(said.replace("data.keys.time", "--time")) from error
+        said = str(error)
+        for pattern, option in _OPTIONS:
+            said = re.sub(
+                pattern, lambda m, o=option: f"with --{o} {m[1] or 'NAME'}", said
+            )
+        raise CommandError(said) from error
     if len(found.times) < 2:
         raise CommandError(
             f"{path}: expected snapshots at two times or more, found {found.rows} "
@@ -106,8 +116,8 @@ def described(found: Findings) -> list[tuple[str, str]]:
     lines.append(
         (
             "assumed",
-            f"{found.row}s that were sampled at one {found.clock} are equally far: "
-            "those ahead of the others and those behind are not told apart from "
+            f"{found.row}s that were sampled at the same {found.clock} are equally "
+            "far: those ahead of the others and those behind are not told apart from "
             "different fates",
         )
     )

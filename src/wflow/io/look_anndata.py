@@ -17,7 +17,16 @@ if TYPE_CHECKING:
 # Representations to move in, the better ones first.
 _PREFERRED = ("X_pca", "X_scvi", "X_pca_harmony", "X_harmony", "X_mnn", "X_lsi")
 # For the eye: distances there mean little.
-_EMBEDDINGS = ("umap", "tsne", "draw_graph", "phate", "diffmap", "force", "spatial")
+_EMBEDDINGS = (
+    "emb",
+    "umap",
+    "tsne",
+    "draw_graph",
+    "phate",
+    "diffmap",
+    "force",
+    "spatial",
+)
 # Genes that may be moved as they are, where there is no representation.
 _FEW_GENES = 200
 # Most bytes of .obs.
