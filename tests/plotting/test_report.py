@@ -1,5 +1,6 @@
 """Pages of reports: what they show is what they were given, and they load nothing."""
 
+import dataclasses
 import html.parser
 import json
 import re
@@ -43,7 +44,7 @@ def test_a_page_loads_nothing_and_escapes_what_files_say():
     blocks = [
         Words([ODD], "verdict"),
         TABLE,
-        score_chart(TABLE, ODD),
+        score_chart(dataclasses.replace(TABLE, title=f"Scores ({ODD})")),
         Facts([(ODD, ODD, "")]),
         motion(groups=[[ODD] * 6] * 5, labels=[ODD, "y"], note=ODD),
         Picture("dots", b"\x89PNG"),
@@ -130,6 +131,15 @@ def test_numbers_that_are_not_finite_leave_gaps():
     found = frames(paths)
     assert found["x"][2][3] is None
     json.dumps(found, allow_nan=False)
+
+
+def test_bars_have_their_unit_and_intervals():
+    drawn = score_chart(dataclasses.replace(TABLE, title="Forecasts (W1, cm), seeds"))
+    assert drawn.layout["yaxis"]["title"]["text"] == "W1, cm"
+    bars, *_, noise = drawn.traces
+    assert bars["error_y"]["array"] == [0.125, None]
+    np.testing.assert_allclose(bars["error_y"]["arrayminus"][0], 0.1)
+    assert noise["y"] == [0.375, None]
 
 
 def test_charts_hold_their_arrays():

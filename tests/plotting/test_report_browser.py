@@ -62,7 +62,7 @@ def test_in_a_browser(tmp_path, width):
     kinds = [["a"] * 6, *[["a"] * 3 + ["b"] * 3] * 4]
     moving = motion(labels=["a " * 40, "b"], groups=kinds)
     sections = [
-        Section("Scores", [Words(["word " * 60, "w" * 200]), score_chart(TABLE, "W1")]),
+        Section("Scores", [Words(["word " * 60, "w" * 200]), score_chart(TABLE)]),
         Section("Motion", [moving, stream_chart(motion())]),
         Section("Field", [field_chart(x, x, field, **axes), loss_chart(step, step)]),
     ]

@@ -110,7 +110,7 @@ class Comparison:
         scores: list[Any] = []
         for table in self.tables:
             if len(table.columns) <= BARS and len(table.rows) > 1:
-                scores.append(score_chart(table, "lower is better"))
+                scores.append(score_chart(table))
             scores.append(table)
         names = list(self.outcomes)
         differ = [

@@ -5,6 +5,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from wflow import __version__
 from wflow.plotting.report.blocks import Block, Facts, Picture, Section, Table, Words
 from wflow.plotting.report.charts import score_chart
@@ -85,7 +87,7 @@ def scores(outcome: Outcome) -> list[Block]:
     for scored in outcome.tables:
         shown = table_of(scored)
         if len(shown.columns) <= BARS and len(shown.rows) > 1:
-            found.append(score_chart(shown, "lower is better"))
+            found.append(score_chart(shown))
             shown = dataclasses.replace(shown, title="")
         found.append(shown)
         if scored.gaps:
@@ -143,8 +145,11 @@ def table_of(scored: ScoreTable) -> Table:
 
 
 def _ends(values: Sequence[float | None]) -> tuple[float, float] | None:
+    """From the least to the greatest, where they differ."""
     known = [value for value in values if value is not None]
-    return (min(known), max(known)) if len(known) == len(values) > 1 else None
+    if len(known) < len(values) or np.allclose(known, known[0], rtol=1e-6, atol=0):
+        return None
+    return min(known), max(known)
 
 
 def recipe(config: StudyParams, reasons: Mapping[str, str]) -> Facts:

@@ -21,6 +21,9 @@ from .thinning import CLOUD, counted, few
 _STEPS = 1500
 # Letters beside an axis.
 _LINE = 34
+# From the least to the greatest, with white at zero: safe for all color vision.
+# Reference: PuOr of colorbrewer2.org.
+_DIVERGING = ("#2d004b", "#8073ac", "#f7f7f7", "#e08214", "#7f3b08")
 
 
 def shown(text: str) -> str:
@@ -71,8 +74,12 @@ def axis(label: str, *, log: bool = False, **more: Any) -> dict[str, Any]:
     return found
 
 
-def score_chart(table: Table, label: str) -> Chart:
-    """Bars of every method side by side, with intervals and the noise of a score."""
+def score_chart(table: Table) -> Chart:
+    """Bars of every method side by side, with intervals and the noise of a score.
+
+    What stands last in parentheses in the title is the name of the axis.
+    """
+    label = (re.findall(r"\(([^()]*)\)", table.title) or ["score"])[-1]
     columns = [shown(column) for column in table.columns]
     # Greys that come again are hatched.
     greys = iter([(grey, shape) for shape in ("", "/", ".") for grey in BASELINES])
@@ -114,7 +121,7 @@ def score_chart(table: Table, label: str) -> Chart:
         )
     note = "Lower is better."
     if table.spread:
-        note += " Bars end where their intervals do."
+        note += " Thin lines are intervals."
     layout = {
         "barmode": "group",
         "xaxis": {"type": "category"},
@@ -258,8 +265,10 @@ def field_chart(
         "x": rounded(x, extent(x)),
         "y": rounded(y, extent(y)),
         "z": rounded(values, scale),
-        "colorscale": "PuOr" if diverging else "YlGnBu",
-        "reversescale": True,
+        "colorscale": [[k / 4, ink] for k, ink in enumerate(_DIVERGING)]
+        if diverging
+        else "YlGnBu",
+        "reversescale": not diverging,
         "ncontours": 24,
         "line": {"width": 0.3, "color": "white"},
         "colorbar": {
