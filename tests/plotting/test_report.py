@@ -147,6 +147,12 @@ def test_charts_hold_their_arrays():
     drawn = loss_chart(step, 1 + step % 2, horizon=1 + step % 2)
     assert [trace["name"] for trace in drawn.traces[1:]] == ["horizon 1", "horizon 2"]
     assert [set(trace["y"]) for trace in drawn.traces[1:]] == [{1.0}, {2.0}]
+    # Numbers, and more than the powers of ten where there are few of these.
+    axis = loss_chart(step, np.exp(-step / 20)).layout["yaxis"]
+    assert axis["ticktext"][:4] == ["0.01", "0.02", "0.05", "0.1"]
+    axis = loss_chart(step, 10.0 ** -(step / 6)).layout["yaxis"]
+    assert "10<sup>-8</sup>" in axis["ticktext"]
+    assert "type" not in loss_chart(step, -step).layout["yaxis"]
     lines = line_chart({"a": (step, step)}, "x", "y", dots={"seen": ([1], [2])})
     assert lines.traces[1]["y"] == [2.0]
     x = np.linspace(0, 1, 20)

@@ -37,7 +37,7 @@ def test_a_population_in_motion():
         moved,
         velocities=[np.ones_like(x) * [1.0, 0.0, 0.0] for x in moved],
         growing=True,
-        pictures={"UMAP": (umap, places)},
+        pictures={"X_UMAP": (umap, places)},
         note="By a law.",
     )
     shown, streams, words, beside, again = motion(scene)

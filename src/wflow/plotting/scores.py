@@ -12,6 +12,9 @@ from . import given
 from .style import BASELINES, MODEL, QUIET, figure, tidy
 
 
+_NOISE = "noise of a score"
+
+
 def plot_scores(
     groups: Sequence[str],
     scores: Mapping[str, Sequence[float | None]],
@@ -95,7 +98,7 @@ def plot_scores(
             color="black",
             linewidth=1.2,
             linestyle=(0, (4, 2)),
-            label="noise of a score",
+            label=_NOISE,
         )
     axes.margins(y=0.18)
     axes.set_xticks(positions, groups)
@@ -103,8 +106,9 @@ def plot_scores(
     axes.set_title("Scores against the baselines")
     tidy(axes)
     axes.grid(False, axis="x")
-    # As many columns as have room for a long name.
-    columns = min(len(scores), 4, int(breadth / 2.3))
+    # As many columns as have room for the longest name, in inches.
+    longest = max(map(len, (*scores, _NOISE)))
+    columns = min(len(scores), 4, max(1, int(breadth / (0.7 + 0.085 * longest))))
     drawn.legend(loc="outside lower center", ncols=columns, frameon=False)
     return drawn
 

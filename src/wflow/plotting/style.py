@@ -57,30 +57,46 @@ def tidy(axes: Axes) -> None:
 
 
 class _Numbers(LogLocator):
-    """Powers of ten; between them 2 and 5, or all, where there are few powers."""
+    """See ``log_ticks``."""
 
     def tick_values(self, vmin: float, vmax: float) -> np.ndarray:
-        low, high = sorted((vmin, vmax))
-        if not (low > 0 and np.isfinite(high)):
-            return np.asarray(super().tick_values(vmin, vmax))
-        decades = np.log10(high / low)
-        if decades < 0.7:
-            found = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(low, high)
-            ticks = np.asarray(found)
-            return ticks[ticks > 0]
-        powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
-        if decades < 2.5:
-            return np.outer(powers, [1, 2, 5]).ravel()
-        return powers[:: max(1, round(decades / 7))]
+        return log_ticks(vmin, vmax)
+
+
+def log_ticks(low: float, high: float) -> np.ndarray:
+    """Where a logarithmic axis has numbers: at powers of ten.
+
+    Where there are few of them also at 2 and 5 times these, and on an axis that is
+    shorter than that at round numbers.
+    """
+    low, high = sorted((low, high))
+    if not (low > 0 and np.isfinite(high)):
+        return np.zeros(0)
+    decades = np.log10(high / low)
+    if decades < 0.7:
+        found = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(low, high)
+        ticks = np.asarray(found)
+        return ticks[ticks > 0]
+    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    if decades < 2.5:
+        return np.outer(powers, [1, 2, 5]).ravel()
+    return powers[:: max(1, round(decades / 7))]
+
+
+def log_number(value: float) -> tuple[str, int | None]:
+    """A number of a logarithmic axis: its text, or a factor and a power of ten."""
+    if 1e-3 <= value < 1e5:
+        return f"{value:.6g}", None
+    power = int(np.floor(np.log10(value) + 1e-9))
+    factor = value / 10.0**power
+    return "" if abs(factor - 1) < 1e-6 else f"{factor:.4g}", power
 
 
 def _power(value: float, _: object = None) -> str:
-    """A number of a logarithmic axis: 0.02, 500, or a power of ten."""
-    if 1e-3 <= value < 1e5:
-        return f"{value:.6g}"
-    power = int(np.floor(np.log10(value) + 1e-9))
-    factor = value / 10.0**power
-    front = "" if abs(factor - 1) < 1e-6 else rf"{factor:.4g}\times"
+    text, power = log_number(value)
+    if power is None:
+        return text
+    front = rf"{text}\times" if text else ""
     return rf"${front}10^{{{power}}}$"
 
 

@@ -11,7 +11,15 @@ from jaxtyping import ArrayLike, Float
 
 from wflow.plotting import streams
 from wflow.plotting.history import by_horizon
-from wflow.plotting.style import BASELINES, CATEGORIES, MODEL, OBSERVED, QUIET
+from wflow.plotting.style import (
+    BASELINES,
+    CATEGORIES,
+    MODEL,
+    OBSERVED,
+    QUIET,
+    log_number,
+    log_ticks,
+)
 
 from .blocks import Chart, Motion, Table
 from .thinning import CLOUD, counted, few
@@ -63,15 +71,24 @@ def extent(values: ArrayLike) -> float:
     return float(np.ptp(values)) if values.size else 0.0
 
 
-def axis(label: str, *, log: bool = False, **more: Any) -> dict[str, Any]:
-    """An axis with its name; a logarithmic one has marks between its numbers too."""
+def axis(label: str, **more: Any) -> dict[str, Any]:
+    """An axis with its name, in several lines where that is long."""
     lines = textwrap.wrap(label, _LINE) or [""]
-    text = "<br>".join(map(shown, lines))
-    found: dict[str, Any] = {"title": {"text": text}, **more}
-    if log:
-        minor = {"ticks": "outside", "showgrid": False}
-        found |= {"type": "log", "exponentformat": "power", "minor": minor}
-    return found
+    return {"title": {"text": "<br>".join(map(shown, lines))}, **more}
+
+
+def log_axis(label: str, values: ArrayLike) -> dict[str, Any]:
+    """A logarithmic axis for these values; a linear one where none is positive."""
+    values = np.asarray(values, np.float64)
+    values = values[np.isfinite(values) & (values > 0)]
+    if not values.size:
+        return axis(label)
+    ticks = log_ticks(values.min() / 1.1, values.max() * 1.1)
+    texts = []
+    for text, power in map(log_number, ticks):
+        front = f"{text}\u00d7" if text and power is not None else text
+        texts.append(front if power is None else f"{front}10<sup>{power}</sup>")
+    return axis(label, type="log", tickvals=ticks.tolist(), ticktext=texts)
 
 
 def score_chart(table: Table) -> Chart:
@@ -161,7 +178,6 @@ def loss_chart(
 ) -> Chart:
     """Loss over steps, with a running median for each length of the rollouts."""
     step, loss = np.asarray(step, np.float64), np.asarray(loss, np.float64)
-    log = bool((loss > 0).any())
     at = few(len(step), _STEPS)
     traces: list[dict[str, Any]] = [
         {
@@ -187,7 +203,7 @@ def loss_chart(
                 "line": {"color": colour, "width": 2},
             }
         )
-    layout = {"xaxis": axis("step"), "yaxis": axis(label, log=log)}
+    layout = {"xaxis": axis("step"), "yaxis": log_axis(label, loss)}
     return Chart(traces, layout, "Loss")
 
 
@@ -238,7 +254,11 @@ def line_chart(
                 },
             }
         )
-    layout = {"xaxis": axis(x), "yaxis": axis(y, log=log)}
+    up = axis(y)
+    if log:
+        both = [ys for _, ys in (*curves.values(), *(dots or {}).values())]
+        up = log_axis(y, np.concatenate([np.ravel(np.asarray(ys)) for ys in both]))
+    layout = {"xaxis": axis(x), "yaxis": up}
     return Chart(traces, layout, title, note)
 
 

@@ -40,8 +40,8 @@ class Scene:
         velocities: theirs; by default those of the paths that they are.
         growing: whether the law changes weights.
         groups: of every point of ``moved`` the name of its group.
-        pictures: embeddings in the plane by name, with the places of the snapshots that
-            are not held out.
+        pictures: embeddings in the plane by their names in the file, with the places of
+            the snapshots that are not held out.
         note: where the clouds start, and by which law.
     """
 
@@ -117,7 +117,8 @@ def motion(scene: Scene) -> list[Block]:
     blocks: list[Block] = [moving]
     if data.dim > 1:
         blocks.append(stream_chart(moving))
-    for name, (embedding, places) in scene.pictures.items():
+    for given, (embedding, places) in scene.pictures.items():
+        name = given.removeprefix("X_")
         shown = dataclasses.replace(
             moving,
             clouds=[embedding.embed(cloud) for cloud in moved],
@@ -184,9 +185,10 @@ def found(data: SnapshotFile, held_out: Any, axes: Mapping[str, Any]) -> Facts:
     """Every snapshot, its points, its mass, and whether it was trained on."""
     snapshots, layout, clock = data.snapshots, data.layout, axes["time_label"]
     sizes, times = snapshots.sizes, snapshots.times
+    each = " to ".join(map(str, sorted({min(sizes), max(sizes)})))
     facts = [
         ("snapshots", f"{len(snapshots)}, at {clock} {times[0]:g} to {times[-1]:g}"),
-        ("points", f"{sum(sizes)} in all, {min(sizes)} to {max(sizes)} at each"),
+        ("points", f"{sum(sizes)} in all, {each} at each"),
         ("coordinates", _coordinates(snapshots.dim, axes["labels"])),
         ("velocities", "given" if snapshots.velocities is not None else "none"),
         ("masses", "given" if snapshots.masses is not None else "none: it is fixed"),
