@@ -200,6 +200,13 @@ def test_training_stops_on_a_validation_snapshot(snapshots):
     best = np.argmin(scores)
     assert len(found.history["loss"]) == steps[-1] == steps[best] + 4 < 400
     assert [0, *(chunk.step for chunk in seen)] == list(steps)
+    # Callbacks see every step of their chunk, and its score.
+    assert [chunk.validation for chunk in seen] == list(scores[1:])
+    for name in ("loss", "grad_norm"):
+        told = np.concatenate([chunk.recent[name] for chunk in seen])
+        np.testing.assert_array_equal(told, found.history[name])
+    assert seen[1].grad_norm == found.history["grad_norm"][3]
+    assert list(seen[1].recent["step"]) == [3, 4]
     # The best parameters are returned, not the last.
     again = found.report(validation, baselines=False, substeps=1).model
     np.testing.assert_allclose(again, scores[best], rtol=1e-12)

@@ -8,6 +8,7 @@ import optax
 import pytest
 
 from wflow.learning.loop import Loop, TrainingError
+from wflow.learning.optimizers import AdamW, learning_rates
 from wflow.learning.training import Trainer
 
 
@@ -75,3 +76,18 @@ def test_the_loop_is_the_scan_and_stops_by_the_score_of_the_loss():
 def test_a_number_that_is_not_finite_is_named():
     with pytest.raises(TrainingError, match="train: step 1 is not finite: loss inf"):
         Loop("train", trainer(), KEY, 3).run(jnp.array([1e200, 0.0]))
+
+
+def test_learning_rates_are_those_of_the_schedule():
+    numbers = np.arange(3, 6)
+    found = learning_rates(AdamW(0.2, schedule="constant"), None, numbers, 10)
+    np.testing.assert_allclose(found, 0.2)
+    # Cosine: a (1 + cos(pi k / K)) / 2 of what lies above a hundredth.
+    shape = 0.99 * (1 + np.cos(np.pi * numbers / 10)) / 2 + 0.01
+    found = learning_rates(AdamW(0.2), None, numbers, 10)
+    np.testing.assert_allclose(found, 0.2 * shape, rtol=1e-6)
+    said = optax.inject_hyperparams(optax.sgd)(learning_rate=0.3)
+    state = said.init(jnp.zeros(2))
+    np.testing.assert_allclose(learning_rates(said, state, numbers, 10), 0.3)
+    plain = optax.sgd(0.3)
+    assert learning_rates(plain, plain.init(jnp.zeros(2)), numbers, 10) is None

@@ -180,6 +180,13 @@ def run(
             "--overwrite", help="Replace the run in DIR once this one has finished."
         ),
     ] = False,
+    log: Annotated[
+        Literal["csv", "tensorboard", "trackio", "wandb"] | None,
+        typer.Option(
+            "--log",
+            help="Write the training down while it runs, for this tracker.",
+        ),
+    ] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -188,7 +195,43 @@ def run(
         from .runner import run_config
 
         path, words = find_config(config), assignments or []
-        run_config(path, words, data, out, resume, Console(quiet=quiet), overwrite)
+        console = Console(quiet=quiet)
+        run_config(path, words, data, out, resume, console, overwrite, log)
+
+
+@app.command()
+def sweep(
+    config: Config,
+    grid: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="KEY=VALUE,VALUE...",
+            help="Values to try, as in fit.steps=200,1000 seed=0..4.",
+        ),
+    ],
+    data: Data = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of the runs; runs that have finished there are kept. If not "
+            "given a new one, runs/<config>-sweep/<date>_<time>.",
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs", "-j", help="Runs at a time; if not given one for two cores."
+        ),
+    ] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Run a config with every combination of values, and tabulate the scores."""
+    with _sentences(verbose):
+        from .sweep import run_sweep
+
+        run_sweep(find_config(config), grid, data, out, jobs, Console(quiet=quiet))
 
 
 @app.command()

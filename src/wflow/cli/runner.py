@@ -11,6 +11,7 @@ from typing import Any
 import jax
 from rich.console import Console
 
+from wflow.io.trackers import LOG, Kind, Tracker, check_tracker, tracker
 from wflow.studies._configs import override, read_yaml
 from wflow.studies._files import explained
 from wflow.studies._folder import RunDirectory
@@ -61,9 +62,15 @@ def run_config(
     resume: bool,
     console: Console,
     overwrite: bool = False,
+    tracked: Kind | None = None,
 ) -> None:
     """The command ``run``."""
     _check_options(out, resume, overwrite)
+    if tracked is not None:
+        try:
+            check_tracker(tracked)
+        except ModuleNotFoundError as error:
+            raise CommandError(f"--log: {error}") from error
     raw = override(read_yaml(path), assignments)
     task, config = prepare(raw, str(path), data)
     with (
@@ -76,9 +83,9 @@ def run_config(
         if config.title:
             console.print(config.title, style="bold", highlight=False, markup=False)
         if config.seeds is None:
-            outcome = _one(task, config, directory, resumed, console)
+            outcome = _one(task, config, directory, resumed, console, tracked)
         else:
-            outcome = _several(task, config, directory, resumed, console)
+            outcome = _several(task, config, directory, resumed, console, tracked)
         # Of the whole process, also where there are several seeds.
         seconds = seconds_since_start()
         metrics = {**outcome.metrics, "total_seconds": seconds}
@@ -216,15 +223,34 @@ def _one(
     directory: RunDirectory,
     resume: bool,
     console: Console,
+    tracked: Kind | None = None,
     began: float = 0.0,
 ) -> Outcome:
     """One seed; a failure keeps what was computed."""
-    outcome = task.run(config, directory, resume=resume, log=lines(console))
-    metrics = {**outcome.metrics, "total_seconds": seconds_since_start() - began}
+    with _tracker(tracked, config, directory) as track:
+        outcome = task.run(config, directory, resume=resume, log=lines(console))
+        metrics = {**outcome.metrics, "total_seconds": seconds_since_start() - began}
+        if track is not None:
+            track.finish(metrics)
     directory.write_metrics(metrics)
     found = dataclasses.replace(outcome, metrics=metrics)
     keep_outcome(directory, found)
     return found
+
+
+def _tracker(
+    kind: Kind | None, config: StudyParams, directory: RunDirectory
+) -> contextlib.AbstractContextManager[Tracker | None]:
+    """What watches the training that fills ``directory``, if anything does."""
+    if kind is None:
+        return contextlib.nullcontext()
+    if kind == "csv":
+        directory.claim(directory.path / LOG)
+    name = "/".join(directory.path.resolve().parts[-2:])
+    told = config.model_dump(mode="json")
+    track = tracker(kind, directory.path, name=name, config=told)
+    directory.watchers.append(track)
+    return track
 
 
 def _several(
@@ -233,6 +259,7 @@ def _several(
     directory: RunDirectory,
     resume: bool,
     console: Console,
+    tracked: Kind | None = None,
 ) -> Outcome:
     outcomes = []
     for seed in config.seeds or []:
@@ -241,7 +268,7 @@ def _several(
         part.make()
         own = config.model_copy(update={"seed": seed, "seeds": None})
         part.write_config(own.model_dump(mode="json"))
-        outcome = _one(task, own, part, resume, console, seconds_since_start())
+        outcome = _one(task, own, part, resume, console, tracked, seconds_since_start())
         for table in outcome.tables:
             for model in table.models:
                 console.print(table.verdict(model), highlight=False, soft_wrap=True)

@@ -216,7 +216,8 @@ def _opened(source: Any) -> "xarray.Dataset":
         return source
     if not isinstance(source, str | os.PathLike):
         raise TypeError(
-            f"Fields: expected a Dataset or a path, found {type(source).__name__}."
+            f"Fields: expected source to be a Dataset or a path, found "
+            f"{type(source).__name__}."
         )
     path = Path(source)
     if not path.exists():

@@ -130,6 +130,9 @@ def sweep(
     checks.count("sweep", "burn_in", burn_in, least=0)
     if not len(inflation) or not len(members):
         raise ValueError("sweep: expected inflation and members to try, found none.")
+    values = to_real(inflation, "inflation")
+    checks.shape("sweep", "inflation", values, ("I",))
+    checks.positive("sweep", "inflation", values)
     for n in members:
         checks.count("sweep", "members", n)
     if max(members) > len(initial):
@@ -143,11 +146,9 @@ def sweep(
             f"found {burn_in}."
         )
     scores: list[list[tuple[float, ...]]] = []
-    for value in inflation:
+    for value in values:
         dtype = jnp.result_type(method.inflation)
         one = eqx.tree_at(lambda m: m.inflation, method, jnp.asarray(value, dtype))
-        # Its own constructor is not asked this way.
-        checks.positive(one, "inflation", value)
         scores.append(
             [_scores(model, one, twin, initial[:n], key, burn_in) for n in members]
         )

@@ -17,7 +17,7 @@ from wflow.solvers import SolveError
 from . import checkpoint
 from .loop import Loop, Memory, last
 from .objective import AbstractObjective
-from .optimizers import AdamW, Optimizer
+from .optimizers import AdamW, Optimizer, learning_rates
 from .options import check_options
 from .result import Fit
 from .rollouts import Rollouts, tell_unconverged
@@ -39,6 +39,10 @@ class Chunk(NamedTuple):
         loss: of the last step.
         records: what was written down of the last step, by name.
         fit: with the parameters so far.
+        recent: what was written down of every step of the chunk, by name: ``step``,
+            ``loss``, ``grad_norm``, ``learning_rate`` where the optimizer says it, and
+            the rest.
+        validation: the score after the chunk; None where there is none.
     """
 
     step: int
@@ -46,6 +50,19 @@ class Chunk(NamedTuple):
     loss: float
     records: dict[str, float]
     fit: Fit
+    recent: dict[str, np.ndarray]
+    validation: float | None
+
+    @property
+    def grad_norm(self) -> float:
+        """Global norm of the last step's gradient, before it is clipped."""
+        return self.records["grad_norm"]
+
+    @property
+    def learning_rate(self) -> float | None:
+        """That of the last step, of networks; None where the optimizer says none."""
+        rates = self.recent.get("learning_rate")
+        return None if rates is None else float(rates[-1])
 
 
 def fit(
@@ -177,10 +194,18 @@ def fit(
         nonlocal told
         if not told and "converged" in memory.records:
             told = tell_unconverged(memory.records["converged"])
+        if not callbacks:
+            return
         numbers = last(memory.records)
+        recent = _recent(memory, chunk, optimizer, steps)
+        score = float(memory.scores[-1, 1]) if len(memory.scores) else None
         for callback in callbacks:
             found = finish(memory.state.average, memory)
-            callback(Chunk(memory.step, steps, numbers["loss"], numbers, found))
+            callback(
+                Chunk(
+                    memory.step, steps, numbers["loss"], numbers, found, recent, score
+                )
+            )
 
     loop = Loop(
         "fit",
@@ -210,6 +235,20 @@ def fit(
     )
     memory, timing = loop.run(params, resume=resume)
     return finish(memory.chosen, memory, timing.per_step, timing.compiling)
+
+
+def _recent(
+    memory: Memory, chunk: int, optimizer: Optimizer, steps: int
+) -> dict[str, np.ndarray]:
+    """What was written down since the chunk before."""
+    first = (memory.step - 1) // chunk * chunk
+    numbers = np.arange(first, memory.step)
+    rates = learning_rates(optimizer, memory.state.optimizer, numbers, steps)
+    return {
+        "step": numbers + 1,
+        **({} if rates is None else {"learning_rate": rates}),
+        **{name: rows[first:] for name, rows in memory.records.items()},
+    }
 
 
 class Finish(NamedTuple):

@@ -3,7 +3,10 @@
 import dataclasses
 from typing import Any, Literal, Protocol
 
+import jax.numpy as jnp
+import numpy as np
 import optax
+from jaxtyping import Float, Int, PyTree
 
 from wflow.checks import non_negative, one_of, positive, shape, within
 
@@ -50,6 +53,14 @@ class AdamW:
         scalar = optax.adam(rate, b2=self.scalar_b2)
         return optax.partition({"network": network, "scalar": scalar}, groups)
 
+    def rates(
+        self, numbers: Int[np.ndarray, " k"], steps: int
+    ) -> Float[np.ndarray, " k"]:
+        """The learning rate of networks at steps of these numbers, from 0."""
+        schedule = self._rate(self.learning_rate, steps)
+        found = np.asarray(schedule(jnp.asarray(numbers)))
+        return np.broadcast_to(found, numbers.shape)
+
     def _rate(self, peak: float, steps: int) -> optax.Schedule:
         rising = round(self.warmup * steps)
         after = optax.constant_schedule(peak)
@@ -72,6 +83,22 @@ class Scheduled(Protocol):
     def transformation(self, groups: Any, steps: int) -> optax.GradientTransformation:
         """The optax transformation for parameters in ``groups`` and ``steps`` steps."""
         ...
+
+
+def learning_rates(
+    optimizer: Optimizer,
+    state: PyTree,
+    numbers: Int[np.ndarray, " k"],
+    steps: int,
+) -> Float[np.ndarray, " k"] | None:
+    """Learning rates of steps; None of a transformation that does not say its own.
+
+    Those of ``optax.inject_hyperparams`` say it in their state, that of the last step.
+    """
+    if isinstance(optimizer, AdamW):
+        return optimizer.rates(numbers, steps)
+    found = optax.tree.get_all_with_path(state, "learning_rate")
+    return np.full(numbers.shape, float(found[0][1])) if found else None
 
 
 def transformation(

@@ -126,6 +126,8 @@ class SpectralData(eqx.Module):
     def pooled(cls, outputs: Sequence[Self]) -> Self:
         """One whose scores are the sums of those of several, of the same X."""
         first = outputs[0]
+        if len(outputs) == 1:
+            return first
         return dataclasses.replace(
             first,
             response=jnp.sqrt(sum(one.response**2 for one in outputs)),

@@ -50,6 +50,7 @@ class RunDirectory:
     outcome.json  tables of scores, remarks and warnings
     report.html   all of the run on a page that needs no other file
     history.csv   one row for each step
+    log.csv       the same of ``--log csv``, with scores on the way
     results.npz   the arrays of a study, of which all else is made
     model.eqx     what was learned
     units.json    units of the model and layout of the data's file, for forecasts
@@ -77,6 +78,8 @@ class RunDirectory:
                 with others that the user gives.
         """
         self.path, self.parent, self.own_data = path, parent, own_data
+        # Called with every chunk of the training whose model the folder holds.
+        self.watchers: list[Callable[[Any], Any]] = []
 
     @property
     def config(self) -> Path:

@@ -1,5 +1,7 @@
 """Models, filters and scores; one observation of a small state."""
 
+import dataclasses
+
 import diffrax
 import jax
 import jax.numpy as jnp
@@ -37,6 +39,7 @@ MODEL = f.StateSpace(MOTION, OBSERVATION, np.eye(2))
 OF_LINE = f.StateSpace(MOTION, f.GaussianObservation(lambda x: x, np.eye(1)), [[1.0]])
 STATE = f.init(f.EnKF(), X, KEY)
 Y = np.ones((2, 2))
+FILE = xarray.Dataset({"u": ("x", np.zeros(2))})
 DOMAIN = f.Domain(1.0, 1 - np.eye(2))
 FAR = np.array([[0.0, 1.0], [1.0, 2.0], [2.0, 3.0]])
 NEAR = np.array([[0.0, 1.0, 2.0], [1.0, 0.0, 1.0], [2.0, 1.0, 0.0]])
@@ -255,8 +258,8 @@ TABLE = {
     ),
     "Fields": entry(
         f.Fields,
-        source=given(
-            xarray.Dataset({"u": ("x", np.zeros(2))}), none=None, other=1.5, text="none"
+        source=dataclasses.replace(
+            given(FILE, none=None, other=1.5, text="none"), words=("no such file",)
         ),
         variables=given("u", unknown=["v"], empty=[]),
     ),
@@ -264,12 +267,12 @@ TABLE = {
         f.sweep,
         model=part(MODEL),
         method=part(f.EnKF()),
-        twin=part(f.twin(MODEL, np.ones(2), 2, KEY)),
+        twin=part(f.twin(MODEL, np.ones(2), 20, KEY)),
         initial=array(X, fine="short"),
         key=KEYS,
         inflation=given([1.0], zero=[0.0], nan=[np.nan], empty=[], text=["spoilt"]),
         members=given([3], zero=[0], many=[9], fraction=[2.5], empty=[]),
-        burn_in=given(0, negative=-1, many=2, fraction=0.5, none=None),
+        burn_in=given(0, negative=-1, many=20, fraction=0.5, none=None),
     ),
     "lorenz63_full": entry(f.lorenz63_full, observation=part(OBSERVATION, fine="none")),
     "lorenz63_partial": entry(f.lorenz63_partial),

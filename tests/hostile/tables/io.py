@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.hostile.engine import Argument, count, entry, given, part
-from wflow.io import Keys, read_gapminder, read_snapshots, write_snapshots
+from wflow.io import Keys, read_gapminder, read_snapshots, tracker, write_snapshots
 from wflow.io.base import Layout
 from wflow.learning import Snapshots
 
@@ -66,6 +66,11 @@ TABLE = {
     "SnapshotFileError": "an exception",
     "read_gapminder": entry(read_gapminder, seed=count(1, fine="zero")),
     "read_snapshots": _reader(read_snapshots, "csv"),
+    "tracker": entry(
+        tracker,
+        kind=given("csv", other="spoilt", none=None),
+        folder=given(FOLDER, none=None, other=1.5),
+    ),
     "write_snapshots": entry(
         write_snapshots,
         path=_write("csv"),

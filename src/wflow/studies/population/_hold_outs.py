@@ -88,10 +88,11 @@ class Trainings:
         )
         self.directory.save_fit(fitted, self.directory.models / f"{name}.eqx")
         self.fits[held.index, int(backwards)] = fitted
+        self.write_history()
         return fitted
 
     def write_history(self) -> None:
-        """Write the steps of all fits, one after the other."""
+        """Write the steps of all fits so far, one after the other."""
         tables = []
         for (index, backwards), fitted in self.fits.items():
             rows = per_step(fitted)

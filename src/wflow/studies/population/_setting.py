@@ -115,7 +115,7 @@ class Setting:
             gap,
             checkpoint_dir=directory.checkpoints(),
             resume=resume,
-            callbacks=[write],
+            callbacks=[write, *directory.watchers],
         )
         directory.write_history(per_step(fitted))
         directory.save_fit(fitted, directory.model)

@@ -128,7 +128,6 @@ class PopulationLeaveOneOut(AbstractTask[Params]):
                 f"{midpoint:.4f}, nothing moves {still:.4f}"
             )
         found = tables(config, held_out, answers)
-        trainings.write_history()
         numbers = {**metrics(found), **trainings.metrics}
         directory.write_metrics(numbers)
         clouds = [answer.cloud for answer in answers]
