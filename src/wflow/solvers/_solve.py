@@ -197,7 +197,8 @@ def solve(
         )
     if throw:
         measures = _raise(measures, done, successful, method, when, flow, mu0)
-    if when.blurred and not isinstance(reached, Tracer):
+    blurred = when.blurred and not isinstance(reached, Tracer)
+    if blurred and when.start is not None:
         reached = when.start + np.asarray(done.time, np.float64)
     if asked is None:
         asked = when.asked

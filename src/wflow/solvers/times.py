@@ -79,7 +79,7 @@ def read_times(
             )
         if not here:
             finite("solve", "times", times)
-    found = [known(value) for value in (t0, t1, save)]
+    found: list[Any] = [known(value) for value in (t0, t1, save)]
     if any(value is None for value in found):
         origin = jnp.asarray(t0, dtype)
         span = _difference(t1, t0, dtype, None)
