@@ -1,15 +1,11 @@
-"""``wflow run`` on a task of a moment, for processes that tests end.
-
-    python interrupted.py MOMENT ARGUMENTS...
-
-The process kills itself before the file of that number is put in its place; 0 is never.
-"""
+"""``wflow run`` on a task of a moment, for processes that tests end."""
 
 import os
 import resource
 import signal
 import sys
 import time
+from multiprocessing.connection import Connection
 
 import jax
 import numpy as np
@@ -18,7 +14,14 @@ from wflow import studies
 from wflow.cli.app import app
 from wflow.energies import MLPPotential
 from wflow.flows import LagrangianFlow
-from wflow.learning import Rollouts, Snapshots, Zero, fit
+from wflow.learning import (
+    CharacteristicDistance,
+    FixedHorizon,
+    Rollouts,
+    Snapshots,
+    Zero,
+    fit,
+)
 from wflow.studies._outcome import Outcome
 from wflow.studies._params import StudyParams
 from wflow.studies._task import AbstractTask
@@ -46,7 +49,7 @@ class FitTask(AbstractTask[FitConfig]):
         fitted = fit(
             LagrangianFlow(energy, friction=0.3),
             Snapshots([0.0, 1.0, 2.0], x),
-            Rollouts(velocity=Zero()),
+            Rollouts(CharacteristicDistance(), FixedHorizon(1), velocity=Zero()),
             steps=30,
             key=jax.random.key(1),
             chunk=1,
@@ -72,14 +75,27 @@ def _killed_at(moment):
     os.replace = counted
 
 
-if __name__ == "__main__":
+def command(words: list[str], said: Connection, moment: int, largest: int) -> None:
+    """The command of a process of its own.
+
+    Args:
+        words: arguments of ``wflow``.
+        said: takes what it says.
+        moment: it kills itself before the file of that number is put in its place; 0
+            is never.
+        largest: as on a full disk, no file grows beyond that many bytes; 0 is no limit.
+    """
+    for stream in (1, 2):
+        os.dup2(said.fileno(), stream)
+    said.close()
     # Tests that were started in the background leave Ctrl-C ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if largest := int(os.environ.get("LARGEST_FILE", "0")):
-        # As on a full disk, no file grows beyond it.
+    if largest:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
-    if moment := int(sys.argv.pop(1)):
+    if moment:
         _killed_at(moment)
     task = FitTask()
     studies.load = lambda name: task
+    os.environ["COLUMNS"] = "400"
+    sys.argv = ["wflow", *words]
     app()

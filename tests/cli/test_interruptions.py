@@ -1,22 +1,45 @@
 """Processes that are killed, told to end, out of disk, or two in one folder."""
 
 import functools
+import multiprocessing
 import os
 import re
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+
+from tests.cli.interrupted import command
 
 
 pytestmark = pytest.mark.slow
 
-SCRIPT = Path(__file__).parent / "interrupted.py"
 # Each process goes on where the last one was killed: in the record, the config, the
 # checkpoint, the history, ...
 MOMENTS = (1, 2, 3, 4, 5, 6, 8, 11, 16, 20)
+# Processes of one that has imported JAX, and started nothing of it.
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["equinox", "diffrax", "wflow.cli.runner"])
+
+
+class Running:
+    """A process that runs the config, and what it says."""
+
+    def __init__(self, words, moment, limit):
+        said, out = SERVER.Pipe(duplex=False)
+        arguments = ([*map(str, words)], out, moment, limit)
+        self.process = SERVER.Process(target=command, args=arguments)
+        self.process.start()
+        out.close()
+        self.said = os.fdopen(os.dup(said.fileno()))
+        said.close()
+
+    def until(self, line):
+        """Wait until it says that line."""
+        while self.said.readline() != f"{line}\n":
+            assert self.process.is_alive()
+
+    def send(self, number):
+        os.kill(self.process.pid, number)
 
 
 def started(folder, out, *arguments, moment=0, pause=0.0, limit=0):
@@ -24,14 +47,7 @@ def started(folder, out, *arguments, moment=0, pause=0.0, limit=0):
     config = folder / "config.yaml"
     config.write_text("task: fit\n")
     words = ["run", config, "--out", folder / out, "--set", f"pause={pause}"]
-    command = [sys.executable, SCRIPT, moment, *words, *arguments]
-    return subprocess.Popen(
-        [*map(str, command)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"COLUMNS": "400", "LARGEST_FILE": str(limit)},
-    )
+    return Running([*words, *arguments], moment, limit)
 
 
 @pytest.fixture
@@ -41,9 +57,11 @@ def start(tmp_path):
 
 def ended(process):
     """Exit code and what was said."""
-    out, err = process.communicate(timeout=300)
-    assert "Traceback" not in err
-    return process.returncode, out + err
+    said = process.said.read()
+    process.said.close()
+    process.process.join(300)
+    assert "Traceback" not in said
+    return process.process.exitcode, said
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +89,8 @@ def test_killed_at_ten_moments_the_run_ends_in_the_same_bits(start, tmp_path, wh
 )
 def test_told_to_end_it_says_how_to_go_on(start, tmp_path, whole, number, code):
     process = start(pause=0.2)
-    while process.stdout.readline() != "step 3\n":
-        assert process.poll() is None
-    process.send_signal(number)
+    process.until("step 3")
+    process.send(number)
     found, said = ended(process)
     assert found == code, said
     assert re.search(r"Stopped\. What was computed .* --resume.* goes on", said)
@@ -117,15 +134,14 @@ def test_a_full_disk_later_keeps_what_there_was(start, tmp_path, whole):
 
 def test_a_second_process_in_the_folder_is_refused(start, tmp_path, whole):
     first = start(pause=0.3)
-    while first.stdout.readline() != "step 2\n":
-        assert first.poll() is None
+    first.until("step 2")
     # It holds the folder however long the others take.
-    first.send_signal(signal.SIGSTOP)
+    first.send(signal.SIGSTOP)
     for options in ([], ["--resume"], ["--overwrite"]):
         code, said = ended(start(*options, pause=0.3))
         assert code == 2
-        assert f"process {first.pid} on" in said
-    first.send_signal(signal.SIGCONT)
+        assert f"process {first.process.pid} on" in said
+    first.send(signal.SIGCONT)
     code, said = ended(first)
     assert code == 0, said
     assert (tmp_path / "run" / "model.eqx").read_bytes() == whole

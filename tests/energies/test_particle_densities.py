@@ -132,11 +132,6 @@ def end(p, flow_of):
     return jnp.sum(mu.mean) + mu.cov[0, 1] + mu.cov[1, 1]
 
 
-def with_silverman(alpha, target):
-    kl = KLDivergence(target.log_density, KDE(form="plug_in"))
-    return GradientFlow(kl, HellingerKantorovich(alpha, 0.7))
-
-
 def with_correlated(alpha, target):
     kl = KLDivergence(target.log_density, KDE(form="plug_in", correlated=True))
     return GradientFlow(kl, HellingerKantorovich(alpha, 0.7))
@@ -149,7 +144,7 @@ def with_matrix(alpha, target):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("flow_of", [with_silverman, with_correlated, with_matrix])
+@pytest.mark.parametrize("flow_of", [with_correlated, with_matrix])
 def test_gradients_go_through_what_first_variations_hold_fixed(flow_of):
     # The particles of the estimate move along with the solve, and so do derivatives of
     # its end; bandwidths of a rule are not differentiated in velocities alone.

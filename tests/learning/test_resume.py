@@ -1,20 +1,12 @@
 """Whatever stops a training, its continuation gives the same bits."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
-
 import jax
-import numpy as np
 import pytest
 from oscillator import TIMES, oscillation, trained
 
 from wflow.energies import MLPPotential
 from wflow.flows import LagrangianFlow
-from wflow.learning import AdamW, Learned, Snapshots, Zero
+from wflow.learning import AdamW, CharacteristicDistance, Learned, Snapshots, Zero
 from wflow.learning.checkpoint import read_header
 from wflow.parameters import Learnable
 
@@ -37,6 +29,7 @@ def make(steps=STEPS, snapshots=None, **options):
         batch=8,
         velocity=Learned(Zero()),
         optimizer=AdamW(schedule="cosine"),
+        loss=CharacteristicDistance(),
         validation=snapshots.take([2]),
         chunk=CHUNK,
         progress=False,
@@ -91,39 +84,3 @@ def test_refuses_the_checkpoint_of_another_training(tmp_path):
 def test_resume_without_a_checkpoint_starts(tmp_path, whole):
     make(checkpoint_dir=tmp_path / "new", resume=True).save(tmp_path / "model.eqx")
     assert (tmp_path / "model.eqx").read_bytes() == whole
-
-
-SCRIPT = """
-import sys, jax
-jax.config.update("jax_enable_x64", True)
-sys.path.insert(0, sys.argv[1])
-from test_resume import make
-make(steps=400, checkpoint_dir=sys.argv[2], resume=True).save(sys.argv[2] + "/model")
-"""
-
-
-@pytest.mark.slow
-def test_resumed_after_sigkill(tmp_path):
-    here = str(Path(__file__).parent)
-
-    def start(directory):
-        command = [sys.executable, "-c", SCRIPT, here, str(directory)]
-        return subprocess.Popen(command, env=os.environ)
-
-    assert start(tmp_path / "whole").wait(300) == 0
-    rng = np.random.default_rng(0)
-    for _ in range(2):
-        process = start(tmp_path / "killed")
-        checkpoint = tmp_path / "killed" / "checkpoint.eqx"
-        before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
-        while process.poll() is None:
-            if checkpoint.exists() and checkpoint.stat().st_mtime_ns > before:
-                time.sleep(rng.uniform(0, 0.05))
-                process.send_signal(signal.SIGKILL)
-                break
-            time.sleep(0.001)
-        process.wait(60)
-    assert read_header(checkpoint)["step"] < 400
-    assert start(tmp_path / "killed").wait(300) == 0
-    whole, killed = (tmp_path / name / "model" for name in ("whole", "killed"))
-    assert whole.read_bytes() == killed.read_bytes()

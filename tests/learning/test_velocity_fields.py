@@ -9,6 +9,7 @@ from oscillator import as_float32, make_flow, trained
 
 from wflow.learning import (
     AdamW,
+    CharacteristicDistance,
     Corrected,
     Displacement,
     Fit,
@@ -28,6 +29,7 @@ OPTIONS = {
     "horizon": FixedHorizon(2),
     "optimizer": AdamW(learning_rate=1e-2),
     "velocity": Corrected(width=4, depth=1),
+    "loss": CharacteristicDistance(),
     "progress": False,
 }
 

@@ -110,9 +110,8 @@ def test_geometry_is_a_riemannian_metric():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rho", [1.0, 4.0])
-def test_learning_rate_of_the_scale(rho):
-    start = layer()
+def test_learning_rate_of_the_scale():
+    start, rho = layer(), 4.0
     rates = Riemannian(RoleRates({"scale_in": rho}), lx.Diagonal())
     factors = integrate(GradientFlow(regression(), rates), start, 2.0)
     value = factors.measures.value

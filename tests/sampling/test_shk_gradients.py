@@ -57,7 +57,6 @@ def divergence(p, make, start):
         (at_once, LAW),
         (at_once, PLANE),
         (at_once, CLOUD),
-        (by_splitting, LAW),
         (by_splitting, LINE),
         (by_splitting, CLOUD),
     ],

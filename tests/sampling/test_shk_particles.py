@@ -147,11 +147,11 @@ def wells(x):
     return -jnp.sum((x**2 - 1) ** 2)
 
 
-SHAPES = {1: (48,), 2: (16, 12), 3: (8, 8, 6)}
+SHAPES = {1: (48,), 3: (8, 8, 6)}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dim", [1, 2, 3])
+@pytest.mark.parametrize("dim", list(SHAPES))
 @pytest.mark.parametrize("splits", [False, True])
 def test_grids_stay_positive_and_keep_their_mass(dim, splits):
     kl = KLDivergence(wells)
