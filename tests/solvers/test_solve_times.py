@@ -76,7 +76,7 @@ def test_saved_times_far_from_zero_are_those_asked_for():
         (jnp.linspace(0, 0.1, 4, dtype=jnp.float32), 0.1),
         (np.arange(0, 0.31, 0.1), 0.3),
         (jnp.arange(4, dtype=jnp.float32) * jnp.float32(0.1), 0.3),
-        ([0.1, 0.7], np.float32(0.7)),
+        (np.linspace(0, 0.7, 4), np.float32(0.7)),
     ],
 )
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])

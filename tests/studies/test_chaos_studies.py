@@ -192,10 +192,8 @@ def test_quadratic(tmp_path):
 
 
 @pytest.mark.slow
-def test_exponents():
-    study = studies.load("chaos_exponents")
-    p = params("chaos_exponents", exponents=[3.5], widths=widths((16, 200), (64, 200)))
-    found = study.report(p, study.arrays(p)).metrics
+def test_exponents(tmp_path):
+    found = run_config("chaos_exponents", tmp_path).metrics
     assert found["decay_3p5"] == pytest.approx(3.5, abs=0.05)
     assert found["slope_3p5"] == pytest.approx(-1, abs=0.25)
     assert found["inconsistent"] == 0

@@ -304,24 +304,19 @@ def test_descent_is_late_as_the_growth_of_a_step_says(tmp_path):
 
 
 @pytest.mark.slow
-def test_what_fits_orthogonal_samples_is_their_cover():
+def test_what_fits_orthogonal_samples_is_their_cover(tmp_path):
     """At every scale."""
-    config = {"samples": 6, "widths": [2, 4, 16], "dims": [6], "draws": 12}
-    p = params(saddle_width, **config, steps=3000)
-    metrics = saddle_width.report(p, saddle_width.STUDY.arrays(p)).metrics
+    metrics = run_config("saddle_width", tmp_path).metrics
     assert metrics["cover_agreement"] == 1
     assert metrics["max_probability_z"] < 4
     assert metrics["width_half_orthogonal"] <= 16
 
 
 @pytest.mark.slow
-def test_cosines_above_the_scale_wake_units():
+def test_cosines_above_the_scale_wake_units(tmp_path):
     """exp(-20) = 2e-9: of cosines far above it units wake up, far below none does."""
-    config = {"samples": 6, "width": 5, "instances": 4, "dims": [24], "points": 400}
-    cosines = [1e-2, 1e-6, 1e-10, 1e-14, 1e-18]
-    p = params(saddle_near_orthogonal, **config, cosines=cosines, inverse_scales=[20.0])
-    arrays = saddle_near_orthogonal.STUDY.arrays(p)
-    metrics = saddle_near_orthogonal.report(p, arrays).metrics
+    directory, metrics, _ = run_config("saddle_near_orthogonal", tmp_path)
+    arrays = directory.read_results()
     assert 0.5 < metrics["breaking_20"] < 1.5
     assert metrics["woken_24_20"] > 0
     assert metrics["finished_20"] == 1

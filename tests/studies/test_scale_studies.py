@@ -143,11 +143,8 @@ def test_flows_keep_what_they_should(tmp_path):
 
 
 @pytest.mark.slow
-def test_decay_behind_a_norm():
-    study = studies.load("scale_output_norm")
-    sizes = {"runs": 1, "size": 4, "hidden": 8, "steps": 600}
-    p = params("scale_output_norm", decays=[0.0, 0.1], **sizes)
-    found = study.report(p, study.arrays(p)).metrics
+def test_decay_behind_a_norm(tmp_path):
+    found = run_config("scale_output_norm", tmp_path).metrics
     floor = found["floor_out_decay0.1"]
     assert floor == pytest.approx(0.5 * (0.1 / 1.1) ** 2 * 4 * 9)
     # The fit of the maps is not perfect, so the loss lies above the floor.

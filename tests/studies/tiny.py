@@ -19,7 +19,14 @@ _MATCHED = {
     "fit.steps": 4,
     "objective": {"kind": "FlowMatching", "batch": 16, "moments": 2},
 }
-_GROWING = {**_FIT, "energy": _NETWORK, "growth.width": 4, "fit.substeps": 1}
+# One precision: what they forecast with is one program.
+_GROWING = {
+    **_FIT,
+    "precision": "float64",
+    "energy": _NETWORK,
+    "growth.width": 4,
+    "fit.substeps": 1,
+}
 _SMALL = {"data.simulate.n": 24, "data.simulate.snapshots": 5}
 _SDE = {
     **_FIT,
@@ -68,7 +75,6 @@ _POSTERIOR = {
     "methods": {"shk": {"kind": "ULA", "step_size": 0.1, "steps": 3}},
 }
 _MSIP = {"msip": {"kind": "MeanShift", "steps": 4, "bandwidth": 1.5, "ridge": 1e-3}}
-_FEW = [{"neurons": 4, "seeds": 3}, {"neurons": 8, "seeds": 3}]
 
 TINY: dict[str, dict[str, Any]] = {
     "attention_pca": {
@@ -108,7 +114,10 @@ TINY: dict[str, dict[str, Any]] = {
         "strengths": {"low": 1.0, "high": 2.0, "count": 2},
     },
     "canonical_tumours": {**_TRANSFER, "data": {"kind": "BreastCancer"}},
-    "chaos_exponents": {"exponents": [3.5], "dim": 20, "resamples": 5, "widths": _FEW},
+    "chaos_exponents": {
+        "exponents": [3.5],
+        "widths": [{"neurons": m, "seeds": 200} for m in (16, 64)],
+    },
     "chaos_noisy": {
         "temperatures": [0.01, 0.1],
         "horizon": 2.0,
@@ -257,13 +266,13 @@ TINY: dict[str, dict[str, Any]] = {
         "flow": {"samples": 3, "widths": [6], "draws": 4},
     },
     "saddle_near_orthogonal": {
-        "samples": 4,
-        "width": 3,
-        "instances": 2,
-        "dims": [16],
-        "cosines": [1e-3, 1e-12],
-        "inverse_scales": [10.0],
-        "points": 100,
+        "samples": 6,
+        "width": 5,
+        "instances": 4,
+        "dims": [24],
+        "cosines": [1e-2, 1e-6, 1e-10, 1e-14, 1e-18],
+        "inverse_scales": [20.0],
+        "points": 400,
     },
     "saddle_norm": {
         "cases": [{"samples": n, "width": 6} for n in (3, 4)],
@@ -280,11 +289,11 @@ TINY: dict[str, dict[str, Any]] = {
         "rtol": 1e-7,
     },
     "saddle_width": {
-        "samples": 4,
-        "widths": [2, 8],
-        "dims": [4],
-        "draws": 4,
-        "steps": 200,
+        "samples": 6,
+        "widths": [2, 4, 16],
+        "dims": [6],
+        "draws": 12,
+        "steps": 3000,
     },
     "scale_flow": {
         "outputs": 1,
@@ -310,13 +319,11 @@ TINY: dict[str, dict[str, Any]] = {
         "variants": {"none": {"scaling": "none", "decayed": ["matrix"]}},
     },
     "scale_output_norm": {
-        "batch": 8,
         "decays": [0.0, 0.1],
-        "held_out": 16,
-        "hidden": 4,
-        "runs": 2,
+        "hidden": 8,
+        "runs": 1,
         "size": 4,
-        "steps": 10,
+        "steps": 600,
     },
     "shk_circle": {"cells": 8, "rtol": 1e-4, "times": [0.1]},
     "shk_mixture": {
@@ -327,8 +334,8 @@ TINY: dict[str, dict[str, Any]] = {
         "particles": 10,
         "repeats": 1,
     },
-    "unbalanced_gaussian10": {**_GROWING, "precision": "float64"},
-    "unbalanced_gene_2d": {**_GROWING, "precision": "float64"},
+    "unbalanced_gaussian10": _GROWING,
+    "unbalanced_gene_2d": _GROWING,
     "unbalanced_hematopoiesis": _GROWING,
     "vortex_ensemble": {
         **_FIT,

@@ -345,7 +345,7 @@ def test_sweep_of_the_blur_against_exact_transport(kind, weighted, p, dtype):
     spread = np.sqrt(np.concatenate([x, y]).var(axis=0).sum())
     # The divergence itself comes near for small blur only; where p is 1, later.
     near = 3e-3 if p == 1 else 3e-2
-    for ratio in (1.0, 0.3, 0.1, 0.03, 0.01, 1e-3, 1e-4):
+    for ratio in (1.0, 0.1, 0.01, 1e-3, 1e-4):
         found = solved(p, x, y, a, b, ratio * spread, dtype=dtype)
         assert np.isfinite(found.value)
         if ratio <= near:
