@@ -204,6 +204,7 @@ def test_gradient_of_the_force_in_parameters_and_positions(name, cloud):
         assert gradient[0].softening == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(learned()))
 def test_float32_stays_float32_inside_and_maps(name, cloud):
     energy = cast(learned()[name], jnp.float32)

@@ -105,6 +105,7 @@ def test_sums_and_multiples_hold_what_their_parts_hold():
     np.testing.assert_allclose(elsewhere, expected, rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "density", [KDE(0.7), KDE(0.7, "plug_in"), KDE(), KDE(form="plug_in")]
 )

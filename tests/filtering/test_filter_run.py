@@ -238,6 +238,7 @@ def test_one_compilation_for_all_numbers():
     assert counts[0] == counts[1]
 
 
+@pytest.mark.slow
 @each_method
 def test_float32_stays_float32(method):
     single = filter(

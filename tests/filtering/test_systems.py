@@ -157,6 +157,7 @@ def test_twin_is_the_model_run_by_hand():
     assert 0 < float(jnp.abs(errors).max()) < 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "motion",
     [

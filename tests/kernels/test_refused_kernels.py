@@ -95,6 +95,7 @@ def test_bandwidths_of_any_size_and_for_some_coordinates_are_taken():
             gram(GaussianKernel(bandwidth), jnp.ones((4, d)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KERNELS)
 def test_nan_in_is_nan_out(name):
     kernel = KERNELS[name]
@@ -163,6 +164,7 @@ def test_blocks_are_whole_numbers(block):
             call()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
 def test_short_floats_are_summed_in_single_precision(dtype):
     x, y, b = X.astype(dtype), Y.astype(dtype), B.astype(dtype)

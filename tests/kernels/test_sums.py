@@ -118,6 +118,7 @@ def test_gradient_of_a_self_sum_against_finite_differences(kind, clouds):
         np.testing.assert_allclose(grad_h @ H, slope / step, rtol=1e-7)
 
 
+@pytest.mark.slow
 @kernels
 def test_second_gradients_are_finite_at_coinciding_points(kind, clouds):
     x = clouds[0]  # x[2] == x[3]
@@ -217,6 +218,7 @@ def test_vmap_over_bandwidths_and_clouds(clouds):
     )
 
 
+@pytest.mark.slow
 @kernels
 def test_float32_follows_the_points(kind, clouds):
     x, _, _ = clouds

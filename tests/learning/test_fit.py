@@ -52,8 +52,8 @@ def same(a, b):
 
 
 @pytest.fixture(scope="module")
-def fitted(flow, snapshots):
-    return train(flow, snapshots, loss=Sinkhorn())
+def fitted(snapshots):
+    return train(harmonic(Learnable(0.3)), snapshots, loss=Sinkhorn())
 
 
 @pytest.mark.slow
@@ -72,8 +72,9 @@ def test_history(fitted):
 
 
 @pytest.mark.slow
-def test_the_length_of_a_chunk_changes_no_bit(flow, snapshots, fitted):
-    other = train(flow, snapshots, chunk=6, loss=Sinkhorn())
+def test_the_length_of_a_chunk_changes_no_bit(snapshots, fitted):
+    options = {"chunk": 6, "loss": Sinkhorn()}
+    other = train(harmonic(Learnable(0.3)), snapshots, **options)
     assert same(other.flow, fitted.flow)
     np.testing.assert_array_equal(other.history["loss"], fitted.history["loss"])
 

@@ -222,7 +222,7 @@ def test_a_learned_law_of_the_right_form_covers():
     """Friction learned from independent samples; forecasts of samples not seen."""
     times, rng, covered = np.array([0.0, 0.4, 0.8, 1.2]), np.random.default_rng(0), []
     statistics = summaries(["x", "y"], [0.5])
-    w, worlds = np.sqrt(1 - 0.25**2), 12
+    w, worlds = np.sqrt(1 - 0.25**2), 8
 
     def sample(t):
         """Damped harmonic motion, friction 0.5, of 40 points drawn anew."""
@@ -242,7 +242,7 @@ def test_a_learned_law_of_the_right_form_covers():
             Rollouts(starts="any", horizon=FixedHorizon(2), substeps=2),
             members=6,
             key=jax.random.key(world),
-            steps=80,
+            steps=60,
             optimizer=AdamW(scalar_learning_rate=0.05, schedule="cosine"),
             progress=False,
         )

@@ -438,6 +438,7 @@ def test_renyi_of_gaussians_by_quadrature():
     assert top == pytest.approx((p - q)[np.abs(x[:, 0]) < 20].max(), rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draws", [1, 3, 10])
 @pytest.mark.parametrize("delta", [0.0, 1e-300, 1e-18, 1e-16, 1e-12, 1e-6])
 def test_small_deltas_cost_no_more_than_pure_privacy(delta, draws):

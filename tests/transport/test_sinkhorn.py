@@ -332,7 +332,9 @@ def exact(x, y, a, b, p):
 
 
 @powers
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "dtype", [pytest.param("float32", marks=pytest.mark.slow), "float64"]
+)
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("kind", ["shifted", "clusters", "same"])
 def test_sweep_of_the_blur_against_exact_transport(kind, weighted, p, dtype):
