@@ -21,11 +21,14 @@ _MATCHED = {
 }
 # One precision: what they forecast with is one program.
 _GROWING = {
-    **_FIT,
+    "seeds": None,
     "precision": "float64",
-    "energy": _NETWORK,
+    "fit.steps": 4,
+    "fit.chunk": 2,
+    "objective.batch": 8,
+    "objective.moments": 2,
+    "energy": {**_NETWORK, "time_dim": 2},
     "growth.width": 4,
-    "fit.substeps": 1,
 }
 _SMALL = {"data.simulate.n": 24, "data.simulate.snapshots": 5}
 _SDE = {
@@ -335,7 +338,7 @@ TINY: dict[str, dict[str, Any]] = {
         "repeats": 1,
     },
     "unbalanced_gaussian10": _GROWING,
-    "unbalanced_gene_2d": _GROWING,
+    "unbalanced_gene_2d": {**_GROWING, "fresh.n": 8, "balanced": True},
     "unbalanced_hematopoiesis": _GROWING,
     "vortex_ensemble": {
         **_FIT,

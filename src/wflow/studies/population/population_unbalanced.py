@@ -29,13 +29,18 @@ from ._task import AbstractPopulationTask, Fits
 BALANCED = "balanced model"
 FRESH = "model of a draw"
 TITLE = "Weighted clouds from the first snapshot"
+# The laws that are scored on the data, and their numbers in metrics.json.
+PREFIXES = {"model": "", BALANCED: "balanced_"}
+# What they are called where masses are shown.
+MASSES = {"model": "model", BALANCED: "mass fixed"}
 
 
 class Params(MatchedParams):
-    """Train on all snapshots of a population that grows; beside it a balanced fit.
+    """Train on all snapshots of a population that grows.
 
     Attributes:
         growth: births less deaths.
+        balanced: whether the same is fitted beside with the mass held fixed.
         fresh: a function of ``wflow.populations.simulators`` that makes populations as
             the data are: the same training on one draw is scored on others, beside what
             that draw itself scores on them.
@@ -46,6 +51,7 @@ class Params(MatchedParams):
     growth: Annotated[Spec | None, Part(flows, of=NeuralRate, needs=["dim", "key"])] = {
         "kind": "NeuralRate"
     }
+    balanced: bool = True
     fresh: Annotated[
         Spec | None,
         Part(simulators, of=Snapshots, needs=["key", "dim"], optional=True),
@@ -84,7 +90,8 @@ class PopulationUnbalanced(AbstractPopulationTask[Params]):
         self, p: Params, directory: RunDirectory
     ) -> dict[str, tuple[Params, RunDirectory]]:
         found = super().models(p, directory)
-        found[BALANCED] = (p.without_growth(), directory.balanced)
+        if p.balanced:
+            found[BALANCED] = (p.without_growth(), directory.balanced)
         if p.fresh is not None:
             found[FRESH] = (p, directory.fresh)
         return found
@@ -100,34 +107,29 @@ class PopulationUnbalanced(AbstractPopulationTask[Params]):
             Fresh(config.fresh, Setting.of(config, load(config, source))).draw(0)
 
     def score(self, setting: Setting, fits: Fits) -> Outcome:
-        model, other = (_report(setting, fits[name]) for name in ("model", BALANCED))
+        names = [name for name in PREFIXES if name in fits]
+        reports = {name: _report(setting, fits[name]) for name in names}
         still = _persistence(setting)
-        errors = {"": _mass_errors(model), "balanced_": _mass_errors(other)}
+        times = setting.split.test.times
         metrics = {
             "persistence_w1_mean": float(np.mean(still)),
-            **setting.noise("w1_floor", model.times),
+            **setting.noise("w1_floor", times),
         }
-        for prefix, report in (("", model), ("balanced_", other)):
+        errors = {}
+        for name, report in reports.items():
+            prefix, errors[MASSES[name]] = PREFIXES[name], _mass_errors(report).tolist()
             metrics[f"{prefix}w1_mean"] = report.model
-            metrics[f"{prefix}max_relative_mass_error"] = errors[prefix].max()
-        for k, time in enumerate(map(setting.time_name, model.times)):
-            metrics[f"w1_{time}"] = model.scores["model"][k]
-            metrics[f"balanced_w1_{time}"] = other.scores["model"][k]
-            metrics[f"relative_mass_error_{time}"] = errors[""][k]
-        clouds = setting.table(model, TITLE)
+            metrics[f"{prefix}max_relative_mass_error"] = max(errors[MASSES[name]])
+            for k, time in enumerate(map(setting.time_name, times)):
+                metrics[f"{prefix}w1_{time}"] = report.scores["model"][k]
+        for time, error in zip(times, errors["model"], strict=True):
+            metrics[f"relative_mass_error_{setting.time_name(time)}"] = error
+        clouds = setting.table(reports["model"], TITLE)
         rows = {
-            "model": clouds.rows["model"],
-            BALANCED: other.scores["model"].tolist(),
-            TITLES["persistence"]: still,
+            name: report.scores["model"].tolist() for name, report in reports.items()
         }
-        masses = ScoreTable(
-            "Relative error of the total mass",
-            clouds.columns,
-            {
-                "model": errors[""].tolist(),
-                "mass fixed": errors["balanced_"].tolist(),
-            },
-        )
+        rows[TITLES["persistence"]] = still
+        masses = ScoreTable("Relative error of the total mass", clouds.columns, errors)
         tables = [dataclasses.replace(clouds, rows=rows), masses]
         found = Outcome(metrics, tables)
         fresh = setting.p.fresh
@@ -142,7 +144,7 @@ class PopulationUnbalanced(AbstractPopulationTask[Params]):
         drawn = _figures.course(setting, fitted)
         if setting.split.train.dim == 2:
             drawn["growth"] = _figures.growth(setting, fitted)
-        models = {"model": fitted, "mass fixed": fits[BALANCED]}
+        models = {MASSES[name]: fits[name] for name in PREFIXES if name in fits}
         drawn["masses"] = _figures.masses(setting, models)
         table = outcome.tables[0]
         times, substeps = setting.split.test.times, setting.p.evaluation.substeps
@@ -150,6 +152,8 @@ class PopulationUnbalanced(AbstractPopulationTask[Params]):
             ("clouds", TITLE, "model"),
             ("clouds_balanced", "Without growth", BALANCED),
         ):
+            if method not in fits:
+                continue
             predicted = fits[method].forecast(times, "initial", substeps=substeps)
             starts, scores = [0] * len(times), table.rows[method]
             drawn[name] = _figures.predictions(
