@@ -29,7 +29,7 @@ from wflow.populations._coverage import (
     trend_bands,
 )
 from wflow.populations.fields import lattice
-from wflow.populations.leave_one_out import mixture, score
+from wflow.populations.leave_one_out import score
 from wflow.populations.protocols import forecast_split, interpolation_split
 from wflow.populations.reading import pair_distances
 from wflow.populations.scores import half_sample_w1
@@ -139,8 +139,6 @@ def test_open_boxes():
         (lambda: interpolation_split(DATA, [1.5]), "held_out to be a whole number"),
         (lambda: interpolation_split(DATA, 1), "held_out to be a list"),
         (lambda: hold_outs(X), "snapshots to be Snapshots"),
-        (lambda: mixture([(X[0], ROW)], [1.0]), "weights of clouds of shape"),
-        (lambda: mixture([(X[0], np.ones(5))], [-1.0]), "shares >= 0"),
         (lambda: score((X[0][:, :1], np.ones(5)), hold_outs(DATA)[0]), "points of"),
         (lambda: persistence(DATA, 9, 1.0), "k of one of 4 snapshots, found 9"),
         (lambda: persistence(DATA, 0, np.nan), "time finite"),

@@ -10,7 +10,6 @@ _ATTENTION = {"energy.width": 4, "energy.depth": 1, "energy.feedforward": 4}
 _WARM = {"kind": "Entropy", "temperature": {"learn": 0.1}, "density": {"kind": "KDE"}}
 _BOWL = {"kind": "Potential", "potential": {"kind": "Polynomial", "degree": 2}}
 _LAW = {**_WARM, "density": {"kind": "GaussianClosure"}}
-_HELD_OUT = {**_FIT, **_ATTENTION, "velocity.width": 4, "sides": "before"}
 _MATCHED = {
     "seeds": None,
     "energy.width": 4,
@@ -205,11 +204,12 @@ TINY: dict[str, dict[str, Any]] = {
         "repeats": 1,
         "reweighted.nodes": ["iid"],
     },
-    "leave_one_out_emt_10d": _HELD_OUT,
+    "leave_one_out_emt_10d": _MATCHED,
     "leave_one_out_embryoid_body": _MATCHED,
+    "leave_one_out_embryoid_body_50d": _MATCHED,
     "leave_one_out_emt_3d": _MATCHED,
-    "leave_one_out_hematopoiesis": _HELD_OUT,
-    "leave_one_out_ipsc_4d": _HELD_OUT,
+    "leave_one_out_hematopoiesis": _MATCHED,
+    "leave_one_out_ipsc_4d": _MATCHED,
     "msip_mixture": {
         "methods": _MSIP,
         "particles": [5],

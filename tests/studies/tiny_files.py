@@ -56,6 +56,7 @@ FILES: dict[str, tuple[str, dict[str, np.ndarray]]] = {
         f"leave_one_out_{name}": ("drifting.npz", _CELLS)
         for name in (
             "embryoid_body",
+            "embryoid_body_50d",
             "emt_10d",
             "emt_3d",
             "hematopoiesis",

@@ -1,6 +1,6 @@
 """Every interior snapshot held out in turn, and reached from its neighbors."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from wflow.learning import Fit, Snapshots
 from wflow.learning.baselines import ot_interpolation
 from wflow.learning.snapshots import Standardisation
 from wflow.transport import w1
+from wflow.transport.exact import displacement_interpolation
 
 from .protocols import interpolation_split
 from .scores import half_sample_w1
@@ -99,28 +100,6 @@ def reversed_time(snapshots: Snapshots) -> Snapshots:
     )
 
 
-def mixture(clouds: Sequence[Cloud], shares: Sequence[float]) -> Cloud:
-    r"""Clouds joined to one, each with its share of the weight, $\sum_i a_i \mu_i$.
-
-    Raises:
-        ValueError: shares that are negative, not finite or not as many as clouds;
-            clouds of different dimensions, or with other numbers of weights.
-    """
-    clouds = [_checked("mixture", "clouds", cloud) for cloud in clouds]
-    if not clouds:
-        raise ValueError("mixture: expected clouds, one at least, found none.")
-    shape("mixture", "shares", shares, (len(clouds),))
-    weights("mixture", "shares", shares)
-    dims = {x.shape[1] for x, _ in clouds}
-    if len(dims) > 1:
-        raise ValueError(
-            f"mixture: expected clouds of one dimension, found {sorted(dims)}."
-        )
-    points = np.concatenate([x for x, _ in clouds])
-    parts = [a * w / w.sum() for (_, w), a in zip(clouds, shares, strict=True)]
-    return points, np.concatenate(parts)
-
-
 def _checked(owner: str, name: str, cloud: Cloud) -> Cloud:
     """Points and weights that fit each other."""
     if not isinstance(cloud, tuple | list) or len(cloud) != 2:
@@ -147,10 +126,11 @@ def reach(
 
     Forwards it is a rollout that restarts at the training snapshot before; backwards
     one of a second model, of the training snapshots in reversed time, that restarts at
-    the snapshot after. With ``both_sides`` the answer is the mixture
-    $(1 - s)\mu_\mathrm{forwards} + s\mu_\mathrm{backwards}$ at the ``share`` s of the
-    way, else the former alone. Training happens in units in which the pooled training
-    snapshots are standard; nothing of the held-out cloud is used but its time.
+    the snapshot after. With ``both_sides`` the answer lies at the ``share`` s of the
+    way from the one cloud to the other by optimal transport, so that errors of the two
+    average out; else it is the former alone. Training happens in units in which the
+    pooled training snapshots are standard; nothing of the held-out cloud is used but
+    its time.
 
     Returns:
         The answer, the cloud of each side, and the fits.
@@ -176,8 +156,10 @@ def reach(
         time = -held.time if backwards else held.time
         clouds.append(_arrived(fitted, time, units, substeps))
         fits.append(fitted)
-    shares = [1 - held.share, held.share] if both_sides else [1.0]
-    return mixture(clouds, shares), clouds, fits
+    if not both_sides:
+        return clouds[0], clouds, fits
+    (x, a), (y, b) = clouds
+    return displacement_interpolation(x, y, held.share, a, b), clouds, fits
 
 
 def _arrived(fitted: Fit, time: float, units: Standardisation, substeps: int) -> Cloud:

@@ -76,21 +76,16 @@ def _scored(held: HoldOut, learned: Sequence[Cloud]) -> list[Scores]:
         Traced.of(x, w, source)
         for (x, w), source in zip(learned[1:], (before, after), strict=False)
     ]
-    x, w = learned[0]
-    model = Traced(
-        np.asarray(x, np.float64),
-        np.asarray(w, np.float64) / np.sum(w),
-        np.concatenate([side.source for side in sides]),
-        np.concatenate([side.row for side in sides]),
-    )
+    # No point between two clouds is one of a snapshot: it has chances of its own.
+    own = len(train) + 1 + held.index
+    model = sides[0] if len(sides) == 1 else Traced.of(*learned[0], own + 1)
     midpoint = ot_interpolation(train, before, held.time)
     still = train[before], train.weight(before)
     return [
         truth.scores(cloud)
-        # No point of the midpoint is one of a snapshot: it has chances of its own.
         for cloud in (
             model,
-            Traced.of(*midpoint, len(train) + 1 + held.index),
+            Traced.of(*midpoint, own),
             Traced.of(*still, before),
             *sides,
         )
