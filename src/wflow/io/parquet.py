@@ -25,8 +25,10 @@ class ParquetSource(NamedTuple):
             ModuleNotFoundError: the package pyarrow is not installed.
         """
         try:
-            import pyarrow.parquet as parquet
-            from pyarrow import ArrowException
+            import pyarrow.parquet as parquet  # pyright: ignore[reportMissingImports]
+            from pyarrow import (  # pyright: ignore[reportMissingImports]
+                ArrowException,
+            )
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(
                 f"{path}: .parquet files need the package pyarrow, which comes with "

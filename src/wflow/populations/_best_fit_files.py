@@ -117,7 +117,7 @@ def _made(
     contests = {
         question: Contest(
             tuple(
-                Standing(name, learned, *_drawn(draws, question, k), seconds)
+                Standing(name, learned, seconds=seconds, **_drawn(draws, question, k))
                 for k, (name, learned, seconds) in enumerate(one["standings"])
             ),
             tuple(one["times"]),
@@ -155,6 +155,6 @@ def _made(
     )
 
 
-def _drawn(draws: Mapping[str, np.ndarray], question: str, k: int) -> list[Drawn]:
-    arrays = [draws[f"{question}-{k}-{score}"] for score in _SCORES]
-    return [Drawn(float(array[0]), array[1:]) for array in arrays]
+def _drawn(draws: Mapping[str, np.ndarray], question: str, k: int) -> dict[str, Drawn]:
+    arrays = {score: draws[f"{question}-{k}-{score}"] for score in _SCORES}
+    return {name: Drawn(float(one[0]), one[1:]) for name, one in arrays.items()}
