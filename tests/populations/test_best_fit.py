@@ -7,6 +7,7 @@ import pytest
 from wflow.learning import Snapshots
 from wflow.populations import fit_best
 from wflow.populations._contest import STILL
+from wflow.transport import w1
 
 
 RNG = np.random.default_rng(0)
@@ -39,3 +40,42 @@ def test_samples_of_one_law_do_not_move():
     assert found.beyond.winner == STILL
     assert found.fit is None
     assert "nothing moves" in str(found)
+
+
+def wells(rng, time):
+    """A double well in one coordinate and a bowl in the other, of first order."""
+    x = rng.normal(size=(150, 2)) * [0.5, 1.0] + [0.1, 2.5]
+    for _ in range(round(time / 0.01)):
+        x -= 0.01 * np.stack([2 * x[:, 0] * (x[:, 0] ** 2 - 1), x[:, 1]], 1)
+    return x
+
+
+def spring(rng, time):
+    """A damped oscillator that is kicked aside, of second order."""
+    x = rng.normal(size=(150, 2)) * 0.25 + [2.0, 0.0]
+    v = rng.normal(size=(150, 2)) * 0.1 + [0.0, 3.0]
+    for _ in range(round(time / 0.01)):
+        v += 0.01 * (-4 * x - 0.5 * v)
+        x += 0.01 * v
+    return x
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("law", "gap", "count", "order"),
+    [(wells, 0.35, 6, "first order"), (spring, 0.3, 7, "second order")],
+)
+def test_the_order_of_a_law_is_found_by_what_it_forecasts(law, gap, count, order):
+    rng = np.random.default_rng(0)
+    times = gap * np.arange(count)
+    seen = Snapshots(times, [law(rng, time) for time in times])
+    found = fit_best(seen, key=jax.random.key(0), steps=800, questions=["beyond"])
+    assert found.beyond is not None
+    assert found.beyond.winner.startswith(order)
+    assert found.fit is not None
+    assert found.fit.kinetic == (order == "second order")
+    # What was not seen comes out better than by saying that nothing moves.
+    later = law(rng, times[-1] + gap)
+    forecast = found.forecast([times[-1] + gap])
+    still = w1(seen[count - 1], later)
+    assert w1(forecast[0], later, forecast.weight(0)) < 0.7 * still

@@ -174,12 +174,22 @@ class Truth:
         self._few = few, chances(few)
         self._within = _within(*self._few)
 
+    def w1(self, cloud: Traced) -> Drawn:
+        """The exact $W_1$ of ``cloud``."""
+        cloud = cloud.thinned(self.most)
+        return self._w1(cdist(cloud.x, self.cloud.x), cloud, self.chances(cloud))
+
+    def _w1(
+        self, cost: np.ndarray, cloud: Traced, weights: Float[np.ndarray, "n R"]
+    ) -> Drawn:
+        value, u, v = w1_potentials(cost, cloud.w, self.cloud.w)
+        return Drawn(value, u @ weights + v @ self._weights)
+
     def scores(self, cloud: Traced) -> Scores:
         """The distances of ``cloud``."""
         cloud = cloud.thinned(self.most)
         cost, weights = cdist(cloud.x, self.cloud.x), self.chances(cloud)
-        value, u, v = w1_potentials(cost, cloud.w, self.cloud.w)
-        transported = Drawn(value, u @ weights + v @ self._weights)
+        transported = self._w1(cost, cloud, weights)
         truth, drawn = self._few
         few = cloud.thinned(MOST)
         if len(few.x) < len(cloud.x) or len(truth.x) < len(self.cloud.x):
@@ -239,13 +249,19 @@ def difference(one: Sequence[Scores], other: Sequence[Scores]) -> Difference:
     return Difference(w1[0].minus(w1[1]), energy[0].minus(energy[1]))
 
 
-def verdict(opening: str, told: Mapping[str, int], shown: Mapping[str, str]) -> str:
+def verdict(
+    opening: str,
+    told: Mapping[str, int],
+    shown: Mapping[str, str],
+    every: str = "every baseline",
+) -> str:
     """A sentence on what beats what.
 
     Args:
         opening: what is judged, the subject of the sentence.
         told: for every other answer the sign of ``Difference``.
         shown: how each of them is written.
+        every: all of them in two words.
     """
     groups = {
         sign: [shown[name] for name, found in told.items() if found == sign]
@@ -254,8 +270,8 @@ def verdict(opening: str, told: Mapping[str, int], shown: Mapping[str, str]) -> 
     parts = []
     for sign, names in groups.items():
         if names:
-            every = "every baseline: " if len(names) == len(told) > 1 and sign else ""
-            parts.append(f"{WORDS[sign]} {every}{enumerated(names, sign)}")
+            all_of = f"{every}: " if len(names) == len(told) > 1 and sign else ""
+            parts.append(f"{WORDS[sign]} {all_of}{enumerated(names, sign)}")
     return f"{opening} {', '.join(parts)}."
 
 

@@ -2,6 +2,7 @@
 
 from ._backtest import backtest
 from ._best_fit import BestFit, fit_best
+from ._comparison import compare
 from ._coverage import coverage
 from ._forecast_bands import forecast_bands
 from ._lineage import Lineage, ancestors, descendants
@@ -22,6 +23,7 @@ __all__ = [
     "ancestors",
     "backtest",
     "coefficients",
+    "compare",
     "coverage",
     "descendants",
     "fit_best",

@@ -85,11 +85,18 @@ Reach = Callable[[float], Traced]
 
 
 def nothing_moves(scene: Scene) -> Reach:
-    """Between two snapshots both of them, by how near they are; else the last one."""
+    """The snapshot that is nearest in time, of two the one before."""
 
     def at(time: float) -> Traced:
-        if time >= scene.snapshots.times[-1]:
-            return scene.cloud(len(scene.snapshots) - 1)
+        return scene.cloud(int(np.argmin(np.abs(scene.snapshots.times - time))))
+
+    return at
+
+
+def mixed(scene: Scene) -> Reach:
+    """Both snapshots beside a time, by how near they are; none of their points move."""
+
+    def at(time: float) -> Traced:
         k, s = scene.around(time)
         return joined([scene.cloud(k), scene.cloud(k + 1)], [1 - s, s])
 

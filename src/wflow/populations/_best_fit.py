@@ -23,7 +23,7 @@ from wflow.flows.sums import split_growth
 from wflow.learning import Fit, Snapshots
 from wflow.learning.clock import read_times, shown
 from wflow.learning.matching_parts import growing, moving
-from wflow.learning.paired import Chances, Traced
+from wflow.learning.paired import Chances, Traced, verdict
 from wflow.measures import Particles
 from wflow.parameters.learnable import unwrap
 
@@ -34,19 +34,22 @@ from ._answers import (
     Scene,
     along,
     mean_shift,
+    mixed,
     momentum,
     nothing_moves,
 )
-from ._contest import STILL, Case, Contest, Standing, median_gap
+from ._contest import STILL, Case, Contest, Standing
 from ._laws import ENERGY, GROWING, NOISY, SECOND, VELOCITY, Law, Matched
 from .conversion import Units
 
 
+MIXED = "the snapshots before and after, mixed"
 LINE, CURVE = "straight lines between neighbors", "a spline through all snapshots"
 SHIFT, MOMENTUM = "shift of the mean", "momentum of the last snapshots"
 LAWS = {law.name: law for law in (ENERGY, GROWING, VELOCITY, SECOND, NOISY)}
 BETWEEN: dict[str, Callable[[Scene], Reach]] = {
     STILL: nothing_moves,
+    MIXED: mixed,
     LINE: along(STRAIGHT),
     CURVE: along(SPLINE),
 }
@@ -57,13 +60,18 @@ BEYOND: dict[str, Callable[[Scene], Reach]] = {
 }
 Question = Literal["between", "beyond"]
 
+_WHERE: Mapping[Question, str] = {
+    "between": "Between snapshots",
+    "beyond": "After the last snapshot",
+}
 # Numbers of leading components that are tried; more hold-outs tell no more.
 _LADDER = (1, 2, 3, 5, 8, 12, 20, 30, 50)
 _MOST_BETWEEN, _MOST_BEYOND = 4, 2
 # How much more variance a later component may have, for components to be ordered.
 _ORDERED = 1.2
-# Share of the budget that is kept for the last training.
-_KEPT = 0.8
+# Shares of the budget after which no law is tried any more; what is left is for the
+# last training.
+_SPENT: Mapping[Question, float] = {"between": 0.5, "beyond": 0.8}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -94,6 +102,7 @@ class BestFit:
     seconds: float
     _reaches: Mapping[Question, Reach]
     _matched: Mapping[Question, Matched]
+    _known: dict[float, tuple[Traced, float]] = dataclasses.field(default_factory=dict)
 
     @property
     def fit(self) -> Fit | None:
@@ -180,6 +189,11 @@ class BestFit:
 
     def _at(self, time: float) -> tuple[Traced, float]:
         """The population in the model's units, and its mass in those of the data."""
+        if time not in self._known:
+            self._known[time] = self._reached(time)
+        return self._known[time]
+
+    def _reached(self, time: float) -> tuple[Traced, float]:
         inner = self.units.to_model_time(time)
         question = "between" if time <= self.snapshots.times[-1] else "beyond"
         matched = self._matched.get(question)
@@ -189,7 +203,12 @@ class BestFit:
         return cloud, _mass(self.snapshots, time)
 
     def __str__(self) -> str:
-        return "\n".join(self.reasons)
+        """What was chosen and why, and the scores of all answers."""
+        lines = list(self.reasons)
+        for question, contest in (("between", self.between), ("beyond", self.beyond)):
+            if contest is not None:
+                lines += ["", f"{_WHERE[question]}:", str(contest)]
+        return "\n".join(lines)
 
 
 def _mass(snapshots: Snapshots, time: float) -> float:
@@ -213,8 +232,8 @@ def fit_best(
 ) -> BestFit:
     """Choose how to forecast these snapshots by holding some of them out.
 
-    Answers that need no model (nothing moves, straight lines or a spline between
-    snapshots, a shift of the mean, momentum) and laws (of first order, from an energy
+    Answers that need no model (nothing moves, the snapshots on both sides mixed,
+    straight lines or a spline between them, a shift of the mean, momentum) and laws (of first order, from an energy
     or free; with growth where masses change; of second order; with noise) answer the
     same held-out snapshots. Inner ones are reached from both sides by laws that depend
     on time; the last ones are forecast by laws that do not. The energy distance without
@@ -418,7 +437,10 @@ class _Search:
             lacking = [list(range(k, total)) for k in held]
             simple = BEYOND
         if not held:
-            self.say(f"{question}: nothing can be held out, so nothing was chosen.")
+            self.say(
+                f"{_WHERE[question]}: nothing can be held out, so "
+                f'"{self.unchosen(question)}" is unchosen.'
+            )
             return None
         scenes = [self.scene.without(out) for out in lacking]
         cases = [self.case(k, self.scene.components) for k in held]
@@ -433,36 +455,53 @@ class _Search:
             standings.append(Standing.of(name, answers, cases, seconds=spent))
         contest = Contest.of(standings, [case.time for case in cases])
         contests = {question: contest}
-        longest = 0.0
-        for law in self.laws(question):
-            left = _KEPT * self.budget - self.elapsed()
-            if longest > left:
+        if not contest.settled:
+            left_out = []
+            for law in self.laws(question):
+                spent = max((one.seconds for one in standings), default=0.0)
+                if self.elapsed() + spent > _SPENT[question] * self.budget:
+                    left_out.append(law.name)
+                    continue
+                standings.append(self.tried(law, scenes, cases, question, contests))
+            if left_out:
                 self.say(
-                    f"{question}: {law.name} was left out, for it would have taken "
-                    f"more than the {self.budget:.0f} seconds."
+                    f"{_WHERE[question]}: for want of time, {self.budget:.0f} seconds "
+                    f"in all, these were not tried: {'; '.join(left_out)}."
                 )
-                continue
-            start = clock.monotonic()
-            answers = [
-                self.matched(law, scene, question, contests)(case.time)
-                for scene, case in zip(scenes, cases, strict=True)
-            ]
-            spent = clock.monotonic() - start
-            longest = max(longest, spent)
-            standings.append(
-                Standing.of(law.name, answers, cases, learned=True, seconds=spent)
-            )
-        contest = Contest.of(standings, [case.time for case in cases])
+            contest = Contest.of(standings, [case.time for case in cases])
         self.explain(question, contest, held)
         return contest
 
-    def laws(self, question: Question) -> list[Law]:
-        s = self.scene.snapshots
-        found = [GROWING if growing(s) else ENERGY, VELOCITY]
-        train = len(s) - 1
-        if train >= 3 or moving(s):
-            found.append(SECOND)
+    def tried(
+        self,
+        law: Law,
+        scenes: Sequence[Scene],
+        cases: Sequence[Case],
+        question: Question,
+        contests: Mapping[Question, Contest],
+    ) -> Standing:
+        """A law, matched anew for each hold-out, and its scores."""
+        start = clock.monotonic()
+        answers = [
+            self.matched(law, scene, question, contests)(case.time)
+            for scene, case in zip(scenes, cases, strict=True)
+        ]
+        spent = clock.monotonic() - start
+        found = Standing.of(law.name, answers, cases, learned=True, seconds=spent)
+        if self.log is not None:
+            energy = found.energy.value
+            self.log(f"{_WHERE[question]}: {law.name}, energy distance {energy:.4g}.")
         return found
+
+    def laws(self, question: Question) -> list[Law]:
+        """Those that these snapshots can speak for, the simplest first."""
+        s = self.scene.snapshots
+        # A law without growth does not explain masses that change.
+        found = [GROWING if growing(s) else ENERGY]
+        # Without velocities they come from a spline, which two snapshots do not bend.
+        if len(s) > 3 or moving(s):
+            found.append(SECOND)
+        return [*found, VELOCITY, NOISY]
 
     def matched(
         self,
@@ -489,23 +528,20 @@ class _Search:
     def explain(self, question: Question, contest: Contest, held: list[int]) -> None:
         """Say what was chosen and why."""
         times = ", ".join(shown(float(self.snapshots.times[k])) for k in held)
-        where = (
-            "Between snapshots" if question == "between" else "After the last snapshot"
-        )
-        if contest.winner == STILL:
+        where = f"{_WHERE[question]} (held out: {times})"
+        others = [s.name for s in contest.standings if s.name != contest.winner]
+        told = {name: contest.sign(contest.winner, name) for name in others}
+        quoted = {name: f'"{name}"' for name in others}
+        opening = f'{where}: "{contest.winner}"'
+        self.say(verdict(opening, told, quoted, "every other answer"))
+        if contest.settled:
             self.say(
-                f"{where}: nothing moves, as far as the snapshots held out (at "
-                f"{times}) tell; no other answer can be told from that."
+                f"{where}: what was held out cannot be told from the snapshots beside "
+                "it, so no law was trained."
             )
-            return
-        words = []
-        for one in contest.standings:
-            if one.name != contest.winner:
-                words.append(f"{contest.word(contest.winner, one.name)} {one.name}")
-        self.say(
-            f"{where}: {contest.winner}, by the snapshots held out (at {times}); it "
-            f"{', '.join(words)}."
-        )
+        elif contest.law is not None and contest.winner not in LAWS:
+            word = contest.word(contest.law, contest.winner)
+            self.say(f'{where}: the best law, "{contest.law}", {word} that.')
 
 
 def _ordered(snapshots: Snapshots) -> bool:
@@ -520,5 +556,5 @@ def _units(snapshots: Snapshots, each: bool) -> Units:
     std = space.std
     if not each:
         std = np.full_like(std, float(np.max(std)))
-    gap = median_gap(snapshots.times)
+    gap = float(np.median(np.diff(snapshots.times)))
     return Units(space.mean, std, float(snapshots.times[0]), gap, "float32")

@@ -4,9 +4,15 @@ import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
-from wflow.learning.paired import WORDS, Chances, Drawn, Interval, Traced, Truth
+from wflow.learning.paired import (
+    WORDS,
+    Chances,
+    Difference,
+    Drawn,
+    Interval,
+    Traced,
+    Truth,
+)
 
 
 # The answer that every other one has to beat.
@@ -72,11 +78,10 @@ class Standing:
         """Score one answer for each case."""
         whole, leading = [], []
         for answer, case in zip(answers, cases, strict=True):
-            found = case.whole.scores(answer)
-            whole.append(found.w1)
-            if case.leading is not case.whole:
-                found = case.leading.scores(answer.leading(case.components))
+            found = case.leading.scores(answer.leading(case.components))
             leading.append(found)
+            same = case.leading is case.whole
+            whole.append(found.w1 if same else case.whole.w1(answer))
         return cls(
             name,
             learned,
@@ -121,13 +126,42 @@ class Contest:
         learned = [s for s in self.standings if s.learned]
         return _first_of_best(learned).name if learned else None
 
+    def __str__(self) -> str:
+        """A table of scores, in the units of the model."""
+        width = max(len(one.name) for one in self.standings) + 2
+        head = f"{'W1':>9}{'leading':>9}{'energy':>9}   less than the one that is kept"
+        lines = [" " * width + head]
+        for one in self.standings:
+            numbers = (one.w1.value, one.w1_leading.value, one.energy.value)
+            cells = "".join(f"{number:9.4f}" for number in numbers)
+            found = self.difference(one.name, self.winner)
+            apart = f"{found.value:+.4f} ({found.low:+.4f} to {found.high:+.4f})"
+            kept = "kept" if one.name == self.winner else apart
+            lines.append(f"{one.name:<{width}}{cells}   {kept}")
+        return "\n".join(lines)
+
     def difference(self, name: str, other: str) -> Interval:
         """The energy distance of one answer less that of another."""
         return self[name].energy.minus(self[other].energy)
 
+    def sign(self, name: str, other: str) -> int:
+        """How one answer stands to another: -1 where it is nearer by both distances."""
+        w1 = self[name].w1_leading.minus(self[other].w1_leading)
+        return Difference(w1, self.difference(name, other)).sign
+
     def word(self, name: str, other: str) -> str:
-        """How one answer stands to another: the verb that the interval allows."""
-        return WORDS[self.difference(name, other).sign]
+        """The same as a verb."""
+        return WORDS[self.sign(name, other)]
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is left to explain once it is said that nothing moves.
+
+        Its distance to what was held out is within its noise, so that no other answer
+        could be told from it.
+        """
+        still = self[STILL].energy
+        return self.winner == STILL and Interval.of(*still).low <= 0
 
 
 def _first_of_best(standings: Sequence[Standing]) -> Standing:
@@ -147,8 +181,3 @@ def _kept(standings: Sequence[Standing]) -> str:
         if min(signs) >= 0:
             return STILL
     return _first_of_best([s for s in standings if s.name != STILL]).name
-
-
-def median_gap(times: np.ndarray) -> float:
-    """Of times, two at least."""
-    return float(np.median(np.diff(times)))

@@ -22,6 +22,7 @@ from wflow.flows import (
 )
 from wflow.geometries import Wasserstein
 from wflow.learning import AdamW, Fit, FlowMatching, Snapshots, SplinePath, fit
+from wflow.learning.matching_parts import moving
 from wflow.learning.matching_paths import AbstractPath
 from wflow.learning.paired import Traced
 from wflow.measures import Particles, Phase
@@ -99,7 +100,7 @@ class Law:
         law_key, fit_key = jax.random.split(key)
         flow = self.flow(snapshots.dim, timed=timed, key=law_key)
         if self.second:
-            path = None if snapshots.velocities is not None else SplinePath()
+            path = None if moving(snapshots) else SplinePath()
         elif self.noisy or self.grows:
             path = None
         objective = FlowMatching(path="auto" if path is None else path, padding=padding)

@@ -155,6 +155,16 @@ TABLE = {
         tracked=FLAG,
         log=given(str.upper, text="spoilt", other=1.5),
     ),
+    "compare": entry(
+        lambda **options: populations.compare(**options).floor,
+        forecast=array(X[0], fine="short"),
+        observed=array(X[1], fine="short"),
+        baselines=given({"still": X[2]}, text="spoilt", other={"still": 1.5}),
+        cells=array(X[1]),
+        types=given(list("abcab"), short=["a"], none=None),
+        components=count(1),
+        tracked=FLAG,
+    ),
     "hold_outs": entry(
         populations.hold_outs,
         snapshots=given(LONG, none=None, text="spoilt", short=LONG.take([0, 1])),
