@@ -233,13 +233,14 @@ def fit_best(
     """Choose how to forecast these snapshots by holding some of them out.
 
     Answers that need no model (nothing moves, the snapshots on both sides mixed,
-    straight lines or a spline between them, a shift of the mean, momentum) and laws (of first order, from an energy
-    or free; with growth where masses change; of second order; with noise) answer the
-    same held-out snapshots. Inner ones are reached from both sides by laws that depend
-    on time; the last ones are forecast by laws that do not. The energy distance without
-    bias decides, and its paired bootstrap says what cannot be told apart: the simplest
-    answer within one standard error of the best is kept, and that nothing moves where
-    no answer is better with 95 % confidence. Then the law is trained on every snapshot.
+    straight lines or a spline between them, a shift of the mean, momentum) and laws (of
+    first order, from an energy or free; with growth where masses change; of second
+    order; with noise) answer the same held-out snapshots. Inner ones are reached from
+    both sides by laws that depend on time; the last ones are forecast by laws that do
+    not. The energy distance without bias decides, and its paired bootstrap says what
+    cannot be told apart: the simplest answer within one standard error of the best is
+    kept, and that nothing moves where no answer is better with 95 % confidence. Then
+    the law is trained on every snapshot.
 
     In more than three coordinates that are ordered by variance, as principal components
     are, the number of those that carry the motion is chosen by hold-outs too.
