@@ -107,7 +107,7 @@ def select_model(
         standings.append(Standing.of(name, [Traced.of(x, w, own)], cases))
     baselines = {one.name: one.w1.value for one in standings}
     for name, fitted in fits.items():
-        if not callable(getattr(fitted, "interpolate", None)):
+        if not callable(getattr(fitted, "forecast", None)):
             raise TypeError(
                 "select_model: expected candidates to return a Fit, found "
                 f"{type(fitted).__name__}."
