@@ -160,9 +160,9 @@ def compare(
     for name, cloud in answers.items():
         shape("compare", name, cloud.x, ("n", d))
     one_of("compare", "tracked", tracked, (True, False))
-    lead = d if components is None else min(components, d)
     if components is not None:
         count("compare", "components", components)
+    lead = d if components is None else min(components, d)
     chances = Chances(tracked=tracked)
     whole = Truth(truth, chances)
     scores = {name: whole.scores(cloud) for name, cloud in answers.items()}
@@ -217,7 +217,11 @@ def _types(
     shape("compare", "cells", x, ("n", observed.x.shape[1]))
     finite("compare", "cells", x)
     labels = np.asarray(types).astype(str)
-    shape("compare", "types", labels, (len(x),))
+    if labels.shape != (len(x),):
+        raise ValueError(
+            f"compare: expected cells and types of one length, found {len(x)} and "
+            f"{labels.shape}."
+        )
     names, code = np.unique(labels, return_inverse=True)
     tree = cKDTree(x)
 
