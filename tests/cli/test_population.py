@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,31 @@ def test_scored_and_drawn_again(gapminder, tmp_path):
     other = _wflow("evaluate", out, "--data", path)
     assert other.exit_code == 0, other.output
     assert re.search(r"nothing moves +0\.1611 +0\.2674 +0\.3940", other.output)
+
+
+@pytest.mark.slow
+def test_runs_are_compared(gapminder, tmp_path):
+    out, _ = gapminder
+    other = shutil.copytree(out, tmp_path / "other")
+    config = other / "config.yaml"
+    config.write_text(config.read_text().replace("steps: 8", "steps: 9"))
+    page = tmp_path / "page.html"
+    result = _wflow("compare", out, other, "--html", page)
+    assert result.exit_code == 0, result.output
+    for line in (r"fit\.steps +8 +9", r"gapminder: model", r"other: model"):
+        assert re.search(line, result.output), line
+    # Baselines are the same in both.
+    assert len(re.findall(r"\n +nothing moves ", result.output)) == 2
+    assert "gapminder: 8; other: 9" in page.read_text()
+    for words, said in (
+        ((out,), "expected two runs or more, found one"),
+        ((out, tmp_path), "expected the folder of a run, found no config.yaml"),
+        ((out, out), "expected different runs, found one twice"),
+        ((out, other, "--html", page), "exists and is kept"),
+    ):
+        result = _wflow("compare", *words)
+        assert result.exit_code == 2
+        assert said in " ".join(result.output.split())
 
 
 @pytest.mark.slow

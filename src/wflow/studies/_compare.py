@@ -1,5 +1,6 @@
 """Runs beside each other: scores, numbers, and the settings that differ."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from wflow.plotting.report.page import Page, rendered
 from ._folder import RunDirectory
 from ._kept import kept_outcome
 from ._outcome import Outcome
-from ._report import BARS, flat, table_of
+from ._report import BARS, SAID, flat, table_of
 
 
 class Comparison:
@@ -88,7 +89,7 @@ class Comparison:
         rows = {
             key: [found.get(key, "-") for found in self.settings.values()]
             for key in keys
-            if not key.startswith("environment.")
+            if key not in SAID
         }
         return {key: row for key, row in rows.items() if len(set(row)) > 1}
 
@@ -111,6 +112,7 @@ class Comparison:
         for table in self.tables:
             if len(table.columns) <= BARS and len(table.rows) > 1:
                 scores.append(score_chart(table))
+                table = dataclasses.replace(table, title="")
             scores.append(table)
         names = list(self.outcomes)
         differ = [

@@ -21,6 +21,8 @@ from ._task import AbstractTask
 
 # Scores of more cases than these are a table alone: bars would be too thin to see.
 BARS = 16
+# Keys of a config that are for readers alone.
+SAID = ("title", "data.needs")
 
 
 def write_report(
@@ -158,7 +160,7 @@ def recipe(config: StudyParams, reasons: Mapping[str, str]) -> Facts:
     rows = [
         (key, value, reasons.get(key, ""))
         for key, value in flat(plain)
-        if key not in ("title", "data.needs")
+        if key not in SAID
     ]
     return Facts(rows, ("key", "value", "why"))
 
