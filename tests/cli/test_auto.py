@@ -52,7 +52,7 @@ def two(tmp_path_factory):
 def test_a_run_says_what_it_will_take_and_what_was_chosen(two):
     folder, said = two
     assert "minutes and" in said
-    assert "nothing can be held out, so nothing was chosen" in said
+    assert "nothing can be held out, so" in said
     config = yaml.safe_load((folder / "run" / "config.yaml").read_text())
     assert config["model"] == "auto"
     assert config["title"] == "cells.h5ad: X_pca over day"
