@@ -8,7 +8,7 @@ from oscillator import TIMES, oscillation, weighted
 
 from wflow.energies import Potential
 from wflow.flows import LagrangianFlow
-from wflow.learning import Fit, Snapshots
+from wflow.learning import Fit, Snapshots, simulate
 from wflow.learning.paired import Difference, Interval
 from wflow.learning.report import Report
 from wflow.parameters import Learnable
@@ -25,6 +25,18 @@ def truth(friction=0.5):
 @pytest.fixture(scope="module")
 def fit():
     return truth()
+
+
+@pytest.mark.slow
+def test_padding_moves_no_point(fit):
+    begin = fit.start(0)
+    alone, among = (
+        simulate(fit.flow, begin, [0.7], 0.1, padding=rows) for rows in (None, 20)
+    )
+    assert among.sizes == begin.sizes
+    assert among.weights is None
+    np.testing.assert_allclose(among[0], alone[0], rtol=1e-6)
+    np.testing.assert_allclose(among.velocity(0), alone.velocity(0), rtol=1e-6)
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike, Float, PRNGKeyArray
 
-from wflow.checks import instance, one_of, positive, shape
+from wflow.checks import count, instance, one_of, positive, shape
 from wflow.energies.neural import TimeEmbedding
 from wflow.flows import AbstractContinuousFlow, LagrangianFlow
 from wflow.flows.base import noise_kind
@@ -89,6 +89,8 @@ def simulate(
     if step is not None:
         shape("simulate", "step", step, ())
         positive("simulate", "step", step)
+    if padding is not None:
+        count("simulate", "padding", padding)
     begin = float(start.times[0])
     times = read_times("simulate", "times", times)
     if times[0] < begin:
@@ -106,16 +108,16 @@ def simulate(
     masses = start.weight(0) * start.mass(0)
     n, w = len(x), masses.astype(x.dtype)
     law = Particles.from_samples(jnp.asarray(x), w)
-    if padding is not None and n < padding <= _MOST_PADDED and _alone(flow, law):
-        rows = np.arange(padding) % n
-        x, w = x[rows], np.where(np.arange(padding) < n, w[rows], 0)
-        v = None if v is None else v[rows]
-        law = Particles.from_samples(jnp.asarray(x), w)
     mu: Particles | Phase = law
     if is_kinetic(flow, law, v is not None):
         if v is None:
             raise ValueError("simulate: expected start with velocities, found none.")
         mu = Phase(law, jnp.asarray(v))
+    if padding is not None and n < padding <= _MOST_PADDED and _alone(flow, mu):
+        rows = np.arange(padding) % n
+        w = np.where(np.arange(padding) < n, w[rows], 0)
+        law = Particles.from_samples(jnp.asarray(x[rows]), w)
+        mu = Phase(law, mu.velocity[rows]) if isinstance(mu, Phase) else law
     check_scales("simulate", start.clouds, mu.dtype)
     ahead, zero = times, begin
     longest = (times[-1] - begin) / _TOLD_APART if step is None else step
@@ -154,7 +156,7 @@ def simulate(
     return Snapshots(times, xs, vs, weights, still)
 
 
-def _alone(flow: AbstractContinuousFlow, mu: Particles) -> bool:
+def _alone(flow: AbstractContinuousFlow, mu: Particles | Phase) -> bool:
     """Whether particles feel nothing of each other, and no noise either."""
     if isinstance(flow, LagrangianFlow):
         return is_linear(flow.energy)
