@@ -158,6 +158,7 @@ OTHERS = {
         "AdaptiveODE",
         "DiscreteMap",
         "EulerMaruyama",
+        "Fields",
         "SimulatedObservation",
     },
     flows: {

@@ -191,8 +191,11 @@ TABLE = {
         fit_intercept=given(True, text="spoilt", number=2.0),
         diffusion=non_negative(0.1),
     ),
+    # One output is one of several.
     "ResettingRidge.fit": entry(
-        _ridge_fit, X=array(_X, words=_SKLEARN), y=array(_Y, words=_SKLEARN)
+        _ridge_fit,
+        X=array(_X, words=_SKLEARN),
+        y=array(_Y, fine="shape", words=_SKLEARN),
     ),
     "ResettingRidge.stationary_covariance_": entry(
         _spread, diffusion=non_negative(0.1)
