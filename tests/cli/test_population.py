@@ -200,7 +200,7 @@ def test_wrong_questions_end_in_a_sentence(gapminder, tmp_path):
     broken = tmp_path / "broken.npz"
     np.savez(broken, y=np.zeros(3))
     cases = [
-        (["forecast", out, "--times", "1990", "--out", f], "begins at year 1992"),
+        (["forecast", out, "--times", "1940", "--out", f], "begins at year 1952"),
         (["forecast", out, "--times", "soon", "--out", f], "expected numbers"),
         (["forecast", out, "--times", "2007", "--out", f"{f}.txt"], "ends in .npz"),
         (["forecast", tmp_path, "--times", "2007", "--out", f], "no config.yaml"),
@@ -278,7 +278,7 @@ def test_interpolation_of_a_file(tmp_path):
     assert refused.exit_code == 2
     assert "exists and is kept; --overwrite replaces it" in refused.stderr
     assert (tmp_path / "f.npz").read_bytes() == before
-    wrong = ("forecast", out, "--times", "1", "--out", tmp_path / "f", "--overwrite")
+    wrong = ("forecast", out, "--times=-1", "--out", tmp_path / "f", "--overwrite")
     assert _wflow(*wrong).exit_code == 2
     assert (tmp_path / "f.npz").read_bytes() == before
     words = ("forecast", out, "--times", "4.5", "--out", tmp_path / "f", "--overwrite")

@@ -7,7 +7,6 @@ import pytest
 from wflow.learning import Snapshots
 from wflow.populations import fit_best
 from wflow.populations._contest import STILL
-from wflow.transport import w1
 
 
 RNG = np.random.default_rng(0)
@@ -74,8 +73,9 @@ def test_the_order_of_a_law_is_found_by_what_it_forecasts(law, gap, count, order
     assert found.beyond.winner.startswith(order)
     assert found.fit is not None
     assert found.fit.kinetic == (order == "second order")
-    # What was not seen comes out better than by saying that nothing moves.
-    later = law(rng, times[-1] + gap)
+    # Where it goes on to: by the mean of the coordinate that moves, since which well a
+    # point is drawn in differs between snapshots by more than they move.
+    later = law(rng, times[-1] + gap)[:, 1].mean()
     forecast = found.forecast([times[-1] + gap])
-    still = w1(seen[count - 1], later)
-    assert w1(forecast[0], later, forecast.weight(0)) < 0.7 * still
+    ahead = forecast.weight(0) @ forecast[0][:, 1]
+    assert abs(ahead - later) < 0.5 * abs(seen[count - 1][:, 1].mean() - later)
