@@ -3,6 +3,7 @@
 import runpy
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 
 
@@ -16,3 +17,4 @@ def test_example(script, tmp_path):
     figure = tmp_path / "figure.png"
     runpy.run_path(str(script))["main"](figure)
     assert figure.stat().st_size > 5000
+    plt.close("all")

@@ -91,7 +91,8 @@ def test_report(fit):
         "mean_shift",
     }
     assert report.model < 1e-3
-    assert "beats every baseline" in report.verdict
+    # So few points, not known to be the same ones, would lie apart by chance as well.
+    assert "cannot be told from nothing moves" in report.verdict
     assert "nothing moves" in str(report)
     assert report.to_dict()["model_w1"] == report.model
     alone = fit.report(test, baselines=False)
