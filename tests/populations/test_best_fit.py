@@ -28,6 +28,12 @@ def test_two_snapshots_are_joined_by_lines_which_nothing_chose():
     np.testing.assert_allclose(found.forecast([5.0])[0], x + [3.0, 0.0])
 
 
+def test_large_clouds_are_said_to_be_thinned():
+    x = RNG.normal(size=(2001, 1))
+    found = fit_best(Snapshots([0.0, 1.0], [x, x + 1]), **QUICK)
+    assert "more than 2000 points are scored by as many" in found.reasons[0]
+
+
 @pytest.mark.slow
 def test_samples_of_one_law_do_not_move():
     sizes = (150, 90, 200, 120)

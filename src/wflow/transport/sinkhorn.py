@@ -146,6 +146,7 @@ def sinkhorn_divergence(
 
     Raises:
         TypeError: an argument that is no array of numbers.
+        NotImplementedError: a second derivative where costs are not kept.
         ValueError: wrong shapes, p or max_iterations; and, outside ``jit`` and other
             transformations, points that are not finite, weights negative or summing to
             zero, blur, threshold or a period <= 0. Inside, these give the value nan or
