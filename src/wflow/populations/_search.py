@@ -30,7 +30,8 @@ from .conversion import Units
 
 # Numbers of leading components that are tried; more hold-outs tell no more.
 _LADDER = (1, 2, 3, 5, 8, 12, 20, 30, 50)
-_MOST_BETWEEN, _MOST_BEYOND = 4, 2
+# Most snapshots that are held out.
+HELD: Mapping[Question, int] = {"between": 4, "beyond": 2}
 # How much more variance a later component may have, for components to be ordered.
 _ORDERED = 1.2
 # Shares of the budget after which no law is tried any more; what is left is for the
@@ -239,8 +240,8 @@ class _Search:
     def inner(self) -> list[int]:
         """Inner snapshots that are held out, spread evenly."""
         inner = np.arange(1, len(self.snapshots) - 1)
-        if len(inner) > _MOST_BETWEEN:
-            places = np.linspace(0, len(inner) - 1, _MOST_BETWEEN)
+        if len(inner) > HELD["between"]:
+            places = np.linspace(0, len(inner) - 1, HELD["between"])
             inner = inner[np.round(places).astype(int)]
         return inner.tolist()
 
@@ -258,7 +259,7 @@ class _Search:
             lacking = [[k] for k in held]
             simple = BETWEEN
         else:
-            first = max(total - _MOST_BEYOND, total // 2 + 1, 2)
+            first = max(total - HELD["beyond"], total // 2 + 1, 2)
             held = list(range(first, total))
             lacking = [list(range(k, total)) for k in held]
             simple = BEYOND

@@ -5,37 +5,34 @@ from collections.abc import Sequence
 import numpy as np
 
 from wflow.learning import Snapshots
+from wflow.learning.paired import MOST
 from wflow.populations import BestFit
-from wflow.populations._best_fit import Question
+from wflow.populations._best_fit import WHERE, Question
 from wflow.populations._contest import STILL, WORDS, Contest
+from wflow.populations._search import HELD
 from wflow.populations.scores import half_sample_floors
 from wflow.studies import Outcome, ScoreTable
 
 from ._times import time_text
 
 
-TITLES: dict[Question, str] = {
-    "between": "Between snapshots",
-    "beyond": "After the last snapshot",
-}
 # Seconds of a training of a thousand steps with its compilation, and of one hold-out
 # without any, on two cores; what JAX and the programs take, in GB.
 _TRAINING, _ANSWER, _BASE = 10.0, 2.0, 1.0
-# Most snapshots that are held out, of either question, and laws that are tried.
-_HELD = {"between": 4, "beyond": 2}
+# Laws that are tried.
 _LAWS = 3
-# Numbers of a matrix between two clouds, of which a few are held at once.
-_POINTS, _MATRICES = 2000, 8
+# Matrices between two clouds that are held at once.
+_MATRICES = 8
 
 
 def predicted(snapshots: Snapshots, budget: float, steps: int) -> tuple[float, float]:
     """Minutes and gigabytes that a choice will take on two cores, roughly."""
     inner, total = len(snapshots) - 2, len(snapshots)
-    held = min(inner, _HELD["between"]) + min(total // 2, _HELD["beyond"], inner)
+    held = min(inner, HELD["between"]) + min(total // 2, HELD["beyond"], inner)
     training = _TRAINING * (0.5 + 0.5 * steps / 1000)
     seconds = held * (_LAWS * training + _ANSWER) + 2 * training
     size = sum(cloud.nbytes for cloud in snapshots.clouds)
-    most = min(max(snapshots.sizes), _POINTS)
+    most = min(max(snapshots.sizes), MOST)
     memory = _BASE + (4 * size + 8 * _MATRICES * most**2) / 1e9
     return min(seconds, budget + 2 * training) / 60, memory
 
@@ -98,7 +95,7 @@ def _table(
         for k, one in enumerate(contest.standings)
     }
     return ScoreTable(
-        f"{TITLES[question]}: held out at {label} {times} ({unit(best)})",
+        f"{WHERE[question]}: held out at {label} {times} ({unit(best)})",
         tuple(columns),
         rows,
         models=(),
@@ -135,9 +132,9 @@ def _verdicts(best: BestFit, question: Question, contest: Contest) -> list[str]:
         parts.append(f"{WORDS[found.sign]} {other} ({low:+.3g} to {high:+.3g})")
     first = []
     if contest.winner == STILL:
-        first.append(f"{TITLES[question]}: what was seen cannot be told from {STILL}.")
+        first.append(f"{WHERE[question]}: what was seen cannot be told from {STILL}.")
     return [
         *first,
-        f"{TITLES[question]}, the best law ({law}) {', '.join(parts)}: differences of "
+        f"{WHERE[question]}, the best law ({law}) {', '.join(parts)}: differences of "
         "energy distances with their intervals of 95 %.",
     ]
