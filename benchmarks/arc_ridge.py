@@ -22,7 +22,7 @@ BATCH, STEPS, RATE, DECAY = 128, 50, 1e-3, 1e-3
 NOTE = (
     f"Seconds of {STEPS} steps in one compiled loop, float32: first call (with "
     "compiling), median and spread of later ones, interleaved; ratio to weight decay "
-    "with the same optimiser."
+    "with the same optimizer."
 )
 
 

@@ -105,7 +105,7 @@ def cfm_peer(held: HoldOut, seed: int, steps: int) -> float:
     torch.manual_seed(seed)
     # The matcher draws its pairs with numpy's global generator.
     np.random.seed(seed)  # noqa: NPY002
-    train, units = held.train.standardise()
+    train, units = held.train.standardize()
     clouds = [torch.tensor(cloud, dtype=torch.float32) for cloud in train]
     times = train.times
     matcher = ExactOptimalTransportConditionalFlowMatcher(sigma=SIGMA)

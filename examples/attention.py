@@ -56,12 +56,12 @@ def main(path="attention.png"):
     axes.semilogy(times, 1 - cos2, label="gradient flow, closed form")
     predicted = (1 - cos2[20]) * jnp.exp(2 * rest.rate * (times - times[20]))
     axes.semilogy(times, predicted, "--", label=f"slope {2 * rest.rate:.2f}, predicted")
-    for value, name, colour in (
+    for value, name, color in (
         (learned.cos2, "trained on prompts", "C2"),
         (of_prompt, "PCA of one prompt", "C3"),
         (bbp_overlap(theta, d / length), "its limit", "0.5"),
     ):
-        axes.axhline(float(1 - value), color=colour, label=name)
+        axes.axhline(float(1 - value), color=color, label=name)
     axes.set(
         xlabel="time", ylabel="1 - cos2 to the spike", title="A head finds the spike"
     )

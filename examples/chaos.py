@@ -33,7 +33,7 @@ def main(figure: Path = Path("chaos.png")) -> None:
     low, high = report.interval
     print(f"sup over time of the gap ~ m^{report.slope:.2f} ({low:.2f} to {high:.2f})")
     peak = report.widths * report.sup
-    print(f"m times its peak: {peak.round(3)}, linearised {limit.max():.3f}")
+    print(f"m times its peak: {peak.round(3)}, linearized {limit.max():.3f}")
     print(f"neurons for a gap of 1e-3: {report.width_for(1e-3)}")
     # Of 200 seeds; the gap is a heavy-tailed square.
     assert abs(report.slope + 1) < 0.25

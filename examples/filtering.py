@@ -45,12 +45,12 @@ def main(path="filtering.png"):
     def loss(rho):
         return -run(rho).log_evidence.mean()
 
-    optimiser = optax.adam(0.3)
+    optimizer = optax.adam(0.3)
     rho = jnp.asarray(22.0)
-    state, course = optimiser.init(rho), [rho]
+    state, course = optimizer.init(rho), [rho]
     for _ in range(50):
         _, slope = loss(rho)
-        update, state = optimiser.update(slope, state)
+        update, state = optimizer.update(slope, state)
         rho = rho + update
         course.append(rho)
     assert abs(rho - 28) < 0.5, rho

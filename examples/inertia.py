@@ -31,7 +31,7 @@ def main(path="inertia.png"):
     figure, axes = plt.subplots(figsize=(5, 3), layout="constrained")
     for k, t in enumerate(times):
         mu = grid[k].measure
-        axes.plot(mu.centres[:, 0], mu.density, color=plt.cm.viridis(t), label=f"{t:g}")
+        axes.plot(mu.centers[:, 0], mu.density, color=plt.cm.viridis(t), label=f"{t:g}")
     axes.set(xlabel="position", ylabel="density", title="A free quantum packet")
     axes.legend(title="time")
     figure.savefig(path, dpi=150)

@@ -50,8 +50,8 @@ def main(path="resetting_network.png"):
         force = paths[-1].average(law, flow.velocity)
         # Exact for any loss, to the tolerance of the solver.
         assert jnp.linalg.norm(force - rate * away) < 1e-4 * jnp.linalg.norm(force)
-        penalised = wf.solve(training(size, rate), wf.Point(origin), 0, 400)
-        ridge = penalised.measures.value[0] - origin
+        penalized = wf.solve(training(size, rate), wf.Point(origin), 0, 400)
+        ridge = penalized.measures.value[0] - origin
         gaps.append(jnp.linalg.norm(away - ridge) / jnp.linalg.norm(ridge))
     assert gaps[0] > 0.3 > 30 * gaps[-1]
 

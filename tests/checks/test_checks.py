@@ -82,7 +82,7 @@ def test_within():
 
 
 def test_shapes():
-    checks.shape("Ball", "centres", np.zeros((3, 2)), ("n", 2))
+    checks.shape("Ball", "centers", np.zeros((3, 2)), ("n", 2))
     checks.shape("Ball", "cov", np.zeros((3, 3)), ("d", "d"))
     checks.shape("Ball", "radius", 1.0, ())
     for value, expected in [
@@ -91,8 +91,8 @@ def test_shapes():
         (np.zeros(1), ()),
         (Learnable([1.0, 2.0]), ()),
     ]:
-        with pytest.raises(ValueError, match="Ball: expected centres"):
-            checks.shape("Ball", "centres", value, expected)
+        with pytest.raises(ValueError, match="Ball: expected centers"):
+            checks.shape("Ball", "centers", value, expected)
 
 
 def test_parts():

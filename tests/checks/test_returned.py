@@ -29,7 +29,7 @@ def test_what_fits_is_kept():
         (jnp.ones(1), (), "drift to return one real number, found shape"),
         (1j * jnp.ones(3), (3,), "found complex ones"),
         (None, (3,), "found None"),
-        ("spoilt", (), "found 'spoilt'"),
+        ("spoiled", (), "found 'spoiled'"),
         ({"a": 1.0}, (), "found {'a': 1.0}"),
         ([[1.0], [1.0, 2.0]], (2,), "drift to return"),
     ],
@@ -46,6 +46,6 @@ def test_one_random_key_of_either_kind():
     random_key("solve", "key", jax.random.PRNGKey(0))
     jax.vmap(lambda key: random_key("solve", "key", key))(jax.random.split(key, 3))
     several = jax.random.split(key, 3), jax.random.key_data(key)[None]
-    for wrong in (0, None, "spoilt", np.zeros(2), 1.5, *several):
+    for wrong in (0, None, "spoiled", np.zeros(2), 1.5, *several):
         with pytest.raises(TypeError, match="solve: expected key to be one random key"):
             random_key("solve", "key", wrong)

@@ -53,7 +53,7 @@ def test_a_quadratic_on_a_gaussian_is_its_second_moment():
 
 def test_bumps_on_a_lattice():
     bumps = Bumps.lattice(2, -1.0, 1.0, 3)
-    assert bumps.centres.shape == (9, 2)
+    assert bumps.centers.shape == (9, 2)
     assert bumps.width == 1.0
     one = Bumps([[0.2, 0.1]], 0.5, [2.0])
     r2 = np.sum((np.asarray(POINT) - [0.2, 0.1]) ** 2)

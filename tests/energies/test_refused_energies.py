@@ -109,7 +109,7 @@ def test_what_is_no_number_is_named_by_the_function_that_returned_it(measure, wr
         (lambda: Polynomial(2, 1.5), "degree to be a whole number"),
         (lambda: Polynomial(1, 1, [np.nan]), "coefficients finite"),
         (lambda: Bumps(X, 0.0), "width > 0"),
-        (lambda: Bumps(X[0], 1.0), "centres of shape"),
+        (lambda: Bumps(X[0], 1.0), "centers of shape"),
         (lambda: Bumps.lattice(1, np.nan, 1.0, 3), "low finite"),
         (lambda: RadialBumps(3, np.nan), "reach > 0"),
         (lambda: Morse(length=-1.0), "length > 0"),

@@ -33,7 +33,7 @@ from wflow.filtering import (
     init,
     twin,
 )
-from wflow.filtering.localisation import gaspari_cohn
+from wflow.filtering.localization import gaspari_cohn
 from wflow.filtering.metrics import covered, level_of
 from wflow.filtering.observations import AbstractLikelihood
 from wflow.filtering.settings import half_square
@@ -315,7 +315,7 @@ def correlated(p, seed=3):
     return root @ root.T + 0.2 * np.eye(p)
 
 
-def analysed(kind, distance, cov, order, y, radius=1.5):
+def analyzed(kind, distance, cov, order, y, radius=1.5):
     """A ring's components seen in an order, with errors of this covariance."""
     x = np.cumsum(np.random.default_rng(0).normal(size=(9, 6)), axis=1)
     operator = Linear(np.eye(6)[order])
@@ -336,7 +336,7 @@ SEEN = np.linspace(-1, 2, 6)
 def test_the_order_of_correlated_observations_does_not_matter(kind):
     """Members of the LETKF; the mean of the EnKF, whose draws are by number."""
     found = [
-        analysed(kind, APART, correlated(6), order, SEEN)
+        analyzed(kind, APART, correlated(6), order, SEEN)
         for order in (PLACE, PLACE[::-1], np.array([3, 0, 5, 1, 4, 2]))
     ]
     if kind is LocalEnKF:
@@ -349,13 +349,13 @@ def test_the_order_of_correlated_observations_does_not_matter(kind):
 def test_correlated_errors_out_of_reach_say_nothing(kind):
     """A component's analysis is that of the observations in reach alone."""
     cov, far = correlated(6), np.where(APART < 3, 0.0, 100.0)
-    base = analysed(kind, far, cov, PLACE, SEEN)
-    jumped = analysed(kind, far, cov, PLACE, SEEN + 50 * (PLACE == 5))
+    base = analyzed(kind, far, cov, PLACE, SEEN)
+    jumped = analyzed(kind, far, cov, PLACE, SEEN + 50 * (PLACE == 5))
     np.testing.assert_array_equal(jumped[:, :3], base[:, :3])
     assert np.abs(jumped - base)[:, 3:].min() > 1e-3
     if kind is LETKF:
         near = PLACE[:3]
-        alone = analysed(kind, far, cov, near, SEEN)
+        alone = analyzed(kind, far, cov, near, SEEN)
         np.testing.assert_allclose(alone[:, 0], base[:, 0], atol=1e-10)
 
 
@@ -366,7 +366,7 @@ def test_without_a_radius_correlated_errors_are_those_of_the_global_filter(
     local, whole
 ):
     cov = correlated(6)
-    found = analysed(local, APART, cov, PLACE, SEEN, radius=np.inf)
+    found = analyzed(local, APART, cov, PLACE, SEEN, radius=np.inf)
     x = np.cumsum(np.random.default_rng(0).normal(size=(9, 6)), axis=1)
     observation = GaussianObservation(Components(), cov)
     expected = whole.analyze(
@@ -389,7 +389,7 @@ def test_a_taper_adds_errors_of_its_own():
     gain = dx[:, s] @ dy / 8 @ np.linalg.inv(dy.T @ dy / 8 + errors)
     expected = x[:, s].mean() + gain @ (SEEN - x.mean(0))[near]
     for kind in (LETKF, LocalEnKF):
-        found = analysed(kind, APART, cov, PLACE, SEEN)[:, s].mean()
+        found = analyzed(kind, APART, cov, PLACE, SEEN)[:, s].mean()
         assert found == pytest.approx(expected, rel=1e-10)
 
 

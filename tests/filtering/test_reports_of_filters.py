@@ -1,4 +1,4 @@
-"""Averages, labelled arrays, sweeps and figures of filters, on made-up courses."""
+"""Averages, labeled arrays, sweeps and figures of filters, on made-up courses."""
 
 import dataclasses
 
@@ -119,7 +119,7 @@ def test_observations_at_dates_become_cycles():
         Fields(data).series(data, interval=7)
 
 
-def test_a_result_as_labelled_arrays(tmp_path):
+def test_a_result_as_labeled_arrays(tmp_path):
     result = made()
     found = result.to_xarray(TRUTH)
     assert found["ensemble"].dims == ("time", "member", "component")

@@ -32,7 +32,7 @@ ALL = CouplingTransport(steps=4, step=0.2, permutations=N - 1)
 
 @eqx.filter_jit
 def move(method, x, y, observed):
-    return method.analyse_pairs(x, y, observed, KEY)
+    return method.analyze_pairs(x, y, observed, KEY)
 
 
 @eqx.filter_jit
@@ -86,7 +86,7 @@ def test_gradient_in_bandwidths_and_step_against_finite_differences():
         method = CouplingTransport(
             InverseMultiquadric(p[0]), GaussianKernel(p[1]), steps=4, step=p[2]
         )
-        return jnp.sum(method.analyse_pairs(X, Y, OBSERVED, KEY) ** 3)
+        return jnp.sum(method.analyze_pairs(X, Y, OBSERVED, KEY) ** 3)
 
     p = np.array([0.5, 0.7, 0.2])
     _, slopes = end(p)
@@ -98,7 +98,7 @@ def test_gradient_in_bandwidths_and_step_against_finite_differences():
 @pytest.mark.slow
 def test_vmap_and_float32():
     many = jnp.stack([OBSERVED, OBSERVED - 1])
-    each = eqx.filter_jit(jax.vmap(lambda y: ALL.analyse_pairs(X, Y, y, KEY)))(many)
+    each = eqx.filter_jit(jax.vmap(lambda y: ALL.analyze_pairs(X, Y, y, KEY)))(many)
     np.testing.assert_allclose(each[0], move(ALL, X, Y, OBSERVED), atol=1e-12)
     single = move(ALL, *(a.astype(jnp.float32) for a in (X, Y, OBSERVED)))
     assert single.dtype == jnp.float32
@@ -154,18 +154,18 @@ def test_methods_on_a_gaussian(method, atol):
 
 
 @pytest.mark.slow
-def test_rao_blackwellised_and_draws():
+def test_rao_blackwellized_and_draws():
     observation = GaussianObservation(lambda x: x[:1], [[0.36]])
     start = Particles.from_samples(PRIOR[:40])
     common = dict(kernel_y=GaussianKernel(0.7), steps=10)
     exact = CouplingTransport(target=RaoBlackwellized(), **common)
-    analysed = updated(exact, start, jnp.array([1.0]), observation)
+    analyzed = updated(exact, start, jnp.array([1.0]), observation)
     sampled = CouplingTransport(target=LikelihoodFree(20), **common)
     other = updated(sampled, start, jnp.array([1.0]), observation)
-    np.testing.assert_array_equal(analysed.logw, start.logw)
+    np.testing.assert_array_equal(analyzed.logw, start.logw)
     # Two estimates of one posterior from forty members, of deviation 0.55 or so.
     np.testing.assert_allclose(
-        jnp.mean(analysed.x), jnp.mean(other.x), atol=3 * 0.55 / np.sqrt(40)
+        jnp.mean(analyzed.x), jnp.mean(other.x), atol=3 * 0.55 / np.sqrt(40)
     )
 
 
@@ -199,13 +199,13 @@ def test_transport_to_the_weighted_ensemble():
     x = PRIOR[:100]
     method = LikelihoodTransport(start="identity", steps=150, step=0.2)
     mu = Particles.from_samples(x)
-    analysed = updated(method, mu, jnp.array([0.5]), _Cauchy())
+    analyzed = updated(method, mu, jnp.array([0.5]), _Cauchy())
     w = 1 / (1 + ((0.5 - np.asarray(x[:, 0])) / 0.3) ** 2)
     w /= w.sum()
     mean = w @ np.asarray(x[:, 0])
     sd = np.sqrt(w @ (np.asarray(x[:, 0]) - mean) ** 2)
-    np.testing.assert_allclose(jnp.mean(analysed.x), mean, atol=0.1 * sd)
-    np.testing.assert_allclose(jnp.std(analysed.x), sd, rtol=0.15)
+    np.testing.assert_allclose(jnp.mean(analyzed.x), mean, atol=0.1 * sd)
+    np.testing.assert_allclose(jnp.std(analyzed.x), sd, rtol=0.15)
 
 
 @pytest.mark.slow
@@ -246,7 +246,7 @@ def test_without_information_the_force_is_sampling_noise():
     # Of size n^{-1/2} when observations are independent of states.
     @eqx.filter_jit
     def size(x, y):
-        pairs = Pairs.of(x, y, OBSERVED).standardised()
+        pairs = Pairs.of(x, y, OBSERVED).standardized()
         method = CouplingTransport(start="identity", permutations=1)
         flow, measure = method.flow(pairs, KEY)
         return jnp.sqrt(jnp.mean(flow.velocity(measure)[1][:, 0] ** 2))

@@ -90,10 +90,10 @@ def test_numbers_out_of_range(make, words):
 def test_a_step_that_may_raise_the_energy():
     # 2 / L = 2 l_x^2 / 1.4463 = 0.3457 for l_x = 1/2 and plain speeds.
     with pytest.warns(UserWarning, match=r"a step of 0.5 is above 2/L = 0.346"):
-        CouplingTransport(GaussianKernel(0.5), step=0.5, normalise_density=False)
-    CouplingTransport(GaussianKernel(0.5), step=0.3, normalise_density=False)
+        CouplingTransport(GaussianKernel(0.5), step=0.5, normalize_density=False)
+    CouplingTransport(GaussianKernel(0.5), step=0.3, normalize_density=False)
     CouplingTransport(GaussianKernel(0.5), step=0.5)
-    CouplingTransport(InverseMultiquadric(0.5), step=0.5, normalise_density=False)
+    CouplingTransport(InverseMultiquadric(0.5), step=0.5, normalize_density=False)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_an_observation_out_of_range_is_met_by_kalman(method):
     gain = joint[:2, 2] / joint[2, 2]
     np.testing.assert_allclose(moved, X + (far - Y) * gain, rtol=1e-6)
     # Compiled, the same without a word; in range, not the same as Kalman's update.
-    compiled = eqx.filter_jit(method.analyse_pairs)
+    compiled = eqx.filter_jit(method.analyze_pairs)
     x, y = jnp.asarray(X), jnp.asarray(Y)
     np.testing.assert_allclose(compiled(x, y, jnp.array([far]), KEY), moved, rtol=1e-11)
     near = np.asarray(compiled(x, y, jnp.array([0.4]), KEY))
@@ -138,8 +138,8 @@ def test_few_members_are_scaled_one_by_one():
     observation = SimulatedObservation(lambda x, key: jnp.concatenate([x, x**2]))
     mu = Particles.from_samples(X[:5])
     with pytest.warns(UserWarning, match="MomentTransport: 5 members are too few"):
-        analysed = eqx.filter_jit(QUICK.analyze)(mu, jnp.zeros(4), observation, KEY)
-    assert np.all(np.isfinite(analysed.x))
+        analyzed = eqx.filter_jit(QUICK.analyze)(mu, jnp.zeros(4), observation, KEY)
+    assert np.all(np.isfinite(analyzed.x))
 
 
 def test_a_deterministic_simulator_is_welcome():
@@ -154,7 +154,7 @@ def test_a_deterministic_simulator_is_welcome():
 
 def test_ensembles_that_stand_still_do_not_break_compiled_code():
     x = jnp.full((15, 2), 0.3)
-    compiled = eqx.filter_jit(QUICK.analyse_pairs)
+    compiled = eqx.filter_jit(QUICK.analyze_pairs)
     moved = compiled(x, jnp.asarray(Y), jnp.array([0.1]), KEY)
     np.testing.assert_allclose(moved, x, atol=1e-7)
 

@@ -162,8 +162,8 @@ def test_joint_discrepancy_of_classes_is_a_sum():
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("normalised", [False, True])
-def test_classes_contract_at_their_share_or_all_alike(normalised):
+@pytest.mark.parametrize("normalized", [False, True])
+def test_classes_contract_at_their_share_or_all_alike(normalized):
     # e^{-2 p_y t}, or e^{-2t} with speeds divided by the density p_y. Euler's
     # steps contract by 1 - 2 p h exactly, so that they may be long.
     sizes, steps, h = (20, 60), 20, 0.05
@@ -178,7 +178,7 @@ def test_classes_contract_at_their_share_or_all_alike(normalised):
     def moved(z, target, y, c):
         energy = conditional(EnergyDistance(), Kronecker(), target, y, c, c[0])
         rho = jnp.mean(energy.across, axis=1)
-        speed = 1 / rho if normalised else jnp.ones(80)
+        speed = 1 / rho if normalized else jnp.ones(80)
         start = Particles.from_samples(jnp.column_stack([z, speed]))
         flow = GradientFlow(energy, Block(Wasserstein(lambda point: point[-1]), 1))
 
@@ -191,7 +191,7 @@ def test_classes_contract_at_their_share_or_all_alike(normalised):
 
     end, rho = moved(z, target, y, c)
     np.testing.assert_allclose(rho, np.repeat(shares, sizes), rtol=1e-12)
-    rates = np.ones(2) if normalised else shares
+    rates = np.ones(2) if normalized else shares
     # A tenth of a particle's share: the target's distribution function has steps.
     for k, part in enumerate(np.split(np.asarray(end), [sizes[0]])):
         expected = s[k] + (s[k] ** 2 - s[k]) * (1 - 2 * rates[k] * h) ** steps
@@ -221,7 +221,7 @@ def test_the_filter_declares_this_flow():
 
     @eqx.filter_jit
     def declared(x, y):
-        pairs = Pairs.of(x, y, OBSERVED).standardised()
+        pairs = Pairs.of(x, y, OBSERVED).standardized()
         flow, measure = method.flow(pairs, jax.random.key(1))
         energy = flow.flow.energy
         dx = energy.differential(measure.measure).x * measure.measure.n

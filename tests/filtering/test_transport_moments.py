@@ -19,9 +19,9 @@ RNG = np.random.default_rng(0)
 
 
 def whitened(rows):
-    centred = rows - rows.mean(0)
-    root = np.linalg.cholesky(centred.T @ centred / len(rows))
-    return np.linalg.solve(root, centred.T).T
+    centered = rows - rows.mean(0)
+    root = np.linalg.cholesky(centered.T @ centered / len(rows))
+    return np.linalg.solve(root, centered.T).T
 
 
 def symmetric_root(matrix):
@@ -102,7 +102,7 @@ def test_the_transport_has_kalmans_moments():
     y = 10 * (x[:, :1] + 0.4 * RNG.normal(size=(60, 1)))
     observed = np.array([33.0])
     moved = np.asarray(
-        MomentTransport().analyse_pairs(
+        MomentTransport().analyze_pairs(
             jnp.asarray(x), jnp.asarray(y), jnp.asarray(observed), jax.random.key(0)
         )
     )
@@ -122,4 +122,4 @@ def test_bad_input_is_named():
         MomentTransport(0.0)
     few = jnp.asarray(RNG.normal(size=(3, 2)))
     with pytest.raises(ValueError, match="found 3 members and 2 components"):
-        MomentTransport().analyse_pairs(few, few, few[0], jax.random.key(0))
+        MomentTransport().analyze_pairs(few, few, few[0], jax.random.key(0))

@@ -74,7 +74,7 @@ def test_sampling_floor():
 
 
 @pytest.mark.slow
-def test_rao_blackwellised_weights_are_the_limit_of_many_draws():
+def test_rao_blackwellized_weights_are_the_limit_of_many_draws():
     # R = 0.5, l_y = 0.7, y* = 0.3, 1e5 simulated observations of each.
     x = RNG.normal(size=(12, 1))
     draws = x[:, None] + np.sqrt(0.5) * RNG.normal(size=(12, 100_000, 1))

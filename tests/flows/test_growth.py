@@ -89,13 +89,13 @@ def test_logistic_growth_is_births_plus_crowding():
 @pytest.mark.slow
 def test_grid_particles_and_reaction_agree():
     """At cell centers; and -g is a potential that a reaction goes down."""
-    centres, masses = map(np.asarray, GRID.atoms)
-    atoms = Particles.from_samples(centres, masses)
+    centers, masses = map(np.asarray, GRID.atoms)
+    atoms = Particles.from_samples(centers, masses)
     flow = GrowthFlow(bump)
     on_grid = np.asarray(solve(flow, GRID, 0.0, 1.0)[-1].atoms[1])
     on_atoms = np.asarray(solve(flow, atoms, 0.0, 1.0)[-1].w)
     np.testing.assert_allclose(on_grid, on_atoms, rtol=1e-6)
-    rates = np.exp(-np.sum(centres**2, axis=1)) - 0.3
+    rates = np.exp(-np.sum(centers**2, axis=1)) - 0.3
     np.testing.assert_allclose(on_atoms, masses * np.exp(rates), rtol=1e-6)
     reaction = GradientFlow(
         Potential(lambda x: -bump(x, 0.0)), FisherRao(conserve_mass=False)

@@ -100,8 +100,8 @@ def test_the_kicks_of_the_leapfrog_are_those_of_the_temperature():
 
 def test_refused():
     operator = Noise(lx.IdentityLinearOperator(jax.eval_shape(lambda: CLOUD.state)))
-    with pytest.raises(TypeError, match="expected amplitude to be .*found 'spoilt'"):
-        Noise("spoilt")
+    with pytest.raises(TypeError, match="expected amplitude to be .*found 'spoiled'"):
+        Noise("spoiled")
     with pytest.raises(ValueError, match="kind 'additive', 'ito' or 'stratonovich'"):
         Noise(1.0, "backward")
     with pytest.raises(ValueError, match=r"amplitude of shape .*found \(3,\)"):

@@ -61,16 +61,16 @@ def test_shk_matrix():
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(2, 3, 3))
     target, start = a @ a.T + np.eye(3), b @ b.T + np.eye(3)
-    mean, centre, alpha, beta, t = rng.normal(size=3), rng.normal(size=3), 0.8, 1.2, 0.8
+    mean, center, alpha, beta, t = rng.normal(size=3), rng.normal(size=3), 0.8, 1.2, 0.8
     precision = np.linalg.inv(target)
     top = -alpha * precision + beta / 2 * np.eye(3)
     h = np.block([[top, 2 * alpha * np.eye(3)], [beta * precision, -top.T]])
     x, y = np.split(expm(t * h) @ np.vstack([start, np.eye(3)]), 2)
-    mu = shk(alpha, beta, mean, start, centre, target, t)
+    mu = shk(alpha, beta, mean, start, center, target, t)
     np.testing.assert_allclose(mu.cov, x @ np.linalg.inv(y), rtol=1e-6)
     np.testing.assert_allclose(
-        mu.mean - centre,
-        np.exp(-beta * t / 2) * np.linalg.inv(y).T @ (mean - centre),
+        mu.mean - center,
+        np.exp(-beta * t / 2) * np.linalg.inv(y).T @ (mean - center),
         atol=1e-6,
     )
 

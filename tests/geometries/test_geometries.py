@@ -63,20 +63,20 @@ def test_one_flow_on_three_measures(geometry):
     x = np.asarray(START.mean) + nodes @ np.linalg.cholesky(START.cov).T
     cloud = Particles.from_samples(x, weights)
     dx, dlogw = velocities(geometry, cloud, GaussianClosure())
-    w, centred, dx = np.asarray(cloud.w), x - np.asarray(START.mean), np.asarray(dx)
+    w, centered, dx = np.asarray(cloud.w), x - np.asarray(START.mean), np.asarray(dx)
     np.testing.assert_allclose(w @ dx + (w * dlogw) @ x, mean, rtol=1e-10)
-    outer = np.einsum("n,ni,nj->ij", w, dx, centred)
-    change = outer + outer.T + np.einsum("n,ni,nj->ij", w * dlogw, centred, centred)
+    outer = np.einsum("n,ni,nj->ij", w, dx, centered)
+    change = outer + outer.T + np.einsum("n,ni,nj->ij", w * dlogw, centered, centered)
     np.testing.assert_allclose(change, cov, rtol=1e-10)
 
     # A grid, second order in its spacing.
     grid = Grid.from_log_density(START.log_density, -4.0, 4.0, (64, 64))
     rate = np.asarray(velocities(geometry, grid)).ravel() * (8 / 64) ** 2
-    x = np.asarray(grid.centres).reshape(-1, 2)
+    x = np.asarray(grid.centers).reshape(-1, 2)
     np.testing.assert_allclose(rate.sum(), 0, atol=1e-12)
     np.testing.assert_allclose(rate @ x, mean, atol=5e-3)
-    centred = x - np.asarray(START.mean)
-    second = np.einsum("n,ni,nj->ij", rate, centred, centred)
+    centered = x - np.asarray(START.mean)
+    second = np.einsum("n,ni,nj->ij", rate, centered, centered)
     np.testing.assert_allclose(second, cov, atol=2e-2)
 
 

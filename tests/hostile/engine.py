@@ -1,4 +1,4 @@
-"""Hostile calls: every argument of a healthy call is spoilt in turn.
+"""Hostile calls: every argument of a healthy call is spoiled in turn.
 
 A table names, for every public name of a room, a call that works and its arguments,
 each with what may be put there. What comes back is judged: the right thing, a sentence
@@ -45,7 +45,7 @@ Mutation = Literal[
 
 @dataclasses.dataclass(frozen=True)
 class Argument:
-    """A healthy value, how it is spoilt, and which of that has a meaning after all.
+    """A healthy value, how it is spoiled, and which of that has a meaning after all.
 
     Attributes:
         value: the healthy value.
@@ -78,7 +78,7 @@ def _scalars(value: float) -> dict[str, Any]:
         "negative": -abs(value) or -1.0,
         "complex": complex(value, 1.0),
         "shape": np.full(3, float(value)),
-        "text": "spoilt",
+        "text": "spoiled",
     }
 
 
@@ -113,14 +113,14 @@ def non_negative(
 
 def count(value: int, *, fine: Any = (), words: Any = ()) -> Argument:
     """A whole number >= 1."""
-    spoilt = {
+    spoiled = {
         "zero": 0,
         "negative": -1,
         "fraction": value + 0.5,
         "nan": math.nan,
-        "text": "spoilt",
+        "text": "spoiled",
     }
-    return Argument(value, spoilt, _set(fine), frozenset(), tuple(words))
+    return Argument(value, spoiled, _set(fine), frozenset(), tuple(words))
 
 
 def _arrays(value: Any) -> dict[str, Any]:
@@ -128,9 +128,9 @@ def _arrays(value: Any) -> dict[str, Any]:
     at = (0,) * array.ndim
 
     def with_first(entry: float) -> np.ndarray:
-        spoilt = array.copy()
-        spoilt[at] = entry
-        return spoilt
+        spoiled = array.copy()
+        spoiled[at] = entry
+        return spoiled
 
     return {
         "nan": with_first(math.nan),
@@ -141,7 +141,7 @@ def _arrays(value: Any) -> dict[str, Any]:
         "shape": array[..., None],
         "short": array[:-1],
         "empty": array[:0],
-        "text": np.full(array.shape, "spoilt"),
+        "text": np.full(array.shape, "spoiled"),
     }
 
 
@@ -167,25 +167,25 @@ def masses(
 
 def choice(value: Any, *, fine: Any = (), words: Any = ()) -> Argument:
     """One of several options."""
-    spoilt = {"other": "spoilt", "none": None, "nan": math.nan}
-    return Argument(value, spoilt, _set(fine), frozenset(), tuple(words))
+    spoiled = {"other": "spoiled", "none": None, "nan": math.nan}
+    return Argument(value, spoiled, _set(fine), frozenset(), tuple(words))
 
 
 def part(value: Any, *, fine: Any = (), words: Any = ()) -> Argument:
-    """An object that fulfils a contract: an energy, a kernel, a measure."""
-    spoilt = {"text": "spoilt", "other": 1.5, "none": None}
-    return Argument(value, spoilt, _set(fine), frozenset(), tuple(words))
+    """An object that fulfills a contract: an energy, a kernel, a measure."""
+    spoiled = {"text": "spoiled", "other": 1.5, "none": None}
+    return Argument(value, spoiled, _set(fine), frozenset(), tuple(words))
 
 
 def function(value: Callable, *, fine: Any = (), words: Any = ()) -> Argument:
     """A function."""
-    spoilt = {"text": "spoilt", "other": 1.5, "none": None}
-    return Argument(value, spoilt, _set(fine), frozenset(), tuple(words))
+    spoiled = {"text": "spoiled", "other": 1.5, "none": None}
+    return Argument(value, spoiled, _set(fine), frozenset(), tuple(words))
 
 
-def given(value: Any, **spoilt: Any) -> Argument:
-    """Anything else, spoilt by hand; each of these has to be refused."""
-    return Argument(value, spoilt)
+def given(value: Any, **spoiled: Any) -> Argument:
+    """Anything else, spoiled by hand; each of these has to be refused."""
+    return Argument(value, spoiled)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,7 +203,7 @@ class Entry:
 def entry(call: Callable[..., Any], /, **arguments: Argument | Any) -> Entry:
     """An entry of a table; what is no ``Argument`` is passed as it is."""
     fixed = {k: v for k, v in arguments.items() if not isinstance(v, Argument)}
-    spoilt = {k: v for k, v in arguments.items() if isinstance(v, Argument)}
+    spoiled = {k: v for k, v in arguments.items() if isinstance(v, Argument)}
     if fixed:
         inner = call
 
@@ -211,7 +211,7 @@ def entry(call: Callable[..., Any], /, **arguments: Argument | Any) -> Entry:
             return inner(**fixed, **more)
 
         call.is_class = inspect.isclass(inner)
-    return Entry(call, spoilt)
+    return Entry(call, spoiled)
 
 
 @eqx.filter_jit
@@ -226,7 +226,7 @@ def asked(method: Callable[..., Any], *arguments: Any) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """How one spoilt call ended."""
+    """How one spoiled call ended."""
 
     case: str
     kind: Literal["right", "sentence", "words", "accepted", "nan", "crash", "hang"]
@@ -353,9 +353,9 @@ def attack(name: str, of: Entry) -> Iterator[Outcome]:
         assert not any(np.isnan(array).any() for array in found), name
         for key, argument in of.arguments.items():
             for mutation, value in argument.mutations.items():
-                spoilt = healthy | {key: value}
+                spoiled = healthy | {key: value}
                 kind, text = _judge(
-                    key, argument, mutation, lambda s=spoilt: of.call(**s), made
+                    key, argument, mutation, lambda s=spoiled: of.call(**s), made
                 )
                 yield Outcome(f"{name}({key}: {mutation})", kind, text)
     finally:

@@ -1,4 +1,4 @@
-"""Every public name is called with every argument spoilt: right, or refused."""
+"""Every public name is called with every argument spoiled: right, or refused."""
 
 import pytest
 
@@ -42,7 +42,7 @@ def test_every_entry_is_of_a_public_name():
 
 
 @pytest.mark.parametrize("file", [_case(file) for file in files()])
-def test_spoilt_arguments_are_right_or_refused(file):
+def test_spoiled_arguments_are_right_or_refused(file):
     outcomes = [
         outcome
         for name, entry in table(file)[1].items()

@@ -369,10 +369,10 @@ def test_damaged_files_end_in_a_sentence(tmp_path, suffix):
     rng = np.random.default_rng(1)
     sentences = []
     for _ in range(60):
-        spoilt = bytearray(whole)
+        spoiled = bytearray(whole)
         for place in rng.integers(len(whole), size=12):
-            spoilt[place] = rng.integers(256)
-        path.write_bytes(spoilt[: rng.integers(len(whole) // 2, len(whole) + 1)])
+            spoiled[place] = rng.integers(256)
+        path.write_bytes(spoiled[: rng.integers(len(whole) // 2, len(whole) + 1)])
         try:
             read_snapshots(path)
         except SnapshotFileError as error:
@@ -451,4 +451,4 @@ def test_genes_that_components_were_not_made_of_bring_nothing_back(tmp_path):
     moved = cells.forecast(layout, [4.0], [Moved(shuffled[0], rows)])
     assert moved.genes is None
     with pytest.raises(SnapshotFileError, match="have changed"):
-        read_cells(tmp_path / "data.h5ad", layout, shuffled.standardise()[0])
+        read_cells(tmp_path / "data.h5ad", layout, shuffled.standardize()[0])

@@ -20,7 +20,7 @@ def test_matrix_bandwidth(kind):
 
     @jax.jit
     def of_both(k, white, x, y):
-        back = [k.colour(k.whiten(x, adjoint=a), adjoint=a) for a in (False, True)]
+        back = [k.color(k.whiten(x, adjoint=a), adjoint=a) for a in (False, True)]
         return (
             gram(white, x @ inverse.T, y @ inverse.T),
             gram(k, x, y),

@@ -222,7 +222,7 @@ def test_vmap_over_bandwidths_and_clouds(clouds):
 @kernels
 def test_float32_follows_the_points(kind, clouds):
     x, _, _ = clouds
-    x32 = x.astype(jnp.float32) + 100  # far from the origin: the centring matters
+    x32 = x.astype(jnp.float32) + 100  # far from the origin: the centering matters
     b = jnp.ones(9, jnp.float32)
     value = matvec(kind(H), x32, x32, b)
     assert value.dtype == jnp.float32

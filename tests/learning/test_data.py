@@ -40,10 +40,10 @@ def test_take_and_before():
         snapshots.take([0, 3])
 
 
-def test_standardisation():
+def test_standardization():
     weights = [np.ones(len(x)) for x in CLOUDS]
     snapshots = Snapshots(TIMES, [[3, 0.1] * x for x in CLOUDS], CLOUDS, weights)
-    standard, units = snapshots.standardise()
+    standard, units = snapshots.standardize()
     pooled = np.concatenate(standard.clouds)
     np.testing.assert_allclose(pooled.mean(axis=0), 0, atol=1e-14)
     np.testing.assert_allclose(pooled.std(axis=0), 1, rtol=1e-14)
@@ -53,7 +53,7 @@ def test_standardisation():
     np.testing.assert_allclose(back.velocity(2), snapshots.velocity(2), rtol=1e-14)
     # A coordinate that does not vary stays finite.
     flat = Snapshots([0, 1], [np.ones((3, 1)), np.ones((3, 1))])
-    np.testing.assert_array_equal(flat.standardise()[0][0], np.zeros((3, 1)))
+    np.testing.assert_array_equal(flat.standardize()[0][0], np.zeros((3, 1)))
 
 
 def test_rows_that_are_not_finite_leave_with_their_velocity():

@@ -37,7 +37,7 @@ def straight(snapshots):
 
 
 @pytest.mark.slow
-def test_least_value_and_minimiser(straight):
+def test_least_value_and_minimizer(straight):
     stack = stacked(straight)
     value = jax.value_and_grad(lambda s: dice_loss(s, TIMES, stack.x, stack.weights))
     found, gradient = value(Affine(jnp.asarray(U), jnp.asarray(0.7)))
@@ -58,7 +58,7 @@ def test_padding_does_not_count(snapshots):
 
 @pytest.mark.slow
 def test_training_finds_the_velocity():
-    # In other units too: metres for kilometres, years for days. Of few points the
+    # In other units too: meters for kilometers, years for days. Of few points the
     # network sees more motion than there is.
     x, key = np.random.default_rng(0).normal(size=(200, 2)), jax.random.key(0)
     rule = DICE(steps=300, width=16, batch=64)

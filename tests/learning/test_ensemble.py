@@ -92,8 +92,8 @@ def test_the_leapfrog_carries_the_standard_error(snapshots):
     np.testing.assert_allclose(found.deviation, expected, rtol=0.4)
     band = ensemble.band(mean, LATER, 0.8)
     half = stats.t.ppf(0.9, count - 1) * found.deviation
-    np.testing.assert_allclose(band.high - band.centre, half)
-    np.testing.assert_allclose(band.centre - band.low, half)
+    np.testing.assert_allclose(band.high - band.center, half)
+    np.testing.assert_allclose(band.center - band.low, half)
 
 
 def test_the_sampling_part_is_the_standard_error_of_the_observed_mean():

@@ -26,7 +26,7 @@ from wflow.learning import (
     SmoothPath,
     Snapshots,
     StraightPath,
-    TravellingDirac,
+    TravelingDirac,
     fit,
 )
 from wflow.learning.objective import Step
@@ -178,7 +178,7 @@ def test_a_flow_sees_the_points_of_one_time():
 def test_masses_choose_a_path_with_growth():
     grow = VelocityFlow(lambda x, t: WIND) + GrowthFlow(NeuralRate(2, key=KEY))
     _, loss = errors(BALL, grow, drifting([1.0, 2.0, 3.0]))
-    assert isinstance(loss.path, TravellingDirac)
+    assert isinstance(loss.path, TravelingDirac)
     assert loss.grows
     kantorovich = GradientFlow(
         FALL, HellingerKantorovich(4.0, 1.0, conserve_mass=False)

@@ -180,7 +180,7 @@ def test_saved_and_resumed_to_the_bit(growing, tmp_path):
 
 def test_masses_of_snapshots(growing):
     assert growing.take([1, 3]).masses.tolist() == [2.5, 6.0]
-    standard, space = growing.standardise()
+    standard, space = growing.standardize()
     assert space.invert(standard).masses.tolist() == MASSES.tolist()
     assert Snapshots(TIMES, growing.clouds).mass(2) == 1.0
     with pytest.raises(ValueError, match="expected 4 masses"):

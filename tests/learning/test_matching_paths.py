@@ -13,7 +13,7 @@ from wflow.learning import (
     Snapshots,
     SplinePath,
     StraightPath,
-    TravellingDirac,
+    TravelingDirac,
     Zero,
 )
 from wflow.learning.matching_paths import Coupled
@@ -30,7 +30,7 @@ PAIRS = Coupled(X0, X1, V0, V1, M0, M1, jnp.asarray(H))
 PATHS = {
     "cubic": SplinePath(),
     "bridge": BrownianBridge(0.5),
-    "dirac": TravellingDirac(DELTA),
+    "dirac": TravelingDirac(DELTA),
 }
 
 
@@ -59,12 +59,12 @@ def test_the_cubic_has_its_slopes():
         np.testing.assert_allclose(SplinePath().sample(PAIRS, s, KEY).v, v, atol=1e-12)
 
 
-def test_a_travelling_dirac_moves_at_constant_speed():
+def test_a_traveling_dirac_moves_at_constant_speed():
     # m (|v|^2 + delta^2 g^2) is 4 delta^2 times the square of a chord in the plane.
     theta = jnp.linalg.norm(X1 - X0, axis=1) / (2 * DELTA)
     chord = M0 + M1 - 2 * jnp.sqrt(M0 * M1) * jnp.cos(theta)
     for s in (0.0, 0.3, 1.0):
-        at = TravellingDirac(DELTA).sample(PAIRS, s, KEY)
+        at = TravelingDirac(DELTA).sample(PAIRS, s, KEY)
         action = jnp.sum(at.v**2, axis=1) + DELTA**2 * at.growth**2
         speed = jnp.exp(at.logm) * action * H**2
         np.testing.assert_allclose(speed, 4 * DELTA**2 * chord, rtol=1e-10)
@@ -72,7 +72,7 @@ def test_a_travelling_dirac_moves_at_constant_speed():
 
 def test_a_dirac_that_stands_still_only_grows():
     still = PAIRS._replace(x1=X0)
-    at = TravellingDirac(DELTA).sample(still, 0.5, KEY)
+    at = TravelingDirac(DELTA).sample(still, 0.5, KEY)
     np.testing.assert_allclose(at.x, X0)
     np.testing.assert_allclose(at.v, 0)
     # The root of the mass is linear.
@@ -137,6 +137,6 @@ def test_paths_refuse_what_they_cannot_mean():
     with pytest.raises(ValueError, match="sigma > 0"):
         BrownianBridge(0.0)
     with pytest.raises(ValueError, match="length > 0"):
-        TravellingDirac(-1.0)
+        TravelingDirac(-1.0)
     with pytest.raises(ValueError, match="FlowMatching fills it in"):
-        TravellingDirac().sample(PAIRS, 0.5, KEY)
+        TravelingDirac().sample(PAIRS, 0.5, KEY)

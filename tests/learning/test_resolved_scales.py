@@ -10,7 +10,7 @@ from wflow.energies import Potential
 from wflow.flows import LagrangianFlow
 from wflow.learning import Displacement, Snapshots
 from wflow.learning.scales import check_scales
-from wflow.learning.snapshots import Standardisation
+from wflow.learning.snapshots import Standardization
 from wflow.parameters import Learnable
 
 
@@ -29,7 +29,7 @@ def test_single_precision_does_not_hold_what_is_far_away(offset):
 def test_fit_refuses_them():
     far = (X + 5e6).astype(np.float32)
     flow = LagrangianFlow(Potential(lambda x: jnp.sum(x**2)), Learnable(0.5))
-    with pytest.raises(ValueError, match=r"fit: .*standardise\(\)"):
+    with pytest.raises(ValueError, match=r"fit: .*standardize\(\)"):
         trained(
             flow,
             Snapshots([0, 1, 2], far),
@@ -43,7 +43,7 @@ def test_fit_refuses_them():
 @pytest.mark.parametrize("offset", [0.0, 5e6, 1e9])
 def test_standard_units_go_there_and_back(offset):
     data = Snapshots([0, 1, 2], X + offset)
-    standard, units = data.standardise()
+    standard, units = data.standardize()
     # As a forecast in single precision comes back.
     single = Snapshots(standard.times, [x.astype(np.float32) for x in standard])
     back = units.invert(single)
@@ -66,19 +66,19 @@ def test_a_coordinate_that_does_not_vary_keeps_its_unit(value):
     """Its standard deviation is rounding, not a unit."""
     clouds = X.copy()
     clouds[..., 1] = value
-    standard, units = Snapshots([0, 1, 2], clouds).standardise()
+    standard, units = Snapshots([0, 1, 2], clouds).standardize()
     assert units.std[1] == 1
     np.testing.assert_allclose(standard[0][:, 1], 0, atol=1e-9)
 
 
 @pytest.mark.parametrize("std", [0.0, -1.0, np.nan, np.inf])
 def test_units_out_of_range(std):
-    with pytest.raises(ValueError, match="Standardisation: expected std > 0"):
-        Standardisation(np.zeros(2), np.array([1.0, std]))
+    with pytest.raises(ValueError, match="Standardization: expected std > 0"):
+        Standardization(np.zeros(2), np.array([1.0, std]))
 
 
 def test_units_of_another_dimension():
-    units = Standardisation(np.zeros(3), np.ones(3))
+    units = Standardization(np.zeros(3), np.ones(3))
     data = Snapshots([0, 1, 2], X)
     for change in (units.apply, units.invert):
         with pytest.raises(ValueError, match="snapshots of dimension 3, .* found 2"):

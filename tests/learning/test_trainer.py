@@ -19,11 +19,11 @@ RATE, STEPS = 0.1, 8
 class Bowl(eqx.Module):
     """|x - c|^2 / 2, with a score on the side."""
 
-    centre: jax.Array
+    center: jax.Array
 
     def __call__(self, x, step, key):
         del key
-        return jnp.sum((x - self.centre) ** 2) / 2, {"at": x, "number": step.number}
+        return jnp.sum((x - self.center) ** 2) / 2, {"at": x, "number": step.number}
 
     def validate(self, x, key):
         del key

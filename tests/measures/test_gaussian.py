@@ -97,8 +97,10 @@ def test_integrals_and_density(mixture):
         jax.vmap(mixture.log_density)(x), np.log(density), rtol=1e-12
     )
     np.testing.assert_allclose(mixture.integrate(lambda x: x), mixture.mean, rtol=1e-13)
-    centred = mixture.integrate(lambda x: jnp.outer(x - mixture.mean, x - mixture.mean))
-    np.testing.assert_allclose(centred, mixture.cov, rtol=1e-13)
+    centered = mixture.integrate(
+        lambda x: jnp.outer(x - mixture.mean, x - mixture.mean)
+    )
+    np.testing.assert_allclose(centered, mixture.cov, rtol=1e-13)
     np.testing.assert_allclose(mixture.mean, WEIGHTS @ MEANS / 4, rtol=1e-14)
 
 
@@ -110,8 +112,8 @@ def test_samples_have_the_moments(mixture):
         variances = np.diag(law.cov)
         error = np.abs(x.mean(0) - law.mean)
         assert (error <= 5 * np.sqrt(variances / n)).all()
-        centred = x - np.asarray(law.mean)
-        products = centred[:, :, None] * centred[:, None]
+        centered = x - np.asarray(law.mean)
+        products = centered[:, :, None] * centered[:, None]
         error = np.abs(products.mean(0) - law.cov)
         assert (error <= 5 * products.std(0) / np.sqrt(n)).all()
 

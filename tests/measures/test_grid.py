@@ -52,11 +52,11 @@ def test_from_log_density_has_the_moments(grid):
     np.testing.assert_allclose(grid.mean, [0.3, 0.5], atol=1e-3)
     np.testing.assert_allclose(grid.cov, COV, atol=3e-3)
     density = np.asarray(grid.density)
-    centres = np.asarray(grid.centres)
-    np.testing.assert_allclose(centres[0, 0], LOWER + np.asarray(grid.spacing) / 2)
+    centers = np.asarray(grid.centers)
+    np.testing.assert_allclose(centers[0, 0], LOWER + np.asarray(grid.spacing) / 2)
     np.testing.assert_allclose(
         grid.integrate(lambda x: jnp.stack([x[0] * x[1], 1.0])),
-        [np.sum(density * centres[..., 0] * centres[..., 1]) * 8 * 8 / 480, 1],
+        [np.sum(density * centers[..., 0] * centers[..., 1]) * 8 * 8 / 480, 1],
         rtol=1e-12,
     )
     points, masses = grid.atoms
@@ -200,7 +200,7 @@ def test_jit_vmap_grad_and_float32():
     # The variance scales with the square of the box.
     np.testing.assert_allclose(dupper, 2 * value, rtol=1e-5)
     grid = Grid(densities[0], 0, 1)
-    assert {a.dtype for a in (grid.centres, grid.mean, grid.mass)} == {
+    assert {a.dtype for a in (grid.centers, grid.mean, grid.mass)} == {
         jnp.dtype("float32")
     }
     assert grid.sample(jax.random.key(0), 2).dtype == jnp.float32

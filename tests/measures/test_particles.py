@@ -49,7 +49,7 @@ def test_moments_are_the_weighted_ones(cloud):
         [W @ x[:, 0], W @ (x**2).sum(1)],
         rtol=1e-14,
     )
-    one = cloud.normalised()
+    one = cloud.normalized()
     np.testing.assert_allclose(one.w, W / W.sum(), rtol=1e-14)
     np.testing.assert_allclose(one.log_mass, 0, atol=1e-15)
     np.testing.assert_allclose(one.cov, expected, rtol=1e-13)
@@ -67,7 +67,7 @@ def test_integers_become_floats_and_vanishing_weights_stay_finite():
 
 def test_differential_in_weights_sees_every_property(cloud):
     def functional(mu):
-        one = mu.normalised()
+        one = mu.normalized()
         spread = jnp.sum(mu.mean) + jnp.trace(mu.cov) + one.integrate(jnp.sum)
         return mu.mass**2 + 3 * mu.log_mass + mu.ess + spread + one.ess
 
@@ -106,7 +106,7 @@ def test_jit_vmap_grad_and_float32():
     @jax.vmap
     def loss_and_gradient(x):
         def spread(x, w):
-            mu = Particles.from_samples(x, w).normalised()
+            mu = Particles.from_samples(x, w).normalized()
             return jnp.trace(mu.cov) + mu.ess / 10
 
         return jax.value_and_grad(spread, (0, 1))(x, jnp.ones(5, x.dtype))

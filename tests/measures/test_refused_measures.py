@@ -127,7 +127,7 @@ def test_moments_do_not_depend_on_the_level_of_log_weights(level):
     np.testing.assert_allclose(mu.mean, one.mean, rtol=1e-9)
     np.testing.assert_allclose(mu.cov, one.cov, rtol=1e-9)
     np.testing.assert_allclose(mu.ess, one.ess, rtol=1e-9)
-    np.testing.assert_allclose(mu.normalised().w, one.w, rtol=1e-9)
+    np.testing.assert_allclose(mu.normalized().w, one.w, rtol=1e-9)
     slope = jax.grad(lambda x: Particles(x, logw + level).mean[0])(jnp.asarray(X))
     np.testing.assert_allclose(slope[:, 0], [0.2, 0.7, 0.1], rtol=1e-9)
 

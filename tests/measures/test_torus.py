@@ -73,7 +73,7 @@ def test_the_period_is_held_and_moments_are_refused():
     mu = Particles.from_samples([[0.0, 1.0], [1.0, 0.0]], [1.0, 3.0], period=PERIOD)
     moved = mu.with_state((mu.x + 1, mu.logw))
     np.testing.assert_array_equal(moved.period, PERIOD)
-    np.testing.assert_array_equal(mu.normalised().period, PERIOD)
+    np.testing.assert_array_equal(mu.normalized().period, PERIOD)
     np.testing.assert_array_equal(Phase.at_rest(mu).measure.period, PERIOD)
     assert len(jax.tree.leaves(mu.state)) == 2
     for name in ("mean", "cov"):
@@ -96,7 +96,7 @@ def test_masses_of_any_sign():
     np.testing.assert_allclose(mu.w, signed, rtol=1e-15)
     np.testing.assert_allclose([mu.mass, mu.log_mass], [0.9, np.log(0.9)], rtol=1e-14)
     np.testing.assert_allclose(mu.mean, [signed @ x[:, 0] / 0.9], rtol=1e-14)
-    np.testing.assert_allclose(mu.normalised().w, signed / 0.9, rtol=1e-13)
+    np.testing.assert_allclose(mu.normalized().w, signed / 0.9, rtol=1e-13)
     both = Particles(x, np.zeros(3), signed=signed)
     np.testing.assert_allclose(both.log_mass, np.log(3.9), rtol=1e-14)
     # The differential is taken where the measure is, signed masses and all.

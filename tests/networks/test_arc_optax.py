@@ -12,7 +12,7 @@ from wflow.flows import GradientFlow
 from wflow.geometries import Euclidean
 from wflow.measures import Point
 from wflow.networks import Supervised
-from wflow.networks.canonical import ArcLengthFlow, ArcRidge, Travelled, arc_ridge
+from wflow.networks.canonical import ArcLengthFlow, ArcRidge, Traveled, arc_ridge
 from wflow.solvers import solve
 
 
@@ -107,7 +107,7 @@ def bowl(x):
     return SCALES * (x - 1)
 
 
-def test_the_path_is_the_unregularised_one():
+def test_the_path_is_the_unregularized_one():
     inner, start = optax.sgd(0.05), jnp.zeros(3)
     _, state, path = descend(bowl, start, inner, jnp.array(0.5), 0.0, 400)
     *_, plain = descend(bowl, start, inner, jnp.array(0.0), 0.0, 400)
@@ -138,7 +138,7 @@ def test_small_steps_end_where_the_flow_does():
     @jax.jit
     @jax.vmap
     def continuous(strength):
-        mu, stop = Travelled(Point(Weights(start))), ArcRidge(strength)
+        mu, stop = Traveled(Point(Weights(start))), ArcRidge(strength)
         sol = solve(ArcLengthFlow(flow), mu, 0.0, 50.0, stop=stop, throw=False, **TIGHT)
         return sol[-1].measure.value.w
 

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from wflow import Particles
 from wflow.measures import Point, UnsupportedMeasureError
 from wflow.networks.attention import AttentionRisk, LinearAttention, SoftmaxAttention
-from wflow.networks.attention.covariance import UncentredWarning, second_moment
+from wflow.networks.attention.covariance import UncenteredWarning, second_moment
 from wflow.networks.attention.risks import PromptRisk
 
 
@@ -194,8 +194,8 @@ def test_eigenvalues_and_data_for_a_covariance():
     )
     rows = rng.normal(size=(30, 4))
     np.testing.assert_allclose(second_moment(rows), rows.T @ rows / 30)
-    centred = np.cov(rows.T, bias=True)
-    np.testing.assert_allclose(second_moment(rows, centre=True), centred, atol=1e-14)
+    centered = np.cov(rows.T, bias=True)
+    np.testing.assert_allclose(second_moment(rows, center=True), centered, atol=1e-14)
     # The infinite-prompt risk at S is the risk of the one prompt S comes from.
     risk = PromptRisk(LinearAttention(MU), rows[None])
     np.testing.assert_allclose(
@@ -259,7 +259,7 @@ def test_bad_points_and_prompts():
             Particles.from_samples(jnp.ones((2, 4)))
         )
     rows = rng.normal(size=(400, 4)) + 1
-    with pytest.warns(UncentredWarning, match="the mean of rows holds"):
+    with pytest.warns(UncenteredWarning, match="the mean of rows holds"):
         second_moment(rows)
     with pytest.raises(ValueError, match=r"expected rows \(n, d\)"):
         second_moment(np.ones(3))

@@ -18,7 +18,7 @@ from wflow.measures import (
     UnsupportedMeasureError,
 )
 from wflow.networks import Supervised
-from wflow.networks.canonical import ArcLengthFlow, ArcRidge, Travelled, lambda_path
+from wflow.networks.canonical import ArcLengthFlow, ArcRidge, Traveled, lambda_path
 from wflow.networks.canonical.arc import LambdaPath
 from wflow.solvers import solve
 
@@ -30,7 +30,7 @@ def training(y):
 @eqx.filter_jit
 def trained(model, y, lam, t1):
     flow = ArcLengthFlow(training(y))
-    mu = Travelled(Point(model))
+    mu = Traveled(Point(model))
     return solve(flow, mu, 0.0, t1, stop=ArcRidge(lam), throw=False, **TIGHT)
 
 
@@ -49,7 +49,7 @@ def length_of_the_leaf(c, f):
         (1.0, 3.0, (1.8818558, 1.59417103), 1.8560481024),
     ],
 )
-def test_limit_and_length_of_the_unregularised_path(u0, y, limit, length):
+def test_limit_and_length_of_the_unregularized_path(u0, y, limit, length):
     # Closed forms of the arc and of the limit, 8 digits known.
     sol = arc(product(u0, 0.0), y)
     end = sol[-1].measure.value
@@ -116,7 +116,7 @@ def quadratic(matrix, curvature, optimum, x0, lam, scale):
         return scale * jnp.sum(curvature * away**2) / 2
 
     flow = ArcLengthFlow(GradientFlow(Functional(loss), Euclidean()))
-    mu = Travelled(Point(x0))
+    mu = Traveled(Point(x0))
     return solve(flow, mu, 0.0, 40.0 / scale, stop=ArcRidge(lam), throw=False, **TIGHT)
 
 
@@ -167,7 +167,7 @@ STRENGTHS = [3.0, 0.5, 1.0]
 
 @eqx.filter_jit
 def of_net(lam):
-    flow, mu = ArcLengthFlow(NET_FLOW), Travelled(Point(NET))
+    flow, mu = ArcLengthFlow(NET_FLOW), Traveled(Point(NET))
     stop = ArcRidge(lam)
     return solve(flow, mu, 0.0, 5.0, times=GRID, stop=stop, throw=False, **TIGHT)
 
@@ -179,14 +179,14 @@ def flat(states):
 
 
 @pytest.mark.slow
-def test_the_path_of_a_network_is_the_unregularised_one():
+def test_the_path_of_a_network_is_the_unregularized_one():
     # Before the stop the same states, and the stop where a bisection of the dense
     # output puts it, 1e-6. The chord is never longer than the path.
     free = of_net(jnp.array(0.0))
     everywhere = flat(free.measures.measure.state)
     chords = np.linalg.norm(everywhere - everywhere[0], axis=1)
     assert (chords <= free.measures.length + 1e-12).all()
-    flow, mu = ArcLengthFlow(NET_FLOW), Travelled(Point(NET))
+    flow, mu = ArcLengthFlow(NET_FLOW), Traveled(Point(NET))
     dense = diffrax.diffeqsolve(
         flow.terms(mu),
         TIGHT["solver"],
@@ -269,12 +269,12 @@ def test_bad_strengths_are_refused(lam):
 def test_bad_paths_are_refused():
     with pytest.raises(ValueError, match="expected lams"):
         lambda_path(NET_FLOW, Point(NET), 1.0, 1.0)
-    with pytest.raises(UnsupportedMeasureError, match="Travelled"):
+    with pytest.raises(UnsupportedMeasureError, match="Traveled"):
         solve(NET_FLOW, Point(NET), 0.0, 1.0, stop=ArcRidge(1.0))
 
 
-def test_what_is_no_travelled_measure_is_refused():
+def test_what_is_no_traveled_measure_is_refused():
     with pytest.raises(TypeError, match="measure to be a measure"):
-        Travelled(1.0)
+        Traveled(1.0)
     with pytest.raises(ValueError, match="length >= 0"):
-        Travelled(Point(jnp.ones(2)), -1.0)
+        Traveled(Point(jnp.ones(2)), -1.0)

@@ -49,7 +49,7 @@ def ends():
 
 def test_ridges_end_at_their_closed_forms(ends):
     strengths, found = ends
-    np.testing.assert_allclose(found.unregularised.value.w, TARGET, rtol=1e-12)
+    np.testing.assert_allclose(found.unregularized.value.w, TARGET, rtol=1e-12)
     pull = strengths / (K + strengths)
     anchored = TARGET + pull * (START - TARGET)
     np.testing.assert_allclose(found.anchored.value.w, anchored, rtol=1e-12)
@@ -75,7 +75,7 @@ def test_early_stopping_is_the_best_of_the_run(ends):
 def test_a_strength_that_is_not_reached_keeps_the_end():
     found = finetune(ORIGIN, LOSS, LOSS, [1e-6, 1e6], rate=RATE, steps=3)
     assert found.reached.tolist() == [False, True]
-    np.testing.assert_allclose(found.arc.value.w[0], found.unregularised.value.w)
+    np.testing.assert_allclose(found.arc.value.w[0], found.unregularized.value.w)
     # The first step of the run is its start: arc ridge sees it after one move.
     first = START + RATE * K * (TARGET - START)
     np.testing.assert_allclose(found.arc.value.w[1], first, rtol=1e-12)

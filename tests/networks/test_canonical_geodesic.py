@@ -12,7 +12,7 @@ from wflow.flows import GradientFlow
 from wflow.geometries import Euclidean
 from wflow.measures import Point
 from wflow.networks import Supervised
-from wflow.networks.canonical import ArcLengthFlow, GeodesicRidge, NTKMetric, Travelled
+from wflow.networks.canonical import ArcLengthFlow, GeodesicRidge, NTKMetric, Traveled
 from wflow.networks.canonical.exponential import exponential, logarithm
 from wflow.networks.canonical.geodesic import geodesic
 from wflow.solvers import solve
@@ -64,19 +64,19 @@ def test_two_outputs():
     assert bool(found.converged)
     np.testing.assert_allclose(METRIC.outputs(found.end), Y, atol=1e-6)
     flow = GradientFlow(Supervised(ONE[None], Y[None]), Euclidean())
-    start = Travelled(Point(outer(theta0)))
+    start = Traveled(Point(outer(theta0)))
     arc = solve(ArcLengthFlow(flow), start, 0.0, 40.0, **TIGHT)[-1]
     end = arc.measure.value.theta
     chord = jnp.linalg.norm(end - theta0)
     assert chord + 1e-2 < found.length
     assert found.length + 1e-3 < arc.length
-    # The distribution is integrable: the fibre meets the leaf in one point.
+    # The distribution is integrable: the fiber meets the leaf in one point.
     np.testing.assert_allclose(found.end.value.theta, end, atol=1e-5)
     np.testing.assert_allclose(found.chord, chord, atol=1e-5)
     c = float(theta0[0] ** 2 - theta0[1:] @ theta0[1:])
     discrete = distance_on_the_leaf(theta0[1:], end[1:], c, 64)
     np.testing.assert_allclose(found.length, discrete, atol=1e-4)
-    # Shooting at the fibre finds the same.
+    # Shooting at the fiber finds the same.
     shot = logarithm(METRIC, Point(outer(theta0)), Y)
     assert shot.miss < 1e-8
     np.testing.assert_allclose(shot.length, found.length, atol=1e-5)

@@ -117,7 +117,7 @@ def test_singular_kernels_are_refused_unless_a_cut_is_stated():
 
 
 @eqx.filter_jit
-def regularised(mu, y, lam, origin, times):
+def regularized(mu, y, lam, origin, times):
     energy = Supervised(jnp.ones((1, 1)), y[None]) + lam * Ridge(origin)
     flow = GradientFlow(energy, Euclidean())
     return solve(flow, mu, 0.0, times[-1], times=times, throw=False, **TIGHT)
@@ -134,7 +134,7 @@ def test_anchored_ridge_is_kernel_ridge_in_the_kernel_regime():
     times = jnp.array([0.1, 1.0, 30.0])
     ends = []
     for lam in (0.3, 0.0, 1e-9):
-        sol = regularised(start, y, jnp.asarray(lam), start, times)
+        sol = regularized(start, y, jnp.asarray(lam), start, times)
         expected = f0 + k @ np.linalg.solve(k + lam * np.eye(2), y - f0)
         np.testing.assert_allclose(metric.outputs(sol[-1]), expected, atol=1e-8)
         along = flat(metric.vertical(sol[1], displacement(sol[1], start)))
@@ -143,7 +143,7 @@ def test_anchored_ridge_is_kernel_ridge_in_the_kernel_regime():
     np.testing.assert_allclose(ends[1], ends[2], atol=1e-8)
 
 
-def nearest_on_fibre(u0, v0, y):
+def nearest_on_fiber(u0, v0, y):
     found = minimize_scalar(
         lambda u: (u - u0) ** 2 + (y / u - v0) ** 2,
         bracket=(1.02 * u0, 1.5 * u0),
@@ -153,7 +153,7 @@ def nearest_on_fibre(u0, v0, y):
 
 
 @pytest.mark.slow
-def test_vanishing_anchored_ridge_drifts_along_the_fibre():
+def test_vanishing_anchored_ridge_drifts_along_the_fiber():
     # The limit at lambda = 1e-3 and t = 60/lambda, 7 digits given; and predictions at
     # the input that is not trained on. Stiff: an implicit solver.
     lam = 1e-3
@@ -178,7 +178,7 @@ def test_vanishing_anchored_ridge_drifts_along_the_fibre():
     for u0, w, y, given, limit in cases:
         model = end(jnp.asarray(u0), w, jnp.asarray(y))
         np.testing.assert_allclose([model.u, model.v[0]], given, atol=1e-6)
-        np.testing.assert_allclose(nearest_on_fibre(u0, 0.0, y), limit, atol=1e-7)
+        np.testing.assert_allclose(nearest_on_fiber(u0, 0.0, y), limit, atol=1e-7)
         np.testing.assert_allclose([model.u, model.v[0]], limit, atol=3 * lam)
         np.testing.assert_allclose(model(X2), given[0] * w, atol=1e-6)
 
@@ -187,7 +187,7 @@ def test_the_drift_vanishes_in_the_lazy_limit():
     # The gap between the two limits goes to (y^2/2) c^(-3/2), values given.
     for c, gap in ((1, 1.246e-1), (4, 5.003e-2), (64, 9.756e-4), (1024, 1.5259e-5)):
         u = np.sqrt((c + np.sqrt(c**2 + 4)) / 2)
-        apart = np.linalg.norm(nearest_on_fibre(np.sqrt(c), 0.0, 1.0) - [u, 1 / u])
+        apart = np.linalg.norm(nearest_on_fiber(np.sqrt(c), 0.0, 1.0) - [u, 1 / u])
         np.testing.assert_allclose(apart, gap, rtol=2e-2 if c == 1024 else 1e-3)
 
 

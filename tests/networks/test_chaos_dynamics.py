@@ -22,7 +22,7 @@ from wflow.networks.chaos import (
 from wflow.networks.chaos.conditions import decay_exponent, verdict
 from wflow.networks.chaos.finite import descend, sample_gaps, step_gaps
 from wflow.networks.chaos.kernel_risks import ErfRisk
-from wflow.networks.chaos.linearised import clt_bias, sampling_variance
+from wflow.networks.chaos.linearized import clt_bias, sampling_variance
 from wflow.networks.chaos.risks import Correlation, DiagonalRisk, FrozenRisk
 from wflow.networks.chaos.sampled import alignment
 from wflow.networks.chaos.student import UniformSphere

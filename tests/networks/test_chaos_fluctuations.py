@@ -18,7 +18,7 @@ from wflow.networks.chaos import (
 )
 from wflow.networks.chaos.conditions import gronwall_factor, integral_sqrt_loss
 from wflow.networks.chaos.diagonal import diagonal_gaps
-from wflow.networks.chaos.linearised import clt_bias
+from wflow.networks.chaos.linearized import clt_bias
 from wflow.networks.chaos.risks import DiagonalRisk, FrozenRisk
 from wflow.networks.chaos.sampled import SampledQuadraticRisk
 from wflow.networks.chaos.student import UniformSphere

@@ -43,17 +43,17 @@ def test_steps_are_those_of_optax():
         a, w = weights
         return jnp.sum((Y - jax.nn.relu(x @ w.T) @ a) ** 2) / 8
 
-    optimiser = optax.sgd(0.05)
+    optimizer = optax.sgd(0.05)
 
     def one(carry, _):
         weights, state = carry
         value, slope = jax.value_and_grad(loss)(weights)
-        updates, state = optimiser.update(slope, state)
+        updates, state = optimizer.update(slope, state)
         return (optax.apply_updates(weights, updates), state), value
 
     weights = jnp.asarray(a), jnp.asarray(w)
     (last, _), values = jax.jit(
-        lambda w: jax.lax.scan(one, (w, optimiser.init(w)), length=7)
+        lambda w: jax.lax.scan(one, (w, optimizer.init(w)), length=7)
     )(weights)
     np.testing.assert_allclose(course.loss[:-1], values, rtol=1e-12)
     np.testing.assert_allclose(course.final.output, last[0], rtol=1e-12)
@@ -141,7 +141,7 @@ def test_stable_step():
     assert bool(end.finished)
     assert top <= 2 / float(stable_step(long)) * (1 + 1e-9)
     gram = np.full((3, 3), 0.5) + 0.5 * np.eye(3)
-    tilted = ReLUData(data.y, gram, data.normaliser)
+    tilted = ReLUData(data.y, gram, data.normalizer)
     assert float(stable_step(tilted)) == pytest.approx(float(stable_step(data)) / 2)
 
 

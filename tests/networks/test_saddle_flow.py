@@ -51,7 +51,7 @@ def test_one_neuron_is_logistic():
     size = np.sqrt(y[:3] @ y[:3])
     p = -0.5 * np.ones((3, 4))
     p[0] = [*(y[:3] / size), -0.1]
-    data = ReLUData.orthogonal(y, normaliser=3.0)
+    data = ReLUData.orthogonal(y, normalizer=3.0)
     neurons = LogNeurons(-20.0 * jnp.ones(3), p, jnp.zeros(3), SIGN)
     solution = run(data, neurons, 80.0)
     squares = np.exp(2 * np.asarray(solution.measures.value.level[:, 0]))
@@ -229,7 +229,7 @@ def instance():
         sizes, signs, start = jax.random.split(key, 3)
         y = jax.random.uniform(sizes, (12,), minval=0.5, maxval=1.5)
         y = y * jax.random.rademacher(signs, (12,), y.dtype)
-        data = ReLUData.orthogonal(y, normaliser=1.0)
+        data = ReLUData.orthogonal(y, normalizer=1.0)
         neurons = small_neurons(start, 8, data, -1.0)
         return data, neurons, limit_of_cover(data, neurons.active, neurons.sign)
 

@@ -18,14 +18,14 @@ ACTIVE = np.array([[1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 0, 1]], bool)
 SIGN = np.array([1, 1, -1])
 
 
-def reference(y, norms, active, sign, normaliser):
+def reference(y, norms, active, sign, normalizer):
     """The algorithm in numpy, neuron by neuron."""
     reach = active & (sign[:, None] * y > 0)
     level = {j: -1.0 for j in range(len(sign))}
     open_, tau, jumps = np.ones(len(y), bool), 0.0, []
     while True:
         rates = {
-            j: np.sqrt(np.sum((y * norms)[reach[j] & open_] ** 2)) / normaliser
+            j: np.sqrt(np.sum((y * norms)[reach[j] & open_] ** 2)) / normalizer
             for j in level
         }
         waits = {j: -level[j] / rates[j] for j in level if rates[j] > 0}
@@ -96,7 +96,7 @@ def test_equivalences():
     """The normalizer scales time, labels the rates; orders and signs do not matter."""
     base = hand()
     active, sign = jnp.asarray(ACTIVE), jnp.asarray(SIGN)
-    slow = limit_of_cover(ReLUData.orthogonal(Y, normaliser=12.0), active, sign)
+    slow = limit_of_cover(ReLUData.orthogonal(Y, normalizer=12.0), active, sign)
     np.testing.assert_allclose(slow.tau, 3 * base.tau, rtol=1e-14)
     scaled = limit_of_cover(ReLUData.orthogonal(5 * Y), active, sign)
     np.testing.assert_allclose(scaled.tau, base.tau / 5, rtol=1e-14)
@@ -217,7 +217,7 @@ def test_samples_that_no_neuron_covers_are_named():
         (lambda: ReLUData.orthogonal([np.inf, 1.0]), r"y\[0\] = inf is not finite"),
         (lambda: ReLUData.orthogonal([]), "n >= 1"),
         (lambda: ReLUData.orthogonal([1.0], [0.0]), "norms > 0, found 0"),
-        (lambda: ReLUData.orthogonal([1.0], normaliser=0.0), "normaliser > 0"),
+        (lambda: ReLUData.orthogonal([1.0], normalizer=0.0), "normalizer > 0"),
         (lambda: ReLUData.from_inputs(np.eye(3)[:, :2], np.ones(3)), "3 inputs in 2"),
         (lambda: ReLUData.from_inputs([[np.nan, 1.0]], [1.0]), "x finite, found nan"),
         (lambda: ReLUData.from_inputs(np.eye(2), np.ones(3)), "x of shape"),
@@ -231,7 +231,7 @@ def test_samples_that_no_neuron_covers_are_named():
             lambda: small_neurons(
                 jax.random.key(0), 2, ReLUData.orthogonal(Y), log_scale=0.0
             ),
-            "not a small initialisation",
+            "not a small initialization",
         ),
         (
             lambda: small_neurons(

@@ -23,14 +23,14 @@ def aligned(data, length, level):
 @pytest.mark.parametrize("whole", [False, True])
 def test_an_aligned_neuron_is_logistic(whole):
     r"""$\dot z = \frac{2l}{N} z(|y| - l z)$ for $z = a^2$ and inputs of length l."""
-    length, normaliser = 2.0, 6.0
+    length, normalizer = 2.0, 6.0
     gram = length**2 * np.eye(3) if whole else length**2 * np.ones(3)
-    data = ReLUData(Y, gram, normaliser)
+    data = ReLUData(Y, gram, normalizer)
     neurons = aligned(data, length, -3.0)
     course = solve_weights(data, neurons, 5.0, points=10, rtol=1e-9, atol=1e-12)
     assert bool(course.finished)
     np.testing.assert_allclose(course.times, np.linspace(0, 5, 11), rtol=1e-12)
-    cap, rate = SIZE / length, 2 * length * SIZE / normaliser
+    cap, rate = SIZE / length, 2 * length * SIZE / normalizer
     z = cap / (1 + (cap * np.exp(6.0) - 1) * np.exp(-rate * np.linspace(0, 5, 11)))
     # The solver's tolerance, over some twenty growth times.
     found = np.exp(2 * course.neurons.level[:, 0])

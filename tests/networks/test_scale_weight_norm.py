@@ -64,10 +64,10 @@ def test_steps_lengthen_the_directions():
     """|v|^2 grows by |step|^2, exactly: steps are orthogonal to v."""
     normed = layer()
     _, grads = gradients(normed)
-    optimiser = optax.sgd(0.1)
+    optimizer = optax.sgd(0.1)
     params = eqx.filter(normed, eqx.is_inexact_array)
-    updates, _ = optimiser.update(
-        eqx.filter(grads, eqx.is_inexact_array), optimiser.init(params)
+    updates, _ = optimizer.update(
+        eqx.filter(grads, eqx.is_inexact_array), optimizer.init(params)
     )
     after = eqx.apply_updates(normed, updates)
     lengths = lambda n: jnp.sum(n.layer.weight**2, axis=1)

@@ -175,13 +175,13 @@ def test_matplotlib_comes_with_the_figures_alone_and_without_pyplot():
 def test_what_is_not_finite_leaves_a_gap(clouds, tmp_path):
     x = np.linspace(0, 1, 8)
     field = np.add.outer(x, x)
-    spoilt = field.copy()
-    spoilt[0, 0], spoilt[3, 4] = np.nan, np.inf
-    filled = _saved(plot_growth(x, x, spoilt), tmp_path).axes[1]
+    spoiled = field.copy()
+    spoiled[0, 0], spoiled[3, 4] = np.nan, np.inf
+    filled = _saved(plot_growth(x, x, spoiled), tmp_path).axes[1]
     np.testing.assert_allclose(filled.get_ylim(), (-2, 2))
     force = np.ones((8, 8, 2))
     force[2, 2] = np.nan
-    _saved(plot_landscape(x, x, spoilt, force), tmp_path)
+    _saved(plot_landscape(x, x, spoiled, force), tmp_path)
     singular = np.where(x > 0, 1 / np.maximum(x, 1e-9), np.inf)
     figure = _saved(plot_interaction(x, singular, singular), tmp_path)
     np.testing.assert_allclose(

@@ -44,9 +44,9 @@ XYZ = [
 ]
 
 
-def lab(colours, eyes):
+def lab(colors, eyes):
     """CIE L*a*b* of hexadecimal sRGB colors, seen by these eyes."""
-    rgb = np.array([[int(c[k : k + 2], 16) / 255 for k in (1, 3, 5)] for c in colours])
+    rgb = np.array([[int(c[k : k + 2], 16) / 255 for k in (1, 3, 5)] for c in colors])
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     seen = np.clip(linear @ np.transpose(eyes), 0, 1)
     xyz = seen @ np.transpose(XYZ) / [0.95047, 1.0, 1.08883]
@@ -55,21 +55,21 @@ def lab(colours, eyes):
     return np.stack([l, a, b], axis=1)
 
 
-def nearest(colours, eyes):
-    places = lab(colours, eyes)
+def nearest(colors, eyes):
+    places = lab(colors, eyes)
     gaps = np.linalg.norm(places[:, None] - places, axis=-1)
-    return gaps[np.triu_indices(len(colours), 1)].min()
+    return gaps[np.triu_indices(len(colors), 1)].min()
 
 
 @pytest.mark.parametrize("eyes", EYES.values(), ids=EYES)
 @pytest.mark.parametrize(
-    "colours",
+    "colors",
     [CATEGORIES, (MODEL, OBSERVED, QUIET), (MODEL, *BASELINES), (MODEL, *BESIDE)],
     ids=["categories", "clouds", "scores", "beside"],
 )
-def test_colors_stay_apart(colours, eyes):
+def test_colors_stay_apart(colors, eyes):
     # A difference of 2.3 is just seen side by side; dots in a cloud need more.
-    assert nearest(colours, eyes) > 14
+    assert nearest(colors, eyes) > 14
 
 
 def test_red_and_green_would_not():

@@ -22,7 +22,7 @@ def _texts(axes):
 
 
 def test_a_curve_is_a_line_through_its_points():
-    curve = Curve(T, T**2, "square", colour="C1", style="--", width=2, alpha=0.5)
+    curve = Curve(T, T**2, "square", color="C1", style="--", width=2, alpha=0.5)
     (line,) = _axes(curve).get_lines()
     np.testing.assert_array_equal(line.get_xdata(), T)
     np.testing.assert_array_equal(line.get_ydata(), T**2)
@@ -194,8 +194,8 @@ def test_shades():
             ".osv^dDx+*|_) or both, found 'dashed'.",
         ),
         (
-            lambda: Curve(T, T, colour="bleu"),
-            "Curve: expected colour to be one of matplotlib's, found 'bleu'.",
+            lambda: Curve(T, T, color="bleu"),
+            "Curve: expected color to be one of matplotlib's, found 'bleu'.",
         ),
         (
             lambda: Curve(T, list("abcde")),
@@ -221,7 +221,7 @@ def test_shades():
         ),
         (
             lambda: shades(2, "virdis"),
-            "shades: expected colours to be 'categories' or a map of matplotlib, such "
+            "shades: expected colors to be 'categories' or a map of matplotlib, such "
             "as 'viridis', found 'virdis'.",
         ),
     ],

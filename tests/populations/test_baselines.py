@@ -149,7 +149,7 @@ def countries():
 def test_countries(countries, baseline, expected):
     """Forecasts from 1992, in units of the snapshots 1952 to 1992."""
     split = forecast_split(countries, held_out=3)
-    train, units = split.train.standardise()
+    train, units = split.train.standardize()
     test = units.apply(split.test)
     assert train.sizes == (142,) * 9
     scores = [

@@ -19,7 +19,7 @@ DATA = Snapshots(
 
 
 def _units(**changes):
-    options = {"standardise": True, "origin": 1952.0, "unit": 5.0, "dtype": "float32"}
+    options = {"standardize": True, "origin": 1952.0, "unit": 5.0, "dtype": "float32"}
     return Units.of(DATA, **{**options, **changes})
 
 
@@ -36,10 +36,10 @@ def test_a_model_sees_standard_coordinates_and_its_own_clock():
     np.testing.assert_array_equal(seen.masses, DATA.masses)
 
 
-@pytest.mark.parametrize("standardise", [True, False])
+@pytest.mark.parametrize("standardize", [True, False])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_there_and_back(standardise, dtype):
-    units = _units(standardise=standardise, dtype=dtype)
+def test_there_and_back(standardize, dtype):
+    units = _units(standardize=standardize, dtype=dtype)
     seen = units.to_model(DATA)
     assert seen.dtype == dtype
     back = units.to_data(seen)

@@ -97,10 +97,10 @@ def test_trivial_bands():
     line = Snapshots([0, 1, 3], [np.full((2, 1), v) for v in (0.0, 2.0, 6.0)])
     mean = {"mean": Mean(0)}
     still = persistence_bands(mean, line, [4.0, 5.0])["mean"]
-    np.testing.assert_allclose(still.centre, 6)
+    np.testing.assert_allclose(still.center, 6)
     np.testing.assert_allclose(still.deviation, [2, 4])
     trend = trend_bands(mean, line, [4.0, 5.0])["mean"]
-    np.testing.assert_allclose(trend.centre, [8, 10])
+    np.testing.assert_allclose(trend.center, [8, 10])
     np.testing.assert_allclose(trend.deviation, 0)
     with pytest.raises(ValueError, match="at least three snapshots, found 2"):
         trend_bands(mean, line.take([0, 1]), [4.0])
@@ -183,7 +183,7 @@ def test_bands_of_a_forecast_stand_beside_those_without_a_model():
     # The members fly apart; on average they are right.
     np.testing.assert_allclose(found.observed, [last.mean() + [1, 3]])
     members = found.predictions["members"]["mean"]
-    np.testing.assert_allclose(members.centre, found.observed[0], rtol=1e-6)
+    np.testing.assert_allclose(members.center, found.observed[0], rtol=1e-6)
     np.testing.assert_allclose(members.deviation**2, [0.75, 6.75], rtol=1e-5)
     own = found.predictions["model"]["mean"].deviation ** 2
     past = (0.1 * np.array([1, 3]) * found.unit[0]) ** 2
@@ -212,9 +212,9 @@ def test_a_population_that_grows_has_a_band_of_its_mass():
     x = np.random.default_rng(0).normal(size=(20, 2))
     clouds = [Snapshots([1.0], [x], masses=[mass]) for mass in (1.8, 2.2)]
     found = predict(clouds, {"mass": total_mass, "mean": Mean(0)}, 20)
-    np.testing.assert_allclose(found["mass"].centre, 2)
+    np.testing.assert_allclose(found["mass"].center, 2)
     np.testing.assert_allclose(found["mass"].deviation, np.sqrt(0.08 * 1.5))
-    np.testing.assert_allclose(found["mean"].centre, x[:, 0].mean())
+    np.testing.assert_allclose(found["mean"].center, x[:, 0].mean())
 
 
 @pytest.mark.slow

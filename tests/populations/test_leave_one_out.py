@@ -89,16 +89,16 @@ def test_yardsticks_of_a_translation():
     np.testing.assert_allclose(noise_floor(held.truth[0], splits=5), half / 2**0.5)
 
 
-def test_standardised_scores_are_those_of_standardised_clouds():
+def test_standardized_scores_are_those_of_standardized_clouds():
     held = hold_outs(MOVING)[0]
-    units = held.train.standardise()[1]
-    standard = held.standardised()
+    units = held.train.standardize()[1]
+    standard = held.standardized()
     pooled = np.concatenate(standard.train.clouds)
     np.testing.assert_allclose(pooled.std(axis=0), 1)
     np.testing.assert_allclose(pooled.mean(axis=0), 0, atol=1e-12)
     # Nothing moves: the cloud is off by one shift, the same of every point.
     still = (held.train[0], held.train.weight(0))
-    found = score(still, held, standardised=True)
+    found = score(still, held, standardized=True)
     np.testing.assert_allclose(found, np.linalg.norm(SHIFT / units.std))
     np.testing.assert_allclose(yardsticks(standard).nothing_moves, found)
     assert score(still, held) != found

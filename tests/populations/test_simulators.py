@@ -144,13 +144,13 @@ def test_tracers_of_a_vortex():
     tracers = vortex(KEY, n=20, snapshots=5)
     radius = np.linalg.norm(tracers[0], axis=1)
     for k, t in enumerate(tracers.times):
-        centred = tracers[k] - t * np.asarray(law.drift)
-        np.testing.assert_allclose(np.linalg.norm(centred, axis=1), radius, rtol=1e-12)
+        centered = tracers[k] - t * np.asarray(law.drift)
+        np.testing.assert_allclose(np.linalg.norm(centered, axis=1), radius, rtol=1e-12)
     x0, h = jnp.asarray(tracers[0]), 1e-5
     central = (law.at(x0, 1 + h)[0] - law.at(x0, 1 - h)[0]) / (2 * h)
     np.testing.assert_allclose(law.at(x0, 1.0)[1], central, atol=1e-8)
-    centre = law.at(jnp.zeros((1, 2)), 1.0)
-    np.testing.assert_allclose(centre[1][0], law.drift, atol=1e-15)
+    center = law.at(jnp.zeros((1, 2)), 1.0)
+    np.testing.assert_allclose(center[1][0], law.drift, atol=1e-15)
 
 
 @pytest.mark.slow

@@ -111,22 +111,22 @@ def test_filter_and_covariance():
     ours = ResettingRidge(law, rate=2.0, diffusion=0.7).fit(X, Y)
     assert ours.law_.mean == pytest.approx(0.5)
     assert ours.law_.shape == 2
-    centred = X - X.mean(0)
-    mu = np.linalg.eigvalsh(centred.T @ centred)[::-1]
+    centered = X - X.mean(0)
+    mu = np.linalg.eigvalsh(centered.T @ centered)[::-1]
     np.testing.assert_allclose(ours.eigenvalues_, mu, rtol=1e-10)
     np.testing.assert_allclose(ours.filter_, law.with_mean(0.5).filter(mu), rtol=1e-9)
     assert ours.dof_ == pytest.approx(1 + ours.filter_.sum())
     exact = stationary_moments(
         law.with_mean(0.5),
-        centred.T @ centred,
-        centred.T @ (Y - Y.mean()),
+        centered.T @ centered,
+        centered.T @ (Y - Y.mean()),
         np.zeros(P),
         noise=0.7 * np.eye(P),
     )
     np.testing.assert_allclose(ours.coef_, exact.mean, rtol=1e-9)
     np.testing.assert_allclose(ours.stationary_covariance_, exact.cov, atol=1e-12)
     mean, std = ours.predict(X[:3], return_std=True)
-    away = centred[:3]
+    away = centered[:3]
     spread = np.sqrt(np.diag(away @ np.asarray(exact.cov) @ away.T))
     np.testing.assert_allclose(std, spread, rtol=1e-8)
     np.testing.assert_allclose(mean, ours.predict(X[:3]))
@@ -140,10 +140,10 @@ def test_cross_validation_chooses_the_least_score():
     assert both.score_ == min(one.score_ for one in single)
     assert both.rate_ == pytest.approx(float(1 / both.law_.mean))
     # The score is that of the smoother with the constant in it.
-    centred = X - X.mean(0)
+    centered = X - X.mean(0)
     ridge = single[0]
-    inverse = np.linalg.inv(centred.T @ centred + ridge.rate_ * np.eye(P))
-    trace = 1 + np.trace(centred @ inverse @ centred.T)
+    inverse = np.linalg.inv(centered.T @ centered + ridge.rate_ * np.eye(P))
+    trace = 1 + np.trace(centered @ inverse @ centered.T)
     rest = np.sum((Y - ridge.predict(X)) ** 2)
     assert ridge.score_ == pytest.approx(N * rest / (N - trace) ** 2, rel=1e-9)
     risk = ResettingRidgeCV([laws[0]], criterion="risk", noise=1.0).fit(X, Y)

@@ -175,8 +175,8 @@ def test_finite_times():
     exact = path[0]
     z = (x.mean(0) - exact.mean) / (x.std(0) / n**0.5)
     assert jnp.max(jnp.abs(z)) < 4
-    centred = x - exact.mean
-    products = centred[:, :, None] * centred[:, None, :]
+    centered = x - exact.mean
+    products = centered[:, :, None] * centered[:, None, :]
     error = products.std(0) / n**0.5
     assert jnp.max(jnp.abs(products.mean(0) - exact.cov) / error) < 5
     found = moments(law, CURVATURE, LINEAR, ORIGIN, DIFFUSION)

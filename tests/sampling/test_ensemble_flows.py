@@ -322,7 +322,7 @@ def test_embedded_discrepancy_is_half_the_squared_one(target):
         np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-12)
 
 
-def test_a_normaliser_is_divided_out():
+def test_a_normalizer_is_divided_out():
     shifted = GradientFreeEmbedding(
         lambda x: TARGET.log_density(x) + 3.0, GaussHermite(24)
     )

@@ -37,12 +37,12 @@ def scalar_form(s, c0, alpha, beta, t):
 
 def moment_equation(alpha, beta, t):
     """Mean and covariance by a general solver, to 1e-11."""
-    (mean, centre), (start, target), d = MEANS, COVS, 3
+    (mean, center), (start, target), d = MEANS, COVS, 3
     precision = np.linalg.inv(target)
 
     def rate(_, y):
         m, c = y[:d], y[d:].reshape(d, d)
-        drift = -(alpha * np.eye(d) + beta * c) @ precision @ (m - centre)
+        drift = -(alpha * np.eye(d) + beta * c) @ precision @ (m - center)
         change = alpha * (2 * np.eye(d) - precision @ c - c @ precision)
         change = change + beta * (c - c @ precision @ c)
         return np.concatenate([drift, change.ravel()])
@@ -131,9 +131,9 @@ def test_rates_at_late_times():
 
 def value(p):
     """Something of a law that has parameters everywhere."""
-    t, alpha, beta, mean, centre, c, s = p
+    t, alpha, beta, mean, center, c, s = p
     mu = gaussian_shk(
-        Gaussian(mean, c @ c.T), Gaussian(centre, s @ s.T), t, alpha=alpha, beta=beta
+        Gaussian(mean, c @ c.T), Gaussian(center, s @ s.T), t, alpha=alpha, beta=beta
     )
     return jnp.sum(jnp.sin(mu.mean)) + jnp.sum(
         jnp.cos(mu.cov) * jnp.arange(9.0).reshape(3, 3)

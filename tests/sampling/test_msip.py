@@ -74,7 +74,7 @@ def motion(flow, mu):
     ],
 )
 def test_mean_shift_is_the_gradient_flow_of_its_energy(embedding, bandwidth):
-    flow = MSIP(embedding, GaussianKernel(bandwidth), 1e-6, log_normaliser=0.3)
+    flow = MSIP(embedding, GaussianKernel(bandwidth), 1e-6, log_normalizer=0.3)
     (velocity, dissipation), (expected, rate) = motion(flow, START)
     np.testing.assert_allclose(velocity, expected, rtol=1e-10, atol=1e-10)
     np.testing.assert_allclose(dissipation, rate, rtol=1e-10)
@@ -180,13 +180,13 @@ def test_one_node_is_the_mean_shift_of_a_gaussian():
         lambda p: GradientInformedEmbedding(p, GaussHermite(3), 0.9),
     ],
 )
-def test_the_normaliser_changes_no_motion(embedding):
+def test_the_normalizer_changes_no_motion(embedding):
     quadratures = []
     for shift in (0.0, 1e3):
         flow = MSIP(
             embedding(lambda x, shift=shift: TARGET.log_density(x) + shift),
             GaussianKernel(0.5),
-            log_normaliser=shift,
+            log_normalizer=shift,
         )
         run = damped_iteration(flow, START, steps=50)
         quadratures.append((run.quadrature(), run.energy))

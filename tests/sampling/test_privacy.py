@@ -44,7 +44,7 @@ def target(x):
     return -potential(x)
 
 
-def neighbour(x):
+def neighbor(x):
     return -potential(x) + discrepancy(x)
 
 
@@ -292,14 +292,14 @@ def test_exponential_mechanism():
 
 @pytest.mark.slow
 def test_quantities_of_a_pair_on_a_grid():
-    accountant = PrivacyAccountant.on_grid(circle(256), target, neighbour)
+    accountant = PrivacyAccountant.on_grid(circle(256), target, neighbor)
     x = np.linspace(0, 2 * math.pi, 20001)
     delta = 0.25 * np.sin(x + 0.5) + 0.1 * np.cos(3 * x)
     assert accountant.osc_delta == pytest.approx(np.ptp(delta), rel=1e-3)
     slope = 0.25 * np.cos(x + 0.5) - 0.3 * np.sin(3 * x)
     assert accountant.grad_delta == pytest.approx(np.abs(slope).max(), rel=1e-3)
     walls = Grid.from_log_density(lambda x: 0.0 * x[0], 0.0, 2 * math.pi, (16,))
-    assert PrivacyAccountant.on_grid(walls, target, neighbour).osc_source == math.inf
+    assert PrivacyAccountant.on_grid(walls, target, neighbor).osc_source == math.inf
 
 
 def test_log_ratio_of_what_vanishes():
@@ -310,7 +310,7 @@ def test_log_ratio_of_what_vanishes():
 
 @pytest.mark.slow
 def test_private_draw():
-    accountant = PrivacyAccountant.on_grid(circle(16), target, neighbour)
+    accountant = PrivacyAccountant.on_grid(circle(16), target, neighbor)
     drawn = privatize(
         target, circle(16), accountant, epsilon=0.3, longest=2.0, key=jax.random.key(0)
     )
@@ -326,7 +326,7 @@ def test_private_draw():
 @pytest.mark.slow
 def test_two_flows_on_a_circle():
     # Reference: a spectral solution with 128 modes. A grid of 128 cells is within 4e-4.
-    found = stability(target, neighbour, circle(128), [0.05, 0.1, 0.2, 0.5, 1, 2, 4])
+    found = stability(target, neighbor, circle(128), [0.05, 0.1, 0.2, 0.5, 1, 2, 4])
     osc = [0.10574, 0.18062, 0.27926, 0.40419, 0.45212, 0.48573, 0.50397]
     sup = [0.06367, 0.11051, 0.17513, 0.25524, 0.27039, 0.28019, 0.28626]
     kl = [4.58e-4, 1.23e-3, 2.72e-3, 6.62e-3, 1.176e-2, 1.629e-2, 1.767e-2]
@@ -347,7 +347,7 @@ def test_two_flows_on_a_circle():
 
 @pytest.mark.slow
 def test_reaction_alone_on_a_circle():
-    found = stability(target, neighbour, circle(128), [1.0], alpha=0.0)
+    found = stability(target, neighbor, circle(128), [1.0], alpha=0.0)
     exact = (1 - math.exp(-1)) * found.accountant.osc_delta
     np.testing.assert_allclose(found.osc, exact, atol=1e-6)
     np.testing.assert_allclose(found.osc, 0.3191667, atol=1e-3)

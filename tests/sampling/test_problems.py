@@ -30,8 +30,8 @@ def test_joker_has_mass_one_and_its_mean():
     # The trapezoidal rule on a smooth density converges fast; narrowest width 0.18.
     np.testing.assert_allclose(density.sum(), 1, rtol=1e-8)
     np.testing.assert_allclose(density @ points, JOKER.mean, atol=1e-8)
-    centred = points - JOKER.mean
-    cov = (density[:, None] * centred).T @ centred
+    centered = points - JOKER.mean
+    cov = (density[:, None] * centered).T @ centered
     np.testing.assert_allclose(cov, JOKER.cov, atol=1e-6)
 
 
@@ -68,9 +68,9 @@ def test_elliptic_solution_converges_with_order_two():
     # u = sin(2 pi x) sin(pi y) / a with a jump of a at x = 1/2, where the flux fits.
     errors = []
     for mesh in (8, 16, 32):
-        centre, node = (np.arange(mesh) + 0.5) / mesh, np.arange(mesh + 1) / mesh
+        center, node = (np.arange(mesh) + 0.5) / mesh, np.arange(mesh + 1) / mesh
         wave = lambda s: np.sin(2 * np.pi * s[0])[:, None] * np.sin(np.pi * s[1])
-        source = 5 * np.pi**2 * wave((centre, centre))
+        source = 5 * np.pi**2 * wave((center, center))
         model = EllipticModel(2, mesh, POINTS, source)
         u = model.field(jnp.log(jnp.array([1.0, 1.0, 10.0, 10.0])))
         exact = wave((node, node)) / np.where(node < 0.5, 1, 10)[:, None]

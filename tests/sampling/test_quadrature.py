@@ -44,8 +44,8 @@ def test_expectations_are_weighted_sums():
     w = np.asarray(FOUND.weights)
     np.testing.assert_allclose(FOUND.expect(lambda x: x), w @ NODES, rtol=1e-12)
     np.testing.assert_allclose(FOUND.mean, w @ NODES, rtol=1e-12)
-    centred = np.asarray(NODES) - w @ NODES
-    np.testing.assert_allclose(FOUND.cov, (w[:, None] * centred).T @ centred)
+    centered = np.asarray(NODES) - w @ NODES
+    np.testing.assert_allclose(FOUND.cov, (w[:, None] * centered).T @ centered)
     np.testing.assert_allclose(FOUND.ess, 1 / (w @ w))
     assert FOUND.max_abs_weight == np.abs(w).max()
 
@@ -93,7 +93,7 @@ def test_a_kernel_too_wide_is_warned_of():
         optimal_quadrature(nodes, ExactEmbedding(target), GaussianKernel(3.0), 1e-12)
 
 
-def test_evidence_of_an_unnormalised_density():
+def test_evidence_of_an_unnormalized_density():
     nodes = np.linspace(-5, 5, 21)[:, None]
     log_density = lambda x: -jnp.sum(x**2) / 2 + 3.0
     quadrature = optimal_quadrature(

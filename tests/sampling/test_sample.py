@@ -78,8 +78,8 @@ NODES = {
 
 def moments(samples):
     mean = samples.weights @ samples.particles
-    centred = samples.particles - mean
-    return mean, (samples.weights[:, None] * centred).T @ centred
+    centered = samples.particles - mean
+    return mean, (samples.weights[:, None] * centered).T @ centered
 
 
 @pytest.mark.slow

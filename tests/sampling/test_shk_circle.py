@@ -23,7 +23,7 @@ def target(x):
     return -1.5 * jnp.cos(x[0]) - 0.8 * jnp.cos(2 * x[0] + 0.3)
 
 
-def neighbour(x):
+def neighbor(x):
     return target(x) + 0.25 * jnp.sin(x[0] + 0.5) + 0.1 * jnp.cos(3 * x[0])
 
 
@@ -102,8 +102,8 @@ def test_reaction_alone_is_exact():
     key = jax.random.key(0)
     one, other = (
         ReweightingFlow(KLDivergence(log_density)).jump(START, 0.0, 1.0, key)
-        for log_density in (target, neighbour)
+        for log_density in (target, neighbor)
     )
-    delta = oscillation(log_ratio(circle(target), circle(neighbour)))
+    delta = oscillation(log_ratio(circle(target), circle(neighbor)))
     exact = (1 - math.exp(-1)) * delta
     np.testing.assert_allclose(oscillation(log_ratio(one, other)), exact, atol=1e-10)

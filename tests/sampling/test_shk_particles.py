@@ -35,14 +35,14 @@ def start_on_grid(cells):
 
 
 def left_mass(mu):
-    return float(jnp.sum(jnp.where(mu.centres[..., 0] < 0, mu.density, 0))) * float(
+    return float(jnp.sum(jnp.where(mu.centers[..., 0] < 0, mu.density, 0))) * float(
         mu.cell_volume
     )
 
 
 @pytest.mark.slow
 def test_logit_law_on_a_grid():
-    # Up to the rate of tunnelling, 3e-4 by t = 3.
+    # Up to the rate of tunneling, 3e-4 by t = 3.
     kl = KLDivergence(APART.log_density)
     times = np.array([0.5, 1.0, 2.0, 3.0])
     start = start_on_grid(160)
@@ -90,7 +90,7 @@ def deconvolved(target, h, t=30.0):
     x = np.linspace(-6.0, 6.0, 121)[:, None]
     start = Particles.from_samples(x, np.exp(-(x[:, 0] ** 2) / (2 * 0.4)))
     flow = ReweightingFlow(KLDivergence(target.log_density, KDE(h, "plug_in")))
-    return solve(flow, start.normalised(), 0.0, t, dt0=0.25)[-1]
+    return solve(flow, start.normalized(), 0.0, t, dt0=0.25)[-1]
 
 
 @pytest.mark.slow

@@ -42,7 +42,7 @@ def test_the_certificate_holds_for_every_pair(points):
     )
     for name in ("osc_delta", "grad_delta", "osc_source"):
         assert getattr(pair, name) <= getattr(certified, name) * (1 + 1e-9)
-    slopes = jax.vmap(jax.grad(loss.mechanism(epsilon)))(start.centres.reshape(-1, 2))
+    slopes = jax.vmap(jax.grad(loss.mechanism(epsilon)))(start.centers.reshape(-1, 2))
     steepest = float(jnp.max(jnp.linalg.norm(slopes, axis=1)))
     assert steepest <= certified.grad_h0 * (1 + 1e-9)
     assert max(pair.osc_h0) <= max(certified.osc_h0) * (1 + 1e-9)
@@ -52,7 +52,7 @@ def test_the_certificate_holds_for_every_pair(points):
         assert steepest == pytest.approx(certified.grad_h0, rel=0.01)
 
 
-def test_a_neighbour_has_one_other_person():
+def test_a_neighbor_has_one_other_person():
     theta = jnp.array([0.3, 2.0])
     loss, other = TorusLoss(POINTS), TorusLoss(POINTS).without(2)
     s = np.cos(np.asarray(theta) - POINTS[2]).sum()

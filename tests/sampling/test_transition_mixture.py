@@ -29,11 +29,11 @@ def test_weights_follow_the_formula():
     flow = TransitionMixtureFlow(TARGET.log_density, 0.7, 2.0, None)
     mu = jump(flow, MU)
     law = multivariate_normal(TARGET.mean, TARGET.cov)
-    centres = X - 0.07 * np.linalg.solve(TARGET.cov, (X - TARGET.mean).T).T
+    centers = X - 0.07 * np.linalg.solve(TARGET.cov, (X - TARGET.mean).T).T
     noise = np.asarray(jax.random.normal(jax.random.split(KEY)[0], X.shape))
-    np.testing.assert_allclose(mu.x, centres + 0.14**0.5 * noise, rtol=1e-10)
+    np.testing.assert_allclose(mu.x, centers + 0.14**0.5 * noise, rtol=1e-10)
     rho = [
-        W @ [multivariate_normal.pdf(x, c, 0.14 * np.eye(2)) for c in centres]
+        W @ [multivariate_normal.pdf(x, c, 0.14 * np.eye(2)) for c in centers]
         for x in np.asarray(mu.x)
     ]
     excess = np.log(rho) - law.logpdf(mu.x)

@@ -188,7 +188,7 @@ def test_trainings(objective):
 def test_rows_of_a_training_are_padded_for_the_devices():
     few = Snapshots([0.0, 1.0], [np.zeros((6, 2)), np.ones((5, 2))])
     spread = shard(few, mesh_of(4))
-    kept = spread.standardise()[0].take([0, 1])
+    kept = spread.standardize()[0].take([0, 1])
     assert kept.sharding == spread.sharding
     stack = wf.learning.stacks.stacked(kept)
     assert stack.x.shape == (2, 8, 2)

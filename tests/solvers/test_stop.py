@@ -21,7 +21,7 @@ from wflow.measures import (
     Point,
     UnsupportedMeasureError,
 )
-from wflow.networks.canonical import ArcLengthFlow, Travelled
+from wflow.networks.canonical import ArcLengthFlow, Traveled
 from wflow.solvers import solve
 
 
@@ -105,7 +105,7 @@ def test_fixed_steps_stop_between_steps():
 def test_arc_length_in_the_geometry_of_the_flow():
     # A Gaussian carried by -x: W2 speed of N(m, s^2) is sqrt(|m|^2 + s^2), decaying as
     # e^{-t}. And twice the action is the energy lost.
-    mu = Travelled(Gaussian(jnp.array([1.0, 2.0]), 0.25 * jnp.eye(2)))
+    mu = Traveled(Gaussian(jnp.array([1.0, 2.0]), 0.25 * jnp.eye(2)))
     flow = GradientFlow(Potential(lambda x: jnp.sum(x**2) / 2), Wasserstein())
     sol = solve(ArcLengthFlow(flow), mu, 0.0, 1.0, times=[0.0, 1.0])
     distance = np.sqrt(5.5) * (1 - np.exp(-1))
@@ -118,8 +118,8 @@ def test_arc_length_of_what_has_none_is_refused():
     x = Particles.from_samples(jnp.ones((3, 2)))
     noisy = LangevinFlow(Potential(lambda x: jnp.sum(x**2)), 1.0)
     with pytest.raises(TypeError, match="has noise"):
-        solve(ArcLengthFlow(noisy), Travelled(x), 0.0, 1.0, key=jax.random.key(0))
-    with pytest.raises(UnsupportedMeasureError, match="Travelled"):
+        solve(ArcLengthFlow(noisy), Traveled(x), 0.0, 1.0, key=jax.random.key(0))
+    with pytest.raises(UnsupportedMeasureError, match="Traveled"):
         solve(ArcLengthFlow(FLOW), Point(jnp.ones(2)), 0.0, 1.0)
 
 

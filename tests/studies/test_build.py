@@ -233,9 +233,9 @@ def test_what_is_built_is_what_the_constructor_makes(room, name, arguments):
 
 
 @pytest.mark.parametrize(("room", "name", "arguments"), CASES)
-def test_a_spoilt_argument_is_taken_or_refused_in_its_place(room, name, arguments):
-    spoilt = ["spoilt", True, None, -1, 0.5, float("nan"), [], ["a", 1], {"a": 1}]
-    for argument, value in itertools.product(arguments, spoilt):
+def test_a_spoiled_argument_is_taken_or_refused_in_its_place(room, name, arguments):
+    spoiled = ["spoiled", True, None, -1, 0.5, float("nan"), [], ["a", 1], {"a": 1}]
+    for argument, value in itertools.product(arguments, spoiled):
         spec = {"kind": name, **arguments, argument: value}
         try:
             sentence = ""
@@ -300,7 +300,7 @@ def test_given_arguments_reach_every_part_that_has_them():
             "Did you mean GaussianKernel?",
         ),
         (
-            # A class of the room that does not fulfil the contract.
+            # A class of the room that does not fulfill the contract.
             {"kind": "MedianGaussian"},
             kernels,
             AbstractRadialKernel,

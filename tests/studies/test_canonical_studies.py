@@ -54,13 +54,13 @@ def bias(**changes):
 def scores(name):
     """Two repeats and three strengths: of arc ridge 4 and 2 where THREE is chosen."""
     arc = np.array([[5.0, 4.0, 9.0], [2.0, 8.0, 1.0]])
-    penalised = {"arc": arc, "anchored": arc + 1, "standard": 2 * arc}
+    penalized = {"arc": arc, "anchored": arc + 1, "standard": 2 * arc}
     baselines = {
         "pretrained": np.array([6.0, 8.0]),
-        "unregularised": np.array([5.0, 5.0]),
+        "unregularized": np.array([5.0, 5.0]),
         "early_stopping": np.array([4.0, 3.0]),
     }
-    return {f"{name}_{method}": v for method, v in {**penalised, **baselines}.items()}
+    return {f"{name}_{method}": v for method, v in {**penalized, **baselines}.items()}
 
 
 def made_up(*names):
@@ -211,9 +211,9 @@ def test_report_and_figures_of_the_bias():
     assert found == pytest.approx(expected)
     assert outcome.tables[0].rows["anchored ridge"] == pytest.approx([0.4])
     drawn = canonical_bias.figures(p, BIAS)
-    whole, _ = drawn["fibre"].axes
-    fibre = {line.get_label(): line for line in whole.lines}["fibre"]
-    u, v = fibre.get_data()
+    whole, _ = drawn["fiber"].axes
+    fiber = {line.get_label(): line for line in whole.lines}["fiber"]
+    u, v = fiber.get_data()
     on = np.isfinite(v)
     np.testing.assert_allclose(u[on] * v[on], 1)
     (dial,) = drawn["dial"].axes
@@ -260,7 +260,7 @@ def test_digits_move_their_features_least_under_arc_ridge(tmp_path):
 @pytest.mark.slow
 @needs_sklearn
 def test_transfer_of_labels(tmp_path):
-    check_transfer(run_config("canonical_tumours", tmp_path).metrics, labels=True)
+    check_transfer(run_config("canonical_tumors", tmp_path).metrics, labels=True)
 
 
 @pytest.mark.slow
@@ -274,7 +274,7 @@ def check_transfer(metrics, *, labels):
     # Both tasks are alike: the network knows something before it is tuned.
     assert metrics["error_pretrained"] < (0.3 if labels else 1.0)
     assert metrics["drift_pretrained"] == pytest.approx(0, abs=1e-5)
-    assert 0 < metrics["drift_arc"] <= metrics["drift_unregularised"]
+    assert 0 < metrics["drift_arc"] <= metrics["drift_unregularized"]
     assert 0 < metrics["arc_reached_share"] <= 1
 
 
@@ -292,7 +292,7 @@ def test_geodesic_ridge_is_kernel_ridge(tmp_path):
 @pytest.mark.slow
 def test_bias_of_vanishing_ridge_only(tmp_path):
     metrics = run_config("canonical_bias", tmp_path).metrics
-    # The end of descent from (2, 0) to u v = 1, and the nearest point of the fibre.
+    # The end of descent from (2, 0) to u v = 1, and the nearest point of the fiber.
     limit = np.array([2.05817103, 0.48586827])
     nearest = np.array([2.10691934, 0.47462662])
     assert [metrics["limit_u"], metrics["limit_v"]] == pytest.approx(limit, abs=1e-8)

@@ -25,7 +25,7 @@ def test_configs_say_the_truth_that_they_simulate(name):
     assert parts(energy).external is not None
     assert (parts(energy).pair is None) == (name == "readable_langevin")
     # In other units than the data's the truth is another.
-    assert true_energy(read(name, "data.standardise=true")[1]) is None
+    assert true_energy(read(name, "data.standardize=true")[1]) is None
 
 
 def test_candidates_are_forecasts_with_their_energy():

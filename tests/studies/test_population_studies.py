@@ -98,7 +98,7 @@ def test_snapshots_between_are_reached_from_the_one_before(drifting):
 
 @pytest.mark.slow
 def test_masses_of_laws_that_are_known(growing):
-    settings = ("data.axes={}", "data.standardise=true", "fresh=null")
+    settings = ("data.axes={}", "data.standardize=true", "fresh=null")
     study, p = read("unbalanced_gene_2d", *settings, data=growing)
     made = setting(p)
     train = made.split.train
@@ -133,7 +133,7 @@ def test_masses_of_laws_that_are_known(growing):
 
 def test_what_grows_is_scored_on_draws_of_its_simulator(growing):
     fresh = "fresh={kind: toggle, n: 8, law: {kind: Toggle, growth: 0.1}}"
-    _, p = read("unbalanced_gene_2d", fresh, "data.standardise=true", data=growing)
+    _, p = read("unbalanced_gene_2d", fresh, "data.standardize=true", data=growing)
     beside = Fresh(p.fresh, setting(p))
     first = beside.first
     assert first.split.train.dim == 2
@@ -199,7 +199,7 @@ def test_held_out_snapshots_of_a_law_that_is_known(cells, tmp_path):
     # Laws without a force, at the true velocity, as a run would have left them.
     data = read_snapshots(cells)
     for held in hold_outs(in_model_time(p, data)):
-        train, units = held.train.standardise()
+        train, units = held.train.standardize()
         energy = p.law(3, jax.random.key(0)).energy
         energy = jax.tree.map(lambda a: 0 * a if is_inexact_array(a) else a, energy)
         law = LagrangianFlow(energy, friction=Learnable(1e-6), force_scaling="unified")
@@ -216,7 +216,7 @@ def test_held_out_snapshots_of_a_law_that_is_known(cells, tmp_path):
         rows = np.array([metrics[f"{name}_{k}"] for k in (1, 2)])
         assert metrics[f"{name}_mean"] == pytest.approx(rows.mean())
         # Another unit in every coordinate.
-        standard = np.array([metrics[f"{name}_standardised_{k}"] for k in (1, 2)])
+        standard = np.array([metrics[f"{name}_standardized_{k}"] for k in (1, 2)])
         assert (rows > 1.2 * standard).all()
     assert [table.columns for table in found.tables] == [("time 1", "time 2")] * 3
     directory.write_metrics(metrics)
@@ -300,7 +300,7 @@ def test_a_win_is_one_by_the_median_over_seeds():
 
     rows = ([1.0, 3.0], [3.0, 1.0], [1.0, 1.0])
     pooled = load("population_leave_one_out").pooled([outcome(row) for row in rows])
-    for suffix in ("", "_standardised"):
+    for suffix in ("", "_standardized"):
         assert pooled.metrics[f"wins_over_ot_midpoint{suffix}"] == 1.0
         assert pooled.metrics[f"wins_over_nothing_moves{suffix}"] == 0.5
 
@@ -384,7 +384,7 @@ def test_a_run_with_bands(tmp_path):
     study.forecast(p, directory, times, future, "last_snapshot")
     bands = _rows(tmp_path / "future.bands.csv")
     assert {row["time"] for row in bands} == {"1997.0", "2012.0"}
-    for key in ("centre", "low_90", "high_50"):
+    for key in ("center", "low_90", "high_50"):
         np.testing.assert_allclose(float(bands[0][key]), float(rows[0][key]))
 
 

@@ -115,7 +115,7 @@ TINY: dict[str, dict[str, Any]] = {
         "parameters": 3,
         "strengths": {"low": 1.0, "high": 2.0, "count": 2},
     },
-    "canonical_tumours": {**_TRANSFER, "data": {"kind": "BreastCancer"}},
+    "canonical_tumors": {**_TRANSFER, "data": {"kind": "BreastCancer"}},
     "chaos_exponents": {
         "exponents": [3.5],
         "widths": [{"neurons": m, "seeds": 200} for m in (16, 64)],

@@ -137,7 +137,7 @@ def test_wrong_inputs_are_named(rng):
         jax.jit(lambda z: w1(z, x))(x)
 
 
-def test_weights_of_any_size_are_normalised(rng):
+def test_weights_of_any_size_are_normalized(rng):
     x, y = rng.normal(size=(4, 2)), rng.normal(size=(3, 2))
     a, b = np.array([1.0, 2, 3, 4]), np.array([2.0, 1, 1])
     value = w1(x, y, a, b)

@@ -71,7 +71,7 @@ def lse(values, weights, axis):
     return np.log(rest) + np.squeeze(top, axis)
 
 
-def regularised(x, y, a, b, p, blur, tolerance):
+def regularized(x, y, a, b, p, blur, tolerance):
     """Cost |x-y|^p / p plus blur^p KL against the product of the marginals."""
     cost, eps = np.linalg.norm(x[:, None] - y, axis=-1) ** p / p, blur**p
     f, g = np.zeros(len(a)), -eps * lse(-cost / eps, a[:, None], 0)
@@ -90,7 +90,7 @@ def regularised(x, y, a, b, p, blur, tolerance):
 
 def debiased(x, y, a, b, p, blur, tolerance=1e-12):
     across, *within = (
-        regularised(*problem, p, blur, tolerance)
+        regularized(*problem, p, blur, tolerance)
         for problem in ((x, y, a, b), (x, x, a, a), (y, y, b, b))
     )
     return across - sum(within) / 2
@@ -316,8 +316,8 @@ def clouds(kind, n, m):
     if kind == "same":
         x = rng.normal(size=(n, 2))
         return x, np.concatenate([x, x[: m - n]]) + [1.0, 0.0]
-    centres = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]])
-    x, y = (centres[rng.integers(3, size=k)] for k in (n, m))
+    centers = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]])
+    x, y = (centers[rng.integers(3, size=k)] for k in (n, m))
     x, y = (z + 0.1 * rng.normal(size=z.shape) for z in (x, y))
     return x, y + 0.3
 

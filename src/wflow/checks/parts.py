@@ -53,7 +53,7 @@ def instance(
 
 
 def instance(owner: Any, name: str, value: Any, kind: Any, what: str) -> Any:
-    """A part, refused where it does not fulfil a contract.
+    """A part, refused where it does not fulfill a contract.
 
     Args:
         owner: as in ``one_of``.

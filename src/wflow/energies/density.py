@@ -89,9 +89,9 @@ class KDE(AbstractParticleDensity):
     ) -> Float[Array, " n"]:
         r"""$\log\hat\rho$ at the particles."""
         kernel, x, w = self._estimate(mu, held)
-        log_normaliser = kernel.log_volume(mu.dim) + mu.dim * jnp.log(2 * jnp.pi) / 2
+        log_normalizer = kernel.log_volume(mu.dim) + mu.dim * jnp.log(2 * jnp.pi) / 2
         logs = log_matvec(kernel, mu.x, x, w, period=mu.period)
-        return logs - log_normaliser
+        return logs - log_normalizer
 
     def entropy(self, mu: Particles, held: Particles | None = None) -> Float[Array, ""]:
         return mu.w @ self.log_density(mu, held)

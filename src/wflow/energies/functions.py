@@ -109,27 +109,27 @@ class Bumps(eqx.Module):
             that is not one finite number above zero.
     """
 
-    centres: Float[Array, "k d"] = eqx.field(converter=real_field("centres"))
+    centers: Float[Array, "k d"] = eqx.field(converter=real_field("centers"))
     width: Float[Array, ""] = eqx.field(converter=real_field("width"))
     coefficients: Float[Array, " k"]
 
     def __init__(
         self,
-        centres: Float[ArrayLike, "k d"],
+        centers: Float[ArrayLike, "k d"],
         width: ArrayLike,
         coefficients: ArrayLike | Learnable | None = None,
     ):
-        """Make a sum of bumps around ``centres``."""
-        self.centres, self.width = (
-            to_real(centres, "centres"),
+        """Make a sum of bumps around ``centers``."""
+        self.centers, self.width = (
+            to_real(centers, "centers"),
             to_real(width, "width"),
         )
-        shape = jnp.shape(unwrap(self.centres))
+        shape = jnp.shape(unwrap(self.centers))
         if len(shape) != 2 or 0 in shape:
             raise ValueError(
-                f"Bumps: expected centres of shape (k, d), k >= 1, found {shape}."
+                f"Bumps: expected centers of shape (k, d), k >= 1, found {shape}."
             )
-        checks.finite(self, "centres", self.centres)
+        checks.finite(self, "centers", self.centers)
         checks.shape(self, "width", self.width, ())
         checks.positive(self, "width", self.width)
         self.coefficients = coefficients_of(coefficients, shape[0], "Bumps")
@@ -157,7 +157,7 @@ class Bumps(eqx.Module):
         return cls(grid.reshape(-1, dim), (high - low) / (count - 1))
 
     def __call__(self, x: Float[Array, " d"]) -> Float[Array, ""]:
-        r2 = jnp.sum(((x - self.centres) / self.width) ** 2, axis=1)
+        r2 = jnp.sum(((x - self.centers) / self.width) ** 2, axis=1)
         return self.coefficients @ GaussianKernel(self.width).profile(r2)
 
 

@@ -2,7 +2,7 @@
 
 from .fields import Fields
 from .kuramoto_sivashinsky import KuramotoSivashinsky
-from .localisation import Domain
+from .localization import Domain
 from .lorenz import Lorenz63, Lorenz96
 from .methods.enkf import EnKF
 from .methods.etkf import ETKF

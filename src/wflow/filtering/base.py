@@ -63,7 +63,7 @@ class AbstractMethod(eqx.Module):
         if not isinstance(initial, Particles):
             return measure
         unequal = jnp.any(measure.logw != measure.logw[0])
-        return resampled(key, measure.normalised(), unequal)
+        return resampled(key, measure.normalized(), unequal)
 
     def check_model(self, model: Model, measure: Any) -> None:
         """Refuse a model that the method cannot use from this law, where that is known.
@@ -98,7 +98,7 @@ class AbstractMethod(eqx.Module):
         """
         if not isinstance(observation, GaussianObservation):
             return jnp.full((), jnp.nan, measure.dtype)
-        weights = measure.normalised().w
+        weights = measure.normalized().w
         seen = jax.vmap(observation.mean)(measure.x)
         mean = weights @ seen
         dy = seen - mean

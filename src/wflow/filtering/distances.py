@@ -9,7 +9,7 @@ from wflow.checks import to_real
 from wflow.kernels import AbstractKernel
 from wflow.kernels.sums import matvec
 
-from .metrics import normalised, not_empty
+from .metrics import normalized, not_empty
 
 
 def mmd_squared(
@@ -74,8 +74,8 @@ def w1_of_line(
     for name, value in (("x", x), ("y", y)):
         checks.shape("w1_of_line", name, value, ("n",))
         not_empty("w1_of_line", name, value)
-    w_x = normalised("w1_of_line", x, weights_x, "weights_x")
-    w_y = normalised("w1_of_line", y, weights_y, "weights_y")
+    w_x = normalized("w1_of_line", x, weights_x, "weights_x")
+    w_y = normalized("w1_of_line", y, weights_y, "weights_y")
     signed = jnp.concatenate([w_x, -w_y])
     points = jnp.concatenate([x, y])
     order = jnp.argsort(points)
@@ -105,7 +105,7 @@ def sliced_w1(
     checks.count("sliced_w1", "directions", directions)
     checks.random_key("sliced_w1", "key", key)
     for name, cloud, weights in (("x", x, weights_x), ("y", y, weights_y)):
-        normalised("sliced_w1", cloud, weights, f"weights_{name}")
+        normalized("sliced_w1", cloud, weights, f"weights_{name}")
     z = jax.random.normal(key, (directions, x.shape[1]), x.dtype)
     z = z / jnp.linalg.norm(z, axis=1, keepdims=True)
     along = lambda e: w1_of_line(x @ e, y @ e, weights_x, weights_y)

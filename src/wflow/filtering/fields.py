@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import ArrayLike, Float
 
-from .labelled import xarray_module
+from .labeled import xarray_module
 
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _SLACK = 1e-6
 
 
 class Fields:
-    """How the variables of a file lie in a state vector, and come back labelled.
+    """How the variables of a file lie in a state vector, and come back labeled.
 
     A state is the variables of one time and member, one after the other, each in the
     order of its axes; the axes ``time`` and ``member`` are no part of it.

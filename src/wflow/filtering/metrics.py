@@ -51,7 +51,7 @@ def crps(
     Reference: Gneiting, Raftery, JASA 102 (2007), equation (20).
     """
     x, truth = _sample("crps", x, truth)
-    w = normalised("crps", x, weights)
+    w = normalized("crps", x, weights)
     near = w @ jnp.abs(x - truth)
     order = jnp.argsort(x, axis=0)
     levels = jnp.cumsum(w[order], axis=0)[:-1]
@@ -111,7 +111,7 @@ def level_of(
             finite or of sum 0.
     """
     x, truth = _sample("level_of", x, truth)
-    level = normalised("level_of", x, weights) @ (x < truth).astype(x.dtype)
+    level = normalized("level_of", x, weights) @ (x < truth).astype(x.dtype)
     lost = jnp.isnan(truth) | jnp.isnan(x).any(axis=0)
     return jnp.where(lost, jnp.nan, level)
 
@@ -134,7 +134,7 @@ def covered(
             of sum 0.
     """
     x, truth = _sample("covered", x, truth)
-    w = normalised("covered", x, weights)
+    w = normalized("covered", x, weights)
     check_level("covered", level)
     checks.finite("covered", "x", x)
     checks.finite("covered", "truth", truth)
@@ -260,7 +260,7 @@ def _not_negative(owner: str, name: str, value: Array) -> None:
         checks.non_negative(owner, name, found[~np.isnan(found)], infinite=True)
 
 
-def normalised(
+def normalized(
     owner: str, x: Array, weights: ArrayLike | None, name: str = "weights"
 ) -> Float[Array, " n"]:
     """Weights of sum one; equal ones where there are none.

@@ -177,10 +177,10 @@ def without_missing(
     return jnp.where(present[:, None] & present[None, :], cov, eye)
 
 
-def unless_missing(observed: Float[Array, " p"], analysed: Any, forecast: Any) -> Any:
-    """``analysed``, but ``forecast`` bit for bit where nothing was observed."""
+def unless_missing(observed: Float[Array, " p"], analyzed: Any, forecast: Any) -> Any:
+    """``analyzed``, but ``forecast`` bit for bit where nothing was observed."""
     anything = jnp.any(~jnp.isnan(observed))
-    return jax.tree.map(lambda a, f: jnp.where(anything, a, f), analysed, forecast)
+    return jax.tree.map(lambda a, f: jnp.where(anything, a, f), analyzed, forecast)
 
 
 def require_gaussian(owner: object, observation: Any) -> GaussianObservation:

@@ -276,7 +276,7 @@ def _moments(measure: Any) -> tuple[Float[Array, " d"], Float[Array, " d"]]:
     """Mean and variances; of particles the unbiased ones for equal weights."""
     match measure:
         case Particles():
-            weights = measure.normalised().w
+            weights = measure.normalized().w
             mean = weights @ measure.x
             variance = weights @ (measure.x - mean) ** 2
             # A single particle that holds all the weight has no spread.

@@ -15,7 +15,7 @@ from wflow.solvers.results import SolveError
 
 from . import metrics
 from .averages import Average, time_average
-from .labelled import dataset
+from .labeled import dataset
 from .online import FilterState
 
 
@@ -189,7 +189,7 @@ class FilterResult(eqx.Module):
         truth: Float[ArrayLike, "T d"] | None = None,
         fields: "Fields | None" = None,
     ) -> "xarray.Dataset":
-        """The course as labelled arrays over time, member and component.
+        """The course as labeled arrays over time, member and component.
 
         ``mean``, ``std``, ``spread``, ``log_evidence``, ``ess``, ``finite``, of
         Particles ``ensemble`` and ``log_weight``; with a truth ``truth`` and ``rmse``.

@@ -14,7 +14,7 @@ from wflow.checks import to_real
 
 from .averages import time_average
 from .base import AbstractMethod
-from .labelled import xarray_module
+from .labeled import xarray_module
 from .models import StateSpace
 from .run import filter
 from .twins import Twin

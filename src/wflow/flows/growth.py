@@ -104,6 +104,6 @@ class GrowthFlow(AbstractContinuousFlow[Particles | Grid | Phase]):
             case Particles():
                 return jnp.zeros_like(mu.x), self.rates(mu.x, t)
             case Grid():
-                rates = self.rates(mu.centres.reshape(-1, mu.dim), t)
+                rates = self.rates(mu.centers.reshape(-1, mu.dim), t)
                 return rates.reshape(mu.density.shape) * mu.density
         raise UnsupportedMeasureError(self, mu, "Particles or Grid, or a Phase of them")

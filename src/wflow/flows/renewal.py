@@ -97,7 +97,7 @@ class AbstractRenewalLaw(AbstractResetTimes):
     def sample_age(
         self, key: PRNGKeyArray, shape: tuple[int, ...] = ()
     ) -> Float[Array, "*shape"]:
-        r"""Draws of the stationary age, reparametrised."""
+        r"""Draws of the stationary age, reparametrized."""
 
     @property
     def cv2(self) -> Float[Array, ""]:
@@ -142,7 +142,7 @@ class AbstractRenewalLaw(AbstractResetTimes):
     def sample(
         self, key: PRNGKeyArray, shape: tuple[int, ...] = ()
     ) -> Float[Array, "*shape"]:
-        """Draws of T, reparametrised."""
+        """Draws of T, reparametrized."""
         return self.quantile(open_uniform(key, shape, jnp.result_type(self.mean)))
 
     def with_mean(self, mean: ArrayLike) -> Self:
@@ -266,9 +266,9 @@ def inverse_survival(
         beyond = here(jnp.exp(middle)) < target
         return jnp.where(beyond, low, middle), jnp.where(beyond, middle, high)
 
-    target, centre = stopped((level, jnp.log(scale)))
+    target, center = stopped((level, jnp.log(scale)))
     ends = tuple(
-        jnp.broadcast_to(centre + side, jnp.shape(level))
+        jnp.broadcast_to(center + side, jnp.shape(level))
         for side in (-_LOG_RANGE, _LOG_RANGE)
     )
     low, high = jax.lax.fori_loop(0, _HALVINGS, halve, ends)

@@ -172,8 +172,8 @@ def _silverman(
     logw = jnp.zeros(n, x.dtype) if logw is None else logw - logsumexp(logw)
     w = jnp.exp(logw)
     w = w / jnp.sum(w)
-    centred = x - w @ x
-    cov = (w[:, None] * centred).T @ centred
+    centered = x - w @ x
+    cov = (w[:, None] * centered).T @ centered
     ess = 1 / jnp.sum(w**2)
     factor = (4 / (d + 2)) ** (1 / (d + 4)) * ess ** (-1 / (d + 4))
     # By the extremes, not by the variance, in which equal points differ by rounding.

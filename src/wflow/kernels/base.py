@@ -95,7 +95,7 @@ class AbstractRadialKernel(AbstractKernel):
             return x / h
         return jnp.linalg.solve(h.T if adjoint else h, x.T).T
 
-    def colour(
+    def color(
         self, z: Float[Array, "*n d"], *, adjoint: bool = False
     ) -> Float[Array, "*n d"]:
         r"""$h z$ of every row, with ``adjoint=True`` $h^\top z$: undoes ``whiten``."""

@@ -18,7 +18,7 @@ def _log_smoothed(
     $\log E\,k(\Delta + Z)$, $Z \sim N(0, S)$: one Gaussian integral.
     """
     d, dtype = difference.shape[0], difference.dtype
-    h2 = kernel.colour(kernel.colour(jnp.eye(d, dtype=dtype), adjoint=True))
+    h2 = kernel.color(kernel.color(jnp.eye(d, dtype=dtype), adjoint=True))
     factor = jnp.linalg.cholesky(h2 + cov)
     z = jax.scipy.linalg.solve_triangular(factor, difference, lower=True)
     log_ratio = kernel.log_volume(d) - jnp.sum(jnp.log(jnp.diagonal(factor)))

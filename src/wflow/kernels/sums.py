@@ -125,8 +125,8 @@ def _pair(
         return _TorusPair(kernel, x, y, jnp.asarray(period))
     # Distances do not depend on the center, so neither do derivatives. A point that is
     # not finite has none, and must not spoil those of the others.
-    centre = jax.lax.stop_gradient(jnp.mean(y, axis=0, where=jnp.isfinite(y)))
-    return _Pair(kernel.blocks(x - centre), kernel.blocks(y - centre), same)
+    center = jax.lax.stop_gradient(jnp.mean(y, axis=0, where=jnp.isfinite(y)))
+    return _Pair(kernel.blocks(x - center), kernel.blocks(y - center), same)
 
 
 def _coefficients(owner: str, name: str, value: ArrayLike, m: int) -> Array:

@@ -14,7 +14,7 @@ from .matching_paths import (
     SmoothPath,
     SplinePath,
     StraightPath,
-    TravellingDirac,
+    TravelingDirac,
 )
 from .objective import AbstractObjective
 from .optimizers import AdamW
@@ -53,7 +53,7 @@ __all__ = [
     "Snapshots",
     "SplinePath",
     "StraightPath",
-    "TravellingDirac",
+    "TravelingDirac",
     "UnbalancedOT",
     "VelocityNetwork",
     "WassersteinFisherRao",

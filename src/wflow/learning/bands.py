@@ -31,7 +31,7 @@ class Band(NamedTuple):
     """Where a statistic lies at each time, with probability ``level``."""
 
     times: Float[np.ndarray, " T"]
-    centre: Float[np.ndarray, " T"]
+    center: Float[np.ndarray, " T"]
     low: Float[np.ndarray, " T"]
     high: Float[np.ndarray, " T"]
     level: float
@@ -53,7 +53,7 @@ class Prediction:
 
     Attributes:
         times: of the prediction.
-        centre: at each time.
+        center: at each time.
         parts: sources of error by name.
 
     Raises:
@@ -65,19 +65,19 @@ class Prediction:
     """
 
     times: Float[np.ndarray, " T"]
-    centre: Float[np.ndarray, " T"]
+    center: Float[np.ndarray, " T"]
     parts: Mapping[str, Part]
 
     def __post_init__(self) -> None:
         times = read_times("Prediction", "times", self.times)
-        centre = to_numpy(self.centre, "centre")
-        if centre.shape != times.shape or np.shape(self.times) != times.shape:
+        center = to_numpy(self.center, "center")
+        if center.shape != times.shape or np.shape(self.times) != times.shape:
             raise ValueError(
-                "Prediction: expected times and centre of one shape (T,), found "
-                f"{np.shape(self.times)} and {centre.shape}."
+                "Prediction: expected times and center of one shape (T,), found "
+                f"{np.shape(self.times)} and {center.shape}."
             )
         object.__setattr__(self, "times", times)
-        object.__setattr__(self, "centre", centre)
+        object.__setattr__(self, "center", center)
         instance(self, "parts", self.parts, Mapping, "a mapping of Part by name")
         for name, part in self.parts.items():
             instance(self, f"parts[{name!r}]", part, Part, "a Part")
@@ -112,7 +112,7 @@ class Prediction:
         degrees = np.where(certain, np.inf, total**2 / np.where(certain, 1, shares))
         half = stats.t.ppf((1 + level) / 2, degrees) * np.sqrt(total)
         return Band(
-            self.times, self.centre, self.centre - half, self.centre + half, level
+            self.times, self.center, self.center - half, self.center + half, level
         )
 
     def with_part(self, name: str, part: Part) -> "Prediction":

@@ -39,7 +39,7 @@ def constant_velocity(snapshots: Snapshots, k: int, time: float) -> Cloud:
     k = _asked("constant_velocity", snapshots, k, time)
     v = snapshots.velocity(k)
     if v is None:
-        v = displacement_velocity(snapshots, k, _neighbour(snapshots, k))
+        v = displacement_velocity(snapshots, k, _neighbor(snapshots, k))
     return snapshots[k] + (time - snapshots.times[k]) * v, snapshots.weight(k)
 
 
@@ -56,7 +56,7 @@ def extrapolated_velocity(snapshots: Snapshots, k: int, time: float) -> Cloud:
         ValueError: velocities of either are missing, or they differ in shape.
     """
     k = _asked("extrapolated_velocity", snapshots, k, time)
-    j = _neighbour(snapshots, k)
+    j = _neighbor(snapshots, k)
     v, other = snapshots.velocity(k), snapshots.velocity(j)
     if v is None or other is None or v.shape != other.shape:
         raise ValueError(
@@ -75,7 +75,7 @@ def mean_shift(snapshots: Snapshots, k: int, time: float) -> Cloud:
         ValueError: there is no other snapshot.
     """
     k = _asked("mean_shift", snapshots, k, time)
-    j = _neighbour(snapshots, k)
+    j = _neighbor(snapshots, k)
     mean, other = (snapshots.weight(i) @ snapshots[i] for i in (k, j))
     velocity = (mean - other) / (snapshots.times[k] - snapshots.times[j])
     shift = (time - snapshots.times[k]) * velocity
@@ -126,7 +126,7 @@ def _asked(owner: str, snapshots: Snapshots, k: int, time: float) -> int:
     return range(count)[k]
 
 
-def _neighbour(snapshots: Snapshots, k: int) -> int:
+def _neighbor(snapshots: Snapshots, k: int) -> int:
     """The snapshot before ``k``, for the first one the next."""
     if len(snapshots) < 2:
         raise ValueError(
@@ -140,7 +140,7 @@ def _paired(snapshots: Snapshots, k: int) -> bool:
     """Whether ``k`` and its neighbor have velocities of one shape."""
     if len(snapshots) < 2:
         return False
-    v, other = (snapshots.velocity(i) for i in (k, _neighbour(snapshots, k)))
+    v, other = (snapshots.velocity(i) for i in (k, _neighbor(snapshots, k)))
     return v is not None and other is not None and v.shape == other.shape
 
 

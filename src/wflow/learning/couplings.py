@@ -123,7 +123,7 @@ class WassersteinFisherRao(AbstractCoupling):
 
     $c = -2\log\cos\min(\frac{r}{2\delta}, \frac\pi2)$: moving by a length $\delta$
     costs about as much as a growth by half, and nothing moves further than
-    $\pi\delta$. ``TravellingDirac`` of the same length are its geodesics.
+    $\pi\delta$. ``TravelingDirac`` of the same length are its geodesics.
 
     Args:
         length: $\delta > 0$; None is found by ``FlowMatching``, and else the spread of

@@ -32,7 +32,7 @@ from .matching_paths import (
     AbstractPath,
     BrownianBridge,
     SmoothPath,
-    TravellingDirac,
+    TravelingDirac,
 )
 from .objective import AbstractObjective
 from .pairs import Coupling, Plan, drawn, plan_between
@@ -86,9 +86,9 @@ class FlowMatching(AbstractObjective):
             growth and the snapshots' masses differ, the plan of the Schroedinger bridge
             where the path is one, and else ``ExactOT()``.
         path: ``StraightPath()``, ``SplinePath()``, ``SmoothPath()``,
-            ``BrownianBridge(sigma)``, ``TravellingDirac(length)``. ``"auto"`` is a
+            ``BrownianBridge(sigma)``, ``TravelingDirac(length)``. ``"auto"`` is a
             bridge with the flow's noise; the cubic with the velocities that all
-            snapshots carry; ``TravellingDirac()`` where masses differ; and else a line
+            snapshots carry; ``TravelingDirac()`` where masses differ; and else a line
             or a spline, whichever meets each inner snapshot better through the others.
         target: ``"velocity"`` or ``"acceleration"``; None is the acceleration where the
             flow acts on a ``Phase`` and, if it also acts on ``Particles``, the
@@ -233,7 +233,7 @@ class FlowMatching(AbstractObjective):
             elif moving(snapshots):
                 path = SmoothPath(Given())
             elif growing(snapshots):
-                path = TravellingDirac()
+                path = TravelingDirac()
             else:
                 path = chosen_path(snapshots, coupling or ExactOT(), rng)
         length = None
@@ -242,10 +242,10 @@ class FlowMatching(AbstractObjective):
                 length = natural_length(flow, snapshots, self.block, rng)
                 coupling = WassersteinFisherRao(length)
             length = coupling.length
-        if isinstance(path, TravellingDirac) and path.length is None:
+        if isinstance(path, TravelingDirac) and path.length is None:
             if length is None:
                 length = natural_length(flow, snapshots, self.block, rng)
-            path = TravellingDirac(length)
+            path = TravelingDirac(length)
         bridge = isinstance(path, BrownianBridge)
         if sigma is not None and not bridge:
             raise ValueError(

@@ -181,7 +181,7 @@ class BrownianBridge(AbstractPath):
         )
 
 
-class TravellingDirac(AbstractPath):
+class TravelingDirac(AbstractPath):
     r"""Paths between paired points that carry a mass which grows or fades.
 
     $\sqrt m\,e^{ir/2\delta}$ moves on a straight line in the complex plane.
@@ -220,7 +220,7 @@ class TravellingDirac(AbstractPath):
         x0, x1, _, _, m0, m1, h = coupled
         if self.length is None:
             raise ValueError(
-                "TravellingDirac: expected length > 0, found None; FlowMatching fills "
+                "TravelingDirac: expected length > 0, found None; FlowMatching fills "
                 "it in."
             )
         delta = self.length.astype(x0.dtype)

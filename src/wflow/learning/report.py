@@ -21,7 +21,7 @@ _TITLES = {
     "constant_velocity": "constant velocity",
     "extrapolated_velocity": "extrapolated velocity",
     "mean_shift": "mean shift",
-    "ot_interpolation": "OT between neighbours",
+    "ot_interpolation": "OT between neighbors",
 }
 
 

@@ -40,7 +40,7 @@ def check_scales(
     spread, largest = pooled.std(axis=0), np.abs(pooled).max(axis=0)
     varies = spread > CONSTANT * largest
     coarse = varies & ~(steps(clouds, dtype) <= COARSE * spread)
-    remedy = "train on snapshots.standardise()[0]"
+    remedy = "train on snapshots.standardize()[0]"
     if coarse.any():
         j = int(np.argmax(coarse))
         raise ValueError(

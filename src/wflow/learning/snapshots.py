@@ -263,7 +263,7 @@ class Snapshots:
             )
         return int(np.searchsorted(self.times, time, side="right")) - 1
 
-    def standardise(self) -> tuple["Snapshots", "Standardisation"]:
+    def standardize(self) -> tuple["Snapshots", "Standardization"]:
         """These snapshots with pooled mean 0 and standard deviation 1, and the map.
 
         The pool is all points of all snapshots, whatever their weights. Apply the map
@@ -273,12 +273,12 @@ class Snapshots:
         pooled = np.concatenate(self.clouds).astype(np.float64)
         std = pooled.std(axis=0)
         varies = std > CONSTANT * np.abs(pooled).max(axis=0)
-        standardisation = Standardisation(pooled.mean(axis=0), np.where(varies, std, 1))
-        return standardisation.apply(self), standardisation
+        standardization = Standardization(pooled.mean(axis=0), np.where(varies, std, 1))
+        return standardization.apply(self), standardization
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Standardisation:
+class Standardization:
     r"""Coordinates in units of their spread, counted from their mean.
 
     $x \mapsto (x - m) / s$ for each coordinate; velocities are divided by s.
@@ -291,11 +291,11 @@ class Standardisation:
         mean, std = to_numpy(self.mean, "mean"), to_numpy(self.std, "std")
         if mean.ndim != 1 or mean.size == 0:
             raise ValueError(
-                f"Standardisation: expected mean of shape (d,), found {mean.shape}."
+                f"Standardization: expected mean of shape (d,), found {mean.shape}."
             )
         if std.shape != mean.shape:
             raise ValueError(
-                "Standardisation: expected mean and std of one shape, found "
+                "Standardization: expected mean and std of one shape, found "
                 f"{mean.shape} and {std.shape}."
             )
         finite(self, "mean", mean)

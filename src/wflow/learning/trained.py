@@ -21,8 +21,8 @@ def groups(model: PyTree) -> PyTree[Group | None]:
 
     def label(node: Any) -> Any:
         if isinstance(node, Learnable):
-            return _labelled(node, "scalar")
-        return _labelled(node, "network" if _is_layer(node) else None)
+            return _labeled(node, "scalar")
+        return _labeled(node, "network" if _is_layer(node) else None)
 
     return jax.tree.map(
         label,
@@ -60,7 +60,7 @@ def _is_layer(node: Any) -> bool:
     )
 
 
-def _labelled(node: Any, group: Group | None) -> Any:
+def _labeled(node: Any, group: Group | None) -> Any:
     return jax.tree.map(
         lambda leaf: group if eqx.is_inexact_array(leaf) else None, node
     )

@@ -122,9 +122,9 @@ class GaussianMixture(AbstractDensity):
     def cov(self) -> Float[Array, "d d"]:
         """Covariance of the mixture."""
         a = self.weights / self.weights.sum()
-        centred = self.means - self.mean
+        centered = self.means - self.mean
         return (
-            jnp.einsum("k,kij->ij", a, self.covs) + (a[:, None] * centred).T @ centred
+            jnp.einsum("k,kij->ij", a, self.covs) + (a[:, None] * centered).T @ centered
         )
 
     def integrate(self, function: Callable[[Array], Array]) -> Array:

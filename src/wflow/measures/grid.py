@@ -183,7 +183,7 @@ class Grid(AbstractMeasure):
         return jnp.prod(self.spacing)
 
     @property
-    def centres(self) -> Float[Array, "*cells d"]:
+    def centers(self) -> Float[Array, "*cells d"]:
         """Cell centers."""
         axes = [
             self.lower[k] + self.spacing[k] * (jnp.arange(n, dtype=self.dtype) + 0.5)
@@ -194,7 +194,7 @@ class Grid(AbstractMeasure):
     def evaluate(self, function: Callable[[Array], Array]) -> Float[Array, "*cells"]:
         """``function`` at every cell center."""
         checks.function(self, "function", function, "x")
-        values = jax.vmap(function)(self.centres.reshape(-1, self.dim))
+        values = jax.vmap(function)(self.centers.reshape(-1, self.dim))
         return values.reshape(self.density.shape + values.shape[1:])
 
     @property
@@ -229,7 +229,7 @@ class Grid(AbstractMeasure):
         flat = self.density.reshape(-1)
         index = jax.random.choice(cell, flat.size, (n,), p=flat / flat.sum())
         u = jax.random.uniform(offset, (n, self.dim), self.dtype, -0.5, 0.5)
-        return self.centres.reshape(-1, self.dim)[index] + u * self.spacing
+        return self.centers.reshape(-1, self.dim)[index] + u * self.spacing
 
     def face_values(
         self, cells: Float[Array, "*cells"], axis: int
@@ -262,7 +262,7 @@ class Grid(AbstractMeasure):
     def atoms(self) -> tuple[Float[Array, "n d"], Float[Array, " n"]]:
         """Cell centers and the masses of the cells."""
         masses = self.density.reshape(-1) * self.cell_volume
-        return self.centres.reshape(-1, self.dim), masses
+        return self.centers.reshape(-1, self.dim), masses
 
     @property
     def state(self) -> Float[Array, "*cells"]:

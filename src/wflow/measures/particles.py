@@ -213,10 +213,10 @@ class Particles(AbstractMeasure):
             ValueError: the particles have a period.
         """
         refuse_period("Particles.cov", self)
-        centred, shares = self.x - self.mean, self._shares
-        return (shares[:, None] * centred).T @ centred / jnp.sum(shares)
+        centered, shares = self.x - self.mean, self._shares
+        return (shares[:, None] * centered).T @ centered / jnp.sum(shares)
 
-    def normalised(self) -> Self:
+    def normalized(self) -> Self:
         """The same particles with total mass one."""
         logw = self.logw - jax.nn.logsumexp(self.logw)
         signed = None

@@ -33,7 +33,7 @@ def systematic_ancestors(key: PRNGKeyArray, mu: Particles) -> Int[Array, " n"]:
             "systematic_ancestors: expected mu with a mass > 0, found weights that are "
             "nan or all zero."
         )
-    levels = jnp.cumsum(mu.normalised().w)
+    levels = jnp.cumsum(mu.normalized().w)
     u = jax.random.uniform(key, (), mu.dtype)
     ticks = (jnp.arange(mu.n, dtype=mu.dtype) + u) / mu.n
     # The last level is 1 but for rounding.

@@ -9,7 +9,7 @@ from .panels import Curve, Level, Panel, plot_panels
 from .style import BASELINES, MODEL, OBSERVED, QUIET
 
 
-_COLOURS = (QUIET, BASELINES[0], OBSERVED, MODEL)
+_COLORS = (QUIET, BASELINES[0], OBSERVED, MODEL)
 
 
 def plot_alignment(
@@ -28,9 +28,9 @@ def plot_alignment(
     """
     t = np.asarray(times)
     above, shown = 2.0, []
-    for (name, column), colour in zip(curves.items(), _COLOURS, strict=False):
+    for (name, column), color in zip(curves.items(), _COLORS, strict=False):
         values = np.asarray(column)
-        shown.append(Curve(t, values, name, colour=colour, width=2))
+        shown.append(Curve(t, values, name, color=color, width=2))
         if name in rates:
             # Beside the curve, so that slopes can be compared.
             at = int(np.argmin(np.abs(np.log(values) - np.log(1e-3))))
@@ -38,7 +38,7 @@ def plot_alignment(
             above *= 2
             line = above * values[at] * np.exp(rates[name] * (t[near] - t[at]))
             label = f"slope {rates[name]:.3g}, predicted"
-            style = {"colour": colour, "style": "--", "width": 1.2}
+            style = {"color": color, "style": "--", "width": 1.2}
             shown.append(Curve(t[near], line, label, **style))
     panel = Panel(
         shown,
@@ -67,13 +67,13 @@ def plot_recovery(
     # The larger marker first: the heads lie on each other.
     looks = ((MODEL, 8.0), (OBSERVED, 4.0))
     curves = [
-        Curve(thetas, values, name, colour=colour, style="o-", size=size)
-        for (name, values), (colour, size) in zip(heads.items(), looks, strict=False)
+        Curve(thetas, values, name, color=color, style="o-", size=size)
+        for (name, values), (color, size) in zip(heads.items(), looks, strict=False)
     ]
     label = "its limit (BBP transition)"
     curves += [
-        Curve(thetas, measured, "PCA of one prompt", colour=QUIET, style="^", size=6),
-        Curve(thetas, limit, label, colour="0.35", style="--"),
+        Curve(thetas, measured, "PCA of one prompt", color=QUIET, style="^", size=6),
+        Curve(thetas, limit, label, color="0.35", style="--"),
     ]
     panel = Panel(
         curves,
@@ -105,7 +105,7 @@ def plot_gap(
     bars["high"] = sampled + 2 * error
     label, style = (
         f"softmax, sampled, {at} (2 s.e.)",
-        {"colour": OBSERVED, "style": "o"},
+        {"color": OBSERVED, "style": "o"},
     )
     curves = [
         Curve(lengths, columns["least"], "linear, at its least", width=2),
@@ -116,9 +116,7 @@ def plot_gap(
             style="--",
             width=2,
         ),
-        Curve(
-            lengths, columns["linear"], f"linear, {at}", colour=BASELINES[0], width=2
-        ),
+        Curve(lengths, columns["linear"], f"linear, {at}", color=BASELINES[0], width=2),
         Curve(lengths, sampled, label, **style, **bars),
     ]
     panel = Panel(
@@ -126,7 +124,7 @@ def plot_gap(
         "prompt length L",
         r"$R_L - (T - \lambda_1)$",
         title="Risk above that of the infinite prompt",
-        levels=[Level(0, colour="0.3")],
+        levels=[Level(0, color="0.3")],
         scales=("log", "linear"),
     )
     drawn = plot_panels([panel], width=6.4, height=4.4, legend_below=2)

@@ -70,7 +70,7 @@ def plot_assimilation(
             Panel(
                 [
                     Curve(times, np.asarray(result.rmse(truth)), "RMSE"),
-                    Curve(times, np.asarray(result.spread), "spread", colour=OBSERVED),
+                    Curve(times, np.asarray(result.spread), "spread", color=OBSERVED),
                 ],
                 "time",
                 "error",
@@ -94,9 +94,9 @@ def _course(
     mean = np.asarray(result.mean)[:, component]
     return Panel(
         [
-            Curve(times, members, "members", colour=QUIET, width=0.6, alpha=0.6),
+            Curve(times, members, "members", color=QUIET, width=0.6, alpha=0.6),
             Curve(times, mean, "analysis"),
-            Curve(times, truth[:, component], "truth", colour="black", style="--"),
+            Curve(times, truth[:, component], "truth", color="black", style="--"),
         ],
         "time",
         name,
@@ -111,7 +111,7 @@ def _ranks(
     shares = level_shares(result.levels(truth)[burn_in:], members, _BINS)
     edges = np.linspace(0, 1, _BINS + 1)
     return Panel(
-        [Curve(edges, _BINS * np.asarray(shares), colour=MODEL, steps=True)],
+        [Curve(edges, _BINS * np.asarray(shares), color=MODEL, steps=True)],
         "level of the truth in the ensemble",
         "density",
         levels=[Level(1.0)],

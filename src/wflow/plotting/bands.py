@@ -26,7 +26,7 @@ class BandCurve(NamedTuple):
         past: the statistic there.
         times: of the forecasts.
         observed: the statistic there.
-        centre: forecast.
+        center: forecast.
         bands: for every level the lower and the upper ends.
     """
 
@@ -34,7 +34,7 @@ class BandCurve(NamedTuple):
     past: Float[np.ndarray, " K"]
     times: Float[np.ndarray, " T"]
     observed: Float[np.ndarray, " T"]
-    centre: Float[np.ndarray, " T"]
+    center: Float[np.ndarray, " T"]
     bands: Sequence[tuple[Float[np.ndarray, " T"], Float[np.ndarray, " T"]]]
 
 
@@ -90,7 +90,7 @@ def _checked(curves: Any, levels: Any, time_label: Any) -> list[float]:
             after = len(given.axis(owner, "curves: times", curve.times))
             given.real(owner, "curves: past", curve.past, (before,))
             given.real(owner, "curves: observed", curve.observed, (after,))
-            given.real(owner, "curves: centre", curve.centre, (after,))
+            given.real(owner, "curves: center", curve.center, (after,))
             what = "lower and upper ends for each of the levels"
             bands = given.listed(owner, "curves: bands", curve.bands, len(found), what)
             for band in bands:
@@ -124,7 +124,7 @@ def _panel(axes: Axes, curve: BandCurve, levels: Sequence[float]) -> None:
         )
     axes.plot(
         times,
-        np.concatenate([start, curve.centre]),
+        np.concatenate([start, curve.center]),
         color=MODEL,
         linewidth=1.5,
         label="model",

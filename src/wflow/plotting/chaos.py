@@ -38,7 +38,7 @@ def plot_chaos(
         gap.semilogy(times, row, color=shade, label=f"m = {m:g}")
         collapse.plot(times, m * row, color=shade, label=f"m = {m:g}")
     if limit is not None:
-        collapse.plot(times, limit, "--", color=MODEL, label="linearised flow")
+        collapse.plot(times, limit, "--", color=MODEL, label="linearized flow")
     sups = mean.max(axis=1)
     line = np.exp(np.mean(np.log(sups) - slope * np.log(widths)))
     sup.loglog(widths, line * widths**slope, color=QUIET, label=f"slope {slope:.3f}")

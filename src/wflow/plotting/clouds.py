@@ -23,7 +23,7 @@ from .style import (
     figure,
     plain,
     tidy,
-    time_colours,
+    time_colors,
 )
 
 
@@ -95,14 +95,14 @@ def plot_snapshots(
     inks = {} if kinds is None else categories(np.concatenate(kinds).tolist())
     drawn = figure(6.4, 4.8)
     axes = drawn.subplots()
-    shade = time_colours(times)
+    shade = time_colors(times)
     for k, (time, cloud) in enumerate(zip(times, clouds, strict=True)):
         kept = time not in held_out
         style = {"marker": "o", "linewidths": 0} if kept else {"marker": "x"}
         axes.scatter(
             *_points(cloud, time),
             s=14 if kept else 12,
-            color=shade.to_rgba(time) if kinds is None else _coloured(kinds[k], inks),
+            color=shade.to_rgba(time) if kinds is None else _colored(kinds[k], inks),
             alpha=0.75,
             **(style if kept else {**style, "linewidths": 0.9}),
         )
@@ -136,7 +136,7 @@ def _kinds(owner: str, groups: Any, sizes: Sequence[int]) -> list[np.ndarray] | 
     return found
 
 
-def _coloured(kinds: np.ndarray, inks: Mapping[str, str]) -> list[str]:
+def _colored(kinds: np.ndarray, inks: Mapping[str, str]) -> list[str]:
     return [inks.get(kind, inks.get(OTHERS, QUIET)) for kind in kinds.tolist()]
 
 
@@ -247,7 +247,7 @@ def plot_forecasts(
         panel.scatter(
             *_points(predicted[i], time),
             s=9 if weights is None else 9 * _relative(weights[i]),
-            color=MODEL if kinds is None else _coloured(kinds[i], inks),
+            color=MODEL if kinds is None else _colored(kinds[i], inks),
             alpha=0.8,
             linewidths=0,
             label="model" if kinds is None else None,

@@ -31,8 +31,8 @@ def plot_ratios(
     places = np.arange(len(names))[::-1]
     for axes, (problem, row) in zip(panels, ratios.items(), strict=True):
         gains = np.array([100 * (row[name] - 1) for name in names])
-        colours = [MODEL if gain < 0 else BASELINES[0] for gain in gains]
-        axes.barh(places, gains, 0.62, color=colours)
+        colors = [MODEL if gain < 0 else BASELINES[0] for gain in gains]
+        axes.barh(places, gains, 0.62, color=colors)
         room = 0.55 * max(np.abs(gains).max(), 1e-3)
         for place, gain in zip(places, gains, strict=True):
             axes.annotate(

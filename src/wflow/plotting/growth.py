@@ -107,10 +107,10 @@ def plot_masses(
     given.text(owner, time_label=time_label)
     drawn = figure(5.6, 4.0)
     axes = drawn.subplots()
-    colours = [MODEL, *BASELINES]
+    colors = [MODEL, *BASELINES]
     for i, (name, curve) in enumerate(curves.items()):
-        colour = colours[i % len(colours)]
-        axes.plot(*map(np.asarray, curve), color=colour, linewidth=1.8, label=name)
+        color = colors[i % len(colors)]
+        axes.plot(*map(np.asarray, curve), color=color, linewidth=1.8, label=name)
     axes.scatter(
         np.asarray(times),
         np.asarray(masses),

@@ -92,8 +92,8 @@ def plot_loss(
     axes.scatter(step, loss, s=5, color=QUIET, linewidths=0, label="each step")
     curves = by_horizon(step, loss, horizon)
     for (name, curve), ink in zip(curves.items(), CATEGORIES, strict=False):
-        colour = MODEL if len(curves) == 1 else ink
-        axes.plot(*curve, color=colour, linewidth=1.8, label=name)
+        color = MODEL if len(curves) == 1 else ink
+        axes.plot(*curve, color=color, linewidth=1.8, label=name)
     axes.legend(frameon=False, fontsize=8)
     if (loss > 0).any():
         axes.set_yscale("log")

@@ -88,6 +88,6 @@ def plot_interaction(
         tidy(axes)
     if true_force is not None:
         left.legend(frameon=False)
-    note = "" if observed is None else "; grey: distances in the data"
+    note = "" if observed is None else "; gray: distances in the data"
     drawn.suptitle(f"Interaction of two particles{note}", fontsize=11)
     return drawn

@@ -116,13 +116,13 @@ def _arrows(axes: Axes, x: np.ndarray, y: np.ndarray, force: np.ndarray) -> None
     )
 
 
-def _arrow_handle(colour: str, label: str) -> Line2D:
+def _arrow_handle(color: str, label: str) -> Line2D:
     return Line2D(
         [],
         [],
         linestyle="none",
         marker=r"$\rightarrow$",
         markersize=14,
-        color=colour,
+        color=color,
         label=label,
     )

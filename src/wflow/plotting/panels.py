@@ -40,7 +40,7 @@ class Curve:
         x: ``(n,)``.
         y: ``(n,)``; several curves of one name are ``(n, k)``.
         label: its name in the legend; none by default.
-        colour: any of matplotlib's.
+        color: any of matplotlib's.
         style: of line and marker, such as ``"-"``, ``"--"``, ``"o"`` or ``"o-"``.
         width: of the line, in points.
         size: of the markers, in points.
@@ -60,7 +60,7 @@ class Curve:
     y: Float[ArrayLike, " n"] | Float[ArrayLike, "n k"]
     label: str | None = None
     _: KW_ONLY
-    colour: Any = MODEL
+    color: Any = MODEL
     style: str = "-"
     width: float = 1.5
     size: float = 4.0
@@ -70,7 +70,7 @@ class Curve:
     steps: bool = False
 
     def __post_init__(self) -> None:
-        _named(self, self.label, self.colour)
+        _named(self, self.label, self.color)
         line, marker = _line_and_marker(self.style)
         for name in ("width", "size"):
             positive(self, name, number("Curve", name, getattr(self, name)))
@@ -103,11 +103,11 @@ class Level:
     x: float | None = None
     label: str | None = None
     _: KW_ONLY
-    colour: Any = QUIET
+    color: Any = QUIET
     style: str = "-"
 
     def __post_init__(self) -> None:
-        _named(self, self.label, self.colour)
+        _named(self, self.label, self.color)
         line, marker = _line_and_marker(self.style, "Level")
         if marker or not line:
             raise ValueError(
@@ -238,33 +238,33 @@ def plot_panels(
     return drawn
 
 
-def shades(number: int, colours: str = "viridis") -> list[Any]:
+def shades(number: int, colors: str = "viridis") -> list[Any]:
     """So many colors, from dark to light, or of kinds.
 
     Args:
         number: of colors.
-        colours: name of one of matplotlib's maps, such as "viridis"; "categories" are
+        colors: name of one of matplotlib's maps, such as "viridis"; "categories" are
             eight that stay apart under any color vision, then the first again.
 
     Raises:
-        TypeError: ``number`` is not whole, or ``colours`` no text.
+        TypeError: ``number`` is not whole, or ``colors`` no text.
         ValueError: there is no such map.
     """
     count("shades", "number", number, least=0)
-    text("shades", colours=colours)
-    if colours == "categories":
+    text("shades", colors=colors)
+    if colors == "categories":
         return [CATEGORIES[k % len(CATEGORIES)] for k in range(number)]
-    if colours not in colormaps:
+    if colors not in colormaps:
         raise ValueError(
-            "shades: expected colours to be 'categories' or a map of matplotlib, such "
-            f"as 'viridis', found {colours!r}."
+            "shades: expected colors to be 'categories' or a map of matplotlib, such "
+            f"as 'viridis', found {colors!r}."
         )
-    return list(colormaps[colours](np.linspace(0.05, 0.85, number)))
+    return list(colormaps[colors](np.linspace(0.05, 0.85, number)))
 
 
 def _draw(axes: Axes, panel: Panel, *, legend: bool) -> None:
     for level in panel.levels:
-        style = {"color": level.colour, "linestyle": level.style, "label": level.label}
+        style = {"color": level.color, "linestyle": level.style, "label": level.label}
         if level.y is not None:
             axes.axhline(level.y, linewidth=1, **style)
         if level.x is not None:
@@ -293,7 +293,7 @@ def _draw_curve(axes: Axes, curve: Curve) -> None:
     x, y, low, high = _points(curve)
     line, marker = _line_and_marker(curve.style)
     style: dict[str, Any] = {
-        "color": curve.colour,
+        "color": curve.color,
         "alpha": curve.alpha,
         "linestyle": line or "none",
         "linewidth": curve.width,
@@ -302,12 +302,12 @@ def _draw_curve(axes: Axes, curve: Curve) -> None:
         axes.stairs(y, x, label=curve.label, **style)
         return
     if low is not None and high is not None and line:
-        axes.fill_between(x, low, high, color=curve.colour, alpha=0.2, linewidth=0)
+        axes.fill_between(x, low, high, color=curve.color, alpha=0.2, linewidth=0)
     elif low is not None and high is not None:
         # Around their own middle, as y need not lie between the ends.
         half = np.abs(high - low) / 2
         middle = (low + high) / 2
-        axes.errorbar(x, middle, yerr=half, fmt="none", ecolor=curve.colour, capsize=2)
+        axes.errorbar(x, middle, yerr=half, fmt="none", ecolor=curve.color, capsize=2)
     lines = axes.plot(x, y, marker=marker or None, markersize=curve.size, **style)
     # One name for all columns of y.
     lines[0].set_label(curve.label)
@@ -327,13 +327,13 @@ def _points(curve: Curve) -> tuple[np.ndarray, ...]:
     return x, y, *band
 
 
-def _named(owner: Any, label: Any, colour: Any) -> None:
+def _named(owner: Any, label: Any, color: Any) -> None:
     if label is not None:
         instance(owner, "label", label, str, "a text")
-    if not is_color_like(colour):
+    if not is_color_like(color):
         raise ValueError(
-            f"{type(owner).__name__}: expected colour to be one of matplotlib's, found "
-            f"{colour!r}."
+            f"{type(owner).__name__}: expected color to be one of matplotlib's, found "
+            f"{color!r}."
         )
 
 

@@ -38,8 +38,8 @@ def plot_discrepancies(
     others = [name for name in spreads if name not in models]
     # The warm half of the map.
     warm = shades(2 * len(models), "plasma")[len(models) :]
-    colours = dict(zip(models, warm, strict=True))
-    colours |= dict(zip(others, shades(len(others)), strict=True))
+    colors = dict(zip(models, warm, strict=True))
+    colors |= dict(zip(others, shades(len(others)), strict=True))
     curves = []
     for k, (name, found) in enumerate(spreads.items()):
         runs = np.ma.masked_invalid(found)
@@ -49,15 +49,13 @@ def plot_discrepancies(
         )
         # Side by side, so that bars do not hide each other.
         beside = n * 1.012 ** (k - len(spreads) / 2)
-        colour, width = colours[name], 1.8 if name in models else 0.9
+        color, width = colors[name], 1.8 if name in models else 0.9
         marker = "osD^vd*+x"[k % 9]
         curves += [
-            Curve(beside, middle, colour=colour, width=width),
-            Curve(
-                beside, middle, name, colour=colour, style=marker, low=low, high=high
-            ),
+            Curve(beside, middle, color=color, width=width),
+            Curve(beside, middle, name, color=color, style=marker, low=low, high=high),
         ]
-    level = Curve(n, expected / n, "iid, expected", colour="0.2", style="_--")
+    level = Curve(n, expected / n, "iid, expected", color="0.2", style="_--")
     panel = Panel(
         [*curves, level],
         "number of nodes",
@@ -98,14 +96,14 @@ def plot_nodes(
         axes.contourf(x, y, logs, levels, cmap="Greys", extend="max", alpha=0.5)
         area = (25 * np.abs(w) * len(w)).clip(2, 400)
         style = {"edgecolors": "white", "linewidths": 0.4, "alpha": 0.85}
-        for sign, colour in ((w >= 0, MODEL), (w < 0, OBSERVED)):
-            axes.scatter(*nodes[sign].T, s=area[sign], color=colour, **style)
+        for sign, color in ((w >= 0, MODEL), (w < 0, OBSERVED)):
+            axes.scatter(*nodes[sign].T, s=area[sign], color=color, **style)
         axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
         axes.set_title(name, fontsize="small")
         axes.tick_params(labelsize="x-small")
     handles = [
-        frames[0].scatter([], [], s=40, color=colour, label=label)
-        for colour, label in ((MODEL, "weight > 0"), (OBSERVED, "weight < 0"))
+        frames[0].scatter([], [], s=40, color=color, label=label)
+        for color, label in ((MODEL, "weight > 0"), (OBSERVED, "weight < 0"))
     ]
     drawn.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
     drawn.suptitle(title)

@@ -78,10 +78,10 @@ def plot_ellipses(
     panels = drawn.subplots(1, len(draws), squeeze=False)[0]
     for axes, (law, cloud) in zip(panels, draws.items(), strict=True):
         axes.scatter(*cloud.T, s=2, color=QUIET, alpha=0.35, linewidth=0)
-        for (what, centre, cov), style in zip(
+        for (what, center, cov), style in zip(
             ellipses[law], ("-", "--", ":"), strict=False
         ):
-            _ellipse(axes, centre, cov, style, what)
+            _ellipse(axes, center, cov, style, what)
         axes.plot(*origin, "o", color="black", ms=5, label="reset to")
         axes.plot(*rest, "x", color="black", ms=6, label="rest")
         axes.set_title(law)
@@ -98,7 +98,7 @@ def plot_ellipses(
 
 def _ellipse(
     axes: "Axes",
-    centre: Float[np.ndarray, " 2"],
+    center: Float[np.ndarray, " 2"],
     cov: Float[np.ndarray, "2 2"],
     style: str,
     label: str,
@@ -108,5 +108,5 @@ def _ellipse(
     circle = np.stack([np.cos(angle), np.sin(angle)])
     # A covariance without rank is a segment.
     spread = 2 * axes_of * np.sqrt(np.maximum(values, 0))
-    x, y = centre[:, None] + spread @ circle
+    x, y = center[:, None] + spread @ circle
     axes.plot(x, y, color=MODEL, linestyle=style, linewidth=1.6, label=label)

@@ -10,7 +10,7 @@ from .style import figure, tidy
 
 def plot_rows(
     panels: Mapping[str, Mapping[str, tuple[float, float]]],
-    colours: Mapping[str, Any],
+    colors: Mapping[str, Any],
     *,
     title: str = "",
 ) -> Figure:
@@ -18,15 +18,15 @@ def plot_rows(
 
     Args:
         panels: by the name of a score, for every method its value and standard error.
-        colours: of the methods, from the top down.
+        colors: of the methods, from the top down.
         title: of the figure.
     """
     drawn = figure(2.9 * len(panels) + 1.4, 3.2)
     frames = drawn.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     for axes, (label, scores) in zip(frames, panels.items(), strict=True):
-        for row, (method, colour) in enumerate(colours.items()):
+        for row, (method, color) in enumerate(colors.items()):
             value, error = map(float, scores[method])
-            bar = {"xerr": error, "color": colour, "error_kw": {"capsize": 2}}
+            bar = {"xerr": error, "color": color, "error_kw": {"capsize": 2}}
             axes.barh(row, value, 0.7, **bar)
             axes.annotate(
                 f"{value:.3g}",
@@ -37,7 +37,7 @@ def plot_rows(
                 fontsize=8,
             )
         axes.set_xlabel(label)
-        axes.set_yticks(range(len(colours)), list(colours))
+        axes.set_yticks(range(len(colors)), list(colors))
         axes.margins(x=0.22)
         axes.set_xlim(left=0)
         tidy(axes)

@@ -60,9 +60,9 @@ def plot_scores(
     breadth = max(5.2, 1.25 * len(groups) + 3.4)
     drawn = figure(breadth, 4.2)
     axes = drawn.subplots()
-    # Greys that come again are hatched.
-    greys = iter(
-        [(grey, hatch) for hatch in ("", "////", "....") for grey in BASELINES]
+    # Grays that come again are hatched.
+    grays = iter(
+        [(gray, hatch) for hatch in ("", "////", "....") for gray in BASELINES]
     )
     width = 0.8 / len(scores)
     positions = np.arange(len(groups))
@@ -73,14 +73,14 @@ def plot_scores(
         errors = None
         if name in ends:
             errors = np.abs(ends[name].T - heights)
-        colour, hatch = (MODEL, "") if name in models else next(greys, (QUIET, "xx"))
+        color, hatch = (MODEL, "") if name in models else next(grays, (QUIET, "xx"))
         bars = axes.bar(
             positions + (i - (len(scores) - 1) / 2) * width,
             heights,
             width * 0.94,
             yerr=errors,
             error_kw={"ecolor": "0.1", "capsize": 2, "elinewidth": 1},
-            color=colour,
+            color=color,
             hatch=hatch,
             edgecolor="white",
             linewidth=0,

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from wflow.checks import instance
 
 from . import given
-from .style import OTHERS, QUIET, categories, coordinates, figure, tidy, time_colours
+from .style import OTHERS, QUIET, categories, coordinates, figure, tidy, time_colors
 
 
 Lattice = tuple[
@@ -144,7 +144,7 @@ def plot_streams(
             axes.scatter(*points[shown == name].T, color=ink, label=name, **style)
         drawn.legend(loc="outside right upper", frameon=False, markerscale=2)
     elif times is not None:
-        shade = time_colours(np.asarray(times).tolist())
+        shade = time_colors(np.asarray(times).tolist())
         axes.scatter(*points.T, color=shade.to_rgba(times), **style)
         drawn.colorbar(shade, ax=axes, label=time_label)
     else:

@@ -32,7 +32,7 @@ CATEGORIES = (
     "#656364",
 )
 # Those that also stay apart from ``MODEL``.
-BESIDE = tuple(colour for k, colour in enumerate(CATEGORIES) if k not in (1, 2))
+BESIDE = tuple(color for k, color in enumerate(CATEGORIES) if k not in (1, 2))
 OTHERS = "others"
 
 
@@ -100,7 +100,7 @@ def _power(value: float, _: object = None) -> str:
     return rf"${front}10^{{{power}}}$"
 
 
-def time_colours(times: Sequence[float]) -> ScalarMappable:
+def time_colors(times: Sequence[float]) -> ScalarMappable:
     """Colors from early (dark) to late (light), for points and for a color bar."""
     low, high = float(np.min(times)), float(np.max(times))
     # The light end of viridis is hard to see on white.

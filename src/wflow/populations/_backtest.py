@@ -152,7 +152,7 @@ def backtest(
         for prediction, values, scale in zip(
             predictions.values(), observed, unit, strict=True
         ):
-            errors.append(values - prediction.centre)
+            errors.append(values - prediction.center)
             variances.append(prediction.deviation**2)
             scales.append(lead * scale)
         clouds += len(truth)

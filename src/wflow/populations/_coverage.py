@@ -225,7 +225,7 @@ def _trivial(
         past = evaluated(summary, snapshots)
         rates = np.diff(past) / np.diff(snapshots.times)
         errors = np.diff(rates) if trend else rates
-        centre = past[-1] + lead * (rates[-1] if trend else 0)
+        center = past[-1] + lead * (rates[-1] if trend else 0)
         part = Part(lead**2 * np.mean(errors**2), len(errors))
-        found[name] = Prediction(at, centre, {"past errors": part})
+        found[name] = Prediction(at, center, {"past errors": part})
     return found

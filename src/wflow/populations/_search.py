@@ -379,7 +379,7 @@ def _ordered(snapshots: Snapshots) -> bool:
 
 def _units(snapshots: Snapshots, each: bool) -> Units:
     """Every coordinate standard, or all in one unit, that of the first ones."""
-    space = snapshots.standardise()[1]
+    space = snapshots.standardize()[1]
     std = space.std
     if not each:
         std = np.full_like(std, float(np.max(std)))

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from wflow.checks import finite, one_of, positive, shape
 from wflow.learning import Snapshots
-from wflow.learning.snapshots import Standardisation
+from wflow.learning.snapshots import Standardization
 
 from .summaries import AbstractSummary, Deviation
 
@@ -37,7 +37,7 @@ class Units:
 
     def __post_init__(self) -> None:
         # In double precision, and as it is checked there.
-        space = Standardisation(self.mean, self.std)
+        space = Standardization(self.mean, self.std)
         object.__setattr__(self, "mean", space.mean)
         object.__setattr__(self, "std", space.std)
         for name in ("origin", "unit"):
@@ -51,15 +51,15 @@ class Units:
         cls,
         train: Snapshots,
         *,
-        standardise: bool,
+        standardize: bool,
         origin: float,
         unit: float,
         dtype: str,
     ) -> Self:
         """Units in which ``train``, pooled, is standard, if so wished."""
         mean, std = np.zeros(train.dim), np.ones(train.dim)
-        if standardise:
-            space = train.standardise()[1]
+        if standardize:
+            space = train.standardize()[1]
             mean, std = space.mean, space.std
         return cls(mean, std, float(origin), unit, dtype)
 
@@ -80,14 +80,14 @@ class Units:
     def to_model(self, snapshots: Snapshots) -> Snapshots:
         """``snapshots`` in the model's units."""
         times = (snapshots.times - self.origin) / self.unit
-        space = Standardisation(self.mean, self.std)
+        space = Standardization(self.mean, self.std)
         return _retimed(space.apply(snapshots), times, self.unit, self.dtype)
 
     def to_data(self, snapshots: Snapshots) -> Snapshots:
         """``snapshots`` in the data's units."""
         times = snapshots.times * self.unit + self.origin
         snapshots = _retimed(snapshots, times, 1 / self.unit, "float64")
-        return Standardisation(self.mean, self.std).invert(snapshots)
+        return Standardization(self.mean, self.std).invert(snapshots)
 
     def to_data_value(
         self, summary: AbstractSummary, value: Float[np.ndarray, "..."]

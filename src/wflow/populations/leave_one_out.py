@@ -18,7 +18,7 @@ from wflow.checks import (
 )
 from wflow.learning import Fit, Snapshots
 from wflow.learning.baselines import ot_interpolation
-from wflow.learning.snapshots import Standardisation
+from wflow.learning.snapshots import Standardization
 from wflow.transport import w1
 from wflow.transport.exact import displacement_interpolation
 
@@ -56,9 +56,9 @@ class HoldOut(NamedTuple):
         before, after = self.train.times[self.index - 1 : self.index + 1]
         return float((self.time - before) / (after - before))
 
-    def standardised(self) -> "HoldOut":
+    def standardized(self) -> "HoldOut":
         """The same, in units in which the pooled training snapshots are standard."""
-        train, units = self.train.standardise()
+        train, units = self.train.standardize()
         return self._replace(truth=units.apply(self.truth), train=train)
 
 
@@ -143,7 +143,7 @@ def reach(
     function("reach", "fitter", fitter, "snapshots, the hold-out and backwards")
     one_of("reach", "both_sides", both_sides, (True, False))
     count("reach", "substeps", substeps)
-    train, units = held.train.standardise()
+    train, units = held.train.standardize()
     clouds, fits = [], []
     for backwards in (False, True)[: 1 + both_sides]:
         side = reversed_time(train) if backwards else train
@@ -162,7 +162,7 @@ def reach(
     return displacement_interpolation(x, y, held.share, a, b), clouds, fits
 
 
-def _arrived(fitted: Fit, time: float, units: Standardisation, substeps: int) -> Cloud:
+def _arrived(fitted: Fit, time: float, units: Standardization, substeps: int) -> Cloud:
     there = units.invert(fitted.interpolate(time, substeps=substeps))
     return there[0].astype(np.float64), there.weight(0).astype(np.float64)
 
@@ -194,21 +194,21 @@ def yardsticks(held: HoldOut, *, seed: int = 0) -> Yardsticks:
     )
 
 
-def score(cloud: Cloud, held: HoldOut, *, standardised: bool = False) -> float:
+def score(cloud: Cloud, held: HoldOut, *, standardized: bool = False) -> float:
     """Exact $W_1$ from ``cloud`` to the held-out one, both in the units of the data.
 
     The distance is in those units too, or in ones in which the pooled training
-    snapshots are ``standardised``.
+    snapshots are ``standardized``.
 
     Raises:
         TypeError: no hold-out, or no cloud of points and weights.
         ValueError: points that are not finite or of another dimension.
     """
     instance("score", "held", held, HoldOut, "a HoldOut")
-    one_of("score", "standardised", standardised, (True, False))
+    one_of("score", "standardized", standardized, (True, False))
     points, mass = _checked("score", "cloud", cloud)
     shape("score", "the points of cloud", points, ("n", held.truth.dim))
-    if standardised:
-        units = held.train.standardise()[1]
-        points, held = (points - units.mean) / units.std, held.standardised()
+    if standardized:
+        units = held.train.standardize()[1]
+        points, held = (points - units.mean) / units.std, held.standardized()
     return w1(points, held.truth[0], mass, held.truth.weight(0))

@@ -188,7 +188,7 @@ def units(
                 f"units: expected the axis of statistics[{name!r}] below "
                 f"{snapshots.dim}, found {axis}."
             )
-    spread = snapshots.standardise()[1].std
+    spread = snapshots.standardize()[1].std
     return np.array([spread[summary.axis] for summary in statistics.values()])
 
 

@@ -77,15 +77,15 @@ class _Resetting(RegressorMixin, BaseEstimator, abc.ABC):
         checks.one_of(self, "fit_intercept", _plain(self.fit_intercept), (True, False))
         single = y.ndim == 1
         y = y.astype(np.float64).reshape(len(y), -1)
-        centre, level = np.zeros(X.shape[1]), np.zeros(y.shape[1])
+        center, level = np.zeros(X.shape[1]), np.zeros(y.shape[1])
         if self.fit_intercept:
-            centre = np.average(X, axis=0, weights=weights)
+            center = np.average(X, axis=0, weights=weights)
             level = np.average(y, axis=0, weights=weights)
         roots = np.sqrt(weights)[:, None]
         # The coefficients agree with others to more digits than float32 has.
         with jax.enable_x64(True):
             outputs = SpectralData.of_outputs(
-                jnp.asarray(roots * (X - centre)),
+                jnp.asarray(roots * (X - center)),
                 jnp.asarray(roots * (y - level)),
                 samples=weights.sum(),
                 spent=1 if self.fit_intercept else 0,
@@ -107,10 +107,10 @@ class _Resetting(RegressorMixin, BaseEstimator, abc.ABC):
         self.eigenvalues_ = np.asarray(data.curvature)
         self.components_ = np.asarray(data.axes).T
         self.dof_ = float(self.filter_.sum() + self.fit_intercept)
-        intercept = level - coef @ centre
+        intercept = level - coef @ center
         self.coef_ = coef[0] if single else coef
         self.intercept_ = float(intercept[0]) if single else intercept
-        self._centre = centre
+        self._center = center
         return self
 
     @property
@@ -152,7 +152,7 @@ class _Resetting(RegressorMixin, BaseEstimator, abc.ABC):
         mean = X @ self.coef_.T + self.intercept_
         if not return_std:
             return mean
-        away = X - self._centre
+        away = X - self._center
         cov = self.stationary_covariance_
         variance = np.einsum("ni,...ij,nj->n...", away, cov, away)
         return mean, np.sqrt(np.maximum(variance, 0.0))

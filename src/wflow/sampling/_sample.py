@@ -92,7 +92,7 @@ def sample(
     run = method.run(target.log_density, start, key, saves)
     end = run.particles
     quadrature = run.quadrature
-    weights = end.normalised().w if quadrature is None else quadrature.weights
+    weights = end.normalized().w if quadrature is None else quadrature.weights
     samples = Samples(
         particles=end.x,
         weights=weights,

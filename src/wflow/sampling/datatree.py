@@ -1,4 +1,4 @@
-"""Samples as ArviZ reads them: a tree of labelled arrays."""
+"""Samples as ArviZ reads them: a tree of labeled arrays."""
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence

@@ -24,7 +24,7 @@ class EmbeddedDiscrepancy(AbstractEnergy):
 
     Half the squared discrepancy to the target of an embedding, less its constant
     $\frac12\iint k\,d\pi\,d\pi$. Unlike the mean-shift flow it needs the target's
-    ``log_normaliser`` $\log Z$ (0 for a normalized density).
+    ``log_normalizer`` $\log Z$ (0 for a normalized density).
 
     Raises:
         TypeError: the kernel is not ``GaussianKernel``, or there is no embedding.
@@ -35,15 +35,15 @@ class EmbeddedDiscrepancy(AbstractEnergy):
 
     embedding: AbstractEmbedding
     kernel: GaussianKernel
-    log_normaliser: Float[Array, ""] = eqx.field(
-        converter=real_field("log_normaliser"), default=0.0
+    log_normalizer: Float[Array, ""] = eqx.field(
+        converter=real_field("log_normalizer"), default=0.0
     )
 
     def __check_init__(self) -> None:
         instance(self, "embedding", self.embedding, AbstractEmbedding, "an embedding")
         check_kernel(self, "kernel", self.kernel)
-        shape(self, "log_normaliser", self.log_normaliser, ())
-        finite(self, "log_normaliser", self.log_normaliser)
+        shape(self, "log_normalizer", self.log_normalizer, ())
+        finite(self, "log_normalizer", self.log_normalizer)
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         del t
@@ -52,6 +52,6 @@ class EmbeddedDiscrepancy(AbstractEnergy):
         refuse_period(self, mu)
         x, w = mu.atoms
         log_v0, _ = self.embedding(self.kernel, x)
-        log_z = jnp.asarray(self.log_normaliser, mu.dtype)
+        log_z = jnp.asarray(self.log_normalizer, mu.dtype)
         within = w @ matvec(self.kernel, x, x, w)
         return within / 2 - w @ jnp.exp(log_v0 - log_z)

@@ -60,7 +60,7 @@ def _steepest(
 
 
 def _raised(kernel: GaussianKernel, gradient: Float[Array, "n d"]) -> Array:
-    return kernel.colour(kernel.colour(gradient, adjoint=True))
+    return kernel.color(kernel.color(gradient, adjoint=True))
 
 
 def _log_integral(kernel: GaussianKernel, y: Float[Array, "n d"]) -> Array:
@@ -147,7 +147,7 @@ class _Sampled(AbstractEmbedding):
         check_density(self, "log_density", self.log_density, y[0])
         z, b = self.rule.nodes(y.shape[1])
         z, log_b = jnp.asarray(z, y.dtype), jnp.log(jnp.asarray(b, y.dtype))
-        return kernel.colour(z), log_b, _log_integral(kernel, y)
+        return kernel.color(z), log_b, _log_integral(kernel, y)
 
     @staticmethod
     def _average(logs: Float[Array, "n q"]) -> tuple[Array, Array]:

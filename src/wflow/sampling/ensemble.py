@@ -169,9 +169,9 @@ class GradientFreeALDIFlow(AbstractEnsembleFlow):
     def drift(self, mu: Particles) -> Float[Array, "n d"]:
         problem = self.problem
         predicted = jax.vmap(problem.predict)(mu.x)
-        centred = mu.x - mu.mean
+        centered = mu.x - mu.mean
         w = mu.w / mu.mass
-        across = (w[:, None] * centred).T @ (predicted - w @ predicted)
+        across = (w[:, None] * centered).T @ (predicted - w @ predicted)
         pull = (problem.data - predicted) / problem.noise_std**2 @ across.T
         prior = problem.prior
         back = jnp.linalg.solve(prior.cov, (mu.x - prior.mean).T).T @ mu.cov
@@ -212,7 +212,7 @@ class ConsensusFlow(AbstractEnsembleFlow):
     def _consensus(self, mu: Particles) -> Particles:
         logs = jax.vmap(self.log_density)(mu.x)
         logw = mu.logw + jnp.asarray(self.inverse_temperature, mu.dtype) * logs
-        return mu.with_state((mu.x, logw)).normalised()
+        return mu.with_state((mu.x, logw)).normalized()
 
     def drift(self, mu: Particles) -> Float[Array, "n d"]:
         return self._consensus(mu).mean - mu.x

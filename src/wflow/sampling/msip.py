@@ -54,7 +54,7 @@ class MSIP(AbstractDissipativeFlow):
         embedding: of the target, such as ``GradientFreeEmbedding(log_density)``.
         kernel: ``GaussianKernel``; a matrix for a bandwidth makes it anisotropic.
         ridge: added to the diagonal of the kernel matrix; 0 is the pseudo-inverse.
-        log_normaliser: scales the recorded energy, so that it does not overflow where
+        log_normalizer: scales the recorded energy, so that it does not overflow where
             log-densities are far from 0 (``Quadrature.log_evidence`` is an estimate).
         max_shift: a longer $T(Y)_i - y_i$ is shortened to it. A node whose weight
             passes through zero would else leap far away.
@@ -68,7 +68,7 @@ class MSIP(AbstractDissipativeFlow):
     """
 
     system: KernelSystem
-    log_normaliser: Float[Array, ""]
+    log_normalizer: Float[Array, ""]
     max_shift: Float[Array, ""] | None
 
     def __init__(
@@ -76,17 +76,17 @@ class MSIP(AbstractDissipativeFlow):
         embedding: AbstractEmbedding,
         kernel: GaussianKernel,
         ridge: ArrayLike | Learnable = 1e-8,
-        log_normaliser: ArrayLike = 0.0,
+        log_normalizer: ArrayLike = 0.0,
         max_shift: ArrayLike | None = None,
     ):
         """Make the flow to the target of an embedding."""
         self.system = KernelSystem(embedding, kernel, ridge)
-        self.log_normaliser = to_real(log_normaliser, "log_normaliser")
+        self.log_normalizer = to_real(log_normalizer, "log_normalizer")
         self.max_shift = None if max_shift is None else to_real(max_shift, "max_shift")
 
     def __check_init__(self) -> None:
-        shape(self, "log_normaliser", self.log_normaliser, ())
-        finite(self, "log_normaliser", self.log_normaliser)
+        shape(self, "log_normalizer", self.log_normalizer, ())
+        finite(self, "log_normalizer", self.log_normalizer)
         if self.max_shift is not None:
             shape(self, "max_shift", self.max_shift, ())
             positive(self, "max_shift", self.max_shift, infinite=True)
@@ -94,12 +94,12 @@ class MSIP(AbstractDissipativeFlow):
     @property
     def energy(self) -> ReducedDiscrepancy:
         """The energy that the flow lowers."""
-        return ReducedDiscrepancy(self.system, self.log_normaliser)
+        return ReducedDiscrepancy(self.system, self.log_normalizer)
 
     @property
     def geometry(self) -> MeanShiftGeometry:
         """The metric in which the flow is its gradient flow."""
-        return MeanShiftGeometry(self.system, self.log_normaliser)
+        return MeanShiftGeometry(self.system, self.log_normalizer)
 
     def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:
         del t

@@ -72,10 +72,10 @@ class Joker(AbstractDensity):
         z = np.linspace(-_REACH, _REACH, nodes)
         mass = np.exp(-(z**2) / 2)
         bent = np.stack([5 * z, 3 * z**2 - 15], axis=1)
-        centres = np.concatenate([_SHIFTS[:2], bent])
+        centers = np.concatenate([_SHIFTS[:2], bent])
         variances = np.concatenate([_SCALES[:2] ** 2, np.tile([0.0, 9.0], (nodes, 1))])
         return GaussianMixture(
-            centres @ _MAP + _OFFSET,
+            centers @ _MAP + _OFFSET,
             np.einsum("ai,ki,ib->kab", _MAP, variances, _MAP),
             np.concatenate([[1, 1], mass / mass.sum()]) / 3,
         )
@@ -91,5 +91,7 @@ def _moments() -> tuple[np.ndarray, np.ndarray]:
     """Mean and covariance of u: the bent component has E z^2 = 1, Var z^2 = 2."""
     means = _SHIFTS + np.array([[0, 0], [0, 0], [0, 3.0]])
     variances = _SCALES**2 * np.array([[1, 1], [1, 1], [1, 3.0]])
-    centred = means - means.mean(axis=0)
-    return means.mean(axis=0), np.diag(variances.mean(axis=0)) + centred.T @ centred / 3
+    centered = means - means.mean(axis=0)
+    return means.mean(axis=0), np.diag(
+        variances.mean(axis=0)
+    ) + centered.T @ centered / 3

@@ -53,8 +53,8 @@ class Quadrature(eqx.Module):
     @property
     def cov(self) -> Float[Array, "d d"]:
         """Covariance of the target; weights of both signs may make it indefinite."""
-        centred = self.nodes - self.mean
-        return (self.weights[:, None] * centred).T @ centred
+        centered = self.nodes - self.mean
+        return (self.weights[:, None] * centered).T @ centered
 
     @property
     def ess(self) -> Float[Array, ""]:
@@ -159,7 +159,7 @@ def optimal_quadrature(
 def quadrature_of(system: KernelSystem, mu: Any) -> Quadrature:
     """The nodes ``mu`` with the optimal weights of a kernel system."""
     y = nodes_of(system, mu)
-    quadrature, cancelled, broken = _assemble(system, y)
+    quadrature, canceled, broken = _assemble(system, y)
     at = known(broken)
     if at is not None and at.any():
         i = int(np.argmax(at))
@@ -169,11 +169,11 @@ def quadrature_of(system: KernelSystem, mu: Any) -> Quadrature:
             stacklevel=3,
         )
     elif at is not None and not (
-        cancelled > 1 / _LARGE and quadrature.max_abs_weight <= _LARGE
+        canceled > 1 / _LARGE and quadrature.max_abs_weight <= _LARGE
     ):
         warnings.warn(
             f"the largest weight is {float(quadrature.max_abs_weight):.3g}, and the "
-            f"sum of weights is {float(cancelled):.3g} of the sum of their sizes: the "
+            f"sum of weights is {float(canceled):.3g} of the sum of their sizes: the "
             "kernel is too wide for these nodes (condition number "
             f"{float(quadrature.condition):.3g}). Take a shorter bandwidth, a larger "
             "ridge or other nodes.",
@@ -187,11 +187,11 @@ def _assemble(system: KernelSystem, y: Array) -> tuple[Quadrature, Array, Array]
     """The quadrature, how far its weights cancel, and where the target is nan."""
     omega, top = system.omega(y)
     total = jnp.sum(omega)
-    cancelled = total / jnp.sum(jnp.abs(omega))
+    canceled = total / jnp.sum(jnp.abs(omega))
     spectrum = jnp.linalg.eigvalsh(system.matrix(y))
     condition = spectrum[-1] / jnp.maximum(
         spectrum[0], jnp.finfo(y.dtype).eps * spectrum[-1]
     )
     quadrature = Quadrature(y, omega / total, condition, top + jnp.log(total))
     broken = jnp.isnan(system.embedding(system.kernel, y)[0])
-    return quadrature, cancelled, broken
+    return quadrature, canceled, broken

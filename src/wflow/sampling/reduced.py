@@ -160,9 +160,9 @@ class KernelSystem(eqx.Module):
             there, jnp.exp(jnp.where(there, logs - top, 0)), 0
         )
         # About the mean: far from the origin little cancels.
-        centre = jnp.mean(y, axis=0)
-        target = y - centre + shift
-        return a @ target / jnp.sum(a, axis=1)[:, None] - (y - centre)
+        center = jnp.mean(y, axis=0)
+        target = y - center + shift
+        return a @ target / jnp.sum(a, axis=1)[:, None] - (y - center)
 
 
 class ReducedDiscrepancy(AbstractEnergy):
@@ -172,20 +172,20 @@ class ReducedDiscrepancy(AbstractEnergy):
 
     Half the squared discrepancy to the target of the optimally weighted nodes, less its
     constant $\frac12\iint k\,d\pi\,d\pi$: the particles' own weights do not count.
-    ``log_normaliser`` is $\log Z$; another number scales the energy and nothing else.
+    ``log_normalizer`` is $\log Z$; another number scales the energy and nothing else.
 
     Reference: Belhadji, Sharp, Marzouk, arXiv:2605.14142.
     """
 
     system: KernelSystem
-    log_normaliser: Float[Array, ""] = eqx.field(
-        converter=real_field("log_normaliser"), default=0.0
+    log_normalizer: Float[Array, ""] = eqx.field(
+        converter=real_field("log_normalizer"), default=0.0
     )
 
     def __check_init__(self) -> None:
         instance(self, "system", self.system, KernelSystem, "a KernelSystem")
-        shape(self, "log_normaliser", self.log_normaliser, ())
-        finite(self, "log_normaliser", self.log_normaliser)
+        shape(self, "log_normalizer", self.log_normalizer, ())
+        finite(self, "log_normalizer", self.log_normalizer)
 
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         del t
@@ -194,7 +194,7 @@ class ReducedDiscrepancy(AbstractEnergy):
         top = jax.lax.stop_gradient(jnp.max(log_v0))
         v0 = jnp.exp(log_v0 - top)
         square = v0 @ self.system.solve(self.system.matrix(y), v0)
-        log_z = jnp.asarray(self.log_normaliser, y.dtype)
+        log_z = jnp.asarray(self.log_normalizer, y.dtype)
         return -square * jnp.exp(2 * (top - log_z)) / 2
 
 
@@ -209,22 +209,22 @@ class MeanShiftGeometry(AbstractGeometry):
     """
 
     system: KernelSystem
-    log_normaliser: Float[Array, ""] = eqx.field(
-        converter=real_field("log_normaliser"), default=0.0
+    log_normalizer: Float[Array, ""] = eqx.field(
+        converter=real_field("log_normalizer"), default=0.0
     )
 
     def __check_init__(self) -> None:
         instance(self, "system", self.system, KernelSystem, "a KernelSystem")
-        shape(self, "log_normaliser", self.log_normaliser, ())
-        finite(self, "log_normaliser", self.log_normaliser)
+        shape(self, "log_normalizer", self.log_normalizer, ())
+        finite(self, "log_normalizer", self.log_normalizer)
 
     def _raise(self, mu: Any, differential: Any) -> Float[Array, "n d"]:
         y, system = nodes_of(self, mu), self.system
         omega, top = system.omega(y)
-        omega = omega * jnp.exp(top - jnp.asarray(self.log_normaliser, y.dtype))
+        omega = omega * jnp.exp(top - jnp.asarray(self.log_normalizer, y.dtype))
         covectors = self.explicit(differential).x / omega[:, None]
         rows = system.solve(system.matrix(y), covectors) / omega[:, None]
-        return system.kernel.colour(system.kernel.colour(rows, adjoint=True))
+        return system.kernel.color(system.kernel.color(rows, adjoint=True))
 
     def velocity(self, mu: Any, differential: Any) -> PyTree[Array]:
         return -self._raise(mu, differential), jnp.zeros_like(mu.logw)

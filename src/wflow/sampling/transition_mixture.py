@@ -73,9 +73,9 @@ class TransitionMixtureFlow(AbstractJumpFlow):
         log_density = one_log_density(self, self.log_density)
         alpha, beta = (strength_at(s, t, mu.dtype) for s in (self.alpha, self.beta))
         std = jnp.sqrt(2 * alpha * dt)
-        centres = mu.x + alpha * dt * jax.vmap(jax.grad(log_density))(mu.x)
-        x = centres + std * jax.random.normal(noise_key, mu.x.shape, mu.dtype)
-        log_rho = log_matvec(GaussianKernel(std), x, centres, mu.w)
+        centers = mu.x + alpha * dt * jax.vmap(jax.grad(log_density))(mu.x)
+        x = centers + std * jax.random.normal(noise_key, mu.x.shape, mu.dtype)
+        log_rho = log_matvec(GaussianKernel(std), x, centers, mu.w)
         excess = log_rho - jax.vmap(log_density)(x)
         moved = mu.with_state((x, mu.logw))
         gain = jnp.expm1(-beta * dt) * excess

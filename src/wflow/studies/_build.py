@@ -137,14 +137,14 @@ def kinds(rooms: Rooms, of: Any, asked: Any = None) -> dict[str, Any]:
         name: public
         for room in ([rooms] if isinstance(rooms, ModuleType) else rooms)
         for name in room.__all__
-        if _fulfils(
+        if _fulfills(
             public := getattr(room, name) if name == asked else vars(room).get(name), of
         )
         and not _is_contract(name)
     }
 
 
-def _fulfils(public: Any, of: Any) -> bool:
+def _fulfills(public: Any, of: Any) -> bool:
     """Whether a class, or what a function returns, is one of ``of``."""
     if inspect.isfunction(public) and isinstance(of, type) and of is not object:
         public = hints_of(public).get("return")

@@ -27,8 +27,8 @@ def pair_cost(
         own: where ``x`` are rows of ``y``, the number of the first of them.
     """
     if period is None:
-        centre = jax.lax.stop_gradient(jnp.mean(y, axis=0))
-        x, y = x - centre, y - centre
+        center = jax.lax.stop_gradient(jnp.mean(y, axis=0))
+        x, y = x - center, y - center
         r2 = jnp.sum(x**2, 1)[:, None] + jnp.sum(y**2, 1) - 2 * x @ y.T
     else:
         image = nearest_image(x[:, None], y[None], period)

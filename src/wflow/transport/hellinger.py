@@ -152,7 +152,7 @@ def shk_distance(
     """
     owner = "shk_distance"
     _check(owner, mu, nu)
-    squared = _squared(owner, mu.normalised(), nu.normalised(), epsilon)
+    squared = _squared(owner, mu.normalized(), nu.normalized(), epsilon)
     # An arc is twice the arcsine of half its chord.
     return 2 * jnp.arcsin(_root(squared) / 2)
 

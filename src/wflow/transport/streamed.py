@@ -59,10 +59,10 @@ class _Clouds(NamedTuple):
 
     def spread(self, a: Array, b: Array) -> Float[Array, ""]:
         """A length to the power p over which mass may have to go."""
-        centre = b @ self.y
+        center = b @ self.y
         square = jnp.maximum(
-            a @ jnp.sum((self.x - centre) ** 2, 1),
-            b @ jnp.sum((self.y - centre) ** 2, 1),
+            a @ jnp.sum((self.x - center) ** 2, 1),
+            b @ jnp.sum((self.y - center) ** 2, 1),
         )
         return square / 2 if self.p == 2 else jnp.sqrt(square)
 

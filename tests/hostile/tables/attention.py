@@ -94,7 +94,7 @@ TABLE = {
             shape=MU[None, None],
             short=MU[:-1],
             empty=MU[:0],
-            text="spoilt",
+            text="spoiled",
         ),
         covariance=given(
             jnp.array(SIGMA),
@@ -104,7 +104,7 @@ TABLE = {
             complex=SIGMA * 1j,
             shape=SIGMA[0, 0],
             short=SIGMA[:-1],
-            text="spoilt",
+            text="spoiled",
         ),
         k=count(1),
     ),

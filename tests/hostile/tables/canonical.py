@@ -39,29 +39,29 @@ STRENGTHS = {
     "complex": LAMS * 1j,
     "shape": LAMS[None],
     "empty": LAMS[:0],
-    "text": "spoilt",
+    "text": "spoiled",
 }
 
 
 def moved(**more):
     """One step of an optimizer that stops."""
-    optimiser = canonical.arc_ridge(
+    optimizer = canonical.arc_ridge(
         **({"inner": optax.sgd(0.1), "strength": 0.1, "decay": 0.5} | more)
     )
     params = {"w": jnp.ones(2)}
-    return optimiser.update(params, optimiser.init(params), params)[0]
+    return optimizer.update(params, optimizer.init(params), params)[0]
 
 
 TABLE = {
-    "Travelled": entry(
-        canonical.Travelled,
+    "Traveled": entry(
+        canonical.Traveled,
         measure=part(ORIGIN),
         length=non_negative(1.0),
         action=non_negative(2.0),
     ),
     "ArcLengthFlow": entry(
         lambda flow: asked(
-            canonical.ArcLengthFlow(flow).velocity, canonical.Travelled(ORIGIN), 0.0
+            canonical.ArcLengthFlow(flow).velocity, canonical.Traveled(ORIGIN), 0.0
         ),
         flow=part(FLOW),
     ),
@@ -69,7 +69,7 @@ TABLE = {
         lambda lam: asked(
             canonical.ArcRidge(lam),
             canonical.ArcLengthFlow(FLOW),
-            canonical.Travelled(ORIGIN),
+            canonical.Traveled(ORIGIN),
             0.0,
         ),
         lam=non_negative(0.1, fine="inf", finite="inf"),
@@ -85,7 +85,7 @@ TABLE = {
     "GibbsProcess": entry(
         lambda z, **more: canonical.GibbsProcess(**more).push_forward(z).value.w,
         z=given(
-            0.5, nan=np.nan, inf=np.inf, shape=np.ones(2), text="spoilt", complex=1j
+            0.5, nan=np.nan, inf=np.inf, shape=np.ones(2), text="spoiled", complex=1j
         ),
         metric=part(METRIC),
         origin=part(ORIGIN),
@@ -105,7 +105,7 @@ TABLE = {
         v=array(np.ones(1), words=("outputs",)),
         x=array(X, fine="shape", words=("outputs", "kernel")),
         geometry=part(Euclidean()),
-        rcond=given(None, nan=np.nan, negative=-0.1, one=1.0, text="spoilt"),
+        rcond=given(None, nan=np.nan, negative=-0.1, one=1.0, text="spoiled"),
     ),
     "Ridge": entry(
         lambda mu, origin: canonical.Ridge(origin).value(mu),
@@ -116,7 +116,7 @@ TABLE = {
         moved,
         inner=part(optax.sgd(0.1)),
         strength=non_negative(0.1, fine="inf", finite="inf"),
-        decay=given(0.5, nan=np.nan, negative=-0.1, one=1.0, text="spoilt"),
+        decay=given(0.5, nan=np.nan, negative=-0.1, one=1.0, text="spoiled"),
     ),
     "lambda_path": entry(
         lambda **more: canonical.lambda_path(**more).losses,

@@ -88,7 +88,7 @@ TABLE = {
             long=jnp.ones(2),
             complex=jnp.array([1j, 0.0]),
             shape=jnp.eye(2),
-            text="spoilt",
+            text="spoiled",
         ),
     ),
     "Student": entry(

@@ -57,7 +57,7 @@ X = np.array([[0.1, 0.4], [1.0, -0.3], [-0.7, 0.2], [0.5, 0.9], [-0.2, -0.8]])
 CLOUD = Particles.from_samples(X)
 TARGET = Particles.from_samples(X + 0.5)
 LAW = GaussianLaw([0.0, 1.0], np.eye(2))
-FLAG = {"text": "spoilt", "none": None, "number": 2}
+FLAG = {"text": "spoiled", "none": None, "number": 2}
 
 
 class Line(eqx.Module):
@@ -75,10 +75,10 @@ def square(*x):
 
 
 def returned(healthy):
-    """A function, spoilt by what it is or what it returns."""
+    """A function, spoiled by what it is or what it returns."""
     return given(
         healthy,
-        text="spoilt",
+        text="spoiled",
         other=1.5,
         none=None,
         vector=lambda *x: jnp.ones(2),
@@ -117,7 +117,7 @@ TABLE = {
     "Interaction.singular": entry(
         lambda pair, diagonal: Interaction(pair, diagonal).value(CLOUD),
         pair=given(
-            lambda x, y: -jnp.log(jnp.linalg.norm(x - y)), text="spoilt", none=None
+            lambda x, y: -jnp.log(jnp.linalg.norm(x - y)), text="spoiled", none=None
         ),
         diagonal=given(False, on=True),
     ),
@@ -141,7 +141,7 @@ TABLE = {
     "KLDivergence": entry(
         value_of(KLDivergence),
         log_density=returned(lambda x: -square(x)),
-        density=given(KDE(0.5), text="spoilt", other=1.5),
+        density=given(KDE(0.5), text="spoiled", other=1.5),
     ),
     "KDE": entry(
         lambda bandwidth, form, correlated: asked(
@@ -188,7 +188,7 @@ TABLE = {
     ),
     "AttentionPotential": entry(
         lambda **sizes: asked(AttentionPotential(**sizes, key=KEY).value, CLOUD),
-        dim=given(2, zero=0, negative=-1, fraction=2.5, text="spoilt", none=None),
+        dim=given(2, zero=0, negative=-1, fraction=2.5, text="spoiled", none=None),
         width=count(4),
         depth=count(1, fine="zero"),
         heads=count(2),
@@ -197,7 +197,7 @@ TABLE = {
     ),
     "MLPPotential": entry(
         lambda **sizes: asked(MLPPotential(**sizes, key=KEY).value, CLOUD),
-        dim=given(2, zero=0, negative=-1, fraction=2.5, text="spoilt", none=None),
+        dim=given(2, zero=0, negative=-1, fraction=2.5, text="spoiled", none=None),
         width=count(4),
         depth=count(1, fine="zero"),
         time_dim=count(2, fine="zero"),
@@ -216,21 +216,21 @@ TABLE = {
     ),
     "Polynomial": entry(
         lambda **given: asked(Polynomial(**given), jnp.ones(2)),
-        dim=given(2, zero=0, negative=-1, fraction=2.5, text="spoilt", none=None),
-        degree=given(2, zero=0, negative=-1, fraction=2.5, text="spoilt", none=None),
+        dim=given(2, zero=0, negative=-1, fraction=2.5, text="spoiled", none=None),
+        degree=given(2, zero=0, negative=-1, fraction=2.5, text="spoiled", none=None),
         coefficients=array([1.0, 2.0, 0.5, 1.0, 1.0]),
     ),
     "Bumps": entry(
         lambda **given: asked(Bumps(**given), jnp.ones(2)),
-        centres=array(X[:3], words=["coefficients"]),
+        centers=array(X[:3], words=["coefficients"]),
         width=positive(0.5),
         coefficients=array([1.0, 2.0, 3.0]),
     ),
     "Bumps.lattice": entry(
         Bumps.lattice,
         dim=count(1),
-        low=given(-1.0, nan=np.nan, inf=np.inf, high=2.0, text="spoilt", none=None),
-        high=given(1.0, nan=np.nan, inf=np.inf, low=-2.0, text="spoilt", none=None),
+        low=given(-1.0, nan=np.nan, inf=np.inf, high=2.0, text="spoiled", none=None),
+        high=given(1.0, nan=np.nan, inf=np.inf, low=-2.0, text="spoiled", none=None),
         count=count(3),
     ),
     "RadialBumps": entry(
@@ -256,7 +256,7 @@ TABLE = {
             zero=0.0,
             shape=np.ones(3),
             complex=1j,
-            text="spoilt",
+            text="spoiled",
         ),
     ),
     "Radial": entry(

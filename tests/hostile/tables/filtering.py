@@ -29,7 +29,7 @@ from ..engine import (
 ROOM = "wflow.filtering"
 
 KEY = jax.random.key(0)
-KEYS = given(KEY, zero=0, none=None, text="spoilt", shape=jax.random.split(KEY, 3))
+KEYS = given(KEY, zero=0, none=None, text="spoiled", shape=jax.random.split(KEY, 3))
 X = np.random.default_rng(0).normal(size=(5, 2))
 LAW = Gaussian(np.zeros(2), np.eye(2))
 LINE = Grid.from_log_density(lambda x: -(x[0] ** 2) / 2, -3.0, 3.0, (40,))
@@ -48,7 +48,7 @@ FIELDS = {
     "shape": lambda x, t: x[:1],
     "complex": lambda x, t: x + 1j,
     "none": lambda x, t: None,
-    "text": lambda x, t: "spoilt",
+    "text": lambda x, t: "spoiled",
     "nan": lambda x, t: x * jnp.nan,
 }
 OPERATORS = {name: lambda x, of=of: of(x, 0) for name, of in FIELDS.items()}
@@ -104,9 +104,9 @@ TABLE = {
     ),
     "Components": entry(
         f.Components,
-        start=given(0, negative=-1, fraction=0.5, nan=np.nan, text="spoilt"),
+        start=given(0, negative=-1, fraction=0.5, nan=np.nan, text="spoiled"),
         every=count(1),
-        stop=given(2, zero=0, negative=-1, fraction=0.5, nan=np.nan, text="spoilt"),
+        stop=given(2, zero=0, negative=-1, fraction=0.5, nan=np.nan, text="spoiled"),
     ),
     "Components.__call__": entry(
         lambda x: f.Components(0, 1, 2)(x),
@@ -270,7 +270,7 @@ TABLE = {
         twin=part(f.twin(MODEL, np.ones(2), 20, KEY)),
         initial=array(X, fine="short"),
         key=KEYS,
-        inflation=given([1.0], zero=[0.0], nan=[np.nan], empty=[], text=["spoilt"]),
+        inflation=given([1.0], zero=[0.0], nan=[np.nan], empty=[], text=["spoiled"]),
         members=given([3], zero=[0], many=[9], fraction=[2.5], empty=[]),
         burn_in=given(0, negative=-1, many=20, fraction=0.5, none=None),
     ),

@@ -24,7 +24,7 @@ from ..engine import (
 ROOM = "wflow.filtering"
 
 KEY = jax.random.key(0)
-KEYS = given(KEY, zero=0, none=None, text="spoilt", shape=jax.random.split(KEY, 3))
+KEYS = given(KEY, zero=0, none=None, text="spoiled", shape=jax.random.split(KEY, 3))
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(6, 2))
 Y = X[:, :1] + RNG.normal(size=(6, 1))
@@ -44,7 +44,7 @@ TABLE = {
         target=part(t.LikelihoodFree(1)),
         inflation=positive(1.1),
         noise=non_negative(0.1),
-        normalise_density=choice(True),
+        normalize_density=choice(True),
         stop_at_floor=choice(False),
         solver=part(diffrax.Euler()),
     ),
@@ -94,7 +94,7 @@ TABLE = {
         # A third axis is that of the draws.
         simulated=array(Y, fine="shape"),
         observed=array([0.3], fine="nan", finite=("nan",)),
-        method=given(t.MomentTransport(), text="spoilt", other=1.5),
+        method=given(t.MomentTransport(), text="spoiled", other=1.5),
         key=KEYS,
     ),
 }

@@ -111,7 +111,7 @@ TABLE = {
         made(flows.GrowthFlow),
         rate=given(
             lambda x, t: x[0],
-            text="spoilt",
+            text="spoiled",
             none=None,
             other=1.5,
             shape=lambda x, t: x,
@@ -131,17 +131,17 @@ TABLE = {
     ),
     "NeuralRate": entry(
         neural,
-        dim=given(2, zero=0, negative=-1, fraction=2.5, text="spoilt"),
+        dim=given(2, zero=0, negative=-1, fraction=2.5, text="spoiled"),
         width=count(4),
         depth=count(1, fine="zero"),
         time_dim=count(2, fine="zero"),
         key=given(
-            KEY, text="spoilt", none=None, number=0, several=jax.random.split(KEY)
+            KEY, text="spoiled", none=None, number=0, several=jax.random.split(KEY)
         ),
     ),
     "Noise": entry(
         lambda amplitude, kind: flows.Noise(amplitude, kind).on(CLOUD),
-        amplitude=given(jnp.array([0.3, 0.4]), shape=jnp.ones(3), text="spoilt"),
+        amplitude=given(jnp.array([0.3, 0.4]), shape=jnp.ones(3), text="spoiled"),
         kind=choice("ito"),
     ),
     "NoiseInjectionFlow": entry(
@@ -163,7 +163,7 @@ TABLE = {
         made(flows.VelocityFlow),
         f=given(
             lambda x, t: -x,
-            text="spoilt",
+            text="spoiled",
             none=None,
             other=1.5,
             shape=lambda x, t: x[0],
@@ -174,7 +174,7 @@ TABLE = {
         lambda f: moved(flows.VelocityFlow.of_measure(f)),
         f=given(
             lambda mu, t: -mu.x,
-            text="spoilt",
+            text="spoiled",
             none=None,
             other=1.5,
             shape=lambda mu, t: mu.x[0],

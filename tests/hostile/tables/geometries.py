@@ -53,34 +53,34 @@ TABLE = {
         mu=part(Point(jnp.ones(2)), words=["Euclidean does not act on"]),
     ),
     "FisherRao": entry(
-        FisherRao, conserve_mass=given(True, text="spoilt", none=None, number=2)
+        FisherRao, conserve_mass=given(True, text="spoiled", none=None, number=2)
     ),
     "HellingerKantorovich": entry(
         HellingerKantorovich,
         alpha=non_negative(1.0),
         beta=non_negative(2.0),
-        conserve_mass=given(True, text="spoilt", none=None, number=2),
+        conserve_mass=given(True, text="spoiled", none=None, number=2),
     ),
     "Riemannian": entry(
         lambda metric, solver: velocity(Riemannian(metric, solver)),
         metric=given(
             lambda x: jnp.eye(2) * (1 + x @ x),
-            text="spoilt",
+            text="spoiled",
             other=1.5,
             none=None,
             vector=lambda x: x,
             small=lambda x: jnp.eye(1),
         ),
-        solver=given(None, text="spoilt", other=1.5),
+        solver=given(None, text="spoiled", other=1.5),
     ),
     "Riemannian.point": entry(
         lambda metric, solver: velocity(Riemannian(metric, solver), Point(jnp.ones(2))),
         metric=given(
             lambda x: lx.DiagonalLinearOperator(jnp.ones(2)),
-            text="spoilt",
+            text="spoiled",
             matrix=lambda x: jnp.eye(2),
         ),
-        solver=given(lx.Diagonal(), text="spoilt", other=1.5),
+        solver=given(lx.Diagonal(), text="spoiled", other=1.5),
     ),
     "Sphere": entry(
         lambda value: Sphere().point(value).value,
@@ -90,7 +90,7 @@ TABLE = {
         lambda kernel: velocity(Stein(kernel)),
         kernel=given(
             GaussianKernel(1.0),
-            text="spoilt",
+            text="spoiled",
             other=1.5,
             none=None,
             kind=GaussianKernel,

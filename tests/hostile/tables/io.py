@@ -28,20 +28,20 @@ def _name(value: str = "x") -> Argument:
 
 
 def _read(suffix: str) -> Argument:
-    spoilt = {
+    spoiled = {
         "none": None,
         "other": 1.5,
         "folder": FOLDER,
         "missing": FOLDER / "no.csv",
     }
     words = ("no such file", "found a folder", "a name that ends in")
-    return dataclasses.replace(given(FOLDER / f"data.{suffix}", **spoilt), words=words)
+    return dataclasses.replace(given(FOLDER / f"data.{suffix}", **spoiled), words=words)
 
 
 def _write(suffix: str) -> Argument:
     path = FOLDER / f"written.{suffix}"
-    spoilt = given(path, none=None, other=1.5, below=path / "file" / f"a.{suffix}")
-    return dataclasses.replace(spoilt, words=("cannot be written",))
+    spoiled = given(path, none=None, other=1.5, below=path / "file" / f"a.{suffix}")
+    return dataclasses.replace(spoiled, words=("cannot be written",))
 
 
 def _reader(call, suffix):
@@ -50,7 +50,7 @@ def _reader(call, suffix):
 
 
 COLUMNS = given(
-    ("x", "y"), other=1.5, numbers=(1, 2), twice=("x", "x"), empty=(), text="spoilt"
+    ("x", "y"), other=1.5, numbers=(1, 2), twice=("x", "x"), empty=(), text="spoiled"
 )
 
 TABLE = {
@@ -68,7 +68,7 @@ TABLE = {
     "read_snapshots": _reader(read_snapshots, "csv"),
     "tracker": entry(
         tracker,
-        kind=given("csv", other="spoilt", none=None),
+        kind=given("csv", other="spoiled", none=None),
         folder=given(FOLDER, none=None, other=1.5),
     ),
     "write_snapshots": entry(

@@ -65,7 +65,7 @@ TABLE = {
         ProductKernel,
         kernels=given(
             (K, LaplaceKernel(1.0)),
-            text="spoilt",
+            text="spoiled",
             other=(K, 1.0),
             none=None,
             short=(K,),

@@ -41,7 +41,9 @@ ROOM = "wflow.learning"
 ABSTRACT = "an abstract contract"
 
 KEY = jax.random.key(0)
-KEYS = given(KEY, none=None, text="spoilt", other=1.5, several=jax.random.split(KEY, 2))
+KEYS = given(
+    KEY, none=None, text="spoiled", other=1.5, several=jax.random.split(KEY, 2)
+)
 RNG = np.random.default_rng(0)
 TIMES = np.array([0.0, 1.0, 2.0])
 X = RNG.normal(size=(3, 5, 2))
@@ -53,9 +55,9 @@ FLOW = LagrangianFlow(Potential(lambda x: jnp.sum(x**2) / 2), friction=Learnable
 SHORT = learning.Rollouts(learning.CharacteristicDistance(3))
 FIT = Fit(FLOW, DATA, DATA.velocities, {}, 0.5, True, 0.0, 0.0)
 START = DATA.take([0])
-FLAG = given(False, text="spoilt", none=None, other=2)
-INDEX = given(1, fraction=0.5, far=9, below=-9, text="spoilt", none=None)
-SNAPSHOTS = given(DATA, none=None, text="spoilt", other=1.5, array=X)
+FLAG = given(False, text="spoiled", none=None, other=2)
+INDEX = given(1, fraction=0.5, far=9, below=-9, text="spoiled", none=None)
+SNAPSHOTS = given(DATA, none=None, text="spoiled", other=1.5, array=X)
 
 
 def mean(x, weights):
@@ -66,7 +68,7 @@ def mean(x, weights):
 STATISTICS = given(
     {"mean": mean},
     none=None,
-    text="spoilt",
+    text="spoiled",
     empty={},
     other={"mean": 1.5},
     shape={"mean": lambda x, weights: x[0]},
@@ -163,12 +165,12 @@ TABLE = {
     "SplinePath": entry(learning.SplinePath),
     "SmoothPath": entry(learning.SmoothPath, velocity=part(Zero())),
     "BrownianBridge": entry(learning.BrownianBridge, sigma=positive(0.5)),
-    "TravellingDirac": entry(learning.TravellingDirac, length=positive(1.0)),
+    "TravelingDirac": entry(learning.TravelingDirac, length=positive(1.0)),
     "FlowMatching": entry(
         learning.FlowMatching,
-        coupling=given(learning.ExactOT(), text="spoilt", other=1.5),
+        coupling=given(learning.ExactOT(), text="spoiled", other=1.5),
         path=part(learning.StraightPath()),
-        target=given("velocity", text="spoilt", other=1.5),
+        target=given("velocity", text="spoiled", other=1.5),
         batch=count(8),
         moments=count(2),
         block=count(100),
@@ -190,7 +192,7 @@ TABLE = {
     "VelocityNetwork": entry(
         learning.VelocityNetwork,
         snapshots=given(
-            DATA, none=None, text="spoilt", short=START, array=X, other=1.5
+            DATA, none=None, text="spoiled", short=START, array=X, other=1.5
         ),
         width=count(3),
         depth=count(1),
@@ -199,9 +201,9 @@ TABLE = {
     **{
         name: entry(
             functools.partial(velocities_of, rule),
-            snapshots=given(DATA, none=None, text="spoilt", array=X, **spoilt),
+            snapshots=given(DATA, none=None, text="spoiled", array=X, **spoiled),
         )
-        for name, rule, spoilt in (
+        for name, rule, spoiled in (
             ("Given", learning.Given(), {"bare": BARE}),
             ("Zero", Zero(), {}),
             ("Displacement", Displacement(), {"short": START}),
@@ -214,13 +216,13 @@ TABLE = {
         velocities=given(
             DATA.velocities,
             none=None,
-            text="spoilt",
+            text="spoiled",
             short=DATA.velocities[:2],
             shape=(np.ones((2, 2)),) * 3,
         ),
-        history=given({}, none=None, text="spoilt"),
+        history=given({}, none=None, text="spoiled"),
         step=positive(0.5),
-        consistent=given(True, text="spoilt", none=None),
+        consistent=given(True, text="spoiled", none=None),
         seconds_per_step=0.0,
         compile_seconds=0.0,
     ),
@@ -234,7 +236,7 @@ TABLE = {
     "Fit.report": entry(
         FIT.report,
         test=given(
-            Snapshots([2.5], X[:1]), text="spoilt", dimension=OTHER, array=X, other=1.5
+            Snapshots([2.5], X[:1]), text="spoiled", dimension=OTHER, array=X, other=1.5
         ),
         start=choice("last_snapshot"),
         substeps=count(1),
@@ -242,7 +244,7 @@ TABLE = {
     "Fit.start": entry(FIT.start, k=INDEX),
     "Ensemble": entry(
         learning.Ensemble,
-        members=given((FIT, FIT), none=None, text="spoilt", other=(1.5,), empty=()),
+        members=given((FIT, FIT), none=None, text="spoiled", other=(1.5,), empty=()),
         snapshots=SNAPSHOTS,
     ),
     "Ensemble.predict": entry(
@@ -253,51 +255,53 @@ TABLE = {
         sizes=count(5),
         start=choice("last_snapshot"),
         substeps=count(1),
-        followed=given(False, text="spoilt", none=None),
+        followed=given(False, text="spoiled", none=None),
     ),
     "simulate": entry(
         learning.simulate,
         flow=part(FLOW),
-        start=given(START, none=None, text="spoilt", several=DATA, bare=BARE.take([0])),
+        start=given(
+            START, none=None, text="spoiled", several=DATA, bare=BARE.take([0])
+        ),
         times=array([0.5, 1.0], fine="short"),
         step=positive(0.5),
-        consistent=given(True, text="spoilt", none=None),
+        consistent=given(True, text="spoiled", none=None),
     ),
     "Rollouts": entry(
         rolled,
-        loss=given(Sinkhorn(), text="spoilt", other=1.5),
+        loss=given(Sinkhorn(), text="spoiled", other=1.5),
         growth_penalty=non_negative(0.5),
         acceleration_penalty=non_negative(0.5),
         velocity_scale=positive(0.5),
-        horizon=given(FixedHorizon(1), text="spoilt", other=1.5),
-        velocity=given(learning.Given(), text="spoilt", other=1.5),
+        horizon=given(FixedHorizon(1), text="spoiled", other=1.5),
+        velocity=given(learning.Given(), text="spoiled", other=1.5),
         starts=choice("any"),
         batch=count(5),
-        padding=given(5, short=2, zero=0, fraction=5.5, text="spoilt"),
+        padding=given(5, short=2, zero=0, fraction=5.5, text="spoiled"),
         substeps=count(1),
         dt0=positive(0.5),
         stop_gradient_force=FLAG,
-        consistent=given(True, text="spoilt", none=None),
+        consistent=given(True, text="spoiled", none=None),
         held=non_negative(0.2),
     ),
     "fit": entry(
         learning.fit,
         flow=part(FLOW),
         snapshots=SNAPSHOTS,
-        objective=given(SHORT, text="spoilt", other=1.5),
+        objective=given(SHORT, text="spoiled", other=1.5),
         steps=count(1),
         key=KEYS,
-        optimizer=given(AdamW(), text="spoilt", other=1.5),
+        optimizer=given(AdamW(), text="spoiled", other=1.5),
         ema=non_negative(0.9),
         clip=positive(1.0, fine="inf", finite="inf"),
         validation=given(
-            Snapshots([2.5], X[:1]), text="spoilt", dimension=OTHER, other=1.5
+            Snapshots([2.5], X[:1]), text="spoiled", dimension=OTHER, other=1.5
         ),
         patience=count(1),
         checkpoint_dir=given(None, other=1.5),
         resume=FLAG,
         chunk=count(1),
-        callbacks=given((), none=None, text="spoilt", other=[1.5]),
+        callbacks=given((), none=None, text="spoiled", other=[1.5]),
         progress=FLAG,
     ),
     "fit_ensemble": entry(
@@ -305,12 +309,12 @@ TABLE = {
             learning.fit_ensemble, objective=SHORT, steps=1, chunk=1, progress=False
         ),
         make_flow=given(
-            lambda key: FLOW, none=None, text="spoilt", other=lambda key: 1.5
+            lambda key: FLOW, none=None, text="spoiled", other=lambda key: 1.5
         ),
         snapshots=SNAPSHOTS,
-        members=given(2, one=1, negative=-1, fraction=2.5, text="spoilt"),
+        members=given(2, one=1, negative=-1, fraction=2.5, text="spoiled"),
         key=KEYS,
         resample=choice("none"),
-        done=given(lambda m, found: None, text="spoilt", other=1.5),
+        done=given(lambda m, found: None, text="spoiled", other=1.5),
     ),
 }

@@ -138,7 +138,7 @@ TABLE = {
         ),
         log_density=given(
             log_density,
-            text="spoilt",
+            text="spoiled",
             none=None,
             nan=lambda x: jnp.nan * x[0],
             never=lambda x: -jnp.inf * jnp.ones(()),
@@ -172,7 +172,7 @@ TABLE = {
         Point,
         value=given(
             {"a": jnp.ones(2), "n": 3},
-            text="spoilt",
+            text="spoiled",
             none=None,
             whole=jnp.arange(3),
             complex={"a": jnp.ones(2), "b": jnp.ones(2) * 1j},

@@ -17,7 +17,7 @@ TABLE = {
         value_of(NetworkRisk),
         neuron=given(
             lambda w, x: jnp.tanh(w @ x),
-            text="spoilt",
+            text="spoiled",
             other=1.5,
             none=None,
             vector=lambda w, x: w,

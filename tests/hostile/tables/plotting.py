@@ -1,4 +1,4 @@
-"""Figures: values that are not finite leave gaps, all else spoilt is refused."""
+"""Figures: values that are not finite leave gaps, all else spoiled is refused."""
 
 import dataclasses
 import math
@@ -51,24 +51,24 @@ def _text(value: str = "a") -> Argument:
 
 
 def _flag() -> Argument:
-    return given(False, other=1.5, none=None, text="spoilt")
+    return given(False, other=1.5, none=None, text="spoiled")
 
 
 def _clouds(*value: np.ndarray, fine: tuple[str, ...] = ()) -> Argument:
-    spoilt = {
+    spoiled = {
         "nan": [math.nan * cloud for cloud in value],
         "complex": [cloud + 1j for cloud in value],
         "shape": [cloud[:, 0] for cloud in value],
         "dimension": [*value[:-1], value[-1][:, :1]],
         "short": list(value[:-1]),
         "empty": [],
-        "text": "spoilt",
-        "texts": ["spoilt"] * len(value),
+        "text": "spoiled",
+        "texts": ["spoiled"] * len(value),
         "other": 1.5,
         "none": None,
     }
     fine = ("nan", *fine)
-    return Argument(list(value), spoilt, frozenset(fine), frozenset(fine))
+    return Argument(list(value), spoiled, frozenset(fine), frozenset(fine))
 
 
 def _rows(value: dict[str, Any], **more: Any) -> Argument:
@@ -79,8 +79,8 @@ def _rows(value: dict[str, Any], **more: Any) -> Argument:
         empty={},
         other=1.5,
         none=None,
-        text="spoilt",
-        texts={first: "spoilt"},
+        text="spoiled",
+        texts={first: "spoiled"},
         key={1: value[first]},
         none_in=value | {first: None},
         **more,
@@ -94,7 +94,7 @@ GROUPS = given(
     short=[["a"] * 5, ["b"]],
     numbers=[[1] * 5, [2] * 5],
     other=1.5,
-    text="spoilt",
+    text="spoiled",
 )
 
 
@@ -133,7 +133,7 @@ TABLE = {
     ),
     "plot_assimilation": entry(
         _assimilated,
-        twin=given(TWIN, text="spoilt", none=None),
+        twin=given(TWIN, text="spoiled", none=None),
         component=given(1, many=2, negative=-1, fraction=0.5, none=None),
         burn_in=given(1, many=3, negative=-1, fraction=0.5, none=None),
         labels=LABELS,
@@ -154,7 +154,7 @@ TABLE = {
         start=_clouds(CLOUD, CLOUD + 3, fine=("none",)),
         start_label=_text(),
         scores=given(
-            [0.5, None], short=[0.5], text="spoilt", texts=["a", "b"], other=1
+            [0.5, None], short=[0.5], text="spoiled", texts=["a", "b"], other=1
         ),
         weights=given(
             [np.ones(5), np.ones(5)],
@@ -163,7 +163,7 @@ TABLE = {
             nan=[np.full(5, math.nan), np.ones(5)],
             short=[np.ones(4), np.ones(5)],
             one=[np.ones(5)],
-            text="spoilt",
+            text="spoiled",
             other=1.5,
         ),
         title=_text(),
@@ -241,7 +241,9 @@ TABLE = {
         scores=_rows({"model": [0.1, None]}, short={"model": [0.1]}),
         models=given(("model",), text="model", other=1.5, none=None, numbers=(1,)),
         label=_text(),
-        floor=given([0.1, None], short=[0.1], text="spoilt", texts=["a", "b"], other=1),
+        floor=given(
+            [0.1, None], short=[0.1], text="spoiled", texts=["a", "b"], other=1
+        ),
         intervals=dataclasses.replace(
             _rows(
                 {"model": [(0.1, 0.2), None]},
@@ -266,7 +268,9 @@ TABLE = {
         plot_streams,
         points=array(CLOUD, words=("velocities",), **GAPS),
         velocities=array(CLOUD, **GAPS),
-        groups=given(["a"] * 5, short=["a"], numbers=[1] * 5, other=1.5, text="spoilt"),
+        groups=given(
+            ["a"] * 5, short=["a"], numbers=[1] * 5, other=1.5, text="spoiled"
+        ),
         times=array(np.arange(5.0)),
         labels=LABELS,
         time_label=_text(),

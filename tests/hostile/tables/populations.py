@@ -29,20 +29,20 @@ ROOM = "wflow.populations"
 
 
 LONG = Snapshots(np.arange(4.0), np.random.default_rng(1).normal(size=(4, 5, 2)))
-SNAPSHOTS = given(LONG, none=None, text="spoilt", other=1.5, array=X)
+SNAPSHOTS = given(LONG, none=None, text="spoiled", other=1.5, array=X)
 CLOUD = Particles.from_samples(jnp.asarray(X[0]))
-CLOUDS = given(CLOUD, none=None, text="spoilt", other=1.5)
+CLOUDS = given(CLOUD, none=None, text="spoiled", other=1.5)
 ENERGY = Potential(Polynomial(2, 2, jnp.ones(5))) + Interaction(
     Radial(GaussianProfile(1.0, 0.5))
 )
 ENERGIES = part(ENERGY)
 STATISTICS = given(
-    {"mean": Mean(0)}, none=None, text="spoilt", empty={}, other={"mean": 1.5}
+    {"mean": Mean(0)}, none=None, text="spoiled", empty={}, other={"mean": 1.5}
 )
 ROW = np.ones(2)
 PREDICTION = Prediction([4.0, 5.0], ROW, {"members": Part(ROW, 4)})
 PREDICTIONS = given(
-    {"mean": PREDICTION}, none=None, text="spoilt", empty={}, other={"mean": 1.5}
+    {"mean": PREDICTION}, none=None, text="spoiled", empty={}, other={"mean": 1.5}
 )
 POINTS = array(X[1], fine=("nan", "inf", "short", "empty"), finite="inf")
 WEIGHTED = (X[0], np.full(5, 0.2))
@@ -64,16 +64,16 @@ TYPES = [list("aabbb")] * 4
 def _lineage(call):
     return entry(
         lambda **options: call(**options).mass,
-        fitted=given(refit(LONG), none=None, text="spoilt", other=1.5),
-        labels=given(TYPES, none=None, short=TYPES[:2], text="spoilt", number=1.5),
-        start=given(0, none=None, far=9, text="spoilt", fraction=0.5),
-        end=given(1, none=None, far=9, text="spoilt", before=0),
+        fitted=given(refit(LONG), none=None, text="spoiled", other=1.5),
+        labels=given(TYPES, none=None, short=TYPES[:2], text="spoiled", number=1.5),
+        start=given(0, none=None, far=9, text="spoiled", fraction=0.5),
+        end=given(1, none=None, far=9, text="spoiled", before=0),
         neighbors=count(3),
     )
 
 
 FUTURE = Snapshots([3.0, 4.0], X[:2])
-FITTER = given(ensemble, none=None, text="spoilt", other=lambda train: 1.5)
+FITTER = given(ensemble, none=None, text="spoiled", other=lambda train: 1.5)
 
 TABLE = {
     "Mean": entry(Mean, axis=count(1, fine="zero")),
@@ -92,7 +92,7 @@ TABLE = {
         fitter=FITTER,
         snapshots=SNAPSHOTS,
         origins=given(
-            [2], none=None, text="spoilt", empty=[], far=[9], fraction=[2.5], one=[1]
+            [2], none=None, text="spoiled", empty=[], far=[9], fraction=[2.5], one=[1]
         ),
         statistics=STATISTICS,
         longest=count(1),
@@ -101,10 +101,10 @@ TABLE = {
     ),
     "forecast_bands": entry(
         populations.forecast_bands,
-        ensemble=given(ensemble(BARE), none=None, text="spoilt", other=1.5),
-        test=given(FUTURE, none=None, text="spoilt", early=BARE),
+        ensemble=given(ensemble(BARE), none=None, text="spoiled", other=1.5),
+        test=given(FUTURE, none=None, text="spoiled", early=BARE),
         statistics=STATISTICS,
-        error=given(ModelError(0.5, 3.0), text="spoilt", other=1.5),
+        error=given(ModelError(0.5, 3.0), text="spoiled", other=1.5),
         substeps=count(1),
         followed=FLAG,
     ),
@@ -144,22 +144,22 @@ TABLE = {
         lambda **options: populations.fit_best(**options).forecast([0.5]).clouds,
         # Two snapshots, of which none can be held out: no law is trained.
         snapshots=given(
-            LONG.take([0, 1]), none=None, text="spoilt", one=LONG.take([0])
+            LONG.take([0, 1]), none=None, text="spoiled", one=LONG.take([0])
         ),
         key=KEYS,
         budget=positive(5.0),
         steps=count(2),
-        standardize=given(True, text="spoilt", other=2),
+        standardize=given(True, text="spoiled", other=2),
         components=count(1),
-        questions=given(("between",), text="spoilt", other=("before",), number=1.5),
+        questions=given(("between",), text="spoiled", other=("before",), number=1.5),
         tracked=FLAG,
-        log=given(str.upper, text="spoilt", other=1.5),
+        log=given(str.upper, text="spoiled", other=1.5),
     ),
     "compare": entry(
         lambda **options: populations.compare(**options).floor,
         forecast=array(X[0], fine="short"),
         observed=array(X[1], fine="short"),
-        baselines=given({"still": X[2]}, text="spoilt", other={"still": 1.5}),
+        baselines=given({"still": X[2]}, text="spoiled", other={"still": 1.5}),
         cells=array(X[1]),
         types=given(list("abcab"), short=["a"], none=None),
         components=count(1),
@@ -167,7 +167,7 @@ TABLE = {
     ),
     "hold_outs": entry(
         populations.hold_outs,
-        snapshots=given(LONG, none=None, text="spoilt", short=LONG.take([0, 1])),
+        snapshots=given(LONG, none=None, text="spoiled", short=LONG.take([0, 1])),
     ),
     "coefficients": entry(populations.coefficients, energy=ENERGIES),
     "interaction_profile": entry(
@@ -181,13 +181,13 @@ TABLE = {
         candidates=given(
             {"still": refit},
             none=None,
-            text="spoilt",
+            text="spoiled",
             empty={},
             other={"still": 1.5},
             shape={"still": lambda *_: 1.5},
         ),
         snapshots=SNAPSHOTS,
-        held_out=given(-1, zero=0, far=9, fraction=1.5, text="spoilt", none=None),
+        held_out=given(-1, zero=0, far=9, fraction=1.5, text="spoiled", none=None),
         start=choice("last_snapshot"),
         substeps=count(1),
     ),

@@ -80,7 +80,7 @@ TABLE = {
         regression.age_trajectory,
         flow=given(
             _FLOW,
-            text="spoilt",
+            text="spoiled",
             none=None,
             noise=SumFlow((_FLOW, Diffusion(0.3))),
         ),
@@ -99,7 +99,7 @@ TABLE = {
             complex=_MU + 1j,
             shape=_MU[:, None],
             short=_MU[:-1],
-            text="spoilt",
+            text="spoiled",
         ),
         coefficients=array([1.0, 0.5, 0.3]),
         noise=_noise,
@@ -137,7 +137,7 @@ TABLE = {
             unsymmetric=np.array([[2.0, 0.9], [0.1, 1.0]]),
             complex=_CURVATURE + 1j,
             short=_CURVATURE[:1],
-            text="spoilt",
+            text="spoiled",
         ),
         linear=array(np.array([1.0, 0.5])),
         origin=array(np.array([0.1, 0.2])),
@@ -152,7 +152,7 @@ TABLE = {
             _CURVATURE, inf=_CURVATURE * np.inf, negative=-_CURVATURE, number=1.0
         ),
         preconditioner=given(
-            _CURVATURE, zero=0 * _CURVATURE, nan=np.nan * _CURVATURE, text="spoilt"
+            _CURVATURE, zero=0 * _CURVATURE, nan=np.nan * _CURVATURE, text="spoiled"
         ),
     ),
     "prediction_risk": entry(
@@ -174,21 +174,21 @@ TABLE = {
             negative=np.array([-1.0, 1.0]),
             complex=np.array([1j, 1.0]),
             number=1.0,
-            text="spoilt",
+            text="spoiled",
         ),
     ),
     "tune": entry(
         regression.tune,
         data=_data,
-        laws=given(_LAW, text="spoilt", none=None, empty=[], mixed=[_LAW, 2.0]),
+        laws=given(_LAW, text="spoiled", none=None, empty=[], mixed=[_LAW, 2.0]),
         criterion=choice("risk"),
         noise=_noise,
     ),
     "ResettingRidge": entry(
         _ridge,
-        law=given(_LAW, text="spoilt", number=1.0, kind=Exponential),
+        law=given(_LAW, text="spoiled", number=1.0, kind=Exponential),
         rate=positive(1.0),
-        fit_intercept=given(True, text="spoilt", number=2.0),
+        fit_intercept=given(True, text="spoiled", number=2.0),
         diffusion=non_negative(0.1),
     ),
     # One output is one of several.
@@ -202,10 +202,10 @@ TABLE = {
     ),
     "ResettingRidgeCV": entry(
         _ridge_cv,
-        laws=given([_LAW], text="spoilt", empty=[], mixed=[_LAW, 2.0], number=1.0),
+        laws=given([_LAW], text="spoiled", empty=[], mixed=[_LAW, 2.0], number=1.0),
         criterion=choice("risk"),
         noise=_noise,
-        fit_intercept=given(True, text="spoilt"),
+        fit_intercept=given(True, text="spoiled"),
         diffusion=non_negative(0.1),
     ),
 }

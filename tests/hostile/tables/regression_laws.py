@@ -29,7 +29,7 @@ TABLE = {
         function=Argument(
             lambda a: jnp.exp(-a),
             {
-                "text": "spoilt",
+                "text": "spoiled",
                 "none": None,
                 "nan": lambda a: jnp.nan * a,
                 "shape": lambda a: a[:3],
@@ -42,7 +42,7 @@ TABLE = {
     "Custom.from_density": entry(
         from_density,
         density=given(
-            lambda a: jnp.exp(-a), text="spoilt", none=None, nan=lambda a: jnp.nan * a
+            lambda a: jnp.exp(-a), text="spoiled", none=None, nan=lambda a: jnp.nan * a
         ),
     ),
     "Deterministic": entry(law_of(regression.Deterministic), mean=positive(1.0)),

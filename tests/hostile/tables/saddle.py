@@ -36,7 +36,13 @@ LABELS = {
     "text": np.array(["a", "b"]),
 }
 SMALL = given(
-    -4.0, nan=np.nan, inf=-np.inf, zero=0.0, above=1.0, shape=-np.ones(3), text="spoilt"
+    -4.0,
+    nan=np.nan,
+    inf=-np.inf,
+    zero=0.0,
+    above=1.0,
+    shape=-np.ones(3),
+    text="spoiled",
 )
 
 
@@ -45,13 +51,13 @@ TABLE = {
         lambda **more: saddle.ReLUData(**more).y,
         y=given(jnp.array(Y), **LABELS),
         gram=masses(np.ones(2), words=("inputs",)),
-        normaliser=positive(2.0),
+        normalizer=positive(2.0),
     ),
     "ReLUData.orthogonal": entry(
         lambda **more: saddle.ReLUData.orthogonal(**more).gram,
         y=given(jnp.array(Y), **LABELS),
         norms=masses(np.ones(2)),
-        normaliser=positive(2.0),
+        normalizer=positive(2.0),
     ),
     "ReLUData.from_inputs": entry(
         lambda **more: saddle.ReLUData.from_inputs(**more).gram,
@@ -90,6 +96,8 @@ TABLE = {
         saddle.width_for,
         positive=count(2, fine="zero"),
         negative=count(1, fine="zero"),
-        probability=given(0.9, nan=np.nan, zero=0.0, one=1.0, above=1.5, text="spoilt"),
+        probability=given(
+            0.9, nan=np.nan, zero=0.0, one=1.0, above=1.5, text="spoiled"
+        ),
     ),
 }

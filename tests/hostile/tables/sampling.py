@@ -44,7 +44,7 @@ PROBLEM = s.GaussianInverseProblem(lambda x: 2 * x, [0.1, 0.2], 0.5, LAW)
 
 DENSITY = given(
     normal,
-    text="spoilt",
+    text="spoiled",
     none=None,
     number=1.5,
     nan=lambda x: jnp.nan * normal(x),
@@ -53,10 +53,10 @@ DENSITY = given(
     complex=lambda x: normal(x) + 0j,
     whole=lambda x: 1,
 )
-A_KEY = given(KEY, text="spoilt", none=None, number=0, many=jax.random.split(KEY, 3))
+A_KEY = given(KEY, text="spoiled", none=None, number=0, many=jax.random.split(KEY, 3))
 EMBEDDING, GAUSSIAN_KERNEL = part(EXACT), part(KERNEL)
 RIDGE = non_negative(1e-3)
-METHOD = given(s.ULA(0.05, 2), text="spoilt", number=1.5, kind=s.ULA)
+METHOD = given(s.ULA(0.05, 2), text="spoiled", number=1.5, kind=s.ULA)
 STEPS = {"step_size": positive(0.05), "steps": count(2)}
 
 
@@ -78,7 +78,7 @@ TABLE = {
         lambda supports: s.sample(
             normal, X**2 + 1, key=KEY, method=s.ULA(0.01, 2), supports=supports
         ),
-        supports=given("positive", other="spoilt", number=3, several=["real", "real"]),
+        supports=given("positive", other="spoiled", number=3, several=["real", "real"]),
     ),
     # Targets.
     "Target": entry(
@@ -93,7 +93,7 @@ TABLE = {
         lambda **k: asked(s.Target.of(**k), jnp.zeros(2)),
         log_density=DENSITY,
         example=array([1.0, 2.0], fine="shape", words=("coordinates",)),
-        supports=given("real", other="spoilt", number=3, ends=(2.0, 1.0)),
+        supports=given("real", other="spoiled", number=3, ends=(2.0, 1.0)),
         log_likelihood=function(lambda x: x, fine="none"),
     ),
     "Target.reading": entry(
@@ -239,7 +239,7 @@ TABLE = {
         embedding=EMBEDDING,
         kernel=GAUSSIAN_KERNEL,
         ridge=RIDGE,
-        log_normaliser=number(0.1),
+        log_normalizer=number(0.1),
         max_shift=positive(1.0, fine="inf", finite="inf"),
     ),
     # Contracts.

@@ -14,7 +14,7 @@ ROOM = "wflow.sampling"
 TABLE = {
     "MetropolisLangevinFlow": entry(
         made(sampling.MetropolisLangevinFlow),
-        log_density=given(target, text="spoilt", none=None, other=1.5, shape=vector),
+        log_density=given(target, text="spoiled", none=None, other=1.5, shape=vector),
         alpha=non_negative(0.5),
     ),
     "ReweightingFlow": entry(
@@ -22,13 +22,13 @@ TABLE = {
         energy=part(KL),
         rate=non_negative(1.0),
         resample_below=given(
-            0.5, nan=jnp.nan, negative=-0.1, above=1.1, text="spoilt", shape=np.ones(2)
+            0.5, nan=jnp.nan, negative=-0.1, above=1.1, text="spoiled", shape=np.ones(2)
         ),
     ),
     "TransitionMixtureFlow": entry(
         made(sampling.TransitionMixtureFlow),
-        log_density=given(target, text="spoilt", none=None, other=1.5),
-        alpha=given(0.5, nan=jnp.nan, negative=-1.0, text="spoilt", shape=np.ones(3)),
+        log_density=given(target, text="spoiled", none=None, other=1.5),
+        alpha=given(0.5, nan=jnp.nan, negative=-1.0, text="spoiled", shape=np.ones(3)),
         beta=non_negative(1.0),
     ),
 }

@@ -38,7 +38,7 @@ def shifted(x):
 
 DENSITY = given(
     wave,
-    text="spoilt",
+    text="spoiled",
     none=None,
     number=1.5,
     nan=lambda x: jnp.nan * x[0],
@@ -50,10 +50,10 @@ QUANTITY = non_negative(0.5, fine="inf", finite="inf")
 SCALE = non_negative(0.7)
 LEVEL = non_negative(0.4, fine="inf", finite="inf")
 SHARE = given(
-    1e-3, nan=math.nan, negative=-0.1, above=1.5, text="spoilt", shape=np.ones(3)
+    1e-3, nan=math.nan, negative=-0.1, above=1.5, text="spoiled", shape=np.ones(3)
 )
 ORDER = given(
-    2.0, nan=math.nan, below=0.5, negative=-2.0, text="spoilt", complex=2 + 1j
+    2.0, nan=math.nan, below=0.5, negative=-2.0, text="spoiled", complex=2 + 1j
 )
 
 
@@ -78,7 +78,7 @@ TABLE = {
         p.PrivacyAccountant.on_grid,
         initial=part(CIRCLE),
         log_density=DENSITY,
-        neighbour=given(shifted, text="spoilt", shape=lambda x: x),
+        neighbor=given(shifted, text="spoiled", shape=lambda x: x),
         alpha=SCALE,
         beta=SCALE,
         refine=count(2),
@@ -105,7 +105,7 @@ TABLE = {
         t=SCALE,
         delta=SHARE,
         draws=count(2),
-        measure=given(CIRCLE, text="spoilt", number=1.5),
+        measure=given(CIRCLE, text="spoiled", number=1.5),
     ),
     "PrivacyAccountant.time_for": entry(
         lambda **k: KNOWN.time_for(**k), epsilon=LEVEL, delta=SHARE, draws=count(2)
@@ -127,7 +127,7 @@ TABLE = {
         accountant=part(KNOWN),
         epsilon=non_negative(1.0, fine="inf", finite="inf"),
         longest=positive(0.1),
-        key=given(KEY, text="spoilt", none=None, number=0),
+        key=given(KEY, text="spoiled", none=None, number=0),
         delta=SHARE,
     ),
 }

@@ -19,8 +19,8 @@ from .learning import FLAG, KEYS
 
 ROOM = "wflow.populations.simulators"
 
-FEW = {"n": count(3), "snapshots": given(2, fraction=2.5, one=1, text="spoilt")}
-PAIR = given(3, fraction=2.5, one=1, negative=-1, text="spoilt")
+FEW = {"n": count(3), "snapshots": given(2, fraction=2.5, one=1, text="spoiled")}
+PAIR = given(3, fraction=2.5, one=1, negative=-1, text="spoiled")
 
 TABLE = {
     "BoidsRule": entry(
@@ -52,7 +52,7 @@ TABLE = {
         simulators.boids,
         key=KEYS,
         interval=positive(0.5),
-        rule=given(simulators.BoidsRule(), text="spoilt", other=1.5),
+        rule=given(simulators.BoidsRule(), text="spoiled", other=1.5),
         **FEW,
     ),
     "vortex": entry(
@@ -61,7 +61,7 @@ TABLE = {
         interval=positive(0.5),
         offset=number(1.0),
         spread=positive(0.15),
-        law=given(simulators.Vortex(), text="spoilt", other=1.5),
+        law=given(simulators.Vortex(), text="spoiled", other=1.5),
         **FEW,
     ),
     "toggle": entry(
@@ -73,7 +73,7 @@ TABLE = {
         step=positive(0.5),
         spread=non_negative(0.1),
         daughter=non_negative(0.01),
-        law=given(simulators.Toggle(), text="spoilt", other=1.5),
+        law=given(simulators.Toggle(), text="spoiled", other=1.5),
     ),
     "gradient_flow_sde": entry(
         simulators.gradient_flow_sde,
@@ -93,7 +93,7 @@ TABLE = {
         snapshots=FEW["snapshots"],
         interval=positive(0.1),
         step=positive(0.1),
-        energy=given(Potential(Polynomial(2, 2)), text="spoilt", other=1.5),
+        energy=given(Potential(Polynomial(2, 2)), text="spoiled", other=1.5),
         friction=non_negative(0.5),
         temperature=non_negative(0.1),
         mean=array([1.5, 0.0], fine="short"),

@@ -19,7 +19,7 @@ X = np.random.default_rng(0).normal(size=(4, 2))
 CLOUD = Particles.from_samples(X)
 PHASE = Phase.at_rest(CLOUD)
 KEY = jax.random.key(0)
-KEYS = {"text": "spoilt", "number": 0, "several": jax.random.split(KEY)}
+KEYS = {"text": "spoiled", "number": 0, "several": jax.random.split(KEY)}
 
 
 def half_square(x):
@@ -55,10 +55,10 @@ TABLE = {
     "SolveError": "an exception",
     "Solution": "what solve gives back",
     "Solution.evaluate": entry(
-        evaluated, function=given(lambda mu, t: mu.mean * t, text="spoilt", none=None)
+        evaluated, function=given(lambda mu, t: mu.mean * t, text="spoiled", none=None)
     ),
     "DampedLeapfrog": entry(
-        DampedLeapfrog, consistent=given(True, text="spoilt", none=None, number=0.5)
+        DampedLeapfrog, consistent=given(True, text="spoiled", none=None, number=0.5)
     ),
     "solve": entry(
         last_x,
@@ -75,7 +75,7 @@ TABLE = {
             zero=0.0,
             negative=-0.1,
             tiny=1e-30,
-            text="spoilt",
+            text="spoiled",
             complex=1j,
             shape=np.ones(3),
         ),
@@ -94,7 +94,7 @@ TABLE = {
         stepsize_controller=choice(diffrax.PIDController(1e-3, 1e-5), fine="none"),
         stop=given(
             lambda flow, mu, t: 0.5 - t,
-            text="spoilt",
+            text="spoiled",
             number=1.5,
             shape=lambda flow, mu, t: mu.mean,
         ),

@@ -39,7 +39,7 @@ _MU, _NU = (Particles.from_samples(cloud) for cloud in (_X, _Y))
 _MEASURES = {
     "mu": given(
         _MU,
-        text="spoilt",
+        text="spoiled",
         gaussian=Gaussian([0.0, 0.0], np.eye(2)),
         dimension=Particles.from_samples(_X[:, :1]),
         nan=Particles.from_samples(np.where(_X == 0.7, np.nan, _X)),

@@ -58,8 +58,8 @@ class EnKF(AbstractMethod):
         cov = without_missing(observation.cov.astype(x.dtype), present)
         factor = jax.scipy.linalg.cho_factor(dy.T @ dy + (n - 1) * cov)
         moves = jax.scipy.linalg.cho_solve(factor, innovations.T).T @ (dy.T @ dx)
-        analysed = inflated(x + moves, self.inflation)
-        return measure.with_state((unless_missing(observed, analysed, x), measure.logw))
+        analyzed = inflated(x + moves, self.inflation)
+        return measure.with_state((unless_missing(observed, analyzed, x), measure.logw))
 
 
 def perturbations(

@@ -60,8 +60,8 @@ class ETKF(AbstractMethod):
         move, anomalies = transform(dx, dy, innovation)
         if self.rotate:
             anomalies = rotated(anomalies, key)
-        analysed = inflated(mean + move + anomalies, self.inflation)
-        return measure.with_state((unless_missing(observed, analysed, x), measure.logw))
+        analyzed = inflated(mean + move + anomalies, self.inflation)
+        return measure.with_state((unless_missing(observed, analyzed, x), measure.logw))
 
 
 def whitened(
@@ -91,10 +91,10 @@ def departures(
     """
     present = ~jnp.isnan(observed)
     seen = jnp.where(present, jax.vmap(observation.mean)(x), 0)
-    centre = jnp.mean(seen, axis=0)
+    center = jnp.mean(seen, axis=0)
     cov = without_missing(observation.cov.astype(x.dtype), present)
-    innovation = jnp.where(present, observed, 0) - centre
-    return jnp.concatenate([seen - centre, innovation[None]]), cov
+    innovation = jnp.where(present, observed, 0) - center
+    return jnp.concatenate([seen - center, innovation[None]]), cov
 
 
 def transform(

@@ -42,7 +42,7 @@ class GridFilter(AbstractMethod):
         if not isinstance(initial, Grid) or initial.dim != 1:
             raise UnsupportedMeasureError(self, initial, "Grid in one dimension")
         checks.weights(self, "initial.density", initial.density)
-        return _normalised(initial, initial.density)
+        return _normalized(initial, initial.density)
 
     def check_model(self, model: StateSpace, measure: Grid) -> None:
         """Refuse model noise that is narrower than a cell.
@@ -75,7 +75,7 @@ class GridFilter(AbstractMethod):
                 "GridFilter needs a transition without noise of its own (AbstractMap) "
                 "and additive model noise, StateSpace(noise=)."
             )
-        x, transition = measure.centres, model.transition
+        x, transition = measure.centers, model.transition
         advance = lambda x: checks.returned(
             transition, "advance", transition.advance(x, t), (1,), x.dtype
         )
@@ -83,7 +83,7 @@ class GridFilter(AbstractMethod):
         std = jnp.sqrt(jnp.sum(noise**2)).astype(measure.dtype)
         std = jnp.where(std >= measure.spacing[0], std, jnp.nan)
         kernel = jnp.exp(-(((x - ends) / std) ** 2) / 2)
-        return _normalised(measure, kernel @ measure.density)
+        return _normalized(measure, kernel @ measure.density)
 
     def log_evidence(
         self,
@@ -107,8 +107,8 @@ class GridFilter(AbstractMethod):
         # The largest is one: products that underflow do not count beside it.
         top = jnp.max(jnp.where(measure.density > 0, logs, -jnp.inf))
         likelihood = jnp.exp(jnp.minimum(logs - top, 0))
-        analysed = _normalised(measure, likelihood * measure.density).density
-        return measure.with_state(unless_missing(observed, analysed, measure.density))
+        analyzed = _normalized(measure, likelihood * measure.density).density
+        return measure.with_state(unless_missing(observed, analyzed, measure.density))
 
     def _log_likelihood(
         self,
@@ -117,8 +117,8 @@ class GridFilter(AbstractMethod):
         observation: AbstractObservation,
     ) -> Float[Array, " cells"]:
         observation = require_likelihood(self, observation)
-        return log_likelihoods(observation, observed, measure.centres)
+        return log_likelihoods(observation, observed, measure.centers)
 
 
-def _normalised(measure: Grid, density: Float[Array, " cells"]) -> Grid:
+def _normalized(measure: Grid, density: Float[Array, " cells"]) -> Grid:
     return measure.with_state(density / (jnp.sum(density) * measure.cell_volume))

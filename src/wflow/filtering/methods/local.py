@@ -9,7 +9,7 @@ from wflow import checks
 from wflow.checks import real_field
 from wflow.filtering.base import AbstractMethod, check_number
 from wflow.filtering.ensembles import inflated
-from wflow.filtering.localisation import Domain, check_domain
+from wflow.filtering.localization import Domain, check_domain
 from wflow.filtering.observations import (
     AbstractObservation,
     GaussianObservation,
@@ -71,7 +71,7 @@ class LETKF(AbstractMethod):
         x = measure.x
         check_domain(self, self.domain, x.shape[1], observed.shape[0])
         observation = require_gaussian(self, observation)
-        dy, innovation, errors = _standardised(observation, x, observed)
+        dy, innovation, errors = _standardized(observation, x, observed)
         mean = jnp.mean(x, axis=0)
 
         def local(
@@ -88,12 +88,12 @@ class LETKF(AbstractMethod):
             x - mean, domain.observations, domain.weights.astype(x.dtype)
         )
         felt = _felt(domain, observed)
-        analysed = jnp.where(felt, mean + moved, x)
+        analyzed = jnp.where(felt, mean + moved, x)
         if self.rotate:
-            mean = jnp.mean(analysed, axis=0)
-            analysed = mean + rotated(analysed - mean, key)
-        analysed = inflated(analysed, self.inflation)
-        return measure.with_state((unless_missing(observed, analysed, x), measure.logw))
+            mean = jnp.mean(analyzed, axis=0)
+            analyzed = mean + rotated(analyzed - mean, key)
+        analyzed = inflated(analyzed, self.inflation)
+        return measure.with_state((unless_missing(observed, analyzed, x), measure.logw))
 
 
 class LocalEnKF(AbstractMethod):
@@ -134,7 +134,7 @@ class LocalEnKF(AbstractMethod):
         x, n = measure.x, measure.n
         check_domain(self, self.domain, x.shape[1], observed.shape[0])
         observation = require_gaussian(self, observation)
-        dy, innovation, errors = _standardised(observation, x, observed)
+        dy, innovation, errors = _standardized(observation, x, observed)
         root = jnp.linalg.cholesky(observation.cov.astype(x.dtype))
         noise = perturbations(observation, key, n).astype(x.dtype)
         noise = jax.scipy.linalg.solve_triangular(root, noise.T, lower=True).T
@@ -156,13 +156,13 @@ class LocalEnKF(AbstractMethod):
         moves = jax.vmap(local, (1, 0, 0), 1)(
             x - jnp.mean(x, axis=0), domain.observations, weights
         )
-        analysed = inflated(
+        analyzed = inflated(
             jnp.where(_felt(domain, observed), x + moves, x), self.inflation
         )
-        return measure.with_state((unless_missing(observed, analysed, x), measure.logw))
+        return measure.with_state((unless_missing(observed, analyzed, x), measure.logw))
 
 
-def _standardised(
+def _standardized(
     observation: GaussianObservation,
     x: Float[Array, "n d"],
     observed: Float[Array, " p"],

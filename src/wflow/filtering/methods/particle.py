@@ -56,7 +56,7 @@ class ParticleFilter(AbstractMethod):
 
     def init(self, initial: Any, key: PRNGKeyArray) -> Particles:
         del key
-        return ensemble(self, initial).normalised()
+        return ensemble(self, initial).normalized()
 
     def forecast(
         self,
@@ -77,7 +77,7 @@ class ParticleFilter(AbstractMethod):
         n, d = measure.x.shape
         fixed = jax.lax.stop_gradient(measure)
         chosen = systematic_ancestors(choice_key, fixed)
-        weights = fixed.normalised().w
+        weights = fixed.normalized().w
         rest = 1 - weights @ weights
         # Where one particle has all the weight there is nothing to scale.
         factor = jnp.where(rest > jnp.finfo(rest.dtype).eps, 1 / rest, 1)

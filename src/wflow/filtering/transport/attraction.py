@@ -100,7 +100,7 @@ class Smoothed(AbstractAttraction):
         """The kernel after so many convolutions with the errors, and its height."""
         p = self.mean.shape[1]
         eye = jnp.eye(p, dtype=self.mean.dtype)
-        square = self.kernel.colour(self.kernel.colour(eye, adjoint=True))
+        square = self.kernel.color(self.kernel.color(eye, adjoint=True))
         root = jnp.linalg.cholesky(square + times * self.cov)
         wide = GaussianKernel(root)
         return wide, jnp.exp(self.kernel.log_volume(p) - wide.log_volume(p))

@@ -16,7 +16,7 @@ from wflow.kernels import AbstractRadialKernel
 from wflow.measures import Particles
 
 from .coupling import passengers
-from .pairs import Pairs, Standardised
+from .pairs import Pairs, Standardized
 from .starts import started
 
 
@@ -33,7 +33,7 @@ class AbstractTransport(AbstractMethod):
     inflation: eqx.AbstractVar[Float[Array, ""]]
 
     @abc.abstractmethod
-    def transport(self, pairs: Standardised, key: PRNGKeyArray) -> Float[Array, "n d"]:
+    def transport(self, pairs: Standardized, key: PRNGKeyArray) -> Float[Array, "n d"]:
         """The analyzed ensemble in standard units."""
 
     def pairs(
@@ -53,13 +53,13 @@ class AbstractTransport(AbstractMethod):
 
     def move(self, pairs: Pairs, key: PRNGKeyArray) -> Float[Array, "n d"]:
         """The analyzed ensemble, ``(n, d)``."""
-        standard = pairs.standardised()
+        standard = pairs.standardized()
         moved = self.transport(standard, key)
         kalman = started("kalman", standard, passengers(standard))
         moved = jnp.where(standard.outside, kalman, moved)
         return jnp.where(pairs.felt, standard.scale.undo(moved), pairs.x)
 
-    def analyse_pairs(
+    def analyze_pairs(
         self,
         x: Float[Array, "n d"],
         y: Float[Array, "n p"] | Float[Array, "n m p"],

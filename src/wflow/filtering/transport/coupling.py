@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from wflow import checks
 
-from .pairs import Standardised
+from .pairs import Standardized
 from .scales import check_array
 
 
@@ -36,13 +36,13 @@ def derangements(key: PRNGKeyArray, n: int, count: int) -> Int[Array, "count n"]
     return order[(place[None, :] + shifts[:, None]) % n]
 
 
-class Labelled(eqx.Module):
+class Labeled(eqx.Module):
     """States of some members, what these observed, and an observation to move to.
 
     Attributes:
         x: states, ``(k, d)``.
         y: their own simulated observations, ``(k, p)``.
-        spare: as in ``Standardised``, ``(k, p)``.
+        spare: as in ``Standardized``, ``(k, p)``.
         labels: observations that they carry, ``(k, p)``.
 
     Raises:
@@ -61,9 +61,7 @@ class Labelled(eqx.Module):
             check_array(self, name, jnp.shape(self.y))
 
 
-def product_cloud(
-    pairs: Standardised, permutations: int, key: PRNGKeyArray
-) -> Labelled:
+def product_cloud(pairs: Standardized, permutations: int, key: PRNGKeyArray) -> Labeled:
     r"""Samples $(x_a, y_b)$ of $\pi_X \otimes \pi_Y$: so many derangements of n each.
 
     Of m simulated observations of a member, every permutation takes another one.
@@ -72,18 +70,18 @@ def product_cloud(
         ValueError: not ``1 <= permutations < n``.
         TypeError: pairs are none, permutations is no whole number.
     """
-    checks.instance("product_cloud", "pairs", pairs, Standardised, "Standardised pairs")
+    checks.instance("product_cloud", "pairs", pairs, Standardized, "Standardized pairs")
     checks.count("product_cloud", "permutations", permutations)
     n, m, _, _ = pairs.sizes
     other = derangements(key, n, permutations).ravel()
     own = jnp.tile(jnp.arange(n), permutations)
     draw = jnp.repeat(jnp.arange(permutations) % m, n)
-    return Labelled(
+    return Labeled(
         pairs.x[own], pairs.y[own, draw], pairs.spare[own, draw], pairs.y[other, draw]
     )
 
 
-def passengers(pairs: Standardised) -> Labelled:
+def passengers(pairs: Standardized) -> Labeled:
     """Passengers: all members, carrying the actual observation as their label.
 
     A flow carries them along, and they end as the analyzed ensemble.
@@ -91,7 +89,7 @@ def passengers(pairs: Standardised) -> Labelled:
     Raises:
         TypeError: pairs are none.
     """
-    checks.instance("passengers", "pairs", pairs, Standardised, "Standardised pairs")
+    checks.instance("passengers", "pairs", pairs, Standardized, "Standardized pairs")
     y = pairs.y[:, 0]
     labels = jnp.broadcast_to(pairs.observed, y.shape)
-    return Labelled(pairs.x, y, pairs.spare[:, 0], labels)
+    return Labeled(pairs.x, y, pairs.spare[:, 0], labels)

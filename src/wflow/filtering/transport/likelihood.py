@@ -28,7 +28,7 @@ from .base import (
     simulated,
 )
 from .coupling import passengers
-from .pairs import Pairs, Standardised
+from .pairs import Pairs, Standardized
 from .starts import Start, check_start, started
 
 
@@ -85,7 +85,7 @@ class LikelihoodTransport(AbstractTransport):
         likelihood = log_likelihoods(law, observed, x)
         return Pairs.of(x, y, observed, log_likelihood=likelihood)
 
-    def transport(self, pairs: Standardised, key: PRNGKeyArray) -> Float[Array, "n d"]:
+    def transport(self, pairs: Standardized, key: PRNGKeyArray) -> Float[Array, "n d"]:
         del key
         if pairs.log_likelihood is None:
             raise TypeError(

@@ -4,11 +4,11 @@ import jax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from wflow import checks
-from wflow.filtering.localisation import Domain, check_domain
+from wflow.filtering.localization import Domain, check_domain
 from wflow.filtering.observations import AbstractObservation
 
 from .base import AbstractTransport, check_sizes
-from .pairs import Pairs, Standardised
+from .pairs import Pairs, Standardized
 
 
 class LocalTransport(AbstractTransport):
@@ -58,7 +58,7 @@ class LocalTransport(AbstractTransport):
         local, patch = self.domain.observations.shape[1], self.domain.patch.shape[1]
         check_sizes(self.method, len(pairs.x), local, patch)
 
-    def transport(self, pairs: Standardised, key: PRNGKeyArray) -> Float[Array, "n d"]:
+    def transport(self, pairs: Standardized, key: PRNGKeyArray) -> Float[Array, "n d"]:
         return self.method.transport(pairs, key)
 
     def move(self, pairs: Pairs, key: PRNGKeyArray) -> Float[Array, "n d"]:

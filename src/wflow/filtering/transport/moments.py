@@ -16,7 +16,7 @@ from wflow.measures import Point, UnsupportedMeasureError
 
 from .base import AbstractTransport
 from .coupling import passengers
-from .pairs import Standardised
+from .pairs import Standardized
 from .scales import check_array
 from .starts import started
 
@@ -95,6 +95,6 @@ class MomentTransport(AbstractTransport):
     def __check_init__(self) -> None:
         check_number(self, "inflation", self.inflation)
 
-    def transport(self, pairs: Standardised, key: PRNGKeyArray) -> Float[Array, "n d"]:
+    def transport(self, pairs: Standardized, key: PRNGKeyArray) -> Float[Array, "n d"]:
         del key
         return started("square_root", pairs, passengers(pairs))

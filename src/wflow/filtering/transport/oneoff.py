@@ -72,7 +72,7 @@ def analyze(
 def _move(
     method: AbstractTransport, pairs: Pairs, key: PRNGKeyArray
 ) -> tuple[Float[Array, "n d"], Bool[Array, ""]]:
-    return method.move(pairs, key), pairs.standardised().outside & pairs.felt
+    return method.move(pairs, key), pairs.standardized().outside & pairs.felt
 
 
 def _check_shapes(x: Array, y: Array, observed: Array) -> None:

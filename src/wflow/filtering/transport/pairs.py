@@ -84,7 +84,7 @@ class Pairs(eqx.Module):
         """Whether anything was observed."""
         return jnp.any(self.weights > 0)
 
-    def standardised(self) -> "Standardised":
+    def standardized(self) -> "Standardized":
         """The same pairs in standard units."""
         scale_x = Scale.fit(self.x, self.present.astype(self.x.dtype))
         scale_y = Scale.fit(self.y, self.weights)
@@ -104,7 +104,7 @@ class Pairs(eqx.Module):
             log_likelihood = _log_likelihood(observed - mean, whole)
         cross = _covariance(x, simulated)
         gain = jax.scipy.linalg.solve(total, cross.T, assume_a="pos").T
-        return Standardised(
+        return Standardized(
             x,
             y,
             observed,
@@ -118,7 +118,7 @@ class Pairs(eqx.Module):
         )
 
 
-def _check_errors(pairs: "Pairs | Standardised", n: int, p: int) -> None:
+def _check_errors(pairs: "Pairs | Standardized", n: int, p: int) -> None:
     """Refuse what is known of the errors if it does not fit, where it is not None.
 
     Raises:
@@ -143,7 +143,7 @@ def _covariance(a: Float[Array, "n a"], b: Float[Array, "n b"]) -> Float[Array, 
     return a.T @ (b - jnp.mean(b, axis=0)) / (len(a) - 1)
 
 
-class Standardised(eqx.Module):
+class Standardized(eqx.Module):
     r"""Pairs in standard units, and the ensemble Kalman gain $K = C_{xy} S^{-1}$ there.
 
     S is the covariance of the simulated observations; where errors are known to be

@@ -61,8 +61,8 @@ class Scale(eqx.Module):
         n, p = rows.shape[0], rows.shape[-1]
         rows = rows.reshape(-1, p)
         mean = jnp.mean(rows, axis=0)
-        centred = rows - mean
-        cov = centred.T @ centred / (len(rows) - 1)
+        centered = rows - mean
+        cov = centered.T @ centered / (len(rows) - 1)
         sd, varies = _deviations(rows, cov)
         taper = jnp.where(varies, weights, 0)
         d = _root(taper) / sd

@@ -8,16 +8,14 @@ from jaxtyping import Array, Float
 
 from wflow import checks
 
-from .coupling import Labelled
-from .pairs import Standardised
+from .coupling import Labeled
+from .pairs import Standardized
 
 
 Start = Literal["identity", "kalman", "square_root"]
 
 
-def started(
-    start: Start, pairs: Standardised, members: Labelled
-) -> Float[Array, "k d"]:
+def started(start: Start, pairs: Standardized, members: Labeled) -> Float[Array, "k d"]:
     r"""Where members start on their way to the observations that they carry.
 
     "identity": at the forecast. "kalman": at $x_i + K(y - y_i)$ for a label y, which in
@@ -30,8 +28,8 @@ def started(
         TypeError: pairs or members are none.
     """
     check_start("started", start)
-    checks.instance("started", "pairs", pairs, Standardised, "Standardised pairs")
-    checks.instance("started", "members", members, Labelled, "Labelled members")
+    checks.instance("started", "pairs", pairs, Standardized, "Standardized pairs")
+    checks.instance("started", "members", members, Labeled, "Labeled members")
     match start:
         case "identity":
             return members.x
@@ -43,7 +41,7 @@ def started(
     return members.x @ square_root(pairs) + innovation @ pairs.gain.T
 
 
-def square_root(pairs: Standardised) -> Float[Array, "d d"]:
+def square_root(pairs: Standardized) -> Float[Array, "d d"]:
     r"""The symmetric map of anomalies that gives them Kalman's covariance.
 
     $A = (1 - K C_{xy}^\top)^{1/2}$, so that $A\,\mathrm{cov}(x)\,A$ is Kalman's. It is

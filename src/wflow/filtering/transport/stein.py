@@ -20,8 +20,8 @@ from wflow.kernels import (
 from wflow.measures import Particles, Traced
 
 from .base import AbstractTransport, check_kernels
-from .coupling import Labelled, passengers, product_cloud
-from .pairs import Standardised
+from .coupling import Labeled, passengers, product_cloud
+from .pairs import Standardized
 from .starts import Start, check_start, started
 from .wasserstein import carried
 
@@ -80,11 +80,11 @@ class SteinTransport(AbstractTransport):
         check_number(self, "step", self.step)
         check_number(self, "inflation", self.inflation)
 
-    def flow(self, pairs: Standardised, key: PRNGKeyArray) -> tuple[TracerFlow, Traced]:
+    def flow(self, pairs: Standardized, key: PRNGKeyArray) -> tuple[TracerFlow, Traced]:
         """The declaration of the motion of points (z, c), and where it starts."""
         _, m, d, p = pairs.sizes
 
-        def points(members: Labelled) -> Array:
+        def points(members: Labeled) -> Array:
             z = started(self.start, pairs, members)
             return jnp.concatenate([z, members.labels], axis=1)
 
@@ -101,7 +101,7 @@ class SteinTransport(AbstractTransport):
         measure = Traced(Particles.from_samples(cloud), points(passengers(pairs)))
         return TracerFlow(flow), measure
 
-    def transport(self, pairs: Standardised, key: PRNGKeyArray) -> Float[Array, "n d"]:
+    def transport(self, pairs: Standardized, key: PRNGKeyArray) -> Float[Array, "n d"]:
         flow, measure = self.flow(pairs, key)
         q = carried(flow, measure, self.steps, diffrax.Euler(), key)
         return q[:, : pairs.x.shape[1]]

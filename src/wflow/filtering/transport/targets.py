@@ -12,7 +12,7 @@ from wflow.kernels import AbstractRadialKernel, GaussianKernel
 
 from .attraction import AbstractAttraction, Simulated, Smoothed
 from .base import simulated
-from .pairs import Pairs, Standardised
+from .pairs import Pairs, Standardized
 
 
 class AbstractTarget(eqx.Module):
@@ -36,7 +36,7 @@ class AbstractTarget(eqx.Module):
 
     @abc.abstractmethod
     def attraction(
-        self, pairs: Standardised, kernel: AbstractRadialKernel
+        self, pairs: Standardized, kernel: AbstractRadialKernel
     ) -> AbstractAttraction:
         """The kernel of observations, averaged over what members may have observed."""
 
@@ -70,7 +70,7 @@ class LikelihoodFree(AbstractTarget):
         return Pairs.of(x, simulated(observation, x, self.draws, key), observed)
 
     def attraction(
-        self, pairs: Standardised, kernel: AbstractRadialKernel
+        self, pairs: Standardized, kernel: AbstractRadialKernel
     ) -> AbstractAttraction:
         return Simulated(kernel, pairs.y)
 
@@ -104,7 +104,7 @@ class RaoBlackwellized(AbstractTarget):
         return Pairs.of(x, y, observed, mean, gaussian.cov)
 
     def attraction(
-        self, pairs: Standardised, kernel: AbstractRadialKernel
+        self, pairs: Standardized, kernel: AbstractRadialKernel
     ) -> AbstractAttraction:
         self.check_kernel(kernel)
         if pairs.mean is None or pairs.cov is None:

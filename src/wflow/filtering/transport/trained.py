@@ -17,9 +17,9 @@ from wflow.measures import Particles
 
 from .attraction import Simulated
 from .base import AbstractTransport, check_kernels
-from .coupling import Labelled, passengers, product_cloud
+from .coupling import Labeled, passengers, product_cloud
 from .joint import ConditionalMMD
-from .pairs import Standardised
+from .pairs import Standardized
 
 
 class TrainedTransport(AbstractTransport):
@@ -70,7 +70,7 @@ class TrainedTransport(AbstractTransport):
         check_number(self, "learning_rate", self.learning_rate)
         check_number(self, "inflation", self.inflation)
 
-    def transport(self, pairs: Standardised, key: PRNGKeyArray) -> Float[Array, "n d"]:
+    def transport(self, pairs: Standardized, key: PRNGKeyArray) -> Float[Array, "n d"]:
         _, _, d, p = pairs.sizes
         for_cloud, for_network = jax.random.split(key)
         cloud = product_cloud(pairs, self.permutations, for_cloud)
@@ -97,9 +97,9 @@ class TrainedTransport(AbstractTransport):
             replace_fn=jnp.zeros_like,
         )
         params, static = eqx.partition(network, eqx.is_inexact_array)
-        optimiser = optax.adam(self.learning_rate.astype(pairs.x.dtype))
+        optimizer = optax.adam(self.learning_rate.astype(pairs.x.dtype))
 
-        def moved(params: eqx.nn.MLP, members: Labelled) -> Array:
+        def moved(params: eqx.nn.MLP, members: Labeled) -> Array:
             points = jnp.concatenate([members.x, members.labels], axis=1)
             return members.x + jax.vmap(eqx.combine(params, static))(points)
 
@@ -108,5 +108,5 @@ class TrainedTransport(AbstractTransport):
             return 2 * energy.value(carried), {}
 
         # The loss draws nothing: a key is what steps have.
-        end, _ = Trainer(loss, optimiser, self.steps).run(params, for_network)
+        end, _ = Trainer(loss, optimizer, self.steps).run(params, for_network)
         return moved(end.params, passengers(pairs))

@@ -29,7 +29,7 @@ from wflow.solvers import solve
 from .base import AbstractTransport, check_kernels
 from .coupling import passengers, product_cloud
 from .joint import ConditionalMMD, Floored, sampling_floor
-from .pairs import Pairs, Standardised
+from .pairs import Pairs, Standardized
 from .starts import Start, check_start, started
 from .targets import AbstractTarget, LikelihoodFree
 
@@ -65,7 +65,7 @@ class CouplingTransport(AbstractTransport):
         inflation: of the forecast, about its mean.
         noise: level of noise injected into the force at the start, falling linearly to
             zero; None for none.
-        normalise_density: divide speeds by the density $\rho$ of simulated observations
+        normalize_density: divide speeds by the density $\rho$ of simulated observations
             at the label, so that rare ones are assimilated as fast.
         stop_at_floor: stop where the discrepancy is that of a sample.
         solver: Diffrax solver with fixed steps (without noise).
@@ -94,7 +94,7 @@ class CouplingTransport(AbstractTransport):
     noise: Float[Array, ""] | None = eqx.field(
         converter=real_field("noise", optional=True), default=None
     )
-    normalise_density: bool = eqx.field(static=True, default=True)
+    normalize_density: bool = eqx.field(static=True, default=True)
     stop_at_floor: bool = eqx.field(static=True, default=False)
     solver: diffrax.AbstractSolver = eqx.field(default_factory=diffrax.Euler)
 
@@ -116,12 +116,12 @@ class CouplingTransport(AbstractTransport):
             diffrax.AbstractSolver,
             "a solver of Diffrax",
         )
-        for name in ("normalise_density", "stop_at_floor"):
+        for name in ("normalize_density", "stop_at_floor"):
             checks.one_of(self, name, getattr(self, name), (True, False))
         if self.noise is not None:
             checks.non_negative(self, "noise", self.noise)
             checks.shape(self, "noise", self.noise, ())
-        if not self.normalise_density:
+        if not self.normalize_density:
             _check_step(self, self.kernel_x, self.step)
 
     def pairs(
@@ -134,7 +134,7 @@ class CouplingTransport(AbstractTransport):
         return self.target.pairs(x, observed, observation, key)
 
     def flow(
-        self, pairs: Standardised, key: PRNGKeyArray
+        self, pairs: Standardized, key: PRNGKeyArray
     ) -> tuple[AbstractFlow, Traced]:
         """The declaration of the motion, and where it starts.
 
@@ -167,7 +167,7 @@ class CouplingTransport(AbstractTransport):
         level = _Falling(self.noise * (jnp.arange(d + 1) < d), self.steps)
         return NoiseInjectionFlow(energy, level, geometry), measure
 
-    def transport(self, pairs: Standardised, key: PRNGKeyArray) -> Float[Array, "n d"]:
+    def transport(self, pairs: Standardized, key: PRNGKeyArray) -> Float[Array, "n d"]:
         for_cloud, for_noise = jax.random.split(key)
         flow, measure = self.flow(pairs, for_cloud)
         q = carried(flow, measure, self.steps, self.solver, for_noise)
@@ -176,7 +176,7 @@ class CouplingTransport(AbstractTransport):
     def _speeds(self, energy: ConditionalMMD) -> tuple[Array, Array]:
         """Of labels and of the observation."""
         step = self.step.astype(energy.target.dtype)
-        if not self.normalise_density:
+        if not self.normalize_density:
             return jnp.broadcast_to(step, energy.across.shape[0]), step
         densities = jnp.mean(energy.across, 1), jnp.mean(energy.observed_across)
         first, second = (step / jnp.maximum(rho, _LEAST_DENSITY) for rho in densities)

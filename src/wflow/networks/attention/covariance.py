@@ -15,7 +15,7 @@ _ASYMMETRY, _NEGATIVE = 1e-8, 1e-10
 _MEAN_SHARE = 0.01
 
 
-class UncentredWarning(UserWarning):
+class UncenteredWarning(UserWarning):
     """Tokens have a mean, so that softmax and linear heads differ in the limit."""
 
 
@@ -93,12 +93,12 @@ def square_root(
 
 
 def second_moment(
-    rows: Float[ArrayLike, "n d"], *, centre: bool = False
+    rows: Float[ArrayLike, "n d"], *, center: bool = False
 ) -> Float[Array, "d d"]:
     r"""Second moment $S = X^\top X / n$ of tokens in rows, centered or not.
 
     Warns:
-        UncentredWarning: the mean counts and stays. With a mean c the softmax head
+        UncenteredWarning: the mean counts and stays. With a mean c the softmax head
             tends to $c + \Sigma t$, the linear one does not.
 
     Raises:
@@ -110,7 +110,7 @@ def second_moment(
             f"second_moment: expected rows (n, d), found shape {rows.shape}."
         )
     mean = jnp.mean(rows, axis=0)
-    if centre:
+    if center:
         rows = rows - mean
     moment = rows.T @ rows / rows.shape[0]
     found = known(moment)
@@ -118,12 +118,12 @@ def second_moment(
         return moment
     finite("second_moment", "rows", rows)
     share = float(mean @ mean) / max(float(np.trace(found)), np.finfo(float).tiny)
-    if not centre and share > max(_MEAN_SHARE, 8 / len(rows)):
+    if not center and share > max(_MEAN_SHARE, 8 / len(rows)):
         warnings.warn(
             f"second_moment: the mean of rows holds {share:.0%} of their second "
             "moment; softmax and linear heads agree on centered tokens only "
-            "(centre=True).",
-            UncentredWarning,
+            "(center=True).",
+            UncenteredWarning,
             stacklevel=2,
         )
     return moment

@@ -97,8 +97,8 @@ class AttentionPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self._check(rows.shape[1])
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         self.mean_ = rows.mean(axis=0)
-        centred = rows - self.mean_
-        scale = float(np.sqrt(np.mean(np.sum(centred**2, axis=1))))
+        centered = rows - self.mean_
+        scale = float(np.sqrt(np.mean(np.sum(centered**2, axis=1))))
         k, n, self.n_iter_ = self.n_components, len(rows), self.max_iter
         if scale == 0:
             # Rows that are all alike have no direction.
@@ -108,8 +108,8 @@ class AttentionPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             self.risks_ = np.zeros(self.max_iter)
             return self
         with jax.enable_x64(True):
-            mu, risks = self._trained(centred / scale, seed)
-            covariance = jnp.asarray(centred.T @ centred / (n * scale**2))
+            mu, risks = self._trained(centered / scale, seed)
+            covariance = jnp.asarray(centered.T @ centered / (n * scale**2))
             found = _components(mu, covariance)
             components, variances = (np.asarray(part) for part in found)
             self.heads_ = np.asarray(mu) / scale

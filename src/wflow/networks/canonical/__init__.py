@@ -1,4 +1,4 @@
-"""Canonical regularization: penalties that do not move along output fibres."""
+"""Canonical regularization: penalties that do not move along output fibers."""
 
 from .arc import ArcRidge, lambda_path
 from .arc_length import ArcLengthFlow
@@ -7,7 +7,7 @@ from .gibbs import GibbsProcess
 from .metric import NTKMetric
 from .optax_form import arc_ridge
 from .ridge import Ridge
-from .travelled import Travelled
+from .traveled import Traveled
 
 
 __all__ = [
@@ -17,7 +17,7 @@ __all__ = [
     "GibbsProcess",
     "NTKMetric",
     "Ridge",
-    "Travelled",
+    "Traveled",
     "arc_ridge",
     "lambda_path",
 ]

@@ -20,18 +20,18 @@ from wflow.networks.supervised import Supervised
 from wflow.solvers import RESULTS, SolveError, solve
 
 from .arc_length import ArcLengthFlow
-from .travelled import Travelled
+from .traveled import Traveled
 
 
 # A run that stops with more than this part of its first loss has learned little.
-_LITTLE_LEARNT = 0.9
+_LITTLE_LEARNED = 0.9
 
 
 class ArcRidge(eqx.Module):
     r"""Early stopping that amounts to a ridge on the length of the path of training.
 
     The first time that $|\nabla L| = \lambda s$: ``solve(ArcLengthFlow(GradientFlow(L,
-    geometry)), Travelled(mu), ..., stop=ArcRidge(lam))`` follows the unregularized path
+    geometry)), Traveled(mu), ..., stop=ArcRidge(lam))`` follows the unregularized path
     and ends at the first stationary point along it of $L + \frac{\lambda}{2} s^2$, s
     the length of the path so far. With the square loss, $\lambda$ is that of ridge:
     equal to it for one output or a kernel proportional to the identity. 0 never stops,
@@ -53,10 +53,10 @@ class ArcRidge(eqx.Module):
         non_negative(self, "lam", self.lam, infinite=True)
 
     def __call__(
-        self, flow: ArcLengthFlow, mu: Travelled, t: ArrayLike
+        self, flow: ArcLengthFlow, mu: Traveled, t: ArrayLike
     ) -> Float[Array, ""]:
-        if not isinstance(mu, Travelled):
-            raise UnsupportedMeasureError(self, mu, "Travelled, by an ArcLengthFlow")
+        if not isinstance(mu, Traveled):
+            raise UnsupportedMeasureError(self, mu, "Traveled, by an ArcLengthFlow")
         # Weights that add to one: finite for an infinite strength too.
         weight = 1 / (1 + self.lam)
         return weight * flow.speed(mu, t) - (1 - weight) * mu.length
@@ -172,7 +172,7 @@ def lambda_path(
     weakest = int(jnp.argmin(path.lams))
     lam = float(path.lams[weakest])
     left = float(path.losses[weakest] / first) if float(first) != 0 else 0
-    if bool(path.stopped[weakest]) and left > _LITTLE_LEARNT:
+    if bool(path.stopped[weakest]) and left > _LITTLE_LEARNED:
         warnings.warn(
             f"lambda_path: even the smallest strength, {lam:.3g}, stops at "
             f"{100 * left:.3g} % of the loss at the start; the start may lie "
@@ -187,7 +187,7 @@ def _path(
     flow: GradientFlow, start: Point, lams: Array, t1: Array, options: dict[str, Any]
 ) -> tuple[LambdaPath, Array, Array]:
     moving = ArcLengthFlow(flow)
-    mu0 = Travelled(start)
+    mu0 = Traveled(start)
     order = jnp.argsort(-lams)
 
     def segment(carry: tuple[Any, Array], lam: Array) -> tuple[tuple[Any, Array], Any]:

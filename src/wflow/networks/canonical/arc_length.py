@@ -8,11 +8,11 @@ from wflow.flows import AbstractContinuousFlow
 from wflow.flows.base import AbstractCarryingFlow, check_flow
 from wflow.measures import UnsupportedMeasureError
 
-from .travelled import Travelled
+from .traveled import Traveled
 
 
 class ArcLengthFlow(AbstractCarryingFlow):
-    r"""A flow that also counts how far it has moved, on a ``Travelled`` measure.
+    r"""A flow that also counts how far it has moved, on a ``Traveled`` measure.
 
     $\dot s = |\dot\mu|$ beside ``flow``. The speed is the flow's own: for a gradient
     flow $|\dot\mu| = \sqrt{\langle dF, K\,dF\rangle}$ in its geometry, so that twice
@@ -31,8 +31,8 @@ class ArcLengthFlow(AbstractCarryingFlow):
         check_flow(self, self.flow)
 
     def inner(self, mu: Any) -> Any:
-        if not isinstance(mu, Travelled):
-            raise UnsupportedMeasureError(self, mu, "Travelled (see there)")
+        if not isinstance(mu, Traveled):
+            raise UnsupportedMeasureError(self, mu, "Traveled (see there)")
         return mu.measure
 
     def velocity(self, mu: Any, t: ArrayLike = 0.0) -> PyTree[Array]:

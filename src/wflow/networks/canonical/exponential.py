@@ -109,10 +109,10 @@ def logarithm(
     *,
     steps: int = 32,
 ) -> Logarithm:
-    r"""The geodesic from ``origin`` to parameters, or to a fibre of outputs.
+    r"""The geodesic from ``origin`` to parameters, or to a fiber of outputs.
 
     With a Point as ``target`` it ends at these very parameters, where they can be
-    reached; with outputs ``(n,)`` at the nearest point of the fibre, where its momentum
+    reached; with outputs ``(n,)`` at the nearest point of the fiber, where its momentum
     is horizontal. Newton's shooting in the momentum with damping
     (Levenberg-Marquardt): for small models, from a ``guess`` that is near, by default
     the straight displacement (lifted, for outputs).

@@ -30,7 +30,7 @@ class Finetuned(NamedTuple):
     """Models that fine-tuning ends in; penalized ones with an axis of m strengths.
 
     Attributes:
-        unregularised: after the last step without a penalty.
+        unregularized: after the last step without a penalty.
         early_stopping: at the least validation loss along that same run.
         arc: where that run first meets the arc rule of each strength, and its end where
             it does not.
@@ -39,7 +39,7 @@ class Finetuned(NamedTuple):
         reached: whether the run met the arc rule, ``(m,)``.
     """
 
-    unregularised: Point
+    unregularized: Point
     early_stopping: Point
     arc: Point
     anchored: Point
@@ -131,7 +131,7 @@ def _finetune(
     rate: Any,
     steps: int,
 ) -> Finetuned:
-    def penalised(strength: Array, anchor: PyTree) -> PyTree:
+    def penalized(strength: Array, anchor: PyTree) -> PyTree:
         penalty = strength * Ridge(start.with_state(anchor))
         return _descend(train + penalty, start, rate, steps).state
 
@@ -140,10 +140,10 @@ def _finetune(
     )
     # One program for both: the start and zero are two anchors.
     anchors = jax.tree.map(lambda w: jnp.stack([w, jnp.zeros_like(w)]), start.state)
-    both = jax.vmap(jax.vmap(penalised, (0, None)), (None, 0))(strengths, anchors)
+    both = jax.vmap(jax.vmap(penalized, (0, None)), (None, 0))(strengths, anchors)
     anchored, standard = (jax.tree.map(lambda w, i=i: w[i], both) for i in (0, 1))
     return Finetuned(
-        unregularised=start.with_state(end),
+        unregularized=start.with_state(end),
         early_stopping=start.with_state(early),
         arc=start.with_state(arc),
         anchored=start.with_state(anchored),

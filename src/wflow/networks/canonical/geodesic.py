@@ -21,7 +21,7 @@ from wflow.solvers import solve
 from .arc_length import ArcLengthFlow
 from .lift import LiftFlow
 from .metric import NTKMetric, displacement, norm
-from .travelled import Travelled
+from .traveled import Traveled
 
 
 class OutputCurve(eqx.Module):
@@ -67,10 +67,10 @@ class Geodesic(eqx.Module):
 
 def _lifted(
     metric: NTKMetric, origin: Point, curve: OutputCurve, steps: int
-) -> Travelled:
+) -> Traveled:
     # Fixed steps: the action is then a smooth function of the curve.
     flow = ArcLengthFlow(LiftFlow(metric, curve))
-    start = Travelled(origin)
+    start = Traveled(origin)
     return solve(
         flow,
         start,

@@ -32,7 +32,7 @@ from wflow.networks.supervised import predictions
 _DENSE = 500
 
 
-class Linearised(NamedTuple):
+class Linearized(NamedTuple):
     """Outputs ``(n,)`` of a model, and products with their Jacobian J."""
 
     outputs: Float[Array, " n"]
@@ -40,7 +40,7 @@ class Linearised(NamedTuple):
     pull: Callable[[Float[Array, " n"]], PyTree[Array]]
 
 
-def linearise(owner: object, mu: Point, x: Float[Array, "n ..."]) -> Linearised:
+def linearize(owner: object, mu: Point, x: Float[Array, "n ..."]) -> Linearized:
     """Outputs at the inputs x in one vector, with $v -> Jv$ and $c -> J^Tc$.
 
     Raises:
@@ -54,7 +54,7 @@ def linearise(owner: object, mu: Point, x: Float[Array, "n ..."]) -> Linearised:
 
     value, push = jax.linearize(outputs, mu.state)
     transposed = jax.linear_transpose(push, mu.state)
-    return Linearised(value, push, lambda c: transposed(c)[0])
+    return Linearized(value, push, lambda c: transposed(c)[0])
 
 
 class NTKMetric(eqx.Module):
@@ -101,15 +101,15 @@ class NTKMetric(eqx.Module):
 
     def push(self, mu: Point, rates: PyTree[Array]) -> Float[Array, " n"]:
         """How fast the outputs move, $J v$."""
-        return linearise(self, mu, self.x).push(rates)
+        return linearize(self, mu, self.x).push(rates)
 
     def pull(self, mu: Point, covector: Float[Array, " n"]) -> PyTree[Array]:
         """The differential $J^T c$ of a function of the outputs."""
-        return linearise(self, mu, self.x).pull(covector)
+        return linearize(self, mu, self.x).pull(covector)
 
     def kernel(self, mu: Point) -> lx.AbstractLinearOperator:
         """The empirical neural tangent kernel $K = J G^{-1} J^T$, ``(n, n)``."""
-        at = linearise(self, mu, self.x)
+        at = linearize(self, mu, self.x)
         operator = lx.FunctionLinearOperator(
             lambda c: at.push(self.raised(mu, at.pull(c))),
             jax.eval_shape(lambda: at.outputs),
@@ -224,7 +224,7 @@ class PullBack(eqx.Module):
 
     def __call__(self, model: Any) -> lx.AbstractLinearOperator:
         mu = Point(model)
-        at = linearise(self, mu, self.x)
+        at = linearize(self, mu, self.x)
 
         def product(rates: PyTree[Array]) -> PyTree[Array]:
             pulled = at.pull(at.push(rates))

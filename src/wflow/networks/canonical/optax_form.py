@@ -53,7 +53,7 @@ def arc_ridge(
     That is the first stationary point of $L + \frac\lambda2 s^2$ along the path that
     ``inner`` takes anyway, with $s$ its length and $\hat\tau$ its tangent; for gradient
     descent $|\nabla L| = \lambda s$, which one step back interpolates between the last
-    two weights. Weights move along no fibre for the sake of the penalty: before the
+    two weights. Weights move along no fiber for the sake of the penalty: before the
     stop they are the unregularized ones, after it they rest and ``state.stopped`` says
     that the loop may end.
 

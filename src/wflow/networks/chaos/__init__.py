@@ -1,7 +1,7 @@
 """Propagation of chaos: how closely finite networks follow their mean-field limit."""
 
 from .kernel_risks import SingleIndexRisk
-from .linearised import clt_variance
+from .linearized import clt_variance
 from .risks import QuadraticRisk
 from .sampled import Neuron, SampledRisk
 from .student import Student

@@ -183,7 +183,7 @@ def _follow(
     threshold = jnp.log(jnp.asarray(tolerance, dtype)) / 2
     # A residual that is forgotten fades within 1 / rate: it moves levels by as much.
     faint = tolerance**0.5 * jnp.abs(data.y)
-    slowest = jnp.min(jnp.abs(data.y)) / data.normaliser
+    slowest = jnp.min(jnp.abs(data.y)) / data.normalizer
     controller = plateau_controller(data, rtol, rtol / 100)
     shares = jnp.linspace(0, 1, points + 1, dtype=dtype)[1:]
 

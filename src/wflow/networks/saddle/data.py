@@ -24,7 +24,7 @@ class ReLUData(eqx.Module):
     Attributes:
         y: labels, none zero.
         gram: $|x_k|^2$ of orthogonal inputs, ``(n,)``, or the whole matrix ``(n, n)``.
-        normaliser: N; it only scales time.
+        normalizer: N; it only scales time.
 
     Raises:
         ValueError: no samples, a label that is zero, nan or infinite, an input of
@@ -35,14 +35,14 @@ class ReLUData(eqx.Module):
 
     y: Float[Array, " n"] = eqx.field(converter=real_field("y"))
     gram: Float[Array, " *shape"] = eqx.field(converter=real_field("gram"))
-    normaliser: Float[Array, ""] = eqx.field(converter=real_field("normaliser"))
+    normalizer: Float[Array, ""] = eqx.field(converter=real_field("normalizer"))
 
     @classmethod
     def orthogonal(
         cls,
         y: Float[ArrayLike, " n"],
         norms: Float[ArrayLike, " n"] | None = None,
-        normaliser: ArrayLike | None = None,
+        normalizer: ArrayLike | None = None,
     ) -> Self:
         """Orthogonal inputs of lengths ``norms`` (1 by default); N is n by default."""
         y = to_real(y, "y")
@@ -50,14 +50,14 @@ class ReLUData(eqx.Module):
         norms = jnp.ones_like(y) if norms is None else to_real(norms, "norms")
         shape("ReLUData", "norms", norms, y.shape)
         positive("ReLUData", "norms", norms)
-        return cls(y, norms**2, _count(y) if normaliser is None else normaliser)
+        return cls(y, norms**2, _count(y) if normalizer is None else normalizer)
 
     @classmethod
     def from_inputs(
         cls,
         x: Float[ArrayLike, "n d"],
         y: Float[ArrayLike, " n"],
-        normaliser: ArrayLike | None = None,
+        normalizer: ArrayLike | None = None,
     ) -> Self:
         """Any inputs of at least as many dimensions as samples.
 
@@ -80,14 +80,14 @@ class ReLUData(eqx.Module):
             )
         finite("ReLUData", "x", x)
         gram = x @ x.T
-        normaliser = _count(y) if normaliser is None else normaliser
-        data = cls(y, gram, normaliser)
+        normalizer = _count(y) if normalizer is None else normalizer
+        data = cls(y, gram, normalizer)
         if known(gram) is None:
             return data
         worst = data.worst_pair()
         if abs(worst[2]) > _COSINE[x.dtype.itemsize]:
             return data
-        return cls(y, jnp.diag(gram), normaliser)
+        return cls(y, jnp.diag(gram), normalizer)
 
     def __check_init__(self) -> None:
         n = self.y.shape[0] if self.y.ndim == 1 else 0
@@ -96,8 +96,8 @@ class ReLUData(eqx.Module):
                 "ReLUData: expected y of shape (n,) with n >= 1 and gram of shape (n,) "
                 f"or (n, n), found {self.y.shape} and {self.gram.shape}."
             )
-        shape(self, "normaliser", self.normaliser, ())
-        positive(self, "normaliser", self.normaliser)
+        shape(self, "normalizer", self.normalizer, ())
+        positive(self, "normalizer", self.normalizer)
         y, squares = known(self.y), known(self.squared_norms)
         if y is None or squares is None:
             return
@@ -160,7 +160,7 @@ class ReLUData(eqx.Module):
 
     def loss(self, residual: Float[Array, " n"]) -> Float[Array, ""]:
         r"""The loss $\frac{1}{2N}\sum_k r_k^2$ of residuals."""
-        return jnp.sum(residual**2) / (2 * self.normaliser)
+        return jnp.sum(residual**2) / (2 * self.normalizer)
 
 
 def _count(y: Array) -> Float[Array, ""]:

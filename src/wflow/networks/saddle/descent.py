@@ -37,7 +37,7 @@ def stable_step(data: ReLUData) -> Float[Array, ""]:
         if data.gram.ndim == 1
         else jnp.max(jnp.linalg.eigvalsh(data.gram))
     )
-    return data.normaliser / (largest * jnp.sqrt(jnp.maximum(*both)))
+    return data.normalizer / (largest * jnp.sqrt(jnp.maximum(*both)))
 
 
 def descend(
@@ -104,7 +104,7 @@ def _descend(
 
     def once(weights: tuple[Array, Array], _: None) -> tuple[tuple, None]:
         a, u = weights
-        drive = (data.y - a @ positive_part(u)) * step / data.normaliser
+        drive = (data.y - a @ positive_part(u)) * step / data.normalizer
         growth = positive_part(u) @ drive
         force = jnp.where(u > 0, a[:, None] * drive, 0)
         return (a + growth, u + data.apply_gram(force)), None

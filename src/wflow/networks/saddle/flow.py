@@ -103,7 +103,7 @@ class ReLUFlow(AbstractDissipativeFlow):
         Growth $(m,)$ of the logarithms, and $(m, n)$ coefficients of $dw_j / a_j$ in
         the inputs.
         """
-        drive = neurons.sign[:, None] * self._residual(neurons) / self.data.normaliser
+        drive = neurons.sign[:, None] * self._residual(neurons) / self.data.normalizer
         growth = jnp.sum(positive_part(neurons.ratio) * drive, axis=1)
         return growth, jnp.where(neurons.active, drive, 0)
 
@@ -136,4 +136,4 @@ def plateau_controller(
         shape("plateau_controller", name, number, ())
         positive("plateau_controller", name, number)
     speed = jnp.max(jnp.abs(data.y) * jnp.sqrt(data.squared_norms))
-    return diffrax.PIDController(rtol, atol, dtmax=5 * data.normaliser / speed)
+    return diffrax.PIDController(rtol, atol, dtmax=5 * data.normalizer / speed)

@@ -50,7 +50,7 @@ class Instance(eqx.Module):
         """
         units = self.neurons(-1.0).active & self.data.signed(self.limit.sign)
         squares = jnp.where(units, self.data.y**2 * self.data.squared_norms, 0)
-        rates = jnp.sqrt(squares.sum(axis=1)) / self.data.normaliser
+        rates = jnp.sqrt(squares.sum(axis=1)) / self.data.normalizer
         return 1 / rates[self.limit.neuron]
 
     def first_half(self, log_scale: ArrayLike) -> Float[Array, ""]:

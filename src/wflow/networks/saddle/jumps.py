@@ -75,7 +75,7 @@ class JumpProcess(eqx.Module):
         fitted = jnp.cumsum(jnp.sum(jnp.where(self.fits, y**2, 0), axis=1))
         fitted = jnp.concatenate([jnp.zeros(1, y.dtype), fitted])
         total = jnp.sum(y**2)
-        losses = (total - fitted) / (2 * self.data.normaliser)
+        losses = (total - fitted) / (2 * self.data.normalizer)
         # The last is the rest itself, not a difference of large numbers.
         rest = self.data.loss(jnp.where(self.unfitted, y, 0))
         return jnp.where(jnp.arange(len(losses)) >= self.count, rest, losses)
@@ -116,7 +116,7 @@ class JumpProcess(eqx.Module):
         jumps = self.neuron >= 0
         last = jnp.max(jnp.where(jumps, self.tau, 0))
         least = jnp.min(jnp.where(jumps, self.value, jnp.inf))
-        return -1.15 * last * log_scale + 50 * self.data.normaliser / least
+        return -1.15 * last * log_scale + 50 * self.data.normalizer / least
 
 
 @eqx.filter_jit
@@ -138,7 +138,7 @@ def limit_of_cover(
     y, squares, n = data.y, data.squared_norms, data.n
     m = sign.shape[0]
     reach = active & data.signed(sign)
-    speeds = y**2 * squares / data.normaliser**2
+    speeds = y**2 * squares / data.normalizer**2
     values = y**2 / squares
 
     # A scan over all that may come, not a while loop: that has no reverse mode.

@@ -249,6 +249,6 @@ def require_small(owner: str, log_scale: ArrayLike) -> None:
     found = known(log_scale)
     if found is not None and not found < 0:
         raise ValueError(
-            f"{owner}: log_scale = {found} is not a small initialisation; expected "
+            f"{owner}: log_scale = {found} is not a small initialization; expected "
             "log_scale < 0."
         )

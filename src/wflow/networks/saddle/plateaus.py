@@ -94,7 +94,7 @@ def _walk(
     time: ArrayLike,
     goal: ArrayLike,
 ) -> _Walk:
-    drives = neurons.sign[:, None] * residual / data.normaliser
+    drives = neurons.sign[:, None] * residual / data.normalizer
     dtype = neurons.level.dtype
     time, goal = jnp.asarray(time, dtype), jnp.asarray(goal, dtype)
 

@@ -72,7 +72,7 @@ def solve_weights(
     flow = GradientFlow(NetworkRisk(_neuron, inputs, data.y), Wasserstein())
     # The risk is a mean over n, where the flow's loss is a sum over N.
     times = np.linspace(0, float(end), points + 1)
-    slower = data.n / data.normaliser
+    slower = data.n / data.normalizer
     # Particles of mass 1/m move as sqrt(m) times the weights.
     solution = solve(
         flow,

@@ -45,18 +45,18 @@ def roles(model: Any, role_overrides: Overrides | None = None) -> PyTree[Role]:
         if not eqx.is_inexact_array(leaf):
             return None
         node, forced = model, overridden.get(id(model))
-        owner, field, normalised = None, "", None
+        owner, field, normalized = None, "", None
         for key in path:
             if isinstance(node, eqx.Module):
-                normalised = None
+                normalized = None
                 if isinstance(owner, eqx.nn.WeightNorm):
-                    normalised = owner.weight_name
+                    normalized = owner.weight_name
                 owner, field = node, key.name
             node = _child(node, key)
             if id(node) in overridden:
                 forced = overridden[id(node)]
                 met.add(id(node))
-        declared = "direction" if field == normalised else _declared(owner, field)
+        declared = "direction" if field == normalized else _declared(owner, field)
         if forced is not None and declared not in _KEPT:
             return forced
         if declared is None:

@@ -21,14 +21,14 @@ Map = ScaledLinear | eqx.nn.WeightNorm
 class _Scheme(NamedTuple):
     """What a scaling does to maps after a norm (``inner``) and to the others.
 
-    ``normalise`` puts all of them into ``equinox.nn.WeightNorm``.
+    ``normalize`` puts all of them into ``equinox.nn.WeightNorm``.
     """
 
     inner: Placement
     others: Placement
     share: bool
     reparam: Reparam
-    normalise: bool = False
+    normalize: bool = False
 
 
 _SCHEMES: dict[str, _Scheme] = {
@@ -37,7 +37,7 @@ _SCHEMES: dict[str, _Scheme] = {
     "branch": _Scheme("in", "none", False, "direct"),
     "two-sided": _Scheme("two-sided", "two-sided", False, "direct"),
     "unified": _Scheme("two-sided", "two-sided", False, "magdir"),
-    "weight-norm": _Scheme("none", "none", False, "direct", normalise=True),
+    "weight-norm": _Scheme("none", "none", False, "direct", normalize=True),
 }
 
 
@@ -155,7 +155,7 @@ class ByteTransformer(AbstractRoled):
                 deviation=deviation,
                 key=next(keys),
             )
-            return eqx.nn.WeightNorm(layer) if scheme.normalise else layer
+            return eqx.nn.WeightNorm(layer) if scheme.normalize else layer
 
         def other(fan_in: int) -> Map:
             layer = ScaledLinear(
@@ -166,7 +166,7 @@ class ByteTransformer(AbstractRoled):
                 deviation=deviation,
                 key=next(keys),
             )
-            return eqx.nn.WeightNorm(layer) if scheme.normalise else layer
+            return eqx.nn.WeightNorm(layer) if scheme.normalize else layer
 
         norm = RMSNorm(size)
         self.embedding = deviation * jax.random.normal(next(keys), (vocabulary, size))

@@ -98,22 +98,22 @@ def score_chart(table: Table) -> Chart:
     """
     label = (re.findall(r"\(([^()]*)\)", table.title) or ["score"])[-1]
     columns = [shown(column) for column in table.columns]
-    # Greys that come again are hatched.
-    greys = iter([(grey, shape) for shape in ("", "/", ".") for grey in BASELINES])
+    # Grays that come again are hatched.
+    grays = iter([(gray, shape) for shape in ("", "/", ".") for gray in BASELINES])
     inks, traces = iter(CATEGORIES), []
     first = True
     for name, row in table.rows.items():
         if name in table.models:
-            colour, shape = MODEL if first else next(inks, QUIET), ""
+            color, shape = MODEL if first else next(inks, QUIET), ""
             first = False
         else:
-            colour, shape = next(greys, (QUIET, "x"))
+            color, shape = next(grays, (QUIET, "x"))
         bar: dict[str, Any] = {
             "type": "bar",
             "name": shown(name),
             "x": columns,
             "y": [None if v is None or not np.isfinite(v) else v for v in row],
-            "marker": {"color": colour, "pattern": {"shape": shape}},
+            "marker": {"color": color, "pattern": {"shape": shape}},
             "hovertemplate": "%{x}<br>%{y:.4g}<extra>%{fullData.name}</extra>",
         }
         if ends := table.spread.get(name):
@@ -192,7 +192,7 @@ def loss_chart(
     curves = by_horizon(step, loss, None if horizon is None else np.asarray(horizon))
     for (name, (x, y)), ink in zip(curves.items(), CATEGORIES, strict=False):
         at = few(len(x), _STEPS)
-        colour = MODEL if len(curves) == 1 else ink
+        color = MODEL if len(curves) == 1 else ink
         traces.append(
             {
                 "type": "scatter",
@@ -200,7 +200,7 @@ def loss_chart(
                 "name": name,
                 "x": _plain(x[at]),
                 "y": _plain(_digits(y[at])),
-                "line": {"color": colour, "width": 2},
+                "line": {"color": color, "width": 2},
             }
         )
     layout = {"xaxis": axis("step"), "yaxis": log_axis(label, loss)}

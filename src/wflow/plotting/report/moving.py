@@ -125,12 +125,12 @@ def _observed() -> dict[str, Any]:
     }
 
 
-def _moving(name: str, colour: str) -> dict[str, Any]:
+def _moving(name: str, color: str) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "markers",
         "name": shown(name),
-        "marker": {"size": 6, "color": colour, "opacity": 0.8},
+        "marker": {"size": 6, "color": color, "opacity": 0.8},
         "hoverinfo": "skip",
     }
 

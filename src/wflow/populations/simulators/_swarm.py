@@ -87,15 +87,15 @@ def swarm(
         non_negative("swarm", name, value)
     if energy is not None:
         instance("swarm", "energy", energy, AbstractEnergy, "an energy")
-    centre = to_real(mean, "mean").astype(jnp.result_type(float))
-    shape("swarm", "mean", centre, ("d",))
-    finite("swarm", "mean", centre)
-    if not centre.size:
+    center = to_real(mean, "mean").astype(jnp.result_type(float))
+    shape("swarm", "mean", center, ("d",))
+    finite("swarm", "mean", center)
+    if not center.size:
         raise ValueError("swarm: expected mean of shape (d,), d >= 1, found (0,).")
     if energy is None:
-        c = [0.25 * (sum(p) == 2 == max(p)) for p in Polynomial(len(centre), 2).powers]
+        c = [0.25 * (sum(p) == 2 == max(p)) for p in Polynomial(len(center), 2).powers]
         repulsion = Interaction(Radial(GaussianProfile(1.0, 0.5)))
-        energy = Potential(Polynomial(len(centre), 2, c)) + repulsion
+        energy = Potential(Polynomial(len(center), 2, c)) + repulsion
     flow = (
         LangevinFlow(energy, temperature=temperature, friction=friction)
         if temperature
@@ -105,7 +105,7 @@ def swarm(
 
     def population(key: PRNGKeyArray) -> tuple[np.ndarray, np.ndarray]:
         place, speed, noise = jax.random.split(key, 3)
-        x = centre + spread * jax.random.normal(place, (n, len(centre)))
+        x = center + spread * jax.random.normal(place, (n, len(center)))
         v = jnp.sqrt(temperature) * jax.random.normal(speed, x.shape)
         start = Phase(Particles.from_samples(x), v)
         moved = solve(

@@ -110,8 +110,8 @@ def toggle(
     instance("toggle", "law", law, Toggle, "a Toggle")
     # Their number changes at every step: numpy, seeded with the key's bits.
     rng = np.random.default_rng(np.ravel(jax.random.key_data(key)))
-    centres = np.repeat([[2.0, 0.2, 0.0], [0.0, 0.0, 2.0]], [n - n // 2, n // 2], 0)
-    x = np.abs(centres + spread * rng.normal(size=(n, 3)))
+    centers = np.repeat([[2.0, 0.2, 0.0], [0.0, 0.0, 2.0]], [n - n // 2, n // 2], 0)
+    x = np.abs(centers + spread * rng.normal(size=(n, 3)))
     clouds = [x]
     count = int(np.ceil(interval / step * (1 - 1e-9)))
     h = interval / count

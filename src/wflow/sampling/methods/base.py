@@ -291,7 +291,7 @@ class _Estimate(AbstractEnergy):
     def value(self, mu: Any, t: ArrayLike = 0.0) -> Float[Array, ""]:
         if mu.n < _FEWEST:
             return jnp.full((), jnp.nan, mu.dtype)
-        flat = jnp.any(_flat(mu.x, mu.normalised().w))
+        flat = jnp.any(_flat(mu.x, mu.normalized().w))
         # The rule for the bandwidth would refuse them, inside of compiled code.
         apart = jnp.arange(mu.x.size, dtype=mu.dtype).reshape(mu.x.shape)
         x, logw = jnp.where(flat, apart, mu.x), jnp.where(flat, 0, mu.logw)

@@ -107,13 +107,13 @@ class MeanShift(_Embedded):
         del initial
         return self._flow(log_density, 0.0)
 
-    def _flow(self, log_density: LogDensity, log_normaliser: ArrayLike) -> MSIP:
+    def _flow(self, log_density: LogDensity, log_normalizer: ArrayLike) -> MSIP:
         kernel = GaussianKernel(self.bandwidth)
         return MSIP(
             self.embedded(log_density),
             kernel,
             self.ridge,
-            log_normaliser,
+            log_normalizer,
             self.max_shift,
         )
 

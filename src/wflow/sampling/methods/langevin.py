@@ -82,4 +82,4 @@ def mean_acceptance(
     """Mean probability with which the particles' next proposals would be accepted."""
     flow = MetropolisLangevinFlow(log_density)
     _, logs = flow.propose(mu.x, jnp.asarray(step, mu.dtype), jax.random.key(0))
-    return mu.normalised().w @ jnp.exp(logs)
+    return mu.normalized().w @ jnp.exp(logs)

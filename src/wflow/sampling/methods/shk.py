@@ -284,7 +284,7 @@ def _long_jumps(energy: KLDivergence, run: Run, rate: Array) -> Array:
     """Whether most particles jumped as surely as not at the first saved time."""
     first = jax.tree.map(lambda leaf: leaf[0], run.measures)
     excess = energy.differential(first).w
-    excess = excess - first.normalised().w @ excess
+    excess = excess - first.normalized().w @ excess
     long = rate * jnp.abs(excess) > _LONG_JUMP
     return jnp.mean(long) > _LONG_SHARE
 

@@ -110,7 +110,7 @@ class PrivacyAccountant:
         cls,
         initial: Grid,
         log_density: Callable[[Array], Array],
-        neighbour: Callable[[Array], Array],
+        neighbor: Callable[[Array], Array],
         *,
         alpha: float = 1.0,
         beta: float = 1.0,
@@ -133,24 +133,24 @@ class PrivacyAccountant:
         count(owner, "refine", refine)
         for name, strength in (("alpha", alpha), ("beta", beta)):
             number(owner, name, strength, infinite=False)
-        for name, function in (("log_density", log_density), ("neighbour", neighbour)):
+        for name, function in (("log_density", log_density), ("neighbor", neighbor)):
             check_density(
-                owner, name, function, initial.centres.reshape(-1, initial.dim)[0]
+                owner, name, function, initial.centers.reshape(-1, initial.dim)[0]
             )
         x = refined_points(initial, refine)
         v, w = (
             potential_of(name, function, x)
             for name, function in (
                 ("log_density", log_density),
-                ("neighbour", neighbour),
+                ("neighbor", neighbor),
             )
         )
-        slope, generator, lowest = derivatives(log_density, neighbour, x)
+        slope, generator, lowest = derivatives(log_density, neighbor, x)
         delta = jnp.where(jnp.isinf(v) & jnp.isinf(w), jnp.inf, v - w)
         start = jnp.log(initial.density / initial.mass)
         logs = refined(start, initial, refine).reshape(-1)
-        cells = initial.centres.reshape(-1, initial.dim)
-        own = start - jax.vmap(neighbour)(cells).reshape(start.shape)
+        cells = initial.centers.reshape(-1, initial.dim)
+        own = start - jax.vmap(neighbor)(cells).reshape(start.shape)
         walls = "no-flux" in initial.boundary
         source = oscillation(alpha * generator - beta * delta)
         return cls(

@@ -119,8 +119,8 @@ def privatize(
     shape("privatize", "longest", longest, ())
     positive("privatize", "longest", longest)
     key = random_key("privatize", "key", key)
-    centres = initial.centres.reshape(-1, initial.dim)
-    check_density("privatize", "log_density", log_density, centres[0])
+    centers = initial.centers.reshape(-1, initial.dim)
+    check_density("privatize", "log_density", log_density, centers[0])
     check_on("privatize", "log_density", log_density, initial)
     t = longest
     if not accountant.time_for(epsilon, delta, late=True) <= longest:
@@ -142,7 +142,7 @@ def check_on(
     Raises:
         ValueError: it is; the sentence says where.
     """
-    x = grid.centres.reshape(-1, grid.dim)
+    x = grid.centers.reshape(-1, grid.dim)
     logs = known(jax.vmap(log_density)(x))
     if logs is None:
         return

@@ -17,15 +17,15 @@ from .conversions import (
 
 @eqx.filter_jit
 def derivatives(
-    log_density: Callable[[Array], Array], neighbour: Callable[[Array], Array], x: Array
+    log_density: Callable[[Array], Array], neighbor: Callable[[Array], Array], x: Array
 ) -> tuple[Array, Array, Array]:
     """Gradient of delta, its image under the generator, least curvature of V'."""
-    difference = lambda y: neighbour(y) - log_density(y)
+    difference = lambda y: neighbor(y) - log_density(y)
     slope = jax.vmap(jax.grad(difference))(x)
     curve = jax.vmap(jax.hessian(difference))(x)
-    pull = jax.vmap(jax.grad(neighbour))(x)  # minus the gradient of V'
+    pull = jax.vmap(jax.grad(neighbor))(x)  # minus the gradient of V'
     generator = jnp.trace(curve, axis1=1, axis2=2) + jnp.sum(pull * slope, axis=1)
-    hessian = -jax.vmap(jax.hessian(neighbour))(x)
+    hessian = -jax.vmap(jax.hessian(neighbor))(x)
     return slope, generator, jnp.min(jnp.linalg.eigvalsh(hessian))
 
 

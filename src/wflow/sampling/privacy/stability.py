@@ -58,7 +58,7 @@ class Stability:
 
 def stability(
     log_density: Callable[[Array], Array],
-    neighbour: Callable[[Array], Array],
+    neighbor: Callable[[Array], Array],
     initial: Grid,
     times: Sequence[float],
     *,
@@ -80,9 +80,9 @@ def stability(
             scalar, or another argument out of range.
     """
     instance("stability", "initial", initial, Grid, "a Grid")
-    centre = initial.centres.reshape(-1, initial.dim)[0]
-    for name, target in (("log_density", log_density), ("neighbour", neighbour)):
-        check_density("stability", name, target, centre)
+    center = initial.centers.reshape(-1, initial.dim)[0]
+    for name, target in (("log_density", log_density), ("neighbor", neighbor)):
+        check_density("stability", name, target, center)
         check_on("stability", name, target, initial)
     for name, strength in (("alpha", alpha), ("beta", beta)):
         number("stability", name, strength, infinite=False)
@@ -108,9 +108,9 @@ def stability(
             stepsize_controller=controller,
             max_steps=MAX_STEPS,
         ).measures
-        for target in (log_density, neighbour)
+        for target in (log_density, neighbor)
     )
-    gap = initial.evaluate(lambda x: neighbour(x) - log_density(x))
+    gap = initial.evaluate(lambda x: neighbor(x) - log_density(x))
     at = np.searchsorted(nodes, saved)
 
     def distances(mu: Grid, nu: Grid) -> tuple[Array, Array, Array, Array]:
@@ -123,7 +123,7 @@ def stability(
         for values in jax.jit(jax.vmap(distances))(first, second)
     )
     accountant = PrivacyAccountant.on_grid(
-        initial, log_density, neighbour, alpha=alpha, beta=beta, refine=refine
+        initial, log_density, neighbor, alpha=alpha, beta=beta, refine=refine
     )
     each = [accountant.bounds(t) for t in saved]
     kls = [accountant.kl_bounds(t) for t in saved]

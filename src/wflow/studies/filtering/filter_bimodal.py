@@ -134,11 +134,11 @@ def report(p: Params, arrays: Arrays) -> Outcome:
 def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
     """W1 and the lesser mode's share over time."""
     steps = np.arange(1, arrays[f"w1_{next(iter(p.methods))}"].shape[1] + 1)
-    colours = dict(zip(p.methods, shades(len(p.methods), "categories"), strict=True))
+    colors = dict(zip(p.methods, shades(len(p.methods), "categories"), strict=True))
     w1, mass = (
         [
-            Curve(steps, over(arrays[f"{what}_{name}"], axis=0), name, colour=colour)
-            for name, colour in colours.items()
+            Curve(steps, over(arrays[f"{what}_{name}"], axis=0), name, color=color)
+            for name, color in colors.items()
         ]
         for what, over in (("w1", np.mean), ("mass", np.min))
     )

@@ -130,19 +130,19 @@ def report(p: Params, arrays: Arrays) -> Outcome:
 
 def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
     """Exact distribution functions, and those of the first ensembles."""
-    colours = shades(len(p.methods), "categories")
+    colors = shades(len(p.methods), "categories")
     panels = []
     for number, (title, *_) in enumerate(p.cases()):
         density = arrays["density"][number]
         levels = np.cumsum(density) / density.sum()
         seen = GRID[(levels > 1e-3) & (levels < 1 - 1e-3)]
-        curves = [Curve(GRID, levels, "exact", colour="0.1", width=2.2)]
-        for name, colour in zip(p.methods, colours, strict=True):
+        curves = [Curve(GRID, levels, "exact", color="0.1", width=2.2)]
+        for name, color in zip(p.methods, colors, strict=True):
             members = arrays[f"members_{name}"][number, 0]
             weights = arrays[f"weights_{name}"][number, 0]
             order = np.argsort(members)
             share = np.cumsum(weights[order]) - weights[order] / 2
-            curves.append(Curve(members[order], share, name, colour=colour, width=1))
+            curves.append(Curve(members[order], share, name, color=color, width=1))
         ends = (seen[0] - 0.3, seen[-1] + 0.3)
         panels.append(Panel(curves, title=title, xlim=ends))
     beside = 1 + min(3, len(panels))

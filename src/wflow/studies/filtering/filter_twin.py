@@ -143,19 +143,19 @@ def report(p: Params, arrays: Arrays) -> Outcome:
 def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
     """RMSE of every run beside the mean spread, and rank histograms, by case."""
     drawn, count = {}, len(p.methods)
-    colours, edges = shades(count, "categories"), np.linspace(0, 1, _BINS + 1)
+    colors, edges = shades(count, "categories"), np.linspace(0, 1, _BINS + 1)
     for case in p.cases:
         points, bars, ranks = [], [], []
         # The first one on top.
         rows = range(count)[::-1]
-        for row, name, colour in zip(rows, p.methods, colours, strict=True):
+        for row, name, color in zip(rows, p.methods, colors, strict=True):
             rmse = arrays[f"rmse_{case}.{name}"].mean(axis=1)
             spread = mean_of(arrays[f"spread_{case}.{name}"].mean(axis=1))
             at = np.full(rmse.shape, row)
-            points.append(Curve(rmse, at, style="o", colour=colour))
-            bars.append(Curve([spread], [row], style="|", colour="0.3", size=12))
+            points.append(Curve(rmse, at, style="o", color=color))
+            bars.append(Curve([spread], [row], style="|", color="0.3", size=12))
             density = _BINS * arrays[f"shares_{case}.{name}"]
-            ranks.append(Curve(edges, density, name, colour=colour, steps=True))
+            ranks.append(Curve(edges, density, name, color=color, steps=True))
         label = "RMSE of the analysis (points), spread (bar)"
         ticks, ends = (rows[::-1], list(p.methods)[::-1]), (-0.5, count - 0.5)
         left = Panel([*points, *bars], label, title=case, ylim=ends, yticks=ticks)

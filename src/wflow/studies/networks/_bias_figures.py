@@ -10,32 +10,32 @@ from wflow.plotting.style import MODEL, OBSERVED, QUIET
 from wflow.studies import Arrays
 
 
-def plot_fibre(arrays: Arrays, start: Sequence[float], target: float) -> Figure:
+def plot_fiber(arrays: Arrays, start: Sequence[float], target: float) -> Figure:
     """The paths in the plane of the two weights, and the end of them enlarged.
 
     Args:
         arrays: ``flow`` and ``ridge``, paths ``(n, 2)``; ``geodesic_end`` and
             ``arc_end``, ``(2,)``.
         start: of all paths, u and v.
-        target: of their product, which makes the fibre.
+        target: of their product, which makes the fiber.
     """
     flow, ridge = arrays["flow"], arrays["ridge"]
     geodesic, arc, origin = arrays["geodesic_end"], arrays["arc_end"], np.array(start)
-    black = {"colour": "black", "size": 11.0, "width": 1.0}
+    black = {"color": "black", "size": 11.0, "width": 1.0}
     curves = [
-        Curve(ridge[:, 0], ridge[:, 1], "vanishing anchored", colour=OBSERVED, width=3),
-        Curve(flow[:, 0], flow[:, 1], "no penalty", colour=MODEL),
-        _dot(ridge[-1], "end of it", colour=OBSERVED, style="s", size=6),
-        _dot(flow[-1], "end of it", colour=MODEL, style="o", size=7),
+        Curve(ridge[:, 0], ridge[:, 1], "vanishing anchored", color=OBSERVED, width=3),
+        Curve(flow[:, 0], flow[:, 1], "no penalty", color=MODEL),
+        _dot(ridge[-1], "end of it", color=OBSERVED, style="s", size=6),
+        _dot(flow[-1], "end of it", color=MODEL, style="o", size=7),
         _dot(geodesic, "vanishing geodesic", style="+", **black),
         _dot(arc, "vanishing arc", style="x", **black),
-        _dot(origin, "start", colour="black", style="o", size=6),
+        _dot(origin, "start", color="black", style="o", size=6),
     ]
     both = np.concatenate([flow, ridge, [origin]])
     ends = np.stack([flow[-1], ridge[-1]])
     panels = []
     for points, reach, title in (
-        (both, 0.6, "from the start to the fibre"),
+        (both, 0.6, "from the start to the fiber"),
         (ends, 1.1, "the end, enlarged"),
     ):
         # A square around the points, so many times as wide to each side.
@@ -44,9 +44,9 @@ def plot_fibre(arrays: Arrays, start: Sequence[float], target: float) -> Figure:
         (left, bottom), (right, top) = (low + high) / 2 - half, (low + high) / 2 + half
         u = np.linspace(left, right, 400)
         v = np.where(np.abs(u) > 1e-3, target / np.where(u == 0, 1, u), np.nan)
-        fibre = Curve(u, v, "fibre", colour="0.75", width=1.2)
+        fiber = Curve(u, v, "fiber", color="0.75", width=1.2)
         limits = {"xlim": (left, right), "ylim": (bottom, top)}
-        panels.append(Panel([fibre, *curves], "u", "v", title=title, **limits))
+        panels.append(Panel([fiber, *curves], "u", "v", title=title, **limits))
     title = f"Descent of $(uv - {target:g})^2/2$, and what a penalty adds"
     drawn = plot_panels(panels, width=4.3, height=4.0, title=title, legend_below=4)
     for axes in drawn.axes:
@@ -66,12 +66,12 @@ def plot_path(arrays: Arrays, strengths: Sequence[float]) -> Figure:
         strengths: ``(m,)``.
     """
     outputs, leaves = [], []
-    for name, colour, label, size in (
+    for name, color, label, size in (
         ("anchored", OBSERVED, "anchored ridge, a run each", 7.0),
         ("arc", MODEL, "arc ridge, one run", 3.5),
     ):
         u, v = arrays[f"path_{name}"].T
-        style = {"colour": colour, "style": "o-", "size": size}
+        style = {"color": color, "style": "o-", "size": size}
         outputs.append(Curve(strengths, u * v, label, **style))
         leaves.append(Curve(strengths, u**2 - v**2, label, **style))
     panels = [
@@ -92,9 +92,9 @@ def plot_dial(arrays: Arrays, starts: Sequence[float]) -> Figure:
     """
     c, gap, excess = np.array(starts), arrays["dial_gap"], arrays["dial_arc_excess"]
     curves = [
-        Curve(c, c**-1.5 / 2, r"$c^{-3/2}/2$", colour=QUIET),
-        Curve(c, gap, "bias of anchored ridge", colour=OBSERVED, style="s", size=6),
-        Curve(c, excess, "arc / chord - 1", colour=MODEL, style="o", size=6),
+        Curve(c, c**-1.5 / 2, r"$c^{-3/2}/2$", color=QUIET),
+        Curve(c, gap, "bias of anchored ridge", color=OBSERVED, style="s", size=6),
+        Curve(c, excess, "arc / chord - 1", color=MODEL, style="o", size=6),
     ]
     title = "From feature learning to the kernel regime"
     x = "$c = u^2 - v^2$ of the start"

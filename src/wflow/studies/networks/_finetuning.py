@@ -22,18 +22,18 @@ from wflow.studies import Arrays, Count, Positive, ScoreTable, Strict, StudyPara
 from ._strengths import Strengths
 
 
-PENALISED = ("arc", "anchored", "standard")
-BASELINES = ("pretrained", "unregularised", "early_stopping")
-METHODS = PENALISED + BASELINES
+PENALIZED = ("arc", "anchored", "standard")
+BASELINES = ("pretrained", "unregularized", "early_stopping")
+METHODS = PENALIZED + BASELINES
 LABELS = {
     "arc": "arc ridge",
     "anchored": "anchored ridge",
     "standard": "standard ridge",
     "pretrained": "pretrained",
-    "unregularised": "no penalty",
+    "unregularized": "no penalty",
     "early_stopping": "early stopping",
 }
-COLOURS: dict[str, Any] = dict(
+COLORS: dict[str, Any] = dict(
     zip(METHODS, (MODEL, OBSERVED, SHADES[1], QUIET, "0.25", "0.55"), strict=True)
 )
 DASHES = dict(zip(BASELINES, ("-", "--", ":"), strict=True))
@@ -115,7 +115,7 @@ def each_method(
             return score(model, *data)
 
         return {
-            name: (jax.vmap(single) if name in PENALISED else single)(point.value)
+            name: (jax.vmap(single) if name in PENALIZED else single)(point.value)
             for name, point in points.items()
         }
 
@@ -131,7 +131,7 @@ def best(arrays: Arrays, method: str) -> np.ndarray:
 def chosen(arrays: Arrays, score: str) -> dict[str, np.ndarray]:
     """A score of every method ``(repeats,)``, at the strength by validation."""
     found = {method: arrays[f"{score}_{method}"] for method in METHODS}
-    for method in PENALISED:
+    for method in PENALIZED:
         at = best(arrays, method)[:, None]
         found[method] = np.take_along_axis(found[method], at, 1)[:, 0]
     return found
@@ -159,7 +159,7 @@ def strength_metrics(p: FinetuningParams, arrays: Arrays) -> dict[str, float]:
     """Median strengths that validation chose, and how many arc ridge came to."""
     strengths = np.array(p.strengths.values())
     metrics = {"arc_reached_share": float(arrays["reached"].mean(dtype=np.float32))}
-    for method in PENALISED:
+    for method in PENALIZED:
         at_best = strengths[best(arrays, method)]
         metrics[f"strength_{method}"] = float(np.median(at_best))
     return metrics
@@ -169,19 +169,19 @@ def chosen_table(title: str, arrays: Arrays, score: str, label: str) -> ScoreTab
     """Means over repeats by method."""
     values = chosen(arrays, score)
     rows = {method: [float(values[method].mean())] for method in METHODS}
-    return ScoreTable(title, (label,), rows, PENALISED[:1])
+    return ScoreTable(title, (label,), rows, PENALIZED[:1])
 
 
 def strength_table(
     title: str, arrays: Arrays, score: str, strengths: Sequence[float]
 ) -> ScoreTable:
     """Means over repeats, a row for each strength and a column for each penalty."""
-    columns = [arrays[f"{score}_{method}"].mean(0).tolist() for method in PENALISED]
+    columns = [arrays[f"{score}_{method}"].mean(0).tolist() for method in PENALIZED]
     rows = {
         f"{strength:.2g}": row
         for strength, *row in zip(strengths, *columns, strict=True)
     }
-    return ScoreTable(title, PENALISED, rows, ())
+    return ScoreTable(title, PENALIZED, rows, ())
 
 
 def score_figures(
@@ -212,10 +212,10 @@ def score_figures(
         for score, label in labels.items()
     }
     style = {"columns": 2, "width": 4.4, "height": 3.4, "legend_below": 3}
-    colours = {LABELS[method]: COLOURS[method] for method in METHODS}
+    colors = {LABELS[method]: COLORS[method] for method in METHODS}
     return {
         "strengths": plot_panels(panels, title=over, **style),
-        "chosen": plot_rows(rows, colours, title=by_method),
+        "chosen": plot_rows(rows, colors, title=by_method),
     }
 
 
@@ -224,15 +224,15 @@ def _over(
 ) -> Panel:
     """A score over the strength, with a band of one standard error."""
     curves, levels = [], []
-    for method in PENALISED:
+    for method in PENALIZED:
         values = arrays[f"{score}_{method}"]
         mean, error = values.mean(0), standard_error(values)
         band = {"low": mean - error, "high": mean + error}
-        style = {"colour": COLOURS[method], "style": "o-", **band}
+        style = {"color": COLORS[method], "style": "o-", **band}
         curves.append(Curve(strengths, mean, LABELS[method], **style))
     for method, dashes in DASHES.items():
         mean = float(arrays[f"{score}_{method}"].mean())
-        style = {"colour": COLOURS[method], "style": dashes}
+        style = {"color": COLORS[method], "style": dashes}
         levels.append(Level(mean, label=LABELS[method], **style))
     x = r"strength $\lambda$"
     return Panel(curves, x, label, levels=levels, scales=("log", scale))

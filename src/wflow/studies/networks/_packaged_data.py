@@ -94,7 +94,7 @@ class BreastCancer:
 
     def tasks(self) -> Tasks:
         """By mean smoothness, which says little about the label."""
-        x, y = _loaded("breast tumours", "load_breast_cancer")
+        x, y = _loaded("breast tumors", "load_breast_cancer")
         return Tasks(*_halves(x, y, 4), 2, False)
 
     def noisy(self, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -107,10 +107,10 @@ def saddle_student(dim: int, scale: float) -> Student:
     return Student(QuadraticRisk(jnp.zeros((dim, dim)).at[0, 0].set(1)), start)
 
 
-def loss_curve(times: np.ndarray, loss: np.ndarray, label: str, colour: Any) -> Curve:
+def loss_curve(times: np.ndarray, loss: np.ndarray, label: str, color: Any) -> Curve:
     """The loss from the first time after 0, as far as it is no rounding."""
     seen = (times > 0) & (loss > 1e-14)
-    return Curve(times[seen], loss[seen], label, colour=colour)
+    return Curve(times[seen], loss[seen], label, color=color)
 
 
 def report_arrays(report: Report, name: str = "") -> dict[str, np.ndarray]:

@@ -19,8 +19,8 @@ from wflow.studies import (
     StudyParams,
 )
 
-from ._bias_figures import plot_dial, plot_fibre, plot_path
-from ._penalised_flows import flat, horizon_of, leaf_drift, product
+from ._bias_figures import plot_dial, plot_fiber, plot_path
+from ._penalized_flows import flat, horizon_of, leaf_drift, product
 from ._strengths import Strengths
 
 
@@ -51,7 +51,7 @@ class Params(StudyParams):
         target: of their product.
         vanishing: the strength at which bias is measured, for geodesic and arc ridge.
         ridge: the strength of the vanishing anchored and standard ridge, whose flows
-            run to time 60/strength: they drift along the fibre that slowly.
+            run to time 60/strength: they drift along the fiber that slowly.
         strengths: of the path of arc ridge, from one run and from separate runs.
         dial: u^2 - v^2 of starts with v = 0, from feature learning to the kernel
             regime; their target is 1.
@@ -159,7 +159,7 @@ def report(p: Params, arrays: Arrays) -> Outcome:
 def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
     """Paths in the plane of weights, ends over the strength, bias over the start."""
     return {
-        "fibre": plot_fibre(arrays, p.start, p.target),
+        "fiber": plot_fiber(arrays, p.start, p.target),
         "path": plot_path(arrays, p.strengths.values()),
         "dial": plot_dial(arrays, p.dial),
     }

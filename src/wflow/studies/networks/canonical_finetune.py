@@ -15,10 +15,10 @@ from wflow.plotting.panels import Curve, Panel, plot_panels
 from wflow.studies import Arrays, Count, Log, NonNegative, Outcome, Study
 
 from ._finetuning import (
-    COLOURS,
+    COLORS,
     LABELS,
     METHODS,
-    PENALISED,
+    PENALIZED,
     FinetuningParams,
     best,
     chosen_table,
@@ -83,7 +83,7 @@ def run(p: Params, key: jax.Array, log: Log) -> dict[str, np.ndarray]:
     arrays = {f"{s}_{m}": v for s, found in scores.items() for m, v in found.items()}
     points = {"pretrained": starts, **ends._asdict()}
     for method in METHODS:
-        at = int(best(arrays, method)[0]) if method in PENALISED else None
+        at = int(best(arrays, method)[0]) if method in PENALIZED else None
         arrays[f"prediction_{method}"] = first(points[method].value, at)
     return {
         **arrays,
@@ -102,7 +102,7 @@ def report(p: Params, arrays: Arrays) -> Outcome:
         **score_metrics(arrays, "mse", ("anchored", "standard", "early_stopping")),
         **strength_metrics(p, arrays),
     }
-    for method in PENALISED:
+    for method in PENALIZED:
         least = arrays[f"mse_{method}"].min(1)
         metrics[f"mse_{method}_best_strength"] = float(least.mean())
     title = (
@@ -134,13 +134,13 @@ def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
 def _predictions(arrays: Arrays) -> Figure:
     """What networks that saw the same points predict, beside the truth."""
     x, truth = arrays["x"], arrays["truth"]
-    seen = {"colour": "black", "style": "o"}
+    seen = {"color": "black", "style": "o"}
     panels = []
-    for methods in (("pretrained", "arc", "anchored"), ("unregularised", "standard")):
-        curves = [Curve(x, truth, "truth", colour="0.75", width=4)]
+    for methods in (("pretrained", "arc", "anchored"), ("unregularized", "standard")):
+        curves = [Curve(x, truth, "truth", color="0.75", width=4)]
         for method in methods:
             y, label = arrays[f"prediction_{method}"], LABELS[method]
-            curves.append(Curve(x, y, label, colour=COLOURS[method]))
+            curves.append(Curve(x, y, label, color=COLORS[method]))
         dots = Curve(arrays["tuned_x"], arrays["tuned_y"], "fine-tuned on", **seen)
         # Overshoot between the points is part of the result, not the scale.
         limits = (float(truth.min()) - 1.4, float(truth.max()) + 1.4)

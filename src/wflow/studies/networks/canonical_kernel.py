@@ -24,7 +24,7 @@ from wflow.studies import (
     StudyParams,
 )
 
-from ._penalised_flows import Linear, Training
+from ._penalized_flows import Linear, Training
 from ._strengths import Strengths
 
 
@@ -61,8 +61,8 @@ def run(p: Params, key: jax.Array, log: Log) -> dict[str, np.ndarray]:
     # The same mean curvature, the same in every direction.
     rows = np.linalg.qr(jacobian.T)[0].T
     isotropic = rows * np.sqrt(np.trace(jacobian @ jacobian.T) / p.outputs)
-    found = _penalised(jacobian, weights, y, p, geodesic=True)
-    same = _penalised(isotropic, weights, y, p, geodesic=False)
+    found = _penalized(jacobian, weights, y, p, geodesic=True)
+    same = _penalized(isotropic, weights, y, p, geodesic=False)
     curvature, axes = np.linalg.eigh(jacobian @ jacobian.T)
     start = jacobian @ weights
     left = {
@@ -73,7 +73,7 @@ def run(p: Params, key: jax.Array, log: Log) -> dict[str, np.ndarray]:
     return {**found, **isotropic_ones, **left, "curvature": curvature}
 
 
-def _penalised(
+def _penalized(
     jacobian: np.ndarray, weights: np.ndarray, y: np.ndarray, p: Params, geodesic: bool
 ) -> dict[str, np.ndarray]:
     """Training outputs ``(strengths, n)`` of every penalty, and the closed form."""
@@ -136,11 +136,11 @@ def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
     for k in np.unique(np.linspace(0, len(strengths) - 1, 3).round().astype(int)):
         closed = strengths[k] / (fine + strengths[k])
         label = r"$\lambda/(k + \lambda)$, kernel ridge"
-        curves = [Curve(fine, closed, label, colour=QUIET)]
+        curves = [Curve(fine, closed, label, color=QUIET)]
         # The larger marker first: the two may lie on each other.
         looks = {"geodesic": ("s", 6.5, OBSERVED), "arc": ("o", 4.0, MODEL)}
-        for name, (marker, size, colour) in looks.items():
-            style = {"style": marker, "size": size, "colour": colour}
+        for name, (marker, size, color) in looks.items():
+            style = {"style": marker, "size": size, "color": color}
             curves.append(Curve(curvature, arrays[f"left_{name}"][k], name, **style))
         title, first = rf"$\lambda = {strengths[k]:.3g}$", not panels
         y = "share of the residual left" * first

@@ -120,15 +120,15 @@ def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
     """Losses of the limit, and slopes in m against the decay exponent."""
     reports = [report_of(p.neurons, arrays, f"{tag(c)}_") for c in p.exponents]
     losses = [
-        loss_curve(found.times, found.loss, f"c = {c:.2f}", colour)
-        for c, found, colour in zip(
+        loss_curve(found.times, found.loss, f"c = {c:.2f}", color)
+        for c, found, color in zip(
             p.exponents, reports, shades(len(reports)), strict=True
         )
     ]
     grid = np.linspace(0, max(p.exponents) + 0.5, 200)
     low, high = zip(*(found.interval for found in reports), strict=True)
     rates = [
-        Curve(grid, np.minimum(1, grid / 6), "min(1, c/6)", colour=OBSERVED),
+        Curve(grid, np.minimum(1, grid / 6), "min(1, c/6)", color=OBSERVED),
         Curve(
             p.exponents,
             [-found.slope for found in reports],

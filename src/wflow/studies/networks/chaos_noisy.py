@@ -137,14 +137,14 @@ def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
     over_time = [loss_curve(times, loss, f"{tau:g}", c) for tau, loss, c in cases]
     ends = Curve(p.temperatures, losses[1:, -1], "with noise", style="o-")
     gaps = []
-    for name, colour, said in (
+    for name, color, said in (
         ("noiseless", OBSERVED, "without noise"),
         ("noisy", MODEL, "with noise"),
     ):
         scaled = np.array(p.neurons)[:, None] * arrays[f"{name}_mean"]
         for k, row in enumerate(scaled, 1):
             label, alpha = said if k == number else None, 0.35 + 0.65 * k / number
-            gaps.append(Curve(times, row, label, colour=colour, alpha=alpha))
+            gaps.append(Curve(times, row, label, color=color, alpha=alpha))
     panels = [
         Panel(over_time, "time", "loss of the limit", scales=("log", "log")),
         Panel(

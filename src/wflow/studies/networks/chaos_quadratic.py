@@ -10,7 +10,7 @@ from pydantic import Field
 
 from wflow.networks import chaos
 from wflow.networks.chaos.conditions import gronwall_factor
-from wflow.networks.chaos.linearised import sampling_variance
+from wflow.networks.chaos.linearized import sampling_variance
 from wflow.networks.chaos.tangent import frozen_kernel_loss, lipschitz_rate
 from wflow.networks.chaos.widths import follow
 from wflow.plotting.chaos import plot_chaos
@@ -97,7 +97,7 @@ def report(p: Params, arrays: Arrays) -> Outcome:
     }
     columns = {
         "measured": widths * found.sup,
-        "linearised": np.full(len(widths), limit.max()),
+        "linearized": np.full(len(widths), limit.max()),
         "fresh draws": np.full(len(widths), float(arrays["fresh"])),
         "theorem": widths * found.bound(decay),
     }

@@ -153,7 +153,7 @@ def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
         x, y = np.array(_axes(p)[name], float), arrays[f"{name}_sup"].mean(axis=1)
         line = np.exp(np.mean(np.log(y) - power * np.log(x))) * x**power
         curves = [
-            Curve(x, line, f"slope {power:g}", colour=QUIET),
+            Curve(x, line, f"slope {power:g}", color=QUIET),
             Curve(x, y, style="o"),
         ]
         shown = {"scales": ("log", "log"), "xticks": (x, [f"{v:g}" for v in x])}

@@ -124,11 +124,11 @@ def report(p: Params, arrays: Arrays) -> Outcome:
 def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
     """Loss of the limit over time, and suprema over the width, for every case."""
     losses, sups = [], []
-    for (name, d), colour in zip(p.cases, shades(len(p.cases)), strict=True):
+    for (name, d), color in zip(p.cases, shades(len(p.cases)), strict=True):
         found = report_of(p.neurons, arrays, f"{_tag(name, d)}_")
         label = f"{name}, d = {d}"
-        losses.append(Curve(found.times, found.loss, colour=colour))
-        sups.append(Curve(p.neurons, found.sup, label, colour=colour, style="o-"))
+        losses.append(Curve(found.times, found.loss, color=color))
+        sups.append(Curve(p.neurons, found.sup, label, color=color, style="o-"))
     panels = [
         Panel(losses, "time", "loss of the limit", scales=("linear", "log")),
         Panel(sups, "width m", r"$\sup_t E\|\Delta_t\|^2$", scales=("log", "log")),

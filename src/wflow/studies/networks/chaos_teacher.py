@@ -142,14 +142,14 @@ def report(p: Params, arrays: Arrays) -> Outcome:
 def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
     """Loss beside the frozen features', alignment, and gaps times m."""
     found, aligned = report_of(p.neurons, arrays), arrays["alignment"]
-    times, colours = found.times, shades(len(p.neurons))
+    times, colors = found.times, shades(len(p.neurons))
     losses = [
         loss_curve(times, found.loss, "all weights", MODEL),
         loss_curve(times, arrays["frozen"], "output weights alone", QUIET),
     ]
     gaps = [
-        Curve(times[1:], m * row[1:], f"m = {m}", colour=colour)
-        for m, row, colour in zip(p.neurons, found.mean, colours, strict=True)
+        Curve(times[1:], m * row[1:], f"m = {m}", color=color)
+        for m, row, color in zip(p.neurons, found.mean, colors, strict=True)
     ]
     panels = [
         Panel(losses, "time", "loss of the reference", scales=("log", "log")),

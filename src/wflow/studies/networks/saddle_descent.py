@@ -136,13 +136,13 @@ def report(p: Params, arrays: Arrays) -> Outcome:
 
 def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
     """Losses of the last descent in slow time, and what each method costs."""
-    colours, panels = shades(len(p.inverse_scales))[::-1], []
+    colors, panels = shades(len(p.inverse_scales))[::-1], []
     for draw in range(len(arrays["tau_0"])):
         curves, ends = [], []
         for k, scale in enumerate(p.inverse_scales):
             tau, loss = arrays[f"tau_{k}"][draw], arrays[f"loss_{k}"][draw]
             name = rf"$\log(1/\lambda) = {scale:.4g}$" + ", flow" * (scale > HELD)
-            curves.append(Curve(tau, loss, name, colour=colours[k]))
+            curves.append(Curve(tau, loss, name, color=colors[k]))
             # When it has come to a hundredth of its fall above its end.
             there = loss <= loss[-1] + 0.01 * (loss[0] - loss[-1])
             ends.append(tau[there.argmax()])
@@ -151,13 +151,13 @@ def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
     title = f"Gradient descent, {share:g} of the largest step, blurs the steps"
     descent = plot_panels(panels, height=3.6, title=title, legend_below=below)
     styles = ["o-", "s-", *["^-"] * len(p.step_shares)]
-    colours = [MODEL, OBSERVED, *shades(len(p.step_shares))[::-1]]
+    colors = [MODEL, OBSERVED, *shades(len(p.step_shares))[::-1]]
     labels, panels = ("steps", "worst relative difference to the flow"), []
     for values, label, first in zip(_costs(arrays), labels, _SHOWN, strict=True):
-        rows = list(zip(values, _names(p), colours, styles, strict=True))[first:]
+        rows = list(zip(values, _names(p), colors, styles, strict=True))[first:]
         curves = [
-            Curve(p.inverse_scales, row, name, colour=colour, style=style)
-            for row, name, colour, style in rows
+            Curve(p.inverse_scales, row, name, color=color, style=style)
+            for row, name, color, style in rows
         ]
         axis = r"$\log(1/\lambda)$"
         panels.append(Panel(curves, axis, label, scales=("log", "log")))

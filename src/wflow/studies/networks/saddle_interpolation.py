@@ -147,16 +147,16 @@ def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
         error = 2 * np.sqrt(share * (1 - share) / draws)
         return Curve(widths, share, low=share - error, high=share + error, **how)
 
-    curves, colours = [], dict(zip(p.samples, shades(len(p.samples)), strict=True))
-    for k, (n, shade) in enumerate(colours.items()):
+    curves, colors = [], dict(zip(p.samples, shades(len(p.samples)), strict=True))
+    for k, (n, shade) in enumerate(colors.items()):
         formula, counted = arrays["expected"][k], arrays["counted"][k]
-        curves.append(Curve(p.widths, formula, f"n = {n}, formula", colour=shade))
-        how = {"label": f"n = {n}, counted", "style": "o", "colour": shade}
+        curves.append(Curve(p.widths, formula, f"n = {n}, formula", color=shade))
+        how = {"label": f"n = {n}, counted", "style": "o", "color": shade}
         curves.append(counts(p.widths, counted, p.draws, **how))
     if p.flow is not None:
         n, share = p.flow.samples, arrays["flow_fitted"].mean(axis=1)
         how = {"label": f"n = {n}, the flow", "style": "x"}
-        how |= {"colour": colours.get(n, "0.2"), "size": 7}
+        how |= {"color": colors.get(n, "0.2"), "size": 7}
         curves.append(counts(p.flow.widths, share, p.flow.draws, **how))
     axis, y = "width m", "probability to interpolate"
     panel = Panel(curves, axis, y, ylim=(-0.03, 1.03), legend="lower right")

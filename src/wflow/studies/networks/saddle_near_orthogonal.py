@@ -142,7 +142,7 @@ def report(p: Params, arrays: Arrays) -> Outcome:
 def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
     """Which draws follow the orthogonal run, and the norm, against typical cosines."""
     means, scaled = _means(arrays), 1 + len(p.dims)
-    colours, panels = shades(len(p.inverse_scales))[::-1], []
+    colors, panels = shades(len(p.inverse_scales))[::-1], []
     labels = {
         "follows": f"share of {p.instances} draws that follow",
         "least": "squared norm over the least",
@@ -150,7 +150,7 @@ def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
     for name, y in labels.items():
         curves, levels = [], [Level(x=1, style="--")]
         for k, scale in enumerate(p.inverse_scales):
-            how, values = {"colour": colours[k]}, means[name][k]
+            how, values = {"color": colors[k]}, means[name][k]
             label = rf"$\log(1/\lambda) = {scale:g}$"
             at = _shares(p.cosines, scale)
             curves.append(Curve(at, values[scaled:], label, style="o-", **how))

@@ -110,7 +110,7 @@ def report(p: Params, arrays: Arrays) -> Outcome:
             metrics[f"{name}_{case.samples}"] = means[name][k]
     titles = {
         "Squared norm, mean over draws that interpolate": {
-            "learnt": means["norm_squared"],
+            "learned": means["norm_squared"],
             "least possible": means["least"],
         },
         "Neurons that end with weights, first and last jump": {
@@ -122,7 +122,7 @@ def report(p: Params, arrays: Arrays) -> Outcome:
     columns = tuple(f"n = {case.samples}, m = {case.width}" for case in p.cases)
     tables = [ScoreTable(title, columns, rows, ()) for title, rows in titles.items()]
     remarks = [
-        f"log norm^2 grows as {slope:.3f} log n; learnt over least {low:.3f} to "
+        f"log norm^2 grows as {slope:.3f} log n; learned over least {low:.3f} to "
         f"{high:.3f}."
     ]
     if p.flow:
@@ -143,10 +143,10 @@ def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
     if p.flow:
         norm = arrays["flow_norm"]
         flows = {"norm_squared": norm, "ratio": norm / arrays["flow_least"]}
-    least = Curve(root, means["least"], "least possible", colour=OBSERVED, style="v-")
+    least = Curve(root, means["least"], "least possible", color=OBSERVED, style="v-")
     asymptote = r"$1/(\sqrt{2} - 1)$, $n\to\infty$ with m of order log n"
     levels = [
-        Level(1, colour=OBSERVED),
+        Level(1, color=OBSERVED),
         Level(1 / (2**0.5 - 1), label=asymptote, style="--"),
     ]
     ticks, panels = (root.tolist(), [f"{x:.3g}" for x in root]), []
@@ -155,10 +155,10 @@ def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
         ("ratio", "squared norm over the least", [], levels, "linear"),
     ):
         y, half = np.array(means[name]), np.array(spreads[name])
-        bars = Curve(root, y, "learnt", style="o", low=y - half, high=y + half)
+        bars = Curve(root, y, "learned", style="o", low=y - half, high=y + half)
         curves = [Curve(root, y), bars, *others]
         if p.flow:
-            curves.append(Curve(at, flows[name], "flow", style="s", colour="0.2"))
+            curves.append(Curve(at, flows[name], "flow", style="s", color="0.2"))
         shown = {"levels": behind, "scales": ("log", scale), "xticks": ticks}
         panels.append(Panel(curves, r"$\sqrt{n}$", label, **shown))
     title = f"Squared norm, slope {_slope(p, means['norm_squared']):.3f} in log n"

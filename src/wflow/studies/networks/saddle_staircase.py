@@ -123,7 +123,7 @@ def report(p: Params, arrays: Arrays) -> Outcome:
 
 def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
     """The losses of runs and the predicted steps, a panel for each instance."""
-    colours = shades(len(p.inverse_scales))[::-1]
+    colors = shades(len(p.inverse_scales))[::-1]
     panels = []
     for number in range(p.instances):
         tau, loss = arrays["tau"][number], arrays["loss"][number]
@@ -143,7 +143,7 @@ def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
         ]
         for k, scale in enumerate(p.inverse_scales):
             name = rf"$\log(1/\lambda) = {scale:g}$"
-            curves.append(Curve(tau[k], loss[k], name, colour=colours[k], width=1.3))
+            curves.append(Curve(tau[k], loss[k], name, color=colors[k], width=1.3))
         panels.append(slow_panel(curves, number, end))
     drawn = plot_panels(
         panels,

@@ -87,13 +87,13 @@ def report(p: Params, arrays: Arrays) -> Outcome:
 def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
     """How often descent fits all samples, against the width and the dimension."""
     orthogonal, expected, *random = _shares(p, arrays).values()
-    how = {"colour": OBSERVED}
+    how = {"color": OBSERVED}
     against_width = [
         Curve(p.widths, expected, "formula", width=2.5, alpha=0.5, **how),
         Curve(p.widths, orthogonal, "orthogonal", style="o", size=4.5, **how),
     ]
     for dim, row, shade in zip(p.dims, random, shades(len(random))[::-1], strict=True):
-        curve = Curve(p.widths, row, f"d = {dim}", style="s-", colour=shade, width=1.1)
+        curve = Curve(p.widths, row, f"d = {dim}", style="s-", color=shade, width=1.1)
         against_width.append(curve)
     # Widths at which something is left to tell, five at most.
     telling = np.flatnonzero((expected > 0.02) & (expected < 0.98))
@@ -106,7 +106,7 @@ def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
             [*(row[k] for row in random), orthogonal[k]],
             f"m = {p.widths[k]}",
             style="o-",
-            colour=tone,
+            color=tone,
         )
         for k, tone in zip(few, shades(len(few), "plasma")[::-1], strict=True)
     ]

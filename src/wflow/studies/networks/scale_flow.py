@@ -123,18 +123,18 @@ def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
     for j in range(p.inputs):
         # The darker, the more the channel says.
         alpha, last = 0.25 + 0.75 * (j + 1) / p.inputs, j == p.inputs - 1
-        for what, label, style, colour in (
+        for what, label, style, color in (
             ("along", r"along $M_j$: $g_j^2 + |W_j|^2$", "-", MODEL),
             ("across", r"across: $g_j^2$", "--", OBSERVED),
         ):
             y, name = arrays[what][:, j], label if last else None
-            channels.append(Curve(t, y, name, style=style, colour=colour, alpha=alpha))
+            channels.append(Curve(t, y, name, style=style, color=color, alpha=alpha))
     losses = [
         Curve(t, arrays["excess_scaled"], "with scales"),
-        Curve(t, arrays["excess_plain"], "without", style="--", colour=QUIET),
+        Curve(t, arrays["excess_plain"], "without", style="--", color=QUIET),
     ]
     sharpness = [
-        Curve(late[1:], arrays[f"sharpness_{name}"][1:], said, style=style, colour=ink)
+        Curve(late[1:], arrays[f"sharpness_{name}"][1:], said, style=style, color=ink)
         for name, (said, style, ink) in _DECAYS.items()
     ]
     panels = [

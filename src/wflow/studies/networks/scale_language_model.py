@@ -145,22 +145,22 @@ def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
     means, gaps = [], []
     for name, ink in zip(p.variants, inks, strict=True):
         mean = arrays[f"validation_{name}"].mean(0)
-        means.append(Curve(arrays["step"], mean, name.replace("_", " "), colour=ink))
+        means.append(Curve(arrays["step"], mean, name.replace("_", " "), color=ink))
     baseline = arrays[f"validation_{first}"][:, -1]
     for k, (name, ink) in enumerate(zip(others, inks[1:], strict=True)):
         gap = arrays[f"validation_{name}"][:, -1] - baseline
         x = k + 0.08 * (np.arange(len(gap)) - (len(gap) - 1) / 2)
         mean, error = gap.mean(), standard_error(gap)
         bar = {"low": [mean - error], "high": [mean + error]}
-        gaps.append(Curve(x, gap, style="o", colour=ink))
-        gaps.append(Curve([k], [mean], style="x", colour="0.15", **bar))
+        gaps.append(Curve(x, gap, style="o", color=ink))
+        gaps.append(Curve([k], [mean], style="x", color="0.15", **bar))
     label = "validation, nats per byte"
     panels = [Panel(means, "step", label, title="Mean over seeds")]
     if others:
         ticks = (range(len(others)), [name.replace("_", "\n") for name in others])
         title = "Pair by pair, with the standard error of the mean"
         label = f"difference from {first}, nats per byte"
-        zero = [Level(y=0, colour="0.3")]
+        zero = [Level(y=0, color="0.3")]
         panels.append(Panel(gaps, "", label, title=title, levels=zero, xticks=ticks))
     title = "A byte-level transformer on Python's help texts"
     return {"validation": plot_panels(panels, width=5.25, height=3.8, title=title)}

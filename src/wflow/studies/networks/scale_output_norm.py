@@ -147,11 +147,11 @@ def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
     predicted = {"loss": _floors(p), "scale": [p.target / (1 + d) for d in p.decays]}
     panels = []
     for what, label in (("loss", "test loss"), ("scale", r"mean of $g$")):
-        curves = [Curve(at, predicted[what], _PREDICTED, style="x", colour="black")]
-        for side, colour, shift in (("out", MODEL, 0.06), ("in", OBSERVED, -0.06)):
+        curves = [Curve(at, predicted[what], _PREDICTED, style="x", color="black")]
+        for side, color, shift in (("out", MODEL, 0.06), ("in", OBSERVED, -0.06)):
             values, x, name = arrays[f"{what}_{side}"], at + shift, _SIDES[side][1]
-            curves.append(Curve(x, values.mean(1), name, colour=colour))
-            curves.append(Curve(x, values, style="o", colour=colour, alpha=0.6))
+            curves.append(Curve(x, values.mean(1), name, color=color))
+            curves.append(Curve(x, values, style="o", color=color, alpha=0.6))
         shown = {"xticks": ticks, "legend": what == "loss"}
         panels.append(Panel(curves, r"decay on $g$", label, **shown))
     title = "Decay on the scale of a norm, the teacher's form known"

@@ -245,7 +245,7 @@ class Bands(Strict):
         beside: Mapping[str, np.ndarray],
     ) -> dict[str, list[Any]]:
         """Center, bands and parts of the error at every time, in the data's units."""
-        places = {"centre": prediction.centre}
+        places = {"center": prediction.center}
         for level in (INNER, self.level):
             band = prediction.band(level)
             places[f"low_{100 * level:g}"] = band.low
@@ -280,7 +280,7 @@ class Bands(Strict):
                 units.to_data_value(summary, past[s]),
                 np.array([units.to_data_time(time) for time in prediction.times]),
                 units.to_data_value(summary, bands.observed[s]),
-                units.to_data_value(summary, prediction.centre),
+                units.to_data_value(summary, prediction.center),
                 [
                     (
                         units.to_data_value(summary, band.low),

@@ -35,7 +35,7 @@ def with_data(config: dict[str, Any], path: Path) -> dict[str, Any]:
     data = config.get("data")
     data = data if isinstance(data, dict) else {}
     if data.get("kind") == "gapminder":
-        data = {"standardise": True, **data}
+        data = {"standardize": True, **data}
     # Nothing that says how to simulate goes with a file.
     data = {key: value for key, value in data.items() if key != "simulate"}
     return {
@@ -145,7 +145,7 @@ def first_points(snapshots: Snapshots, points: int) -> Snapshots:
 def true_energy(p: PopulationParams) -> AbstractEnergy | None:
     """The energy behind the data, where it is known and in the model's units."""
     data = p.data
-    if data.standardise or data.time.unit != 1 or not isinstance(data, SimulatedData):
+    if data.standardize or data.time.unit != 1 or not isinstance(data, SimulatedData):
         return None
     spec, place = data.simulate.get("energy"), "data.simulate.energy"
     given = {"dim": data.dim, "key": jax.random.key(0)}

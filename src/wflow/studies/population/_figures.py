@@ -151,7 +151,7 @@ def predictions(
         start=[train[k] for k in starts],
         start_label=f"start ({time})" if len(set(starts)) == 1 else "start",
         scores=scores,
-        score_unit=setting.unit if setting.p.data.standardise else "",
+        score_unit=setting.unit if setting.p.data.standardize else "",
         weights=predicted.weights,
         title=title,
         **setting.axes,

@@ -16,7 +16,7 @@ from ._times import time_text
 
 TITLE = "Every interior snapshot from the others"
 FLOOR_TITLE = "Noise: random halves of each held-out snapshot against each other"
-MIDPOINT = "OT midpoint of the neighbours"
+MIDPOINT = "OT midpoint of the neighbors"
 # The rows of a table, and their names in metrics.json.
 NAMES = {
     "model": "w1",
@@ -26,7 +26,7 @@ NAMES = {
     "backwards alone": "backwards_w1",
 }
 # What the numbers of a table are in, and what that adds to their names.
-SPACES = {"units of the data": "", "standardised units": "_standardised"}
+SPACES = {"units of the data": "", "standardized units": "_standardized"}
 LEARNED = ("model", "forwards alone", "backwards alone")
 
 
@@ -52,10 +52,10 @@ def answered(
     scores, floors = {}, {}
     for space, suffix in SPACES.items():
         # The yardsticks do not depend on the run's seed.
-        here = held.standardised() if suffix else held
+        here = held.standardized() if suffix else held
         mean, std = 0.0, 1.0
         if suffix:
-            units = held.train.standardise()[1]
+            units = held.train.standardize()[1]
             mean, std = units.mean, units.std
         learned = [((x - mean) / std, w) for x, w in (cloud, *sides)]
         scores[space] = _scored(here, learned)

@@ -23,7 +23,7 @@ def in_model_time(p: Any, data: SnapshotFile) -> Snapshots:
     origin = 0.0 if clock.unit == 1 else origin
     return Units.of(
         data.snapshots,
-        standardise=False,
+        standardize=False,
         origin=origin,
         unit=clock.unit,
         dtype=p.precision,

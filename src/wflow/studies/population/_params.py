@@ -89,14 +89,14 @@ class _Data(Strict):
     """Snapshots, and what is done with them before anything is learned.
 
     Attributes:
-        standardise: learn in units in which the training snapshots are standard.
+        standardize: learn in units in which the training snapshots are standard.
         shuffle: the rows of every snapshot, so that none says which point is which.
         masses: of the population at each snapshot, or as many as there are points.
         time: the clock of the model.
         axes: of the figures.
     """
 
-    standardise: bool = False
+    standardize: bool = False
     shuffle: bool = False
     masses: (
         Literal["counts"] | Annotated[list[Positive], Field(min_length=2)] | None
@@ -109,7 +109,7 @@ class GapminderData(_Data):
     """The table of countries that the plotly package ships."""
 
     kind: Literal["gapminder"]
-    standardise: bool = True
+    standardize: bool = True
     shuffle: bool = True
     time: Clock = Clock(label="year", unit=5.0)
     axes: Axes = Axes(

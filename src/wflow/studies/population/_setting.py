@@ -34,7 +34,7 @@ TITLES = {
     "constant_velocity": "constant velocity",
     "extrapolated_velocity": "extrapolated velocity",
     "mean_shift": "mean shift",
-    "ot_interpolation": "OT midpoint of the neighbours",
+    "ot_interpolation": "OT midpoint of the neighbors",
 }
 
 
@@ -59,7 +59,7 @@ class Setting:
             origin = p.data.time.origin
             units = Units.of(
                 shown.train,
-                standardise=p.data.standardise,
+                standardize=p.data.standardize,
                 origin=data.snapshots.times[0] if origin is None else origin,
                 unit=p.data.time.unit,
                 dtype=p.precision,
@@ -74,8 +74,8 @@ class Setting:
     @property
     def unit(self) -> str:
         """What lengths are in."""
-        standard = self.p.data.standardise
-        return "standardised units" if standard else "units of the data"
+        standard = self.p.data.standardize
+        return "standardized units" if standard else "units of the data"
 
     @property
     def axes(self) -> dict[str, Any]:

@@ -138,7 +138,7 @@ class PopulationAuto(AbstractTask[Params]):
                 key=jax.random.key(config.seed),
                 budget=config.budget,
                 steps=config.steps,
-                standardize=True if config.data.standardise else None,
+                standardize=True if config.data.standardize else None,
                 components=config.components,
                 log=log,
             )
@@ -252,7 +252,7 @@ class PopulationAuto(AbstractTask[Params]):
 def _same(snapshots: Snapshots) -> Units:
     """The units of the data: the choice has units of its own."""
     return Units.of(
-        snapshots, standardise=False, origin=0.0, unit=1.0, dtype=str(snapshots.dtype)
+        snapshots, standardize=False, origin=0.0, unit=1.0, dtype=str(snapshots.dtype)
     )
 
 

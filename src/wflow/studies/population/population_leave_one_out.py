@@ -185,7 +185,7 @@ def _draw(
     clouds: Sequence[Cloud],
 ) -> list[Path]:
     """Scores; and what was predicted, over the truth and its neighbors."""
-    neighbours = [
+    neighbors = [
         np.concatenate([held.train[held.index - 1], held.train[held.index]])
         for held in held_out
     ]
@@ -201,7 +201,7 @@ def _draw(
             [held.time for held in held_out],
             [held.truth[0] for held in held_out],
             [points for points, _ in clouds],
-            start=neighbours,
+            start=neighbors,
             start_label="snapshots before and after",
             scores=shown.rows["model"],
             weights=[weights for _, weights in clouds],

@@ -22,7 +22,7 @@ class Design(NamedTuple):
     names: tuple[str, ...]
 
     @property
-    def standardised(self) -> tuple[np.ndarray, np.ndarray]:
+    def standardized(self) -> tuple[np.ndarray, np.ndarray]:
         """Columns of mean 0 and variance 1, and the response of mean 0."""
         return (self.X - self.X.mean(0)) / self.X.std(0), self.y - self.y.mean()
 

@@ -33,11 +33,11 @@ def split_errors(
     def one(key: Array) -> tuple[list[Array], dict[str, Array]]:
         order = jax.random.permutation(key, n)
         train, test = order[:size], order[size:]
-        centre, level = inputs[train].mean(0), response[train].mean()
+        center, level = inputs[train].mean(0), response[train].mean()
         spread = jnp.std(inputs[train], axis=0)
         # A column that is constant in a small training part says nothing there.
         spread = jnp.where(spread > 0, spread, jnp.inf)
-        scaled = (inputs - centre) / spread
+        scaled = (inputs - center) / spread
         data = SpectralData.of(scaled[train], response[train] - level, spent=1)
 
         def error(coefficients: Array) -> Array:

@@ -62,7 +62,7 @@ class Params(LawsParams):
 def run(p: Params, key: jax.Array, log: Log) -> dict[str, Any]:
     """Moments beside ridge's, coefficients over the rate, errors of every split."""
     design = load_design(p.data)
-    X, y = map(jnp.asarray, design.standardised)
+    X, y = map(jnp.asarray, design.standardized)
     arrays = {"names": np.array(design.names), **_moments(p, X, y, key)}
     log(f"{p.particles} draws of the process at rate {p.rate:g}")
     largest = jnp.linalg.norm(X, 2) ** 2

@@ -32,19 +32,17 @@ def plot_bounds(
         title: of the figure.
     """
     curves = [
-        Curve(times, values, name, colour=BASELINES[k // 4], style=_STYLES[k % 4])
+        Curve(times, values, name, color=BASELINES[k // 4], style=_STYLES[k % 4])
         for k, (name, values) in enumerate(bounds.items())
     ]
     curves += [
-        Curve(times, values, name, colour=colour, style="o-")
-        for (name, values), colour in zip(
-            exact.items(), (MODEL, OBSERVED), strict=False
-        )
+        Curve(times, values, name, color=color, style="o-")
+        for (name, values), color in zip(exact.items(), (MODEL, OBSERVED), strict=False)
     ]
     levels = []
     largest = max(float(np.max(values)) for values in exact.values())
     if limit is not None:
-        levels = [Level(limit[1], label=limit[0], colour="0.3", style=":")]
+        levels = [Level(limit[1], label=limit[0], color="0.3", style=":")]
         largest = max(largest, limit[1])
     least = min(float(np.min(values)) for values in exact.values())
     panel = Panel(

@@ -88,7 +88,7 @@ def sampled_masses(
                 law.log_density, start, method=method, key=key, saves=_SAVES
             )
         said |= dict.fromkeys(str(w.message) for w in caught)
-        w = jax.vmap(lambda mu: mu.normalised().w)(samples.history)
+        w = jax.vmap(lambda mu: mu.normalized().w)(samples.history)
         first = masses(start, jnp.full(len(start), 1 / len(start)))
         late = jax.vmap(masses)(samples.history.x, w)
         found.append(np.concatenate([np.asarray(first)[None], np.asarray(late)]))
@@ -111,13 +111,13 @@ def grid_masses(
     low, high = jnp.full(d, domain.low), jnp.full(d, domain.high)
     shape = (domain.cells,) * d
     initial = Grid.from_log_density(start.log_density, low, high, shape, "no-flux")
-    centres = initial.centres.reshape(-1, d)
+    centers = initial.centers.reshape(-1, d)
     times = np.linspace(0, domain.time, _SAVES + 1)
     flow = kl_flow(law.log_density, domain.alpha, domain.beta)
     solution = solve(flow, initial, 0.0, domain.time, times=times, max_steps=100_000)
 
     def masses(mu: Any) -> jax.Array:
-        return _binned(law, centres, mu.density.reshape(-1) * mu.cell_volume)
+        return _binned(law, centers, mu.density.reshape(-1) * mu.cell_volume)
 
     return Masses(np.asarray(jax.vmap(masses)(solution.measures))[None], times)
 

@@ -145,16 +145,16 @@ def figures(p: Params, arrays: Arrays) -> dict[str, Figure]:
     for name in (*p.methods, *p.baselines):
         times, masses = arrays[f"times_{name}"], arrays[f"masses_{name}"]
         curves = []
-        for k, colour in enumerate(shades(len(weights))):
+        for k, color in enumerate(shades(len(weights))):
             runs = masses[:, :, k]
             curves += [
-                Curve(times, runs.T, colour=colour, width=0.5, alpha=0.5),
-                Curve(times, runs.mean(0), f"mode {k + 1}", colour=colour),
-                Curve(times[-1:], weights[k : k + 1], colour=colour, style="o"),
+                Curve(times, runs.T, color=color, width=0.5, alpha=0.5),
+                Curve(times, runs.mean(0), f"mode {k + 1}", color=color),
+                Curve(times[-1:], weights[k : k + 1], color=color, style="o"),
             ]
             if p.grid is not None and np.isclose(times[-1], p.grid.time):
                 t, exact = arrays["grid_times"], arrays["grid_masses"][0, :, k]
-                curves.append(Curve(t, exact, colour="0.2", style="--", width=0.9))
+                curves.append(Curve(t, exact, color="0.2", style="--", width=0.9))
         labels = "time of the flow", "" if panels else "mass"
         panels.append(Panel(curves, *labels, title=name, ylim=(0, 1)))
     below = len(weights)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from wflow.filtering import GaussianObservation, SimulatedObservation
-from wflow.filtering.localisation import Domain, gaspari_cohn
+from wflow.filtering.localization import Domain, gaspari_cohn
 from wflow.filtering.transport.likelihood import LikelihoodTransport
 from wflow.filtering.transport.local import LocalTransport
 from wflow.filtering.transport.moments import MomentTransport
@@ -82,7 +82,7 @@ def lists(domain):
 
 
 @methods
-def test_independent_groups_are_analysed_apart(method):
+def test_independent_groups_are_analyzed_apart(method):
     # Local lists that leave out the other group: as if it were not there.
     pairs = Pairs.of(X, Y, OBSERVED)
     domain = Domain(3.0, GROUP, BETWEEN, 1.0)
@@ -96,7 +96,7 @@ def test_independent_groups_are_analysed_apart(method):
 
 
 @methods
-def test_without_localisation_it_is_the_global_analysis(method):
+def test_without_localization_it_is_the_global_analysis(method):
     pairs = Pairs.of(X, Y, OBSERVED)
     domain = Domain(np.inf, np.ones((4, 2)), np.ones((4, 4)), np.inf)
     found = move(LocalTransport(method, domain), pairs)
@@ -122,7 +122,7 @@ def test_no_observation_and_no_weight_leave_the_forecast():
 
 
 def test_one_after_the_other_and_all_at_once_agree(monkeypatch):
-    """On a CPU components are mapped, elsewhere vectorised."""
+    """On a CPU components are mapped, elsewhere vectorized."""
     local, pairs = LocalTransport(METHOD, Domain(3.0, GROUP)), Pairs.of(X, Y, OBSERVED)
     mapped = eqx.filter_jit(lambda pairs: local.move(pairs, KEY))(pairs)
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")

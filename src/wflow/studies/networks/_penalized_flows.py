@@ -19,7 +19,7 @@ from wflow.networks.canonical import (
     GeodesicRidge,
     NTKMetric,
     Ridge,
-    Travelled,
+    Traveled,
     lambda_path,
 )
 from wflow.networks.canonical.arc import LambdaPath
@@ -98,11 +98,11 @@ class Training(NamedTuple):
         )
         return solution[-1]
 
-    def arc(self, strength: ArrayLike, horizon: ArrayLike) -> Travelled:
+    def arc(self, strength: ArrayLike, horizon: ArrayLike) -> Traveled:
         """The unregularized flow up to where arc ridge stops it."""
         solution = solve(
             ArcLengthFlow(_flow(self.energy)),
-            Travelled(self.start),
+            Traveled(self.start),
             0.0,
             horizon,
             stop=ArcRidge(strength),

@@ -1,4 +1,4 @@
-"""Results of filters as labelled arrays of xarray."""
+"""Results of filters as labeled arrays of xarray."""
 
 import importlib
 from types import ModuleType

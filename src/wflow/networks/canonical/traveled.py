@@ -11,7 +11,7 @@ from wflow.measures import AbstractMeasure
 from wflow.measures.base import AbstractCarrier
 
 
-class Travelled(AbstractCarrier):
+class Traveled(AbstractCarrier):
     r"""A measure that counts how far it has moved.
 
     With the length $s = \int |\dot\mu|\,dt$ of its path and the action
