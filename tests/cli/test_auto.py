@@ -123,7 +123,7 @@ def test_a_law_is_chosen_kept_and_read_again(tmp_path):
     _called("new", tmp_path / "cells.h5ad", "-o", tmp_path / "my.yaml")
     quick = ["--set", "steps=200", "--set", "split={kind: holdout, snapshots: [2]}"]
     said = _called("run", tmp_path / "my.yaml", "--out", tmp_path / "run", *quick)
-    assert "Between snapshots, the best law" in said
+    assert "Between snapshots: the best law" in said
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["between_moves"] == 1
     assert metrics["test_w1"] < metrics["persistence_w1"] / 2

@@ -93,6 +93,12 @@ def test_report(fit):
     assert report.model < 1e-3
     # So few points, not known to be the same ones, would lie apart by chance as well.
     assert "cannot be told from nothing moves" in report.verdict
+    tracked = fit.report(test, tracked=True)
+    np.testing.assert_array_equal(tracked.scores["model"], report.scores["model"])
+    found = tracked.differences["persistence"], report.differences["persistence"]
+    assert found[0].w1.sign == -1
+    assert found[0].w1.error < 0.7 * found[1].w1.error
+    assert found[0].energy.error < 0.7 * found[1].energy.error
     assert "nothing moves" in str(report)
     assert report.to_dict()["model_w1"] == report.model
     alone = fit.report(test, baselines=False)

@@ -9,6 +9,7 @@ from wflow.learning.paired import (
     Interval,
     Traced,
     Truth,
+    check_tracked,
     difference,
     verdict,
 )
@@ -86,6 +87,33 @@ def test_tracked_rows_have_the_same_chances():
         chances = Chances(tracked=tracked)
         same = np.allclose(chances(cloud(x, 0)), chances(cloud(x, 3)))
         assert same == tracked
+        # What is of no snapshot is of no individual.
+        assert not np.allclose(chances(cloud(x, 0)), chances(cloud(x, -1)))
+    with pytest.raises(ValueError, match="same individuals at all times, found 3, 4"):
+        check_tracked("report", [3, 4])
+
+
+def test_pairing_tells_small_steps_of_the_same_individuals():
+    """Two samples so near would lie apart by chance; those that each moved do not."""
+    x = RNG.normal(size=(60, 2))
+    moved, words = x + [0.3, 0.1], []
+    for tracked in (False, True):
+        truth = Truth(cloud(moved, 1), Chances(tracked=tracked))
+        exact, still = truth.scores(cloud(moved, 0)), truth.scores(cloud(x, 0))
+        words.append(difference([exact], [still]).word)
+    assert words == ["cannot be told from", "beats"]
+    np.testing.assert_allclose(exact.energy.draws, 0, atol=1e-12)
+
+
+def test_distances_of_tracked_individuals_are_without_bias():
+    """Each is near itself, and the law of all of them is the same."""
+    energies = []
+    for k in range(100):
+        x, e = np.random.default_rng(k).normal(size=(2, 20, 2))
+        y = 0.8 * x + 0.6 * e
+        truth = Truth(cloud(y, 1), Chances(tracked=True))
+        energies.append(truth.scores(cloud(x, 0)).energy.value)
+    assert abs(np.mean(energies)) < 3 * np.std(energies) / 10
 
 
 def test_a_sentence_groups_what_it_says():

@@ -8,12 +8,19 @@ import pandas as pd
 import pytest
 from population_runs import FREE, flying, read, setting
 
+from wflow.io import read_gapminder
 from wflow.io.base import Layout
 from wflow.io.table import CSV
 from wflow.learning import Fit
 from wflow.studies import load as load_study
 from wflow.studies._folder import RunDirectory
-from wflow.studies.population._data import keep, kept, load
+from wflow.studies.population._data import (
+    individuals,
+    keep,
+    kept,
+    load,
+    rearranged,
+)
 from wflow.studies.population._saved import check_times, read_context, write_context
 from wflow.studies.population._setting import Setting
 from wflow.studies.population._times import time_text
@@ -223,3 +230,22 @@ def test_the_noise_is_the_distance_of_two_halves(table):
     np.testing.assert_allclose(setting(_read(table)).floor(times), [floor])
     assert made.floor([99.0]) == [None]
     assert made.noise("floor", [99.0]) == {}
+
+
+def test_countries_are_tracked_through_the_shuffle():
+    _, p = read("gapminder")
+    assert p.data.tracked
+    shuffled = load(p, "here").snapshots
+    found = rearranged(shuffled, individuals(p, shuffled.sizes))
+    for cloud, mixed, known in zip(
+        found, shuffled, read_gapminder(None).snapshots, strict=True
+    ):
+        np.testing.assert_array_equal(cloud, known)
+        assert (cloud != mixed).any()
+
+
+def test_individuals_are_there_at_all_times(table):
+    FRAME.iloc[:-1].to_csv(table, index=False)
+    p = _read(table, "ocean_forecast", "data.axes={}", "data.tracked=true")
+    with pytest.raises(ValueError, match="same individuals at all times"):
+        load(p, "here")

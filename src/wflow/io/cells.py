@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from wflow.learning import Snapshots
 
@@ -14,17 +13,17 @@ from .anndata_file import array_of, element, frame_of, needs_anndata, opened
 from .base import MAX_BYTES, USUAL, Layout, readable
 from .findings import MOST_LABELS
 from .genes import gene_origin
-from .refusals import SnapshotFileError, reading
+from .labels import nearest, votes
+from .refusals import reading
+from .rows import rows_of
 from .times import gathered, to_times
 
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# Observed cells that say what a forecast one is.
-NEIGHBORS = 15
-# Observed cells that are looked through at most, and numbers of genes that are written.
-_MOST_CELLS, _MOST_GENES = 50_000, 2**28
+# Numbers of genes that are written at most.
+_MOST_GENES = 2**28
 # The column of ``.var`` that brings forecasts back to genes.
 ORIGIN = "wflow_origin"
 # The entry of ``.uns["wflow"]`` that names the columns which a law has added.
@@ -77,7 +76,7 @@ class Cells:
             part.index = pd.Index(
                 [f"{name}@{time:.12g}-{k}" for k, name in enumerate(start.index)]
             )
-            near = _nearest(observed, cloud.x)
+            near = nearest(observed, cloud.x)
             for name in labels:
                 found, share = _votes(self.obs[name], near)
                 part[name], part[f"{name}_confidence"] = found, share
@@ -110,26 +109,14 @@ def _is_label(column: "pd.Series") -> bool:
     return column.dtype.kind not in "iufcMm" and column.nunique() <= MOST_LABELS
 
 
-def _nearest(observed: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Rows of the nearest observed cells, ``(n, NEIGHBORS)`` or fewer."""
-    rows = np.arange(len(observed))
-    if len(rows) > _MOST_CELLS:
-        rows = np.random.default_rng(0).permutation(rows)[:_MOST_CELLS]
-    count = min(NEIGHBORS, len(rows))
-    _, near = cKDTree(observed[rows, : x.shape[1]]).query(x, np.arange(1, count + 1))
-    return rows[near]
-
-
 def _votes(column: "pd.Series", near: np.ndarray) -> tuple[Any, np.ndarray]:
     """The label of most of the nearest cells, and their share."""
     import pandas as pd
 
     kept = column.astype("category")
-    codes = np.asarray(kept.cat.codes)[near]
-    votes = np.stack([(codes == k).mean(1) for k in range(len(kept.cat.categories))], 1)
-    best = votes.argmax(1)
-    found = pd.Categorical.from_codes(best, categories=kept.cat.categories)
-    return found, votes[np.arange(len(best)), best]
+    names = kept.cat.categories
+    best, share = votes(np.asarray(kept.cat.codes), len(names), near)
+    return pd.Categorical.from_codes(best, categories=names), share
 
 
 def read_cells(
@@ -153,15 +140,9 @@ def read_cells(
     path = readable("read_cells", path, USUAL, max_bytes)
     with opened(path) as file:
         obs = frame_of(path, file, max_bytes)
-        times, rows = gathered(
-            to_times(path, layout.time, np.asarray(obs[layout.time]))
-        )
+        known = gathered(to_times(path, layout.time, np.asarray(obs[layout.time])))
         x = array_of(path, file, layout.positions, max_bytes)[:, : snapshots.dim]
-        order = [
-            row
-            for time, cloud in zip(snapshots.times, snapshots, strict=True)
-            for row in _rows_of(path, layout, x, cloud, float(time), times, rows)
-        ]
+        order = rows_of(path, layout, x, snapshots, *known)
         import pandas as pd
 
         from .look_anndata import is_embedding
@@ -189,30 +170,6 @@ def read_cells(
             if is_embedding(name) and name != layout.positions:
                 obsm[name] = array_of(path, file, name, max_bytes)[order, :2]
         return Cells(obs.iloc[order], var, obsm, varm, uns)
-
-
-def _rows_of(
-    path: Path,
-    layout: Layout,
-    x: np.ndarray,
-    cloud: np.ndarray,
-    time: float,
-    times: np.ndarray,
-    rows: Sequence[np.ndarray],
-) -> list[int]:
-    """The rows of the file that the points of one snapshot are."""
-    places: dict[bytes, list[int]] = {}
-    for row in rows[int(np.abs(times - time).argmin())][::-1]:
-        places.setdefault(x[row].tobytes(), []).append(int(row))
-    try:
-        return [
-            places[point.tobytes()].pop()
-            for point in np.ascontiguousarray(cloud, np.float64)
-        ]
-    except (KeyError, IndexError):
-        raise SnapshotFileError(
-            path, f"its cells at {layout.time!r} = {time:.12g} have changed."
-        ) from None
 
 
 def save_cells(

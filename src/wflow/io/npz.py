@@ -1,6 +1,8 @@
 """Snapshots in .npz files."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -178,8 +180,15 @@ def _read(arrays: Arrays, keys: Keys, max_bytes: int) -> SnapshotFile:
     return SnapshotFile(make_snapshots(path, t, x, v, w, m, layout.time), layout)
 
 
-def write_npz(path: str | Path, snapshots: Snapshots, layout: Layout = NPZ) -> None:
+def write_npz(
+    path: str | Path,
+    snapshots: Snapshots,
+    layout: Layout = NPZ,
+    more: Mapping[str, Sequence[Any]] | None = None,
+) -> None:
     """Write ``snapshots``; stacked if the layout is and all have one size.
+
+    ``more`` arrays have an entry for every row.
 
     Raises:
         SnapshotFileError: the system does not let the file be written.
@@ -201,5 +210,7 @@ def write_npz(path: str | Path, snapshots: Snapshots, layout: Layout = NPZ) -> N
             arrays[layout.weights or NPZ.weights] = weights
         if snapshots.masses is not None:
             arrays["masses"] = np.asarray(snapshots.masses)
+        for name, column in (more or {}).items():
+            arrays[name] = np.asarray(column)
         with partial.open("wb") as file:
             np.savez_compressed(file, **arrays)

@@ -8,6 +8,7 @@ import numpy as np
 
 from wflow.learning import Snapshots
 
+from .base import Layout
 from .refusals import SnapshotFileError
 from .times import check_apart, snapshot_rows
 
@@ -65,6 +66,44 @@ def repeated(
                 "at one of them.",
             )
     return np.array([masses[row[0]] for row in rows])
+
+
+def rows_of(
+    path: Path,
+    layout: Layout,
+    x: np.ndarray,
+    snapshots: Snapshots,
+    times: np.ndarray,
+    rows: Sequence[np.ndarray],
+) -> list[int]:
+    """The rows of a file that the points of snapshots are, one after the other.
+
+    Args:
+        path: of the file.
+        layout: names the time.
+        x: coordinates of all its rows.
+        snapshots: read from it, their rows in any order.
+        times: of the file.
+        rows: its rows at each of them.
+
+    Raises:
+        SnapshotFileError: a point that is not there.
+    """
+    order = []
+    for time, cloud in zip(snapshots.times, snapshots, strict=True):
+        places: dict[bytes, list[int]] = {}
+        for row in rows[int(np.abs(times - time).argmin())][::-1]:
+            places.setdefault(x[row].tobytes(), []).append(int(row))
+        try:
+            order += [
+                places[point.tobytes()].pop()
+                for point in np.ascontiguousarray(cloud, np.float64)
+            ]
+        except (KeyError, IndexError):
+            raise SnapshotFileError(
+                path, f"its rows at {layout.time!r} = {time:.12g} have changed."
+            ) from None
+    return order
 
 
 def make_snapshots(

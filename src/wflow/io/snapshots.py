@@ -1,12 +1,14 @@
 """Snapshots from and to files, the format known by the suffix."""
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from wflow.checks import instance
 from wflow.learning import Snapshots
 
+from .anndata_file import needs_anndata
 from .base import MAX_BYTES, USUAL, Keys, Layout, SnapshotFile, readable
 from .cells import Cells
 from .h5ad import H5AD, read_h5ad, write_h5ad
@@ -63,7 +65,7 @@ def write_snapshots(
     snapshots: Snapshots,
     layout: Layout | None = None,
     *,
-    cells: Cells | None = None,
+    cells: Cells | Mapping[str, Sequence[Any]] | None = None,
 ) -> Path:
     """Write snapshots as ``layout`` says, or as the usual one of the suffix.
 
@@ -75,7 +77,8 @@ def write_snapshots(
         snapshots: what to write.
         layout: names and arrangement, from ``read_snapshots``. Where the suffix is of
             another format the names of time and coordinates are kept.
-        cells: what a .h5ad also says of every row; other formats have no place for it.
+        cells: what is also said of every row: of cells, or columns by name. Formats
+            but .h5ad have no place for more than the columns.
 
     Returns:
         The path that was written.
@@ -89,15 +92,42 @@ def write_snapshots(
     if layout is not None:
         instance("write_snapshots", "layout", layout, Layout, "a Layout")
     if cells is not None:
-        # Looked at also where the format has no place for them.
-        instance("write_snapshots", "cells", cells, Cells, "Cells")
+        instance("write_snapshots", "cells", cells, (Cells, Mapping), "Cells")
     path = Path(path)
     if layout is not None and not path.suffix:
         path = path.with_suffix(layout.suffix)
     format = format_of(path, _WRITTEN)
     layout = _LAYOUTS[format] if layout is None else layout
     if format == "h5ad":
-        write_h5ad(path, snapshots, layout, cells)
+        write_h5ad(path, snapshots, layout, _as_cells(path, cells))
     else:
-        _WRITERS[format](path, snapshots, layout)
+        _WRITERS[format](path, snapshots, layout, _as_columns(cells, layout))
     return path
+
+
+def _as_cells(
+    path: Path, cells: Cells | Mapping[str, Sequence[Any]] | None
+) -> Cells | None:
+    if cells is None or isinstance(cells, Cells):
+        return cells
+    needs_anndata(path)
+    import pandas as pd
+
+    obs = pd.DataFrame({name: list(column) for name, column in cells.items()})
+    obs.index = obs.index.astype(str)
+    return Cells(obs, pd.DataFrame())
+
+
+def _as_columns(
+    cells: Cells | Mapping[str, Sequence[Any]] | None, layout: Layout
+) -> Mapping[str, Sequence[Any]] | None:
+    """Columns of every row, but those that the snapshots have themselves."""
+    if not isinstance(cells, Cells):
+        return cells
+    own = (layout.time, layout.weights)
+    columns = {str(name): cells.obs[name] for name in cells.obs}
+    return {
+        name: column.astype(str if column.dtype.kind not in "biuf" else column.dtype)
+        for name, column in columns.items()
+        if name not in own
+    }

@@ -1,7 +1,9 @@
 """Snapshots in .csv files."""
 
 import csv
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -250,8 +252,15 @@ def _told(path: Path, unnamed: list[str]) -> None:
         )
 
 
-def write_csv(path: str | Path, snapshots: Snapshots, layout: Layout = CSV) -> None:
+def write_csv(
+    path: str | Path,
+    snapshots: Snapshots,
+    layout: Layout = CSV,
+    more: Mapping[str, Sequence[Any]] | None = None,
+) -> None:
     """Write ``snapshots``, one row per point and time, in full precision.
+
+    ``more`` columns stand behind the others.
 
     Raises:
         SnapshotFileError: the system does not let the file be written.
@@ -272,10 +281,11 @@ def write_csv(path: str | Path, snapshots: Snapshots, layout: Layout = CSV) -> N
         if weights is not None:
             header.append(layout.weights or CSV.weights)
             columns.append(weights[:, None])
-        table = np.concatenate(columns, axis=1)
+        table, others = np.concatenate(columns, axis=1), dict(more or {})
+        beside = zip(*others.values(), strict=True) if others else [()] * len(t)
         with partial.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow(header)
-            for time, row in zip(t, table, strict=True):
+            writer.writerow([*header, *others])
+            for time, row, last in zip(t, table, beside, strict=True):
                 whole = int(time) if time == int(time) else float(time)
-                writer.writerow([whole, *row.tolist()])
+                writer.writerow([whole, *row.tolist(), *last])

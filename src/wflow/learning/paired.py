@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.spatial.distance import cdist
 
 from wflow.transport.exact import w1_potentials
@@ -16,6 +16,8 @@ MOST = 2000
 WORDS = {-1: "beats", 0: "cannot be told from", 1: "loses to"}
 # Draws of the bootstrap, and the quantile of a normal law for intervals of 95 %.
 _DRAWS, _QUANTILE = 400, 1.96
+# Seeds of clouds that are of no snapshot.
+_APART = 2**32
 
 
 class Traced(NamedTuple):
@@ -108,7 +110,7 @@ class Chances:
 
     Args:
         tracked: the rows of all snapshots are the same individuals, whose weights are
-            then the same at all times.
+            then the same at all times; those of a source below zero are of none.
 
     Reference: Rubin, Annals of Statistics 9 (1981).
     """
@@ -123,10 +125,21 @@ class Chances:
         found = np.empty((len(cloud.x), _DRAWS))
         for source in np.unique(cloud.source):
             rows = cloud.source == source
-            key = 0 if self.tracked else int(source)
+            alike = self.tracked and source >= 0
+            key = 0 if alike else int(source) + _APART * (source < 0)
             found[rows] = self._rows(key, cloud.row[rows].max() + 1)[cloud.row[rows]]
         found *= cloud.w[:, None]
         return found / found.sum(axis=0)
+
+    def alike(self, cloud: Traced, other: Traced) -> Bool[np.ndarray, "n m"] | None:
+        """Which points of two clouds are of one individual; None where none is known.
+
+        Averages of distances leave these pairs out: they are no independent draws.
+        """
+        if not self.tracked:
+            return None
+        one, two = (np.where(c.source >= 0, c.row, -1) for c in (cloud, other))
+        return (one[:, None] == two) & (one >= 0)[:, None]
 
     def _rows(self, key: int, count: int) -> Float[np.ndarray, "n R"]:
         known = self._known.get(key)
@@ -135,6 +148,19 @@ class Chances:
             # Row by row: more rows do not change the first ones.
             known = self._known[key] = rng.exponential(size=(count, _DRAWS))
         return known
+
+
+def check_tracked(owner: str, sizes: Sequence[int]) -> None:
+    """Refuse snapshots whose rows cannot be the same individuals.
+
+    Raises:
+        ValueError: they have different numbers of points.
+    """
+    if len(set(sizes)) > 1:
+        raise ValueError(
+            f"{owner}: expected tracked rows, the same individuals at all times, found "
+            f"{', '.join(map(str, sizes))} points."
+        )
 
 
 class Scores(NamedTuple):
@@ -172,7 +198,7 @@ class Truth:
         few = self.cloud.thinned(MOST)
         self._weights = chances(self.cloud)
         self._few = few, chances(few)
-        self._within = _within(*self._few)
+        self._within = self._own(*self._few)
 
     def w1(self, cloud: Traced) -> Drawn:
         """The exact $W_1$ of ``cloud``."""
@@ -194,13 +220,43 @@ class Truth:
         few = cloud.thinned(MOST)
         if len(few.x) < len(cloud.x) or len(truth.x) < len(self.cloud.x):
             cost, weights = cdist(few.x, truth.x), self.chances(few)
-        within, own = self._within, _within(few, weights)
-        across = np.einsum("nr,nr->r", weights, cost @ drawn)
+        within, own = self._within, self._own(few, weights)
+        alike = self.chances.alike(few, truth)
+        across = _across(cost, (few.w, truth.w), (weights, drawn), alike)
         energy = Drawn(
-            2 * float(few.w @ cost @ truth.w) - own.value - within.value,
-            2 * across - own.draws - within.draws,
+            2 * across.value - own.value - within.value,
+            2 * across.draws - own.draws - within.draws,
         )
         return Scores(transported, energy)
+
+    def _own(self, cloud: Traced, weights: Float[np.ndarray, "n R"]) -> Drawn:
+        alike = self.chances.alike(cloud, cloud)
+        if alike is None:
+            return _within(cloud, weights)
+        apart = cdist(cloud.x, cloud.x)
+        # A point that nobody is known to be is not another one all the same.
+        np.fill_diagonal(alike, True)
+        return _across(apart, (cloud.w, cloud.w), (weights, weights), alike)
+
+
+def _across(
+    cost: Float[np.ndarray, "n m"],
+    values: tuple[np.ndarray, np.ndarray],
+    draws: tuple[np.ndarray, np.ndarray],
+    alike: Bool[np.ndarray, "n m"] | None,
+) -> Drawn:
+    """Mean distance between points of two clouds, without pairs that are ``alike``."""
+    if alike is not None:
+        cost = np.where(alike, 0.0, cost)
+
+    def mean(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        sums = np.einsum("n...,n...->...", a, cost @ b)
+        if alike is None:
+            return sums
+        left = np.einsum("n...,n...->...", a, (~alike).astype(np.float64) @ b)
+        return sums / np.maximum(left, np.finfo(float).tiny)
+
+    return Drawn(float(mean(*values)), mean(*draws))
 
 
 def _within(cloud: Traced, weights: Float[np.ndarray, "n R"]) -> Drawn:

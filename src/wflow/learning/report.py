@@ -1,7 +1,7 @@
 """Scores of a model, with those of the baselines beside them."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -11,7 +11,16 @@ from wflow.transport import w1
 
 from .baselines import Cloud, all_baselines
 from .clock import shown
-from .paired import Chances, Difference, Scores, Traced, Truth, difference, verdict
+from .paired import (
+    Chances,
+    Difference,
+    Scores,
+    Traced,
+    Truth,
+    check_tracked,
+    difference,
+    verdict,
+)
 from .snapshots import Snapshots
 
 
@@ -141,18 +150,24 @@ class Report:
 
 def score(
     title: str,
-    predicted: list[Cloud],
+    predicted: Sequence[Cloud | Traced],
     truth: Snapshots,
     train: Snapshots | None = None,
     starts: list[int] | None = None,
     masses: list[float] | None = None,
+    tracked: bool = False,
 ) -> Report:
     """Score one predicted cloud, and mass, for each snapshot of ``truth``.
 
     With ``train``, baselines are computed from its snapshots ``starts``, one for each
-    predicted cloud; those that apply at every time are kept.
+    predicted cloud; those that apply at every time are kept. The rows of a predicted
+    cloud are those of its start, unless it says where they come from. ``tracked`` rows
+    are the same individuals at all times.
+
+    Raises:
+        ValueError: tracked snapshots of different sizes.
     """
-    rows = [{"model": cloud} for cloud in predicted]
+    rows = [{"model": cloud[:2]} for cloud in predicted]
     if train is not None and starts is not None:
         for row, k, time in zip(rows, starts, truth.times, strict=True):
             row.update(all_baselines(train, k, float(time)))
@@ -161,10 +176,14 @@ def score(
     if masses is not None and truth.masses is not None:
         errors = np.abs(np.asarray(masses) / truth.masses - 1)
     if train is None or starts is None:
-        scores = np.array([distance(c, truth, k) for k, c in enumerate(predicted)])
+        clouds = enumerate(row["model"] for row in rows)
+        scores = np.array([distance(cloud, truth, k) for k, cloud in clouds])
         return Report(title, truth.times, {"model": scores}, errors)
-    rows = [{name: row[name] for name in names} for row in rows]
-    found = _paired(rows, truth, train, starts)
+    rows = [
+        {name: row[name] for name in names} | {"model": cloud}
+        for row, cloud in zip(rows, predicted, strict=True)
+    ]
+    found = _paired(rows, truth, train, starts, tracked)
     return Report(
         title,
         truth.times,
@@ -180,23 +199,30 @@ def score(
 
 
 def _paired(
-    rows: list[dict[str, Cloud]], truth: Snapshots, train: Snapshots, starts: list[int]
+    rows: list[dict[str, Cloud | Traced]],
+    truth: Snapshots,
+    train: Snapshots,
+    starts: list[int],
+    tracked: bool,
 ) -> dict[str, list[Scores]]:
     """Scores of every method at every time, drawn together.
 
     All but the interpolation move the points of the snapshot that they start from.
     """
-    chances, count = Chances(), len(train)
+    if tracked:
+        check_tracked("report", [*train.sizes, *truth.sizes])
+    chances, count = Chances(tracked=tracked), len(train)
     found: dict[str, list[Scores]] = {name: [] for name in rows[0]}
     for k, row in enumerate(rows):
         (same,) = np.nonzero(train.times == truth.times[k])
         source = int(same[0]) if len(same) else count + k
         observed = Traced.of(truth[k], truth.weight(k), source)
         seen = Truth(observed, chances, most=None)
-        for name, (x, w) in row.items():
-            own = count + len(truth) + k
-            start = own if name == "ot_interpolation" else starts[k]
-            found[name].append(seen.scores(Traced.of(x, w, start)))
+        for name, cloud in row.items():
+            if not isinstance(cloud, Traced):
+                start = -1 - k if name == "ot_interpolation" else starts[k]
+                cloud = Traced.of(*cloud, start)
+            found[name].append(seen.scores(cloud))
     return found
 
 

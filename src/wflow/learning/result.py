@@ -212,6 +212,7 @@ class Fit:
         baselines: bool = True,
         start: Start = "last_snapshot",
         substeps: int = 5,
+        tracked: bool = False,
     ) -> Report:
         r"""Exact $W_1$ to the snapshots of ``test``, beside what needs no model.
 
@@ -220,9 +221,15 @@ class Fit:
         baselines start where the model does. Without ``test``: the training snapshots
         themselves, by one rollout from the first.
 
+        With ``tracked`` rows, the same individuals at all times, intervals are those of
+        other individuals: what chance does to one of them it does at all times. No
+        score uses which row is which.
+
         Raises:
-            ValueError: snapshots of another dimension or before the first one.
+            ValueError: snapshots of another dimension or before the first one, or
+                tracked ones of different sizes.
         """
+        one_of("report", "tracked", tracked, (True, False))
         if test is not None:
             instance("report", "test", test, Snapshots, "Snapshots")
             if test.dim != self.snapshots.dim:
@@ -251,7 +258,7 @@ class Fit:
             masses += [clouds.mass(j) for j in range(len(clouds))]
         if not baselines:
             return score(title, predicted, test, masses=masses)
-        return score(title, predicted, test, self.snapshots, starts, masses)
+        return score(title, predicted, test, self.snapshots, starts, masses, tracked)
 
     def _start_index(self, start: str) -> int:
         one_of("Fit", "start", start, ("last_snapshot", "initial"))

@@ -71,6 +71,7 @@ class BestFit:
         fits: the best law of each question, by question, trained on the leading
             coordinates of every snapshot in the ``units`` of the model; none where
             nothing moves.
+        laws: what kind of law each of these is.
         units: of the laws.
         reasons: what was chosen and why, in sentences.
         seconds: that it took.
@@ -81,6 +82,7 @@ class BestFit:
     beyond: Contest | None
     components: int
     fits: Mapping[Question, Fit]
+    laws: Mapping[Question, str]
     units: Units
     reasons: tuple[str, ...]
     seconds: float
@@ -115,7 +117,7 @@ class BestFit:
                 f"the first snapshot, found {shown(times[0], first)}."
             )
         found = [self._at(float(time)) for time in times]
-        clouds = [cloud.x * self.units.std + self.units.mean for cloud, _ in found]
+        clouds = [self.traced(float(time)).x for time in times]
         dtype = self.snapshots.dtype
         known = self.snapshots.masses is not None
         return Snapshots(
@@ -132,6 +134,11 @@ class BestFit:
         """For each point of ``forecast([time])`` its snapshot, and its row there."""
         cloud, _ = self._at(float(time))
         return cloud.source, cloud.row
+
+    def traced(self, time: float) -> Traced:
+        """``forecast([time])`` and ``origins(time)`` in one."""
+        cloud, _ = self._at(float(time))
+        return cloud._replace(x=cloud.x * self.units.std + self.units.mean)
 
     def velocity(
         self, points: Float[ArrayLike, "n d"], time: float

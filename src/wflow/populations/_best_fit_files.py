@@ -40,16 +40,6 @@ def winner(best: BestFit, question: Question) -> str:
     return contest.winner
 
 
-def law(best: BestFit, question: Question) -> str:
-    """The name of the law that was trained."""
-    name = winner(best, question)
-    contest = best.between if question == "between" else best.beyond
-    found = name if name in LAWS or contest is None else contest.law
-    if found is None:
-        raise AssertionError
-    return found
-
-
 def save_best(best: BestFit, folder: Path) -> None:
     """Write all but the snapshots into ``folder``, which is there."""
     contests = {"between": best.between, "beyond": best.beyond}
@@ -59,7 +49,7 @@ def save_best(best: BestFit, folder: Path) -> None:
         "reasons": best.reasons,
         "seconds": best.seconds,
         "winners": {q: winner(best, q) for q in _QUESTIONS},
-        "laws": {q: law(best, q) for q in best.fits},
+        "laws": dict(best.laws),
         "contests": {},
     }
     draws = {}
@@ -147,6 +137,7 @@ def _made(
         contests.get("beyond"),
         lead,
         fits,
+        {q: found["laws"][q] for q in fits},
         units,
         tuple(found["reasons"]),
         found["seconds"],

@@ -134,20 +134,22 @@ class Contest:
         for one in self.standings:
             numbers = (one.w1.value, one.w1_leading.value, one.energy.value)
             cells = "".join(f"{number:9.4f}" for number in numbers)
-            found = self.difference(one.name, self.winner)
+            found = self.difference(one.name, self.winner).energy
             apart = f"{found.value:+.4f} ({found.low:+.4f} to {found.high:+.4f})"
             kept = "kept" if one.name == self.winner else apart
             lines.append(f"{one.name:<{width}}{cells}   {kept}")
         return "\n".join(lines)
 
-    def difference(self, name: str, other: str) -> Interval:
-        """The energy distance of one answer less that of another."""
-        return self[name].energy.minus(self[other].energy)
+    def difference(self, name: str, other: str) -> Difference:
+        """The distances of one answer less those of another, where it moves."""
+        one, base = self[name], self[other]
+        return Difference(
+            one.w1_leading.minus(base.w1_leading), one.energy.minus(base.energy)
+        )
 
     def sign(self, name: str, other: str) -> int:
         """How one answer stands to another: -1 where it is nearer by both distances."""
-        w1 = self[name].w1_leading.minus(self[other].w1_leading)
-        return Difference(w1, self.difference(name, other)).sign
+        return self.difference(name, other).sign
 
     def word(self, name: str, other: str) -> str:
         """The same as a verb."""

@@ -19,7 +19,7 @@ from wflow.checks import (
 from wflow.learning import Fit, Snapshots
 from wflow.learning.clock import shown
 from wflow.learning.matching_parts import growing, moving
-from wflow.learning.paired import MOST, Chances, verdict
+from wflow.learning.paired import MOST, Chances, check_tracked, verdict
 
 from ._answers import SPLINE, STRAIGHT, Reach, Scene, along
 from ._best_fit import BETWEEN, BEYOND, CURVE, LAWS, LINE, WHERE, BestFit, Question
@@ -109,6 +109,8 @@ def fit_best(
     for question in questions:
         one_of("fit_best", "questions", question, ("between", "beyond"))
     one_of("fit_best", "tracked", tracked, (True, False))
+    if tracked:
+        check_tracked("fit_best", snapshots.sizes)
     if log is not None:
         function("fit_best", "log", log, "a sentence")
     key = random_key("fit_best", "key", key)
@@ -164,6 +166,7 @@ class _Search:
                 contests[question] = contest
         matched: dict[Question, Matched] = {}
         fits: dict[Question, Fit] = {}
+        laws: dict[Question, str] = {}
         reaches: dict[Question, Reach] = {}
         for question in ("between", "beyond"):
             contest = contests.get(question)
@@ -176,7 +179,7 @@ class _Search:
                 continue
             law = winner if winner in LAWS else law
             found = self.matched(LAWS[law], self.scene, question, contests)
-            fits[question] = found.fit
+            fits[question], laws[question] = found.fit, law
             if winner in LAWS:
                 matched[question] = found
         return BestFit(
@@ -185,6 +188,7 @@ class _Search:
             contests.get("beyond"),
             lead,
             fits,
+            laws,
             self.units,
             tuple(self.reasons),
             self.elapsed(),

@@ -19,38 +19,43 @@ from .protocols import Split
 _SPLITS, _SPLIT_POINTS, _FEWEST = 20, 20_000, 4
 
 
-def forecast_scores(fit: Fit, split: Split, *, substeps: int = 5) -> dict[str, Report]:
+def forecast_scores(
+    fit: Fit, split: Split, *, substeps: int = 5, tracked: bool = False
+) -> dict[str, Report]:
     """Reports ``"train"``, ``"from_last"`` and ``"from_first"``.
 
     Training snapshots by one rollout from the first; test snapshots by a rollout from
     the last training snapshot, and by one from the first through all of training. Each
-    has the baselines that start where it does.
+    has the baselines that start where it does. For ``tracked`` see ``Fit.report``.
 
     Raises:
         TypeError: no fit, no split, or substeps that is not whole.
     """
     _check_asked("forecast_scores", fit, split, substeps)
+    options = {"substeps": substeps, "tracked": tracked}
     return {
-        "train": fit.report(substeps=substeps),
-        "from_last": fit.report(split.test, substeps=substeps),
-        "from_first": fit.report(split.test, start="initial", substeps=substeps),
+        "train": fit.report(**options),
+        "from_last": fit.report(split.test, **options),
+        "from_first": fit.report(split.test, start="initial", **options),
     }
 
 
 def interpolation_scores(
-    fit: Fit, split: Split, *, substeps: int = 5
+    fit: Fit, split: Split, *, substeps: int = 5, tracked: bool = False
 ) -> dict[str, Report]:
     """Reports ``"train"`` and ``"test"``.
 
     Each test snapshot by a rollout restarted at the last training snapshot before it.
+    For ``tracked`` see ``Fit.report``.
 
     Raises:
         TypeError: no fit, no split, or substeps that is not whole.
     """
     _check_asked("interpolation_scores", fit, split, substeps)
+    options = {"substeps": substeps, "tracked": tracked}
     return {
-        "train": fit.report(substeps=substeps),
-        "test": fit.report(split.test, substeps=substeps),
+        "train": fit.report(**options),
+        "test": fit.report(split.test, **options),
     }
 
 

@@ -240,6 +240,7 @@ TABLE = {
         ),
         start=choice("last_snapshot"),
         substeps=count(1),
+        tracked=FLAG,
     ),
     "Fit.start": entry(FIT.start, k=INDEX),
     "Ensemble": entry(

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from wflow.learning import Snapshots
-from wflow.learning.paired import MOST
+from wflow.learning.paired import MOST, Interval, verdict
 from wflow.populations import BestFit
 from wflow.populations._best_fit import WHERE, Question
-from wflow.populations._contest import STILL, WORDS, Contest
+from wflow.populations._contest import STILL, Contest
 from wflow.populations._search import HELD
 from wflow.populations.scores import half_sample_floors
 from wflow.studies import Outcome, ScoreTable
@@ -23,6 +23,11 @@ _TRAINING, _ANSWER, _BASE = 10.0, 2.0, 1.0
 _LAWS = 3
 # Matrices between two clouds that are held at once.
 _MATRICES = 8
+# How a verdict is read.
+_READ = (
+    "In brackets: how much further it is, paired, with a confidence of 95 %; less than "
+    "zero by both distances is nearer."
+)
 
 
 def predicted(snapshots: Snapshots, budget: float, steps: int) -> tuple[float, float]:
@@ -121,20 +126,23 @@ def _mean(values: Sequence[float | None], scale: float) -> float | None:
 
 def _verdicts(best: BestFit, question: Question, contest: Contest) -> list[str]:
     """How the best law stands to every simple answer, with intervals."""
-    law, scale = contest.law, _scale(best)
+    law = contest.law
     if law is None:
         return []
-    others = [one.name for one in contest.standings if not one.learned]
-    parts = []
-    for other in others:
-        found = contest.difference(law, other)
-        low, high = sorted((found.low * scale, found.high * scale))
-        parts.append(f"{WORDS[found.sign]} {other} ({low:+.3g} to {high:+.3g})")
+    told, quoted = {}, {}
+    for one in contest.standings:
+        if not one.learned:
+            found = contest.difference(law, one.name)
+            w1, energy = (_interval(part, _scale(best)) for part in found)
+            told[one.name] = found.sign
+            quoted[one.name] = f'"{one.name}" (W1 {w1}, energy distance {energy})'
     first = []
     if contest.winner == STILL:
         first.append(f"{WHERE[question]}: what was seen cannot be told from {STILL}.")
-    return [
-        *first,
-        f"{WHERE[question]}, the best law ({law}) {', '.join(parts)}: differences of "
-        "energy distances with their intervals of 95 %.",
-    ]
+    opening = f'{WHERE[question]}: the best law, "{law}",'
+    said = verdict(opening, told, quoted, "every simple answer")
+    return [*first, f"{said} {_READ}"]
+
+
+def _interval(found: Interval, scale: float) -> str:
+    return f"{found.low * scale:+.3g} to {found.high * scale:+.3g}"

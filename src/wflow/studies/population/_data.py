@@ -4,7 +4,7 @@ import dataclasses
 import json
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ def with_data(config: dict[str, Any], path: Path) -> dict[str, Any]:
     data = config.get("data")
     data = data if isinstance(data, dict) else {}
     if data.get("kind") == "gapminder":
-        data = {"standardize": True, **data}
+        data = {"standardize": True, **data, "tracked": False}
     # Nothing that says how to simulate goes with a file.
     data = {key: value for key, value in data.items() if key != "simulate"}
     return {
@@ -54,11 +54,9 @@ def load(p: Any, source: str, layout: Layout | None = None) -> SnapshotFile:
     Raises:
         ValueError: it names no file, or one that is not as expected.
     """
-    shuffle = p.data.shuffle
     match p.data:
         case GapminderData():
-            found = read_gapminder(p.seed if shuffle else None)
-            shuffle = False
+            found = read_gapminder(None)
         case SimulatedData(simulate=spec, dim=dim):
             # Another key than those of the training, which are split from the seed's.
             key = jax.random.fold_in(jax.random.key(p.seed), _DATA_STREAM)
@@ -77,11 +75,36 @@ def load(p: Any, source: str, layout: Layout | None = None) -> SnapshotFile:
         )
     if p.data.masses is not None:
         snapshots = _with_masses(snapshots, p.data.masses)
-    if shuffle:
-        rng = np.random.default_rng(p.seed)
-        orders = [rng.permutation(size) for size in snapshots.sizes]
-        snapshots = _mapped(snapshots, lambda entry, k: entry[orders[k]])
+    if p.data.tracked and len(set(snapshots.sizes)) > 1:
+        raise ValueError(
+            "data.tracked: expected the same individuals at all times, found "
+            f"{', '.join(map(str, snapshots.sizes))} points."
+        )
+    if p.data.shuffle:
+        orders = _orders(p, snapshots.sizes)
+        snapshots = rearranged(snapshots, orders)
     return found._replace(snapshots=snapshots)
+
+
+def _orders(p: Any, sizes: Sequence[int]) -> list[np.ndarray]:
+    """How the rows of every snapshot are shuffled."""
+    rng = np.random.default_rng(p.seed)
+    return [rng.permutation(size) for size in sizes]
+
+
+def individuals(p: Any, sizes: Sequence[int]) -> list[np.ndarray]:
+    """Of each of the snapshots that ``load`` finds the rows, by tracked individual.
+
+    For scores, and what else does not look at the order of rows.
+    """
+    if not p.data.shuffle:
+        return [np.arange(size) for size in sizes]
+    return [np.argsort(order) for order in _orders(p, sizes)]
+
+
+def rearranged(snapshots: Snapshots, rows: Sequence[np.ndarray]) -> Snapshots:
+    """These rows of every snapshot."""
+    return _mapped(snapshots, lambda entry, k: entry[rows[k]])
 
 
 def _read(data: FileData, source: str, trained: tuple[str, ...] | None) -> SnapshotFile:

@@ -18,7 +18,8 @@ from ._setting import Setting
 def scored(setting: Setting, fitted: Fit) -> Outcome:
     """A table for either start."""
     substeps = setting.p.evaluation.substeps
-    reports = forecast_scores(fitted, setting.split, substeps=substeps)
+    own, split, tracked = setting.tracked(fitted)
+    reports = forecast_scores(own, split, substeps=substeps, tracked=tracked)
     last, first = reports["from_last"], reports["from_first"]
     metrics = {
         **setting.metrics(last),

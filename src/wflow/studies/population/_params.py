@@ -91,6 +91,8 @@ class _Data(Strict):
     Attributes:
         standardize: learn in units in which the training snapshots are standard.
         shuffle: the rows of every snapshot, so that none says which point is which.
+        tracked: whether rows, before they are shuffled, are the same individuals at all
+            times: intervals of scores are then those of individuals. No law uses it.
         masses: of the population at each snapshot, or as many as there are points.
         time: the clock of the model.
         axes: of the figures.
@@ -98,6 +100,7 @@ class _Data(Strict):
 
     standardize: bool = False
     shuffle: bool = False
+    tracked: bool = False
     masses: (
         Literal["counts"] | Annotated[list[Positive], Field(min_length=2)] | None
     ) = None
@@ -111,6 +114,7 @@ class GapminderData(_Data):
     kind: Literal["gapminder"]
     standardize: bool = True
     shuffle: bool = True
+    tracked: bool = True
     time: Clock = Clock(label="year", unit=5.0)
     axes: Axes = Axes(
         labels=["log10 of GDP per head (dollars)", "life expectancy (years)"]

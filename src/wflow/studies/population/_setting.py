@@ -20,7 +20,7 @@ from wflow.populations.scores import half_sample_floors
 from wflow.studies import ScoreTable
 from wflow.studies._folder import RunDirectory
 
-from ._data import true_energy
+from ._data import individuals, rearranged, true_energy
 from ._saved import write_context
 from ._times import time_text
 from ._written import cells_of, write_cells
@@ -124,6 +124,33 @@ class Setting:
             learned = (fitted, self.units)
             write_cells(directory, cells, learned, self.data.layout, settings)
         return fitted
+
+    def tracked(self, fitted: Fit) -> tuple[Fit, Split, bool]:
+        """A fit and the split, and whether their rows are the same individuals.
+
+        They are then in one order, which scores do not see.
+        """
+        data, shown = self.data.snapshots, self.shown
+        few = shown.test.sizes[0] < data.sizes[0]
+        if not self.p.data.tracked or few:
+            return fitted, self.split, False
+        rows = individuals(self.p, data.sizes)
+        train, test = (
+            [rows[k] for k in np.searchsorted(data.times, part.times)]
+            for part in (shown.train, shown.test)
+        )
+        velocities = tuple(
+            None if v is None else v[row]
+            for v, row in zip(fitted.velocities, train, strict=True)
+        )
+        fitted = dataclasses.replace(
+            fitted, snapshots=rearranged(fitted.snapshots, train), velocities=velocities
+        )
+        split = self.split._replace(
+            train=rearranged(self.split.train, train),
+            test=rearranged(self.split.test, test),
+        )
+        return fitted, split, True
 
     def refitted(self, fitted: Fit) -> Fit:
         """The law of ``fitted`` on the training snapshots of this setting.

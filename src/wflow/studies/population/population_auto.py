@@ -26,7 +26,7 @@ from wflow.studies import AbstractTask, Count, Log, Outcome, Positive, StudyPara
 from wflow.studies._folder import RunDirectory
 
 from . import _auto, _auto_page
-from ._data import keep, kept, load, with_data
+from ._data import individuals, keep, kept, load, rearranged, with_data
 from ._fates import fates
 from ._params import FileData, GapminderData, SimulatedData
 from ._saved import data_of, read_context, write_context
@@ -80,7 +80,9 @@ class Params(StudyParams):
         return self
 
     def parts(self, snapshots: Snapshots) -> tuple[Snapshots, Snapshots | None]:
-        """What the choice sees, and what is kept back."""
+        """What the choice sees, and what is kept back; tracked rows in one order."""
+        if self.data.tracked:
+            snapshots = rearranged(snapshots, individuals(self, snapshots.sizes))
         if isinstance(self.split, All):
             return snapshots, None
         train, test, _ = self.split.of(snapshots)
@@ -140,6 +142,7 @@ class PopulationAuto(AbstractTask[Params]):
                 steps=config.steps,
                 standardize=True if config.data.standardize else None,
                 components=config.components,
+                tracked=config.data.tracked,
                 log=log,
             )
             directory.models.mkdir(exist_ok=True)
@@ -169,7 +172,8 @@ class PopulationAuto(AbstractTask[Params]):
             return self._scored(config, best, config.parts(data)[1])
         _, layout = read_context(directory)
         asked = load(config, str(directory.config), layout).snapshots
-        return _kept_back(config, best, asked)
+        # Who they are is not known.
+        return _kept_back(config, best, asked, tracked=False)
 
     def plot(self, config: Params, directory: RunDirectory) -> list[Path]:
         best = self.opened(config, directory)[0]
@@ -262,13 +266,16 @@ def _setting(p: Params, best: BestFit, test: Snapshots) -> Setting:
     return Setting(p, SnapshotFile(test, NPZ), units, split, split)
 
 
-def _kept_back(p: Params, best: BestFit, test: Snapshots) -> Outcome:
+def _kept_back(
+    p: Params, best: BestFit, test: Snapshots, tracked: bool | None = None
+) -> Outcome:
     """Forecasts of snapshots that the choice has not seen."""
     clouds = best.forecast(test.times)
-    predicted = [(x, clouds.weight(k)) for k, x in enumerate(clouds)]
+    predicted = [best.traced(float(time)) for time in test.times]
     starts = [best.snapshots.before(float(time)) for time in test.times]
     masses = [clouds.mass(k) for k in range(len(clouds))]
-    report = score("", predicted, test, best.snapshots, starts, masses)
+    tracked = p.data.tracked if tracked is None else tracked
+    report = score("", predicted, test, best.snapshots, starts, masses, tracked)
     setting = _setting(p, best, test)
     title = "Snapshots that were kept back"
     return Outcome(setting.metrics(report), [setting.table(report, title)])

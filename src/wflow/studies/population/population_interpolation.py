@@ -32,7 +32,9 @@ class PopulationInterpolation(AbstractPopulationTask[Params]):
 
     def score(self, setting: Setting, fits: Fits) -> Outcome:
         substeps = setting.p.evaluation.substeps
-        reports = interpolation_scores(fits["model"], setting.split, substeps=substeps)
+        own, split, tracked = setting.tracked(fits["model"])
+        options = {"substeps": substeps, "tracked": tracked}
+        reports = interpolation_scores(own, split, **options)
         metrics = {
             **setting.metrics(reports["test"]),
             "train_w1": reports["train"].model,
