@@ -14,6 +14,8 @@ from wflow.measures import Gaussian, UnsupportedMeasureError, nearest_image
 from wflow.measures.phase import Law
 
 from .base import AbstractEnergy, atoms
+from .radial import Radial
+from .short_range import reaches_few, short_sum
 
 
 class Interaction(AbstractEnergy[Law]):
@@ -84,6 +86,8 @@ class Interaction(AbstractEnergy[Law]):
         x, w = atoms(self, mu)
         if self.diagonal:
             self._check_diagonal(x)
+        if isinstance(self.pair, Radial) and reaches_few(self.pair, x):
+            return short_sum(self.pair, x, w, mu.period, self.diagonal)
 
         def pair(x: Array, y: Array) -> Array:
             return self._pair(x, nearest_image(x, y, mu.period))

@@ -155,22 +155,54 @@ class Radial(eqx.Module):
     The ``softening`` $\delta$, a length, is held: particles that coincide do not push
     each other. Without any, ``Interaction`` needs ``diagonal=False``.
 
+    Points as far apart as the ``cutoff`` or further have no part in each other: W is
+    zero there. In up to three dimensions ``Interaction`` then looks for the pairs that
+    are nearer and sums these alone, at a cost that grows with the number of points and
+    not with its square. A force is the slope of its energy only if the profile ends at
+    the cutoff without a jump.
+
+    Args:
+        profile: $\varphi$, of a distance.
+        softening: $\delta$.
+        cutoff: where W ends; None is nowhere.
+        neighbors: of a point within the cutoff, the mean over all points that there is
+            room for; a sum over more pairs than that is an error.
+
     Raises:
-        TypeError: the profile is no function.
-        ValueError: a softening that is negative, not finite or not one number; when
-            evaluated, a profile that does not return one real number.
+        TypeError: the profile is no function, or neighbors no whole number.
+        ValueError: a softening that is negative, not finite or not one number; a cutoff
+            that is not one number > 0; when evaluated, a profile that does not return
+            one real number, or more neighbors than there is room for.
     """
 
     profile: Callable[[Array], Array]
     softening: Float[Array, ""] = eqx.field(
         converter=real_field("softening"), default=1e-2
     )
+    cutoff: Float[Array, ""] | None = eqx.field(
+        converter=real_field("cutoff", optional=True), default=None
+    )
+    neighbors: int = eqx.field(static=True, default=64)
 
     def __check_init__(self) -> None:
         checks.function(self, "profile", self.profile, "r")
         checks.shape(self, "softening", self.softening, ())
         checks.non_negative(self, "softening", self.softening)
+        if self.cutoff is not None:
+            checks.shape(self, "cutoff", self.cutoff, ())
+            checks.positive(self, "cutoff", self.cutoff)
+        checks.count(self, "neighbors", self.neighbors)
 
     def __call__(self, x: Float[Array, " d"], y: Float[Array, " d"]) -> Array:
-        distance = jnp.sqrt(jnp.sum((x - y) ** 2) + self.softening**2)
+        squared = jnp.sum((x - y) ** 2)
+        if self.cutoff is None:
+            return self.within(squared)
+        # Points apart do not even ask: a profile may be of any size out there.
+        near = squared < self.cutoff**2
+        inside = jnp.where(near, squared, (self.cutoff / 2) ** 2)
+        return jnp.where(near, self.within(inside), 0)
+
+    def within(self, squared: Float[Array, ""]) -> Float[Array, ""]:
+        """W of a squared distance below the cutoff."""
+        distance = jnp.sqrt(squared + self.softening**2)
         return checks.one_number(self, "profile", self.profile(distance))

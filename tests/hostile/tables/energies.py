@@ -260,8 +260,10 @@ TABLE = {
         ),
     ),
     "Radial": entry(
-        lambda profile, softening: asked(Radial(profile, softening), X[0], X[1]),
+        lambda **given: asked(Radial(**given), X[0], X[1]),
         profile=returned(lambda r: r**2),
         softening=non_negative(0.1),
+        cutoff=positive(2.0),
+        neighbors=count(8),
     ),
 }
