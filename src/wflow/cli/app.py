@@ -3,9 +3,6 @@
 import contextlib
 import json
 import math
-import os
-import shutil
-import tempfile
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -18,17 +15,16 @@ from rich.console import Console
 from rich.table import Table
 
 from wflow import __version__, studies
-from wflow.io.refusals import FORMATS
 from wflow.studies._configs import (
     config_folder,
     config_names,
     find_config,
     read_yaml,
 )
-from wflow.studies._files import explained
 
 from .errors import CommandError, failures
 from .lock import locked
+from .replacing import whole
 from .stopping import terminable
 
 
@@ -275,44 +271,11 @@ def forecast(
         from .runner import open_run
 
         asked = _parse_times(times)
-        with _whole(out, overwrite) as partial:
+        with whole(out, overwrite) as partial:
             task, config, directory = open_run(run, data)
             written = task.forecast(config, directory, asked, partial, start)
         count = "1 time" if len(asked) == 1 else f"{len(asked)} times"
         print(f"Forecasts at {count} are in {out.with_name(written.name)}.")
-
-
-@contextlib.contextmanager
-def _whole(out: Path, overwrite: bool) -> Iterator[Path]:
-    """A place for ``out`` and what is written beside it, which go there when whole."""
-    if out.suffix and out.suffix.removeprefix(".").lower() not in FORMATS:
-        raise CommandError(
-            f"--out: expected a name that ends in .npz, .csv or .h5ad, found {out}."
-        )
-
-    def refuse(path: Path) -> None:
-        if path.is_dir() or (os.path.lexists(path) and not overwrite):
-            remedy = "" if path.is_dir() else "; --overwrite replaces it"
-            raise CommandError(f"--out: {path} exists and is kept{remedy}.")
-
-    if out.suffix:
-        refuse(out)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=".wflow-", dir=out.parent))
-    except OSError as error:
-        raise CommandError(
-            f"--out: {out} cannot be written: {explained(error)}."
-        ) from error
-    try:
-        yield folder / out.name
-        files = sorted(folder.iterdir())
-        for file in files:
-            refuse(out.with_name(file.name))
-        for file in files:
-            os.replace(file, out.with_name(file.name))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _parse_times(texts: list[str]) -> list[float]:

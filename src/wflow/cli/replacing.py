@@ -2,10 +2,13 @@
 
 import contextlib
 import os
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 
-from wflow.studies._files import checksum, unfinished
+from wflow.io.refusals import FORMATS
+from wflow.studies._files import checksum, explained, unfinished
 from wflow.studies._record import NAME, Record
 
 from . import lock
@@ -202,3 +205,41 @@ def _finish(folder: Path) -> None:
         found.files[name] = checksum(path) if read and path.is_file() else None
     found.state = "finished"
     found.write()
+
+
+@contextlib.contextmanager
+def whole(out: Path, overwrite: bool) -> Iterator[Path]:
+    """A place for ``out`` and what is written beside it, which go there when whole.
+
+    Raises:
+        CommandError: ``out`` exists and is kept, is of no known format, or cannot be
+            written.
+    """
+    if out.suffix and out.suffix.removeprefix(".").lower() not in FORMATS:
+        raise CommandError(
+            f"--out: expected a name that ends in .npz, .csv or .h5ad, found {out}."
+        )
+
+    def refuse(path: Path) -> None:
+        if path.is_dir() or (os.path.lexists(path) and not overwrite):
+            remedy = "" if path.is_dir() else "; --overwrite replaces it"
+            raise CommandError(f"--out: {path} exists and is kept{remedy}.")
+
+    if out.suffix:
+        refuse(out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=".wflow-", dir=out.parent))
+    except OSError as error:
+        raise CommandError(
+            f"--out: {out} cannot be written: {explained(error)}."
+        ) from error
+    try:
+        yield folder / out.name
+        files = sorted(folder.iterdir())
+        for file in files:
+            refuse(out.with_name(file.name))
+        for file in files:
+            os.replace(file, out.with_name(file.name))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

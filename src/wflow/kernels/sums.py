@@ -3,17 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 from wflow import checks
-from wflow.checks import at_least_single, to_real
-from wflow.measures import nearest_image
-from wflow.measures.torus import check_period
 
 from .base import AbstractKernel
+from .pairs import pair_of, points_of
 from .radial import GaussianKernel
 
 
@@ -25,113 +22,9 @@ _BLOCK_PAIRS = 2**22
 _FUNCTION_BLOCK_PAIRS = 2**18
 
 
-class _Pair(eqx.Module):
-    """Two clouds in the kernel's coordinates, centered so that little cancels."""
-
-    x: tuple[Float[Array, "n b"], ...]
-    y: tuple[Float[Array, "m b"], ...]
-    same: bool = eqx.field(static=True)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.x[0].shape[0], self.y[0].shape[0]
-
-    def columns(self) -> tuple[Array, ...]:
-        return (jnp.arange(self.shape[1]), *self.y)
-
-    def squared_distances(self, columns: tuple[Array, ...]) -> tuple[Array, ...]:
-        """``(n, b)`` of every block."""
-        index, *blocks = columns
-        itself = None
-        if self.same:
-            itself = jnp.arange(self.shape[0])[:, None] == index
-        return tuple(
-            _squared_distances(x, y, itself)
-            for x, y in zip(self.x, blocks, strict=True)
-        )
-
-    def moved(self, slopes: tuple[Array, ...], columns: tuple[Array, ...]) -> Any:
-        r"""$\sum_j s_{ij} (x_i - y_j)$ of every block, ``(n, b)``."""
-        return tuple(
-            jnp.sum(slope, 1)[:, None] * x - slope @ y
-            for slope, x, y in zip(slopes, self.x, columns[1:], strict=True)
-        )
-
-
-class _TorusPair(eqx.Module):
-    """Two clouds on a torus, which meet by the shortest way."""
-
-    kernel: AbstractKernel
-    x: Float[Array, "n d"]
-    y: Float[Array, "m d"]
-    period: Array
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.x.shape[0], self.y.shape[0]
-
-    def columns(self) -> tuple[Array, ...]:
-        return (self.y,)
-
-    def _apart(self, columns: tuple[Array, ...]) -> tuple[Array, ...]:
-        """The displacements in the kernel's coordinates, ``(n, b, ...)``."""
-        x, y = self.x[:, None], columns[0][None]
-        apart = x - nearest_image(x, y, self.period)
-        blocks = self.kernel.blocks(apart.reshape(-1, apart.shape[-1]))
-        return tuple(block.reshape(*apart.shape[:2], -1) for block in blocks)
-
-    def squared_distances(self, columns: tuple[Array, ...]) -> tuple[Array, ...]:
-        return tuple(jnp.sum(block**2, axis=-1) for block in self._apart(columns))
-
-    def moved(self, slopes: tuple[Array, ...], columns: tuple[Array, ...]) -> Any:
-        pairs = zip(slopes, self._apart(columns), strict=True)
-        return tuple(jnp.einsum("nm,nmb->nb", slope, block) for slope, block in pairs)
-
-
-def _squared_distances(x: Array, y: Array, itself: Array | None) -> Float[Array, "n b"]:
-    # The default of GPUs has ten bits, of which the difference leaves none.
-    products = jnp.matmul(x, y.T, precision="highest")
-    norms = jnp.sum(x**2, 1)[:, None]
-    r2 = norms + jnp.sum(y**2, 1) - 2 * products
-    # Rounding below zero is zero; nan is not, nor is the distance of nan to itself.
-    if itself is None:
-        return jnp.where(r2 <= 0, 0, r2)
-    return jnp.where((r2 <= 0) | itself, jax.lax.stop_gradient(0 * norms), r2)
-
-
-def _points(value: ArrayLike, name: str) -> Array:
-    """Real numbers of single precision or more."""
-    return at_least_single(to_real(value, name))
-
-
-def _pair(
-    owner: str, kernel: AbstractKernel, x: Array, y: Array | None, period: Any
-) -> _Pair | _TorusPair:
-    checks.instance(owner, "kernel", kernel, AbstractKernel, "a kernel")
-    same, x = y is None or y is x, _points(x, "x")
-    y = x if y is None or same else _points(y, "y")
-    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
-        raise ValueError(
-            f"{owner}: expected clouds x (n, d) and y (m, d) of one dimension d, found "
-            f"{x.shape} and {y.shape}."
-        )
-    if 0 in x.shape or 0 in y.shape:
-        raise ValueError(
-            f"{owner}: expected clouds x and y with a point each, found {x.shape} and "
-            f"{y.shape}."
-        )
-    if period is not None:
-        check_period(owner, period, x.shape[1])
-        return _TorusPair(kernel, x, y, jnp.asarray(period))
-    # Distances do not depend on the center, so neither do derivatives. A point that is
-    # not finite has none, and must not spoil those of the others.
-    center = jax.lax.stop_gradient(jnp.mean(y, axis=0, where=jnp.isfinite(y)))
-    return _Pair(kernel.blocks(x - center), kernel.blocks(y - center), same)
-
-
 def _coefficients(owner: str, name: str, value: ArrayLike, m: int) -> Array:
     """One number for each of ``m`` points."""
-    value = _points(value, name)
+    value = points_of(value, name)
     checks.shape(owner, name, value, (m,))
     return value
 
@@ -204,7 +97,7 @@ def gram(
             above zero.
         TypeError: they are no arrays of real numbers, or the kernel is none.
     """
-    pair = _pair("gram", kernel, x, y, period)
+    pair = pair_of("gram", kernel, x, y, period)
     return kernel.profile(*pair.squared_distances(pair.columns()))
 
 
@@ -246,9 +139,9 @@ def matvec(
         TypeError: they are no arrays of real numbers, the kernel is none, or ``block``
             is no whole number.
     """
-    pair = _pair("matvec", kernel, x, y, period)
+    pair = pair_of("matvec", kernel, x, y, period)
     block = _block_size("matvec", *pair.shape, block, _BLOCK_PAIRS, _DENSE_PAIRS)
-    b = _points(b, "b")
+    b = points_of(b, "b")
     if b.ndim not in (1, 2) or b.shape[0] != pair.shape[1]:
         m = pair.shape[1]
         raise ValueError(
@@ -280,7 +173,7 @@ def gradient_matvec(
     as in ``matvec``, with ``b`` of shape ``(m,)``.
     """
     owner = "gradient_matvec"
-    pair = _pair(owner, kernel, x, y, period)
+    pair = pair_of(owner, kernel, x, y, period)
     block = _block_size(owner, *pair.shape, block, _BLOCK_PAIRS, _DENSE_PAIRS)
     b = _coefficients(owner, "b", b, pair.shape[1])
 
@@ -322,7 +215,7 @@ def log_matvec(
     """
     owner = "log_matvec"
     checks.instance(owner, "kernel", kernel, GaussianKernel, "a Gaussian kernel")
-    pair = _pair(owner, kernel, x, y, period)
+    pair = pair_of(owner, kernel, x, y, period)
     block = _block_size(owner, *pair.shape, block, _BLOCK_PAIRS, _DENSE_PAIRS)
     w = _coefficients(owner, "w", w, pair.shape[1])
     checks.non_negative(owner, "w", w)
@@ -379,7 +272,7 @@ def pair_sum(
     owner = "pair_sum"
     checks.function(owner, "function", function, "two points")
     checks.one_of(owner, "diagonal", diagonal, (True, False))
-    x, y = _points(x, "x"), _points(y, "y")
+    x, y = points_of(x, "x"), points_of(y, "y")
     checks.shape(owner, "x", x, ("n", "a"))
     checks.shape(owner, "y", y, ("m", "b"))
     (n, _), (m, _) = x.shape, y.shape

@@ -12,7 +12,8 @@ from .moments import stationary_moments
 from .poisson_moments import PoissonMomentFlow
 from .reweight import age_trajectory
 from .risk import SpectralProblem, optimal_mean, prediction_risk, wiener_filter
-from .spectral import SpectralData, gcv, shrinkage_curves, tune
+from .spectral import gcv, shrinkage_curves, tune
+from .spectral_data import SpectralData
 
 
 if TYPE_CHECKING:

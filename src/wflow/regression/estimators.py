@@ -20,7 +20,8 @@ from wflow import checks
 from wflow.flows import AbstractRenewalLaw, Exponential
 
 from .moments import stationary_moments
-from .spectral import Criterion, SpectralData, equivalent_penalty, tune, variance
+from .spectral import Criterion, equivalent_penalty, tune, variance
+from .spectral_data import SpectralData
 
 
 # Relative size of curvatures that are rounding.

@@ -10,13 +10,8 @@ from wflow.io.base import SnapshotFile
 from wflow.learning import Fit, Snapshots
 from wflow.plotting import Embedding
 from wflow.plotting.report.blocks import Block, Chart, Facts, Motion, Section, Words
-from wflow.plotting.report.charts import (
-    field_chart,
-    line_chart,
-    loss_chart,
-    names,
-    stream_chart,
-)
+from wflow.plotting.report.charts import line_chart, loss_chart, names
+from wflow.plotting.report.plane import field_chart, stream_chart
 from wflow.solvers import SolveError
 
 from . import _fields
