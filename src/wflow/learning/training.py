@@ -108,16 +108,6 @@ class Trainer(eqx.Module):
             )
         return TrainState(params, optimizer, average, count), records
 
-    def room(self, state: TrainState, key: PRNGKeyArray, size: int) -> Records:
-        """Zeros for the records of ``size`` steps."""
-        value, records = jax.eval_shape(
-            lambda: self._value(state.params, state.step, key)
-        )
-        records = {"loss": value, "grad_norm": value, **records}
-        return jax.tree.map(
-            lambda one: jnp.zeros((size, *one.shape), one.dtype), records
-        )
-
     def _value(
         self, params: PyTree[Array], number: Array, key: PRNGKeyArray
     ) -> tuple[Array, Records]:
@@ -143,6 +133,9 @@ def train_chunk(
     which the first are filled, whether all was finite, and the loss's own score of
     what is chosen, if it has one.
     """
+    # Traced once: for the shapes of what it records, and as the body of the loop. A
+    # method of the trainer would be hashed with its arrays.
+    step = jax.jit(lambda state, key: trainer.step(state, key))
 
     def proceed(carry: Any) -> Bool[Array, ""]:
         _, _, done, finite = carry
@@ -150,13 +143,14 @@ def train_chunk(
 
     def body(carry: Any) -> Any:
         state, rows, done, _ = carry
-        new, records = trainer.step(state, key)
+        new, records = step(state, key)
         finite = jnp.isfinite(records["loss"]) & jnp.isfinite(records["grad_norm"])
         kept = jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, state)
         rows = jax.tree.map(lambda all, one: all.at[done].set(one), rows, records)
         return kept, rows, done + 1, finite
 
-    rows = trainer.room(state, key, size)
+    _, shapes = jax.eval_shape(step, state, key)
+    rows = jax.tree.map(lambda one: jnp.zeros((size, *one.shape), one.dtype), shapes)
     start = (state, rows, jnp.zeros((), todo.dtype), jnp.ones((), bool))
     state, rows, _, finite = jax.lax.while_loop(proceed, body, start)
     validate = getattr(trainer.loss, "validate", None)
