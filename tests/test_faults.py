@@ -148,6 +148,7 @@ def apart(x, y):
     return jnp.linalg.norm(x - y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("energy", [Potential(jnp.linalg.norm), Interaction(apart)])
 def test_a_kink_under_a_particle(energy):
     """One of two stands where the force has no value: it is named."""
@@ -157,6 +158,7 @@ def test_a_kink_under_a_particle(energy):
     assert "max_steps" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_weights_that_are_nan_do_not_start():
     start = Particles(jnp.ones((2, 1)), jnp.array([0.0, jnp.nan]))
     with pytest.raises(SolveError, match="logw of mu0 is nan"):

@@ -49,6 +49,7 @@ def two(tmp_path_factory):
     return folder, said
 
 
+@pytest.mark.slow
 def test_a_run_says_what_it_will_take_and_what_was_chosen(two):
     folder, said = two
     assert "minutes and" in said
@@ -82,6 +83,7 @@ def test_what_was_learned_comes_back_beside_the_cells(two):
     np.testing.assert_allclose(table["mass"].sum(), 1)
 
 
+@pytest.mark.slow
 def test_a_run_is_opened_in_python_and_drawn_and_scored_again(two):
     folder, _ = two
     found = wf.open_run(folder / "run")

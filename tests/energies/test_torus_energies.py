@@ -89,6 +89,7 @@ def test_in_single_precision_too():
     same(cheap, np.float32, rtol=2e-3, atol=2e-4)
 
 
+@pytest.mark.slow
 def test_pairs_meet_the_short_way():
     """Two of distance 1.8 on a circle of length 2, attracted as by gravity."""
     masses = np.array([0.5, 2.0])
@@ -120,6 +121,7 @@ def test_a_periodic_interaction_needs_no_period():
     np.testing.assert_allclose(found[0], -(order**2) / 2, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_energies_fall_by_their_dissipation():
     geometries = {
         "wasserstein": Wasserstein(),
@@ -190,6 +192,7 @@ def test_what_knows_no_short_way_is_refused(energy, words):
         energy.value(MU)
 
 
+@pytest.mark.slow
 def test_a_target_on_a_torus_needs_a_measure_on_it():
     with pytest.raises(ValueError, match="MMD: expected the target .* period"):
         F.MMD(GaussianKernel(0.4), OTHER).value(Particles.from_samples(X))

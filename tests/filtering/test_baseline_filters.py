@@ -146,7 +146,6 @@ def grid(density, n=1201):
     return Grid.from_log_density(density.log_density, -6, 6, (n,))
 
 
-@pytest.mark.slow
 def test_grid_filter_is_the_kalman_filter_where_that_is_exact():
     """The midpoint rule of smooth densities converges faster than any power."""
     setting = linear_gaussian()
@@ -183,6 +182,7 @@ def test_particle_filter_goes_to_the_grid_filter():
     np.testing.assert_allclose(found.log_evidence, exact.log_evidence, atol=0.1)
 
 
+@pytest.mark.slow
 def test_static_posterior_with_two_modes():
     """Grid and particles against quadrature by scipy; a Kalman update does nothing."""
     from scipy.integrate import quad

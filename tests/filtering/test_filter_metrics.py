@@ -62,7 +62,6 @@ def test_crps_of_many_draws_is_that_of_their_law():
         assert found == pytest.approx(exact, abs=5 * 2 / 100_000**0.5)
 
 
-@pytest.mark.slow
 def test_calibrated_ensembles_are_covered_and_have_flat_ranks():
     """Truth and members from one law: ranks are uniform on 0..n.
 
@@ -88,7 +87,6 @@ def test_calibrated_ensembles_are_covered_and_have_flat_ranks():
         rank_histogram(levels, n, bins=7)
 
 
-@pytest.mark.slow
 def test_shares_of_levels_in_bins_that_do_not_divide_the_ranks():
     """Ranks that are all as frequent fill bins evenly; in bins that divide n + 1 the
     shares are those of the counted ranks."""
@@ -106,7 +104,6 @@ def test_shares_of_levels_in_bins_that_do_not_divide_the_ranks():
     assert float(level_shares(jnp.array([jnp.nan]), 60, 11).sum()) == 0
 
 
-@pytest.mark.slow
 def test_level_and_interval_by_weights():
     x = jnp.array([[0.0], [1.0], [2.0]])
     w = jnp.array([1.0, 18.0, 1.0])
@@ -153,7 +150,6 @@ def test_sliced_w1_of_a_shift():
     assert abs(found / 5 - 2 / np.pi) < 5 * 0.31 / 2000**0.5
 
 
-@pytest.mark.slow
 def test_rmse_and_dtypes():
     mean, truth = (
         jnp.array([[3.0, 0.0], [0.0, 0.0]]),

@@ -74,7 +74,6 @@ def traced(method, observation, y):
 # ------------------------------------------------------------------------- times
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("t", [0.0, -3e4, 1e5, 1.7e9])
 @pytest.mark.parametrize("kind", ["EulerMaruyama", "RungeKutta4", "AdaptiveODE"])
 def test_an_interval_passes_at_any_time(kind, t):
@@ -111,7 +110,6 @@ def test_the_field_sees_the_time_itself(motion):
     np.testing.assert_allclose(end, late / 2 + 1 / 8 - euler, rtol=1e-9)
 
 
-@pytest.mark.slow
 def test_times_that_cannot_be_told_apart_are_refused():
     model = StateSpace(
         RungeKutta4(lambda x, t: -x, 0.1), GaussianObservation(Components(), EYE), EYE
@@ -145,7 +143,6 @@ class Turn(eqx.Module):
         return jnp.stack([z.real, z.imag])
 
 
-@pytest.mark.slow
 def test_a_complex_parameter_keeps_its_imaginary_part():
     turn = Turn(jnp.array(0.6 + 0.8j))
     exact = Gaussian(np.array([1.0, 0.0]), 1e-6 * EYE)
@@ -331,7 +328,6 @@ APART = np.abs(PLACE[:, None] - PLACE)
 SEEN = np.linspace(-1, 2, 6)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", [LETKF, LocalEnKF], ids=lambda k: k.__name__)
 def test_the_order_of_correlated_observations_does_not_matter(kind):
     """Members of the LETKF; the mean of the EnKF, whose draws are by number."""
@@ -345,6 +341,7 @@ def test_the_order_of_correlated_observations_does_not_matter(kind):
         np.testing.assert_allclose(other, found[0], atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [LETKF, LocalEnKF], ids=lambda k: k.__name__)
 def test_correlated_errors_out_of_reach_say_nothing(kind):
     """A component's analysis is that of the observations in reach alone."""
@@ -359,6 +356,7 @@ def test_correlated_errors_out_of_reach_say_nothing(kind):
         np.testing.assert_allclose(alone[:, 0], base[:, 0], atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("local", "whole"), [(LETKF, ETKF()), (LocalEnKF, EnKF())], ids=["LETKF", "EnKF"]
 )

@@ -64,6 +64,7 @@ def run(method, observed=TWIN.observed, **options):
     return filter(SETTING.model, method, observed, law(method), KEY, **options)
 
 
+@pytest.mark.slow
 @each_method
 def test_online_cycles_are_the_scan_to_the_bit(method, tmp_path):
     """One observation at a time, saved and resumed half-way in a new state."""
@@ -183,6 +184,7 @@ def growing(time, distance):
     )
 
 
+@pytest.mark.slow
 def test_a_failed_cycle_is_named_and_what_was_before_is_kept():
     observed = jnp.ones((6, 1))
     ensemble = jnp.linspace(-1, 1, 8)[:, None]
@@ -290,6 +292,7 @@ def test_unequal_weights_are_resampled_for_methods_without_weights():
     np.testing.assert_allclose(np.exp(kept.logw), weights)
 
 
+@pytest.mark.slow
 def test_bad_input_is_named():
     model = SETTING.model
     good = TWIN.observed

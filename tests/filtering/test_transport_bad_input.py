@@ -128,7 +128,6 @@ def test_a_cloud_of_outliers_ends_finite():
         assert np.all(np.isfinite(analyze(x, y, [150.0], method, key=KEY)))
 
 
-@pytest.mark.slow
 def test_few_members_are_scaled_one_by_one():
     y = np.concatenate([X, X**2, X**3], axis=1)[:6]
     with pytest.warns(UserWarning, match="6 members are too few to whiten the 6 comp"):

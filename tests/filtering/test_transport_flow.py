@@ -60,6 +60,7 @@ def by_hand(points, labels, z, c, x, y):
     return force(np.asarray(x), np.asarray(y)) - force(np.asarray(z), np.asarray(c))
 
 
+@pytest.mark.slow
 def test_velocity_is_minus_the_gradient():
     # By hand, as a gradient, by the general declaration, and for passengers.
     q = X[:7] + 0.1
@@ -87,6 +88,7 @@ def test_a_copy_of_the_target_does_not_move():
         np.testing.assert_allclose(found, 0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_every_step_below_one_over_l_lowers_the_energy():
     # 200 random clouds, five steps each.
     gamma = 1 / smoothness(KX)
@@ -127,6 +129,7 @@ def test_quantiles_of_the_negative_distance_flow():
     np.testing.assert_allclose(np.mean((z - s) ** 2), np.exp(-4) / 30, rtol=1e-2)
 
 
+@pytest.mark.slow
 def test_negative_distance_is_the_distance_of_distribution_functions():
     # MMD^2 = 2 int (F - G)^2, a sum over the gaps between points.
     x, y = RNG.normal(size=11), RNG.normal(size=7) + 0.3
@@ -215,6 +218,7 @@ def test_the_flow_stops_at_its_floor():
         assert bool(jnp.all(variation == 0)) != moving
 
 
+@pytest.mark.slow
 def test_the_filter_declares_this_flow():
     # In standard units, with speeds behind the states and passengers as tracers.
     method = CouplingTransport(KX, KY, start="identity", step=0.2)

@@ -123,6 +123,7 @@ def test_derangements(n):
         derangements(KEY, n, n)
 
 
+@pytest.mark.slow
 def test_kernel_of_observations_is_averaged_over_draws():
     y = jnp.asarray(RNG.normal(size=(4, 3, 2)))
     labels = jnp.asarray(RNG.normal(size=(5, 2)))

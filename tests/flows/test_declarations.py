@@ -82,6 +82,7 @@ def test_refusals():
     assert jnp.isfinite(stein.velocity(mu)[0]).all()
 
 
+@pytest.mark.slow
 def test_learnable():
     gamma = Learnable(0.3)
     np.testing.assert_allclose(gamma.value, 0.3, rtol=1e-12)

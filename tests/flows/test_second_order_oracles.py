@@ -103,6 +103,7 @@ def test_overdamped_limit_on_gaussians():
     assert errors[1] / errors[0] == pytest.approx(0.5, abs=0.1)
 
 
+@pytest.mark.slow
 def test_forces_hold_what_densities_hold():
     rng = np.random.default_rng(2)
     x, w, h = rng.normal(size=(7, 1)), rng.uniform(0.1, 1, size=7), 0.6

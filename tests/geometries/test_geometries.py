@@ -47,6 +47,7 @@ def closed_form(geometry):
     return tuple(alpha * a + beta * b for a, b in zip(transport, reaction, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "geometry",
     [Wasserstein(), FisherRao(), HellingerKantorovich(0.6, 1.7)],
@@ -109,6 +110,7 @@ def test_strengths_may_be_traced():
     assert jax.vmap(made)(jnp.ones(3))[1].alpha.shape == (3,)
 
 
+@pytest.mark.slow
 def test_hellinger_kantorovich_is_the_sum_of_its_parts():
     mu = Particles.from_samples(np.random.default_rng(1).normal(size=(5, 2)))
     differential = Potential(TARGET.log_density).differential(mu)
@@ -140,6 +142,7 @@ def test_stein_is_svgd_on_the_divergence():
     np.testing.assert_array_equal(still, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_riemannian_solves_on_any_pytree(dtype):
     value = {"a": jnp.array([0.5, -1.0], dtype), "b": jnp.ones((2, 2), dtype), "n": 3}

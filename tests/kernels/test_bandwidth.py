@@ -51,6 +51,7 @@ def test_degenerate_clouds_are_refused():
         median_bandwidth(jnp.ones((5, 2)), max_points=1)
 
 
+@pytest.mark.slow
 def test_float32():
     x = jnp.asarray(X, jnp.float32)
     assert median_bandwidth(x).dtype == jnp.float32

@@ -85,6 +85,7 @@ def test_discrepancy_of_joint_laws_and_its_gradients():
     np.testing.assert_allclose(grad_h @ h, slope / 2, rtol=1e-7)
 
 
+@pytest.mark.slow
 def test_an_infinite_bandwidth_takes_a_coordinate_out():
     one = ProductKernel((KX, GaussianKernel([0.5, jnp.inf])), (2, 2))
     other = ProductKernel((KX, GaussianKernel(0.5)), (2, 1))

@@ -59,6 +59,7 @@ def test_far_points_are_pulled():
     np.testing.assert_allclose(wide, expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_precision_and_transformations():
     kernel = ScaleMixture(GaussianKernel(0.8), SCALES, WEIGHTS)
     x = jnp.asarray(X, jnp.float32)

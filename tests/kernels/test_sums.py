@@ -146,6 +146,7 @@ def test_mixed_second_derivative_on_the_diagonal(kind, factor):
     np.testing.assert_allclose(mixed, factor * np.eye(2) / 0.25, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_log_matvec_far_from_everything(clouds):
     x, y, b = clouds
     w = jnp.abs(b).at[:6].set(0)  # the first block has no weight at all
@@ -158,6 +159,7 @@ def test_log_matvec_far_from_everything(clouds):
             np.testing.assert_allclose(value, expected, rtol=1e-11)
 
 
+@pytest.mark.slow
 def test_log_matvec_derivatives(clouds):
     x, y, b = clouds
     w = jnp.abs(b).at[:6].set(0)
@@ -206,6 +208,7 @@ def test_pair_sum_pads_at_a_point(clouds):
     assert jnp.all(jnp.isfinite(grad(y)))
 
 
+@pytest.mark.slow
 def test_vmap_over_bandwidths_and_clouds(clouds):
     x, y, b = clouds
     h = jnp.array([0.5, 2.0])

@@ -69,6 +69,7 @@ def test_gaussians_in_closed_form():
     np.testing.assert_allclose(found, expected, rtol=0.05)
 
 
+@pytest.mark.slow
 def test_gradient_and_padding(loss):
     x, y = jnp.asarray(RNG.normal(size=(4, 2))), jnp.asarray(RNG.normal(size=(4, 2)))
     w = jnp.array([0.5, 0.3, 0.2, 0.0])

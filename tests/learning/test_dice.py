@@ -48,6 +48,7 @@ def test_least_value_and_minimizer(straight):
     np.testing.assert_allclose(off - found, 0.5 * 0.05 * 2.0, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_padding_does_not_count(snapshots):
     stack = stacked(weighted(snapshots))
     model = Affine(jnp.asarray([0.3, 1.0]), jnp.asarray(0.0))

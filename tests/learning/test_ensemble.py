@@ -133,6 +133,7 @@ def test_members_differ_and_are_the_same_again(ensemble, snapshots):
     assert ensemble.members[2].compile_seconds < 0.5
 
 
+@pytest.mark.slow
 def test_points_that_are_followed_start_where_they_were_seen(ensemble, snapshots):
     for forecast in ensemble.forecast([2.0], followed=True):
         np.testing.assert_array_equal(forecast[0], snapshots[3])

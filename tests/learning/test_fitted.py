@@ -50,12 +50,14 @@ def test_forecast_of_the_true_law(fit, start):
     np.testing.assert_allclose(found.velocities, velocities, atol=2e-4)
 
 
+@pytest.mark.slow
 def test_forecast_at_its_start_is_the_start(fit):
     np.testing.assert_array_equal(fit.forecast([2.0])[0], fit.snapshots[3])
     both = fit.forecast([0.0, 0.5], "initial")
     np.testing.assert_array_equal(both[0], fit.snapshots[0])
 
 
+@pytest.mark.slow
 def test_interpolation_restarts_at_the_snapshot_before(fit):
     (cloud,), _ = oscillation([1.2])
     np.testing.assert_allclose(fit.interpolate(1.2)[0], cloud, atol=1e-4)
@@ -63,6 +65,7 @@ def test_interpolation_restarts_at_the_snapshot_before(fit):
         fit.interpolate(-1.0)
 
 
+@pytest.mark.slow
 def test_velocities_that_are_missing_come_from_a_rollout(fit):
     """The rollout arrives at the true points, so the plan pairs them exactly."""
     rng = np.random.default_rng(0)

@@ -102,6 +102,7 @@ def test_the_true_law_of_second_order_has_no_error(own):
     np.testing.assert_allclose(found["acceleration_error"], 1.0, rtol=1e-6)
 
 
+@pytest.mark.slow
 @WAYS
 def test_the_true_law_of_first_order_has_no_error(own):
     ball = FlowMatching(batch=8, moments=2, own=own)
@@ -113,6 +114,7 @@ def test_the_true_law_of_first_order_has_no_error(own):
     assert loss.motion(None, drifting()).velocities == (None,) * 3
 
 
+@pytest.mark.slow
 def test_intervals_that_only_fill_up_are_not_drawn():
     wind, seen = VelocityFlow(lambda x, t: WIND), drifting()
     bare, padded = (
@@ -126,6 +128,7 @@ def test_intervals_that_only_fill_up_are_not_drawn():
             np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_a_path_of_the_law_itself_is_not_off_between_snapshots():
     turn = VelocityFlow(lambda x, t: jnp.stack([-x[..., 1], x[..., 0]], -1))
     angles = [0.0, 0.4, 0.8]
@@ -251,6 +254,7 @@ def test_arguments_are_refused_in_a_sentence():
         FlowMatching(coupling=1.5)
 
 
+@pytest.mark.slow
 def test_a_training_that_harms_gives_back_its_start():
     # Nearly the true pull, and steps of the optimizer that leave it by a factor e.
     flow = LagrangianFlow(Slope(Learnable(2.1)), friction=0.0)

@@ -69,6 +69,7 @@ def test_times_far_from_zero_change_nothing(first):
         np.testing.assert_allclose(far[k], near[k], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_flow_of_time_is_refused_there():
     start = Snapshots([2.024e7], X[:1], X[:1])
     timed = MLPPotential(2, width=2, depth=1, time_dim=2, key=KEY)

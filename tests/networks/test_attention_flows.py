@@ -67,6 +67,7 @@ def test_infinite_prompt_ends_at_the_minimum_at_the_predicted_rates():
     assert seen.degrees < 1e-3
 
 
+@pytest.mark.slow
 def test_single_mode_is_logistic():
     times = jnp.array([0.02, 0.05, 0.1, 0.2])
     path = moved(flow_of(), np.array([0.2, 0.0, 0.0, 0.0]), times)
@@ -173,6 +174,7 @@ def test_a_repeated_eigenvalue_keeps_the_direction_inside_its_space():
     assert alignment(end, repeated).cos2 < 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("beta", "tilted"), [(0.32, False), (0.36, True)])
 def test_sphere_tilts_above_the_threshold(beta, tilted):
     # beta l_1 < min 2 (l_1 + l_i) / (2 l_1 + l_i): the least eigenvalue tilts first.

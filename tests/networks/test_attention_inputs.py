@@ -48,6 +48,7 @@ def test_a_flow_on_the_sphere_does_not_start_at_zero():
         solve(flow, Point(jnp.zeros(4)), 0.0, 1.0)
 
 
+@pytest.mark.slow
 def test_fixed_steps_from_afar_are_told_apart_from_success():
     """The risk is quartic: Euler steps of 0.1 from |mu| = 10 leave all numbers."""
     flow = GradientFlow(AttentionRisk(EIGENVALUES), Euclidean())

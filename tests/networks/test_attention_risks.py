@@ -184,6 +184,7 @@ def risk_minimum(length):
     return AttentionRisk(SIGMA, length).minimum
 
 
+@pytest.mark.slow
 def test_eigenvalues_and_data_for_a_covariance():
     value, gradient = probe(AttentionRisk(EIGENVALUES, 5.0), MU)
     full, other = probe(AttentionRisk(SIGMA, 5.0), MU)

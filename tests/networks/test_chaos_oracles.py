@@ -123,6 +123,7 @@ def test_diagonal_closed_form_and_exponent():
     assert decay_exponent(times, loss(times), floor=0) == pytest.approx(3.5, abs=0.05)
 
 
+@pytest.mark.slow
 def test_verdicts_and_resampling():
     assert [bound_exponent(c) for c in (3, 4.5, 8)] == [0.5, 0.75, 1]
     assert verdict(-1, 0.01, -0.5) == "not uniform in time"

@@ -77,6 +77,7 @@ def test_what_no_neuron_covers_stays_as_loss():
     np.testing.assert_allclose(limit.plateau_losses[3], 4 / 8, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_dominated_start_has_the_same_limit():
     """|a| > |w|: rates are those of the limit, which asks for signs and units alone."""
     data = ReLUData.orthogonal(Y)

@@ -38,6 +38,7 @@ def test_instances_lead_and_keep_their_units_at_every_scale(drawn):
         np.testing.assert_allclose(far.level, near.level - 999, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_neuron_alone_has_all_that_it_could_fit(drawn):
     """The first one does have it; a later one may find that others were there."""
     for instance in drawn[0]:

@@ -285,6 +285,7 @@ def test_neither_balanced_nor_dominated():
         jump_process(data, neurons)
 
 
+@pytest.mark.slow
 def test_starts_have_their_laws():
     data = ReLUData.orthogonal(Y, np.array([1.0, 2.0, 1.0, 0.5]))
 

@@ -197,6 +197,7 @@ def test_both_families_of_a_two_sided_layer():
     assert invariant_drift(solution) < 1e-10
 
 
+@pytest.mark.slow
 def test_equal_decay_of_the_imbalance():
     # Oracle 5.
     solution = integrate(decayed(0.2, 0.2), layer(), 3.0)
@@ -217,6 +218,7 @@ def group_lasso(energy, penalty, steps=3000):
     return matrix
 
 
+@pytest.mark.slow
 def test_equal_decay_ends_at_the_group_lasso():
     # Oracle 6. A dead column falls like exp of minus its excess penalty times t.
     energy = regression()
@@ -338,6 +340,7 @@ def test_least_loss_of_a_regression():
     assert float(regression(n=1).least) == pytest.approx(0, abs=1e-28)
 
 
+@pytest.mark.slow
 def test_scales_never_slow_a_layer_that_starts_at_zero():
     # Oracle 12: separable data, one output.
     x = jnp.linspace(0.5, 2.0, 8)
@@ -353,6 +356,7 @@ def test_scales_never_slow_a_layer_that_starts_at_zero():
     assert scaled.energy[-1] < 0.5 * plain[-1]
 
 
+@pytest.mark.slow
 def test_floor_of_decay_on_an_output_norm():
     # Oracle 13.
     aim = jnp.array([3.0, -1.0, 0.5])
@@ -401,6 +405,7 @@ def test_shared_scale_of_opposed_branches_stands_still():
     np.testing.assert_allclose([one.weight.sum(), two.weight.sum()], 0)
 
 
+@pytest.mark.slow
 def test_unequal_rates_share_the_penalty():
     # Section 4: the penalty of the function is sqrt(lw lg) sum |M_j|.
     solution = integrate(decayed(0.6, 0.15), layer(), 400.0)

@@ -23,6 +23,7 @@ KEY = jax.random.key(0)
 SIZES = {"vocabulary": 7, "size": 8, "heads": 2, "layers": 1, "hidden": 6}
 
 
+@pytest.mark.slow
 def test_variants_start_as_one_function():
     counts = {}
     first = ByteTransformer(**SIZES, key=KEY)

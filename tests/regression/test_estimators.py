@@ -70,6 +70,7 @@ def test_a_weight_is_a_number_of_samples():
         ResettingRidge().fit(X, Y, sample_weight=np.zeros(N))
 
 
+@pytest.mark.slow
 def test_outputs_share_a_law_by_the_sum_of_their_scores():
     rate = ResettingRidgeCV().fit(X, SEVERAL).rate_
     total = []

@@ -68,6 +68,7 @@ def test_one_trajectory_for_all_laws(trajectory):
         np.testing.assert_allclose(second - jnp.outer(mean, mean), exact.cov, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_it_stays_where_it_ends(trajectory):
     np.testing.assert_allclose(
         trajectory.at([0.0, 1e9]),

@@ -60,6 +60,7 @@ def test_coefficients_are_ridge_anchored_at_the_origin(data):
         np.testing.assert_allclose(anchored.coefficients(h), ridge, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_more_coefficients_than_samples():
     """Null directions stay where they were reset to."""
     wide, y = X[:4], Y[:4]
@@ -77,6 +78,7 @@ def test_more_coefficients_than_samples():
     assert np.isfinite(found).all()
 
 
+@pytest.mark.slow
 def test_scores_from_the_smoother(data):
     law = Gamma(0.4, 2.0)
     H, h = hat(law), law.filter(data.curvature)
@@ -226,6 +228,7 @@ def test_shrinkage_curves_end_at_least_squares_and_at_the_origin(data):
     assert curves.shape == (3, P)
 
 
+@pytest.mark.slow
 def test_float32_agrees(data):
     narrow = SpectralData.of(X.astype(np.float32), Y.astype(np.float32))
     best = tune(narrow, Exponential(jnp.float32(1.0)))

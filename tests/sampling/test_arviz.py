@@ -76,6 +76,7 @@ def test_a_tree_of_chains():
     assert "particles" not in tree
 
 
+@pytest.mark.slow
 def test_weights_are_drawn_by_and_kept():
     weights = np.array([5.0, 3.0, 1.0, 1.0, 1.0, 1.0]) / 12
     samples = run(weights)

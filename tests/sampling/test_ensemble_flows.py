@@ -162,6 +162,7 @@ def test_affine_invariance(make):
     np.testing.assert_allclose(columns.T @ columns, flow.spread(CLOUD), atol=1e-10)
 
 
+@pytest.mark.slow
 def test_gradient_free_is_exact_for_linear_models():
     exact, free = ALDIFlow(PROBLEM), GradientFreeALDIFlow(PROBLEM)
     np.testing.assert_allclose(free.drift(CLOUD), exact.drift(CLOUD), rtol=1e-9)

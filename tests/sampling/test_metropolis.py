@@ -130,6 +130,7 @@ def test_weights_do_not_move():
     np.testing.assert_array_equal(moved.logw, mu.logw)
 
 
+@pytest.mark.slow
 def test_alpha_is_a_length_of_step():
     x = drawn(TARGET)
     slow, fast, still = (

@@ -58,6 +58,7 @@ def motion(flow, mu):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("embedding", "bandwidth"),
     [

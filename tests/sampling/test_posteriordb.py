@@ -106,6 +106,7 @@ def written(folder, name, **changes):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

@@ -187,6 +187,7 @@ def test_explicit_source_is_its_integral():
         assert duhamel_bound(t, 1.0, osc_f)[-1] == pytest.approx(explicit, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_times_for_a_level():
     early = ACCOUNTANT.time_for(0.3)
     assert ACCOUNTANT.pure(early) == pytest.approx(0.3, rel=1e-8)

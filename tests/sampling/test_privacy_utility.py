@@ -25,6 +25,7 @@ TARGET = Gaussian([0.5, -1.0], [[1.0, 0.3], [0.3, 0.4]])
 START = Gaussian([3.0, 1.0], [[2.0, 0.0], [0.0, 0.1]])
 
 
+@pytest.mark.slow
 def test_gaussian_utility_is_the_mean_of_the_potential():
     half = lambda x: TARGET.log_density(TARGET.mean) - TARGET.log_density(x)
     exact = START.integrate(half)  # a quadrature that is exact for quadratics

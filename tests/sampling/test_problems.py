@@ -22,6 +22,7 @@ TRUTH = jnp.array([0.0, -1.5, 2.0, 0.3])
 fields = jax.jit(jax.vmap(MODEL))
 
 
+@pytest.mark.slow
 def test_joker_has_mass_one_and_its_mean():
     x, y = np.linspace(-9, 9, 500), np.linspace(-4, 14, 500)
     points = jnp.asarray(np.stack(np.meshgrid(x, y, indexing="ij"), -1).reshape(-1, 2))
@@ -41,6 +42,7 @@ def test_joker_draws_have_its_moments():
     np.testing.assert_allclose(np.cov(DRAWS.T), JOKER.cov, atol=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bandwidth", [0.1, 1.5])
 def test_lines_of_the_joker_embed_as_it_does(bandwidth):
     kernel, points = GaussianKernel(bandwidth), DRAWS[:5]
@@ -79,6 +81,7 @@ def test_elliptic_solution_converges_with_order_two():
     assert (np.abs(orders - 2) < 0.25).all()
 
 
+@pytest.mark.slow
 def test_elliptic_operator_is_symmetric_and_positive():
     operator = MODEL.operator(TRUTH)
     eye = jnp.eye(49).reshape(49, 7, 7)

@@ -239,6 +239,7 @@ def test_modes_are_those_of_the_parameters():
     np.testing.assert_allclose(same.location, mode.location, rtol=1e-4)
 
 
+@pytest.mark.slow
 @bayesian
 def test_modes_of_a_model_are_those_of_its_density():
     import numpyro

@@ -89,6 +89,7 @@ def test_resampling_below_the_threshold():
     assert len(np.unique(np.asarray(mu.x), axis=0)) < 12
 
 
+@pytest.mark.slow
 def test_gradients():
     # Of weights and positions in both strengths, against central differences.
     def end(p):
@@ -104,6 +105,7 @@ def test_gradients():
     np.testing.assert_allclose(evaluate(p)[1], difference, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_float32_and_vmap():
     single = Particles(MU.x.astype(jnp.float32), MU.logw.astype(jnp.float32))
     target = jax.tree.map(lambda a: a.astype(jnp.float32), TARGET)

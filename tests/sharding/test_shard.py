@@ -143,8 +143,16 @@ def ends(name, count, scale=1.0):
     return law.w @ jnp.sum(law.x**2, axis=1), law
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [*FLOWS, "discrepancy"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "interaction",
+        "reaction",
+        "inertia",
+        "noise",
+        pytest.param("discrepancy", marks=pytest.mark.slow),
+    ],
+)
 def test_solves(name):
     (value, law), (other, parts) = ends(name, 1), ends(name, 4)
     assert spread_over(parts.x) == (4, False)

@@ -48,6 +48,7 @@ def stopped(x0, level, dtype=jnp.float64):
     return solve(FLOW, mu, 0.0, 2.0, times=TIMES, stop=Below(level), **TIGHT)
 
 
+@pytest.mark.slow
 def test_the_solve_ends_where_the_condition_falls_through_zero():
     # x(t) = 2 e^{-t} meets 1 at log 2; tolerance of the solver.
     sol = stopped(2.0, jnp.array(1.0))

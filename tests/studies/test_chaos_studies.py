@@ -216,6 +216,7 @@ def test_teacher_and_its_inputs(tmp_path):
     assert found["slope"] < 0
 
 
+@pytest.mark.slow
 def test_teacher_on_the_mean_over_all_inputs():
     """Of erf it is in closed form: near the mean over many inputs, none at the end."""
     config = {"activation": "erf", "dim": 2, "teacher": 2, "widths": WIDTHS}

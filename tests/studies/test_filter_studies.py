@@ -154,6 +154,7 @@ def test_transport_keeps_two_modes(tmp_path):
     assert metrics["mode_mass_min"] == metrics["mode_mass_transport"] > 0
 
 
+@pytest.mark.slow
 def test_report_of_single_updates():
     """Quantiles of the posterior N(0, 1/4), and the same half a deviation further."""
     given = {**STATIC, "repeats": 2, "methods": {"enkf": ENKF}}

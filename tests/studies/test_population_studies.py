@@ -131,6 +131,7 @@ def test_masses_of_laws_that_are_known(growing):
     ]
 
 
+@pytest.mark.slow
 def test_what_grows_is_scored_on_draws_of_its_simulator(growing):
     fresh = "fresh={kind: toggle, n: 8, law: {kind: Toggle, growth: 0.1}}"
     _, p = read("unbalanced_gene_2d", fresh, "data.standardize=true", data=growing)
@@ -235,6 +236,7 @@ def test_held_out_snapshots_of_a_law_that_is_known(cells, tmp_path):
         study.evaluate(p, directory, lambda line: None)
 
 
+@pytest.mark.slow
 def test_hold_outs_by_flow_matching(cells, tmp_path):
     matching = "objective={kind: FlowMatching, batch: 8, moments: 2}"
     found, directory, study, p = ran(

@@ -142,6 +142,7 @@ def test_gradients():
     assert np.isfinite(dx[3]).all()
 
 
+@pytest.mark.slow
 def test_float32():
     single = [
         Particles(m.x.astype(jnp.float32), m.logw.astype(jnp.float32)) for m in (MU, NU)

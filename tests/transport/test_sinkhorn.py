@@ -234,6 +234,7 @@ def test_float32(p):
     np.testing.assert_allclose(found.value, tight(p, a=a, b=b).value, rtol=1e-4)
 
 
+@pytest.mark.slow
 @powers
 def test_float32_gradient_of_points_far_apart(p):
     # Padding 30 and a cloud 10^4 away: the exponent of the plan overflows float32.

@@ -69,6 +69,7 @@ def _comparable(slopes, same):
     return (*points, a - a.mean(), b - b.mean(), epsilon)
 
 
+@pytest.mark.slow
 def test_large_clouds_are_streamed_and_second_derivatives_refused(monkeypatch):
     x, y, *_ = clouds(19, 11)
     options = {"blur": 0.5, "threshold": 1e-9}
