@@ -282,3 +282,24 @@ def test_a_law_is_learned_and_forecasts_in_float32():
     assert abs(found.friction) < 0.02
     ends = found.forecast([2.0], start="initial")[0]
     assert ends.dtype == np.float32
+
+
+def test_large_clouds_are_looked_at_anew():
+    x = np.random.default_rng(0).normal(size=(9000, 1)).astype(np.float32)
+    large = Snapshots([0.0, 1.0], [x, x + 2])
+    rule, key = FlowMatching(batch=64, moments=4), jax.random.key(0)
+    law = VelocityFlow(lambda x, t: 0 * x)
+    first = rule.prepare(law, large, key=key)
+    second, again = (
+        rule.renewed(first, law, large, key=key, number=1) for _ in range(2)
+    )
+    starts = [set(loss.pool.coupled.x0.ravel().tolist()) for loss in (first, second)]
+    held = set(first.held.coupled.x0.ravel().tolist())
+    assert all(1000 < len(some) <= 2048 for some in starts)
+    # Nine in ten are new, none is kept for validation, and draws are repeatable.
+    assert len(starts[0] & starts[1]) < 0.4 * len(starts[0])
+    assert not held & (starts[0] | starts[1])
+    np.testing.assert_array_equal(second.pool.coupled.x0, again.pool.coupled.x0)
+    assert jax.tree.structure(first) == jax.tree.structure(second)
+    few = Snapshots([0.0, 1.0], [x[:50], x[:50] + 2])
+    assert rule.renewed(first, law, few, key=key, number=1) is None

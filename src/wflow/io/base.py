@@ -137,7 +137,9 @@ class SnapshotFile(NamedTuple):
     layout: Layout
 
 
-def readable(owner: str, path: Any, keys: Any, max_bytes: Any) -> Path:
+def readable(
+    owner: str, path: Any, keys: Any, max_bytes: Any, in_memory: Any = None
+) -> Path:
     """The path of a file that is there; the arguments of a reader are checked.
 
     Raises:
@@ -147,6 +149,7 @@ def readable(owner: str, path: Any, keys: Any, max_bytes: Any) -> Path:
     instance(owner, "path", path, (str, os.PathLike), "the path of a file")
     instance(owner, "keys", keys, Keys, "Keys of a file")
     count(owner, "max_bytes", max_bytes)
+    one_of(owner, "in_memory", in_memory, (True, False, None))
     path = Path(path)
     if path.is_dir() and path.suffix.lower() != ".zarr":
         raise SnapshotFileError(path, "expected a file, found a folder.")

@@ -23,6 +23,7 @@ from .base import (
 from .cells import Cells
 from .refusals import SnapshotFileError, check_coordinates, note, pick, quoted
 from .rows import by_time, to_rows
+from .stored import stored_anndata
 from .times import may_be_labels, pick_time, to_times
 
 
@@ -30,7 +31,11 @@ H5AD = Layout("h5ad", positions="X_pca", velocities="X_pca_velocity", weights="w
 
 
 def read_h5ad(
-    path: str | Path, keys: Keys = USUAL, *, max_bytes: int = MAX_BYTES
+    path: str | Path,
+    keys: Keys = USUAL,
+    *,
+    max_bytes: int = MAX_BYTES,
+    in_memory: bool | None = None,
 ) -> SnapshotFile:
     """Read snapshots from an AnnData file, one cell per row.
 
@@ -46,6 +51,7 @@ def read_h5ad(
         keys: names that differ from the usual ones.
         max_bytes: most bytes that ``.obs`` and the representations may have, looked at
             before they are read.
+        in_memory: as of ``read_snapshots``.
 
     Raises:
         SnapshotFileError: the file is no AnnData, lacks a name, or has several that may
@@ -53,12 +59,14 @@ def read_h5ad(
             throughout; more than ``max_bytes``.
         ModuleNotFoundError: the package anndata is not installed.
     """
-    path = readable("read_h5ad", path, keys, max_bytes)
+    path = readable("read_h5ad", path, keys, max_bytes, in_memory)
     with opened(path) as file:
-        return _read(path, file, keys, max_bytes)
+        return _read(path, file, keys, max_bytes, in_memory)
 
 
-def _read(path: Path, file: Any, keys: Keys, max_bytes: int) -> SnapshotFile:
+def _read(
+    path: Path, file: Any, keys: Keys, max_bytes: int, in_memory: bool | None
+) -> SnapshotFile:
     found = list(file["obsm"])
     only = tuple(found) if len(found) == 1 else ()
     genes = keys.positions == "X" and "X" not in found and "X" in file
@@ -76,6 +84,9 @@ def _read(path: Path, file: Any, keys: Keys, max_bytes: int) -> SnapshotFile:
     )
     if positions is None:
         raise AssertionError
+    stored = stored_anndata(path, file, keys, positions, in_memory)
+    if stored is not None:
+        return stored
     basis = positions.removeprefix("X_")
     velocities = pick(
         path,

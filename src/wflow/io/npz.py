@@ -30,6 +30,7 @@ from .refusals import (
     reading,
 )
 from .rows import by_time, make_snapshots, to_rows
+from .stored import stored_npz
 from .times import to_times
 
 
@@ -37,7 +38,11 @@ NPZ = Layout("npz", positions="x", velocities="v", weights="weights")
 
 
 def read_npz(
-    path: str | Path, keys: Keys = USUAL, *, max_bytes: int = MAX_BYTES
+    path: str | Path,
+    keys: Keys = USUAL,
+    *,
+    max_bytes: int = MAX_BYTES,
+    in_memory: bool | None = None,
 ) -> SnapshotFile:
     """Read snapshots from a .npz in one of two layouts.
 
@@ -57,6 +62,7 @@ def read_npz(
         keys: names that differ from the usual ones.
         max_bytes: most bytes that the arrays may have, looked at before they are
             unpacked.
+        in_memory: as of ``read_snapshots``.
 
     Raises:
         SnapshotFileError: the file is no .npz, lacks a key, has several that may be
@@ -64,12 +70,14 @@ def read_npz(
             the times, under no usual name; labels of the time that are no numbers; a
             coordinate that is nan throughout; more than ``max_bytes``.
     """
-    path = readable("read_npz", path, keys, max_bytes)
+    path = readable("read_npz", path, keys, max_bytes, in_memory)
     with reading(path), opened(path) as arrays:
-        return _read(arrays, keys, max_bytes)
+        return _read(arrays, keys, max_bytes, in_memory)
 
 
-def _read(arrays: Arrays, keys: Keys, max_bytes: int) -> SnapshotFile:
+def _read(
+    arrays: Arrays, keys: Keys, max_bytes: int, in_memory: bool | None
+) -> SnapshotFile:
     path, arrays.max_bytes = arrays.path, max_bytes
     if {"format", "shape", "data"} <= set(arrays):
         raise SnapshotFileError(
@@ -82,6 +90,9 @@ def _read(arrays: Arrays, keys: Keys, max_bytes: int) -> SnapshotFile:
     )
     if positions is None:
         raise AssertionError
+    stored = stored_npz(arrays, keys, positions, in_memory)
+    if stored is not None:
+        return stored
     x = numbers(path, positions, arrays[positions])
     if x.ndim not in (2, 3) or 0 in x.shape:
         raise SnapshotFileError(

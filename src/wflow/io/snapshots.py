@@ -13,23 +13,24 @@ from .base import MAX_BYTES, USUAL, Keys, Layout, SnapshotFile, readable
 from .cells import Cells
 from .h5ad import H5AD, read_h5ad, write_h5ad
 from .npz import NPZ, read_npz, write_npz
-from .refusals import FORMATS, READ, format_of
+from .refusals import FORMATS, READ, SnapshotFileError, format_of
 from .table import CSV, read_csv, read_parquet, write_csv
 
 
-_READERS = {
-    "npz": read_npz,
-    "csv": read_csv,
-    "parquet": read_parquet,
-    "h5ad": read_h5ad,
-}
+_READERS = {"csv": read_csv, "parquet": read_parquet}
+# Formats whose rows can be read by blocks.
+_STORED = {"npz": read_npz, "h5ad": read_h5ad}
 _WRITERS = {"npz": write_npz, "csv": write_csv}
 _LAYOUTS = {"npz": NPZ, "csv": CSV, "h5ad": H5AD}
 _WRITTEN = {f".{name}": name for name in FORMATS}
 
 
 def read_snapshots(
-    path: str | Path, keys: Keys = USUAL, *, max_bytes: int = MAX_BYTES
+    path: str | Path,
+    keys: Keys = USUAL,
+    *,
+    max_bytes: int = MAX_BYTES,
+    in_memory: bool | None = None,
 ) -> SnapshotFile:
     """Read snapshots from a .npz, .csv, .tsv, .parquet, .h5ad or .zarr.
 
@@ -39,6 +40,12 @@ def read_snapshots(
         path: the file; see ``read_npz``, ``read_csv``, ``read_h5ad`` for the contents.
         keys: names that differ from the usual ones.
         max_bytes: most bytes of numbers that are read; looked at before.
+        in_memory: False leaves the positions in the file and reads the times alone:
+            ``FlowMatching`` then trains on points of shuffled blocks of it, and what
+            asks for a whole cloud reads that one. Of AnnData a dense representation,
+            of a .npz what is not compressed; velocities and weights are not read. None
+            does so where positions would take more than 268 MB in double precision and
+            can stay; True never does.
 
     Returns:
         ``(snapshots, layout)``; give the layout to ``write_snapshots`` for another file
@@ -52,7 +59,14 @@ def read_snapshots(
     """
     _check_path("read_snapshots", path)
     format = format_of(Path(path), READ)
-    path = readable("read_snapshots", path, keys, max_bytes)
+    path = readable("read_snapshots", path, keys, max_bytes, in_memory)
+    if format in _STORED:
+        return _STORED[format](path, keys, max_bytes=max_bytes, in_memory=in_memory)
+    if in_memory is False:
+        raise SnapshotFileError(
+            path,
+            f"positions of a .{format} cannot stay in the file; keep them in .zarr.",
+        )
     return _READERS[format](path, keys, max_bytes=max_bytes)
 
 

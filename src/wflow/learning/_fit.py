@@ -15,6 +15,7 @@ from wflow.flows import AbstractContinuousFlow
 from wflow.solvers import SolveError
 
 from . import checkpoint
+from .looks import look
 from .loop import Loop, Memory, last
 from .objective import AbstractObjective
 from .optimizers import AdamW, Optimizer, learning_rates
@@ -23,11 +24,14 @@ from .result import Fit
 from .rollouts import Rollouts, tell_unconverged
 from .scales import check_scales
 from .snapshots import Snapshots
+from .stored import in_file
 from .trained import split
 from .training import Trainer
 
 
 CHECKPOINT = "checkpoint.eqx"
+# Points of a cloud in a file that say of what scale it is.
+_SCALED = 4096
 
 
 class Chunk(NamedTuple):
@@ -91,7 +95,9 @@ def fit(
     in the dtype of the snapshots.
 
     The same arguments give the same bits, whatever ``chunk`` and interruptions: random
-    choices depend on the key and the number of the step alone.
+    choices depend on the key and the number of the step alone. Only of large clouds, of
+    which ``FlowMatching`` looks at some points at a time, the next ones are drawn
+    between two chunks.
 
     Times and coordinates are refused where the precision does not hold them: points far
     from the origin, and, where the flow depends on time, times far from zero. What the
@@ -179,7 +185,10 @@ def fit(
     clip = None if clip is None else float(clip)
 
     dtype = jax.dtypes.canonicalize_dtype(snapshots.dtype)
-    check_scales("fit", snapshots.clouds, dtype)
+    clouds = snapshots.clouds
+    if in_file(clouds):
+        clouds = look(snapshots, _SCALED, np.random.default_rng(0))[0].clouds
+    check_scales("fit", clouds, dtype)
     flow = cast(flow, dtype)
     loss = objective.prepare(flow, snapshots, key=key)
     params, held = split(cast(loss.start(flow), dtype))
@@ -232,6 +241,7 @@ def fit(
         progress,
         "a lower learning rate may help, or for rollouts a longer ramp of the horizon "
         "or more substeps",
+        lambda number: objective.renewed(loss, flow, snapshots, key=key, number=number),
     )
     memory, timing = loop.run(params, resume=resume)
     return finish(memory.chosen, memory, timing.per_step, timing.compiling)
@@ -307,10 +317,11 @@ def _fingerprint(module: Any) -> str:
 def _data(snapshots: Snapshots | None) -> str | None:
     if snapshots is None:
         return None
+    clouds = snapshots.clouds
     return checkpoint.fingerprint(
         (
             snapshots.times,
-            snapshots.clouds,
+            clouds[0].source.name if in_file(clouds) else clouds,
             snapshots.velocities,
             snapshots.weights,
             snapshots.masses,

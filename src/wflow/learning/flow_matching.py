@@ -18,6 +18,7 @@ from .couplings import (
     ExactOT,
     WassersteinFisherRao,
 )
+from .looks import look
 from .matching_loss import MatchingTraining, Pool, Units
 from .matching_parts import (
     amplitude,
@@ -34,17 +35,21 @@ from .matching_paths import (
     SmoothPath,
     TravelingDirac,
 )
-from .objective import AbstractObjective
+from .objective import AbstractObjective, AbstractTrainingLoss
 from .pairs import Coupling, Plan, drawn, plan_between
 from .path_choice import chosen_path
 from .snapshots import Snapshots
 from .stacks import parts
+from .stored import in_file
 from .velocities import Given
 from .velocity_fields import VelocityNetwork
 
 
 # Pairs that are drawn of an interval: many times what a cloud of some hundred has.
 _PAIRS = 8192
+# Points of a cloud of more than that which are looked at at a time, and how many of
+# them are coupled at once: plans of 20 snapshots then take seconds.
+_SEEN, _COUPLED = 2048, 512
 # Share of the steps on paths of the law itself, where the snapshots determine them.
 _OWN = 0.8
 
@@ -96,7 +101,9 @@ class FlowMatching(AbstractObjective):
         batch: points of a step.
         moments: times of a step, each with the same share of the batch.
         block: points of a cloud that are coupled at once, at most; larger clouds are
-            split at random.
+            split at random. Of clouds of more than 8,192 points, or in a file, 2,048
+            are drawn and coupled in blocks of at most 512, others after every 500
+            steps.
         held: share of the points whose pairs are kept for validation: ``fit`` returns
             the best parameters by the error on them, those at the start among them.
         own: share of the steps, the last ones, whose paths are those of the law itself;
@@ -165,23 +172,14 @@ class FlowMatching(AbstractObjective):
             )
         rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
         dtype = jax.dtypes.canonicalize_dtype(snapshots.dtype)
+        snapshots, kept = self._seen(snapshots, rng, key)
         kinetic = is_second_order(flow, snapshots, self.target)
         grows = changes_weights(flow, snapshots, kinetic)
         if not grows:
-            # A law without growth compares shapes.
-            snapshots = Snapshots(
-                snapshots.times,
-                snapshots.clouds,
-                snapshots.velocities,
-                snapshots.weights,
-                sharding=snapshots.sharding,
-            )
+            snapshots = _shapes(snapshots)
         coupling, path = self._parts(flow, snapshots, kinetic, rng)
-        plans = [
-            plan_between(coupling(k), snapshots, k, k + 1, self.block, rng)
-            for k in range(len(snapshots) - 1)
-        ]
-        train, held = self._pools(snapshots, plans, path, rng, key, dtype)
+        plans = self._plans(coupling, snapshots, kept, rng)
+        train, held = self._pools(snapshots, plans, path, kept, rng, key, dtype)
         network = None
         if kinetic and not moving(snapshots):
             network = VelocityNetwork(snapshots, width=64, key=key)
@@ -198,6 +196,57 @@ class FlowMatching(AbstractObjective):
             self._own(flow, snapshots, path, kinetic),
             snapshots.sharding,
         )
+
+    def renewed(
+        self,
+        loss: AbstractTrainingLoss,
+        flow: AbstractContinuousFlow,
+        snapshots: Snapshots,
+        *,
+        key: PRNGKeyArray,
+        number: int,
+    ) -> AbstractTrainingLoss | None:
+        if not isinstance(loss, MatchingTraining) or not _large(snapshots):
+            return None
+        own = jax.random.fold_in(key, number)
+        rng = np.random.default_rng(np.asarray(jax.random.key_data(own)))
+        dtype = jax.dtypes.canonicalize_dtype(snapshots.dtype)
+        seen, kept = self._seen(snapshots, rng, key)
+        if not loss.grows:
+            seen = _shapes(seen)
+        coupling, path = self._parts(flow, seen, loss.kinetic, rng, loss.path)
+        plans = self._plans(coupling, seen, kept, rng)
+        pool, _ = self._pools(seen, plans, path, kept, rng, own, dtype)
+        return eqx.tree_at(lambda loss: loss.pool, loss, pool)
+
+    def _seen(
+        self, snapshots: Snapshots, rng: np.random.Generator, key: PRNGKeyArray
+    ) -> tuple[Snapshots, list[np.ndarray] | None]:
+        """What is looked at of large clouds, and which of it is kept for validation.
+
+        All of smaller ones.
+        """
+        if not _large(snapshots):
+            return snapshots, None
+        seen, rows = look(snapshots, _SEEN, rng)
+        # Of every point of the clouds, so that it is the same in every look.
+        fixed = np.random.default_rng([*np.asarray(jax.random.key_data(key)).ravel()])
+        kept = [fixed.random(n) < self.held for n in snapshots.sizes]
+        return seen, [points[row] for points, row in zip(kept, rows, strict=True)]
+
+    def _plans(
+        self,
+        coupling: Callable[[int], Coupling],
+        snapshots: Snapshots,
+        kept: list[np.ndarray] | None,
+        rng: np.random.Generator,
+    ) -> list[Plan]:
+        """The plan of each interval."""
+        block = self.block if kept is None else min(self.block, _COUPLED)
+        return [
+            plan_between(coupling(k), snapshots, k, k + 1, block, rng)
+            for k in range(len(snapshots) - 1)
+        ]
 
     def _own(
         self,
@@ -221,9 +270,10 @@ class FlowMatching(AbstractObjective):
         snapshots: Snapshots,
         kinetic: bool,
         rng: np.random.Generator,
+        settled: AbstractPath | None = None,
     ) -> tuple[Callable[[int], Coupling], AbstractPath]:
-        """The coupling of each interval, and the path."""
-        coupling, path = self.coupling, self.path
+        """The coupling of each interval, and the path, ``settled`` where one is."""
+        coupling, path = self.coupling, self.path if settled is None else settled
         sigma = amplitude(flow, snapshots, kinetic)
         if coupling is None and growing(snapshots):
             coupling = WassersteinFisherRao()
@@ -239,7 +289,10 @@ class FlowMatching(AbstractObjective):
         length = None
         if isinstance(coupling, WassersteinFisherRao):
             if coupling.length is None:
-                length = natural_length(flow, snapshots, self.block, rng)
+                if self.path == "auto" and isinstance(path, TravelingDirac):
+                    length = path.length
+                if length is None:
+                    length = natural_length(flow, snapshots, self.block, rng)
                 coupling = WassersteinFisherRao(length)
             length = coupling.length
         if isinstance(path, TravelingDirac) and path.length is None:
@@ -263,13 +316,15 @@ class FlowMatching(AbstractObjective):
         snapshots: Snapshots,
         plans: list[Plan],
         path: AbstractPath,
+        kept: list[np.ndarray] | None,
         rng: np.random.Generator,
         key: PRNGKeyArray,
         dtype: Any,
     ) -> tuple[Pool, Pool | None]:
         """Pairs to train on, and those that start at the points kept for validation."""
         size = max(_PAIRS, max(snapshots.sizes))
-        kept = [rng.random(n) < self.held for n in snapshots.sizes]
+        if kept is None:
+            kept = [rng.random(n) < self.held for n in snapshots.sizes]
         apart = [kept[k][plan.i] for k, plan in enumerate(plans)]
 
         def pool(size: int, among: list[np.ndarray]) -> Pool:
@@ -282,3 +337,19 @@ class FlowMatching(AbstractObjective):
         if not all(0 < rows.sum() < len(rows) for rows in apart):
             return pool(size, [np.ones(len(plan.i), bool) for plan in plans]), None
         return pool(size, [~rows for rows in apart]), pool(size // 8, apart)
+
+
+def _large(snapshots: Snapshots) -> bool:
+    """Whether only some of the points are looked at at a time."""
+    return in_file(snapshots.clouds) or max(snapshots.sizes) > _PAIRS
+
+
+def _shapes(snapshots: Snapshots) -> Snapshots:
+    """The snapshots without their masses: a law without growth compares shapes."""
+    return Snapshots(
+        snapshots.times,
+        snapshots.clouds,
+        snapshots.velocities,
+        snapshots.weights,
+        sharding=snapshots.sharding,
+    )

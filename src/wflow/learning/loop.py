@@ -1,5 +1,6 @@
 """The loop over compiled chunks of training steps, on the host."""
 
+import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,10 @@ from .training import Trainer, TrainState, train_chunk
 
 class TrainingError(FloatingPointError):
     """A loss or gradient of training that is not finite."""
+
+
+# Steps after which a loss that sees some of the points at a time is given others.
+_RENEWED = 500
 
 
 class Memory(NamedTuple):
@@ -68,6 +73,8 @@ class Loop(NamedTuple):
         settings: by which a checkpoint is known to be of this training.
         progress: whether a bar is shown.
         advice: what may help where a number is not finite.
+        renew: the loss on other points, by how many times it was renewed; None where it
+            stays.
     """
 
     owner: str
@@ -81,6 +88,7 @@ class Loop(NamedTuple):
     settings: dict[str, Any] | None = None
     progress: bool = False
     advice: str = "a lower learning rate may help"
+    renew: Callable[[int], Any] | None = None
 
     def run(self, params: PyTree, *, resume: bool = False) -> tuple[Memory, Timing]:
         """Train from ``params``, or from the checkpoint if there is one to resume.
@@ -100,12 +108,17 @@ class Loop(NamedTuple):
             if memory.step == 0:
                 # The start counts too: no training ends worse than it began.
                 memory = self._scored(memory, score)
-            steps = self.trainer.steps
+            steps, number, trainer = self.trainer.steps, 0, self.trainer
             with progress_bar(self.progress, self.owner, first, steps) as show:
                 while not self._done(memory):
+                    if self.renew and memory.step // _RENEWED > number:
+                        number = memory.step // _RENEWED
+                        loss = self.renew(number)
+                        if loss is not None:
+                            trainer = dataclasses.replace(trainer, loss=loss)
                     begin = time.perf_counter()
                     todo = min(self.chunk, steps - memory.step)
-                    out = jax.block_until_ready(self._chunk(memory, todo))
+                    out = jax.block_until_ready(self._chunk(memory, todo, trainer))
                     training += time.perf_counter() - begin
                     memory = self._grown(memory, *out)
                     if self.path is not None:
@@ -116,9 +129,12 @@ class Loop(NamedTuple):
         per_step = training / max(memory.step - first, 1)
         return memory, Timing(training, per_step, compiling)
 
-    def _chunk(self, memory: Memory, todo: int) -> tuple:
+    def _chunk(
+        self, memory: Memory, todo: int, trainer: Trainer | None = None
+    ) -> tuple:
         count = jnp.asarray(todo, jnp.int32)
-        return train_chunk(self.trainer, memory.state, self.key, count, self.chunk)
+        trainer = self.trainer if trainer is None else trainer
+        return train_chunk(trainer, memory.state, self.key, count, self.chunk)
 
     def _header(self, memory: Memory) -> dict[str, Any]:
         return {

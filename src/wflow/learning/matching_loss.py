@@ -48,8 +48,9 @@ class Pool(NamedTuple):
         Intervals without length, which are never drawn, fill it up to ``size``.
         """
         times = pairs[0].snapshots.times
+        narrow = lambda *parts: tuple(np.asarray(part, dtype) for part in parts)
         rows = [
-            (*part.ends, *slopes, part.start, part.end, times[k + 1] - times[k])
+            narrow(*part.ends, *slopes, part.start, part.end, times[k + 1] - times[k])
             for k, (part, slopes) in enumerate(
                 zip(pairs, path.slopes(pairs, key), strict=True)
             )

@@ -81,3 +81,20 @@ class AbstractObjective(eqx.Module):
             ValueError: it cannot be trained on these snapshots.
             TypeError: the flow is of a kind that the objective does not train.
         """
+
+    def renewed(
+        self,
+        loss: AbstractTrainingLoss,
+        flow: PyTree,
+        snapshots: Snapshots,
+        *,
+        key: PRNGKeyArray,
+        number: int,
+    ) -> AbstractTrainingLoss | None:
+        """``loss`` on other points of clouds that are too large to be taken whole.
+
+        Of the same structure and shapes; None where all points are in ``loss``. The
+        flow and the key are those of ``prepare``, ``number`` counts from 1.
+        """
+        del loss, flow, snapshots, key, number
+        return None

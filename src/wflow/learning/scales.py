@@ -24,6 +24,21 @@ def steps(
         return np.spacing(largest.astype(dtype)).astype(np.float64)
 
 
+def _pooled(
+    clouds: Sequence[Float[np.ndarray, "n d"]],
+) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, " d"]]:
+    """Standard deviation and largest size of all points, one cloud held at a time."""
+    parts = [cloud.astype(np.float64).mean(axis=0) for cloud in clouds]
+    sizes = np.array([len(cloud) for cloud in clouds])
+    mean = sizes @ np.stack(parts) / sizes.sum()
+    squares, largest = np.zeros_like(mean), np.zeros_like(mean)
+    for cloud in clouds:
+        cloud = cloud.astype(np.float64)
+        squares += np.sum((cloud - mean) ** 2, axis=0)
+        largest = np.maximum(largest, np.abs(cloud).max(axis=0))
+    return np.sqrt(squares / sizes.sum()), largest
+
+
 def check_scales(
     owner: str, clouds: Sequence[Float[np.ndarray, "n d"]], dtype: np.dtype
 ) -> None:
@@ -36,8 +51,7 @@ def check_scales(
         ValueError: they lie too far from the origin, or their squares overflow or
             underflow.
     """
-    pooled = np.concatenate(clouds).astype(np.float64)
-    spread, largest = pooled.std(axis=0), np.abs(pooled).max(axis=0)
+    spread, largest = _pooled(clouds)
     varies = spread > CONSTANT * largest
     coarse = varies & ~(steps(clouds, dtype) <= COARSE * spread)
     remedy = "train on snapshots.standardize()[0]"

@@ -23,6 +23,7 @@ from .snapshot_rows import (
     sequence,
     tables_of,
 )
+from .stored import in_file
 
 
 Clouds = Sequence[Float[ArrayLike, "n d"]] | Float[Array | np.ndarray, "T n d"]
@@ -33,7 +34,9 @@ class Snapshots:
     """Samples of a population at T times; no point is followed from one to the next.
 
     A sequence of clouds: ``len(s)``, ``s[k]`` and iteration give them. Held in numpy,
-    read-only; the dtype is that of the clouds (float64 for integers).
+    read-only; the dtype is that of the clouds (float64 for integers). Those of a large
+    file stay there (see ``wflow.io.read_snapshots``) and are arrays once they are asked
+    for.
 
     Rows that are not finite, in position, velocity or weight, are left out; a row that
     is nan throughout is padding and left out in silence, others with a warning. Masked
@@ -98,6 +101,22 @@ class Snapshots:
         count = len(clouds)
         times = to_numpy(days(times), "times").astype(np.float64)
         check_times(times, count)
+        if sharding is not None:
+            what = "a NamedSharding or None"
+            instance("Snapshots", "sharding", sharding, NamedSharding, what)
+        object.__setattr__(self, "sharding", sharding)
+        object.__setattr__(self, "masses", checked_masses(masses, count))
+        object.__setattr__(self, "times", frozen(times))
+        if in_file(clouds):
+            if velocities is not None or weights is not None:
+                raise ValueError(
+                    "Snapshots: expected clouds that stay in their file without "
+                    "velocities and weights, found some; read them into memory."
+                )
+            object.__setattr__(self, "clouds", tuple(clouds))
+            object.__setattr__(self, "velocities", None)
+            object.__setattr__(self, "weights", None)
+            return
         given = {"velocities": velocities, "weights": weights}
         given = {k: v if v is None else sequence(k, v) for k, v in given.items()}
         for name, entries in given.items():
@@ -124,8 +143,6 @@ class Snapshots:
                 )
         moving = any(row.v is not None for row in rows)
         weighted = weights is not None
-        times = frozen(times)
-        object.__setattr__(self, "times", times)
         object.__setattr__(self, "clouds", tuple(row.x for row in rows))
         object.__setattr__(
             self, "velocities", tuple(row.v for row in rows) if moving else None
@@ -133,11 +150,6 @@ class Snapshots:
         object.__setattr__(
             self, "weights", tuple(row.w for row in rows) if weighted else None
         )
-        object.__setattr__(self, "masses", checked_masses(masses, count))
-        if sharding is not None:
-            what = "a NamedSharding or None"
-            instance("Snapshots", "sharding", sharding, NamedSharding, what)
-        object.__setattr__(self, "sharding", sharding)
 
     @classmethod
     def from_anndata(

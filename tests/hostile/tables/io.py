@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.hostile.engine import Argument, count, entry, given, part
+from tests.hostile.engine import Argument, choice, count, entry, given, part
 from wflow.io import Keys, read_gapminder, read_snapshots, tracker, write_snapshots
 from wflow.io.base import Layout
 from wflow.learning import Snapshots
@@ -46,7 +46,8 @@ def _write(suffix: str) -> Argument:
 
 def _reader(call, suffix):
     keys, most = part(Keys()), count(2**20)
-    return entry(call, path=_read(suffix), keys=keys, max_bytes=most)
+    where = choice(True, fine="none")
+    return entry(call, path=_read(suffix), keys=keys, max_bytes=most, in_memory=where)
 
 
 COLUMNS = given(
