@@ -11,15 +11,10 @@ import pytest
 from tests.plotting.pages import ODD, TABLE, motion
 from wflow.plotting.report import page as pages
 from wflow.plotting.report.blocks import Facts, Motion, Picture, Section, Words
-from wflow.plotting.report.charts import (
-    field_chart,
-    line_chart,
-    loss_chart,
-    score_chart,
-    stream_chart,
-)
+from wflow.plotting.report.charts import line_chart, loss_chart, score_chart
 from wflow.plotting.report.moving import frames
 from wflow.plotting.report.page import Page, rendered
+from wflow.plotting.report.plane import field_chart, stream_chart
 from wflow.plotting.report.thinning import CLOUD, FRAMES, PATHS, few
 
 

@@ -11,13 +11,9 @@ import pytest
 
 from tests.plotting.pages import TABLE, motion
 from wflow.plotting.report.blocks import Section, Words
-from wflow.plotting.report.charts import (
-    field_chart,
-    loss_chart,
-    score_chart,
-    stream_chart,
-)
+from wflow.plotting.report.charts import loss_chart, score_chart
 from wflow.plotting.report.page import Page, rendered
+from wflow.plotting.report.plane import field_chart, stream_chart
 
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")

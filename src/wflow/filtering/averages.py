@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import ArrayLike, Float
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from wflow import checks
 
@@ -67,5 +67,5 @@ def time_average(
     # The first cycles that fill no batch are nearest to the burn-in.
     means = late[n - size * batches :].reshape(batches, size).mean(axis=1)
     error = float(means.std(ddof=1) / batches**0.5)
-    reach = error * float(student.ppf((1 + level) / 2, batches - 1))
+    reach = error * float(stdtrit(batches - 1, (1 + level) / 2))
     return Average(mean, mean - reach, mean + reach, error)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import ArrayLike, Float
-from scipy import stats
+from scipy.special import stdtrit
 
 from wflow.checks import (
     count,
@@ -110,7 +110,7 @@ class Prediction:
         shares = sum(part.variance**2 / part.degrees for part in self.parts.values())
         certain = (total == 0) | (shares == 0)
         degrees = np.where(certain, np.inf, total**2 / np.where(certain, 1, shares))
-        half = stats.t.ppf((1 + level) / 2, degrees) * np.sqrt(total)
+        half = stdtrit(degrees, (1 + level) / 2) * np.sqrt(total)
         return Band(
             self.times, self.center, self.center - half, self.center + half, level
         )
