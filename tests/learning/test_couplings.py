@@ -143,3 +143,21 @@ def test_chains_follow_the_plans():
         np.testing.assert_allclose(places, expected, atol=1e-12)
     np.testing.assert_allclose(np.bincount(who), 4)
     np.testing.assert_allclose([pairs.start.mean(), pairs.end.mean()], 1.0)
+
+
+@pytest.mark.parametrize("block", [100, N // 2])
+def test_growth_that_is_known_is_met_by_every_pair(block):
+    """Cells of the left half leave three times as many: pairs say so exactly."""
+    x = np.concatenate([X[: N // 2] - [5, 0], X[N // 2 :] + [5, 0]])
+    y = np.concatenate([x[: N // 2], x[: N // 2], x[: N // 2], x[N // 2 :]])
+    shots = Snapshots([0.0, 2.0], [x, y + 0.1], None, None, [1.0, 2.0])
+    rates = np.where(x[:, 0] < 0, np.log(3) / 2, 0.0)
+    rng = np.random.default_rng(0)
+    plan = plan_between(ExactOT(), shots, 0, 1, block, rng, rates)
+    found = np.log(plan.end / plan.start) / 2
+    np.testing.assert_allclose(found, rates[plan.i], atol=1e-12)
+    np.testing.assert_allclose(plan.end.sum(), 2)
+    if block > len(y):
+        # Each is near its own: nobody has to go to the other side.
+        assert (np.sign(x[plan.i, 0]) == np.sign(y[plan.j, 0])).all()
+        np.testing.assert_allclose(np.bincount(plan.i, plan.start), 1 / N)

@@ -303,3 +303,23 @@ def test_large_clouds_are_looked_at_anew():
     assert jax.tree.structure(first) == jax.tree.structure(second)
     few = Snapshots([0.0, 1.0], [x[:50], x[:50] + 2])
     assert rule.renewed(first, law, few, key=key, number=1) is None
+
+
+def test_growth_that_is_known_is_what_a_rate_meets():
+    """Halves stand still; the left one leaves three times as many, and is told so."""
+    side = np.where(np.arange(N) < N // 2, -5.0, 5.0)
+    x = X * 0.1 + np.stack([side, np.zeros(N)], 1)
+    y = np.concatenate([x[: N // 2]] * 3 + [x[N // 2 :]])
+    shots = Snapshots([0.0, 2.0], [x, y], None, None, [1.0, 2.0])
+    rates = np.where(side < 0, np.log(3) / 2, 0.0)
+    later = np.where(y[:, 0] < 0, np.log(3) / 2, 0.0)
+    rate = lambda x, t: jnp.where(x[0] < 0, jnp.log(3.0) / 2, 0.0)
+    law = VelocityFlow(lambda x, t: 0 * x) + GrowthFlow(rate)
+    told = dataclasses.replace(BALL, growth=(rates, later), own=0.0, held=0.0)
+    loss = told.prepare(law, shots, key=KEY)
+    _, errors = loss(loss.start(law), STEP, KEY)
+    np.testing.assert_allclose(errors["growth_error"], 0, atol=1e-10)
+    np.testing.assert_allclose(errors["velocity_error"], 0, atol=1e-10)
+    short = dataclasses.replace(BALL, growth=(rates, rates))
+    with pytest.raises(ValueError, match="growth for each point"):
+        short.prepare(law, shots, key=KEY)

@@ -1,14 +1,14 @@
 """Training without integration: the flow's velocity meets that of known paths."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Float, PRNGKeyArray
 
-from wflow.checks import count, instance, one_of, shape, within
+from wflow.checks import count, finite, instance, one_of, shape, to_numpy, within
 from wflow.flows import AbstractContinuousFlow
 
 from ._simulate import depends_on_time
@@ -111,10 +111,15 @@ class FlowMatching(AbstractObjective):
             given paths says where it is between the snapshots.
         padding: number of snapshots that programs are compiled for, if these are fewer:
             fits to some of several snapshots then share one.
+        growth: rates per time of the points of every snapshot, as far as they are
+            known, ``(n_k,)`` each: from counts of dividing cells, say. What counts is
+            how they differ, since masses say how all grow together. What is paired is
+            then what the rates leave of a snapshot, and a flow with growth meets them.
 
     Raises:
         TypeError: an argument of another kind.
-        ValueError: an argument out of range, or a batch that moments do not divide.
+        ValueError: an argument out of range, a batch that moments do not divide, or, in
+            a training, growth that does not fit the snapshots.
 
     Reference: Lipman et al., ICLR 2023, equation (9); Tong et al., TMLR 2024, section
     3; Neklyudov et al., ICML 2024 (Wasserstein Lagrangian flows).
@@ -131,8 +136,14 @@ class FlowMatching(AbstractObjective):
     held: float = eqx.field(static=True, default=0.1)
     own: float | None = eqx.field(static=True, default=None)
     padding: int | None = eqx.field(static=True, default=None)
+    growth: Sequence[Float[np.ndarray, " n"]] | None = None
 
     def __check_init__(self) -> None:
+        if self.growth is not None:
+            what = "rates for each snapshot"
+            instance(self, "growth", self.growth, (list, tuple), what)
+            for rates in self.growth:
+                finite(self, "growth", to_numpy(rates, "growth"))
         if self.coupling is not None and not callable(self.coupling):
             what = "a coupling, a function or None"
             instance(self, "coupling", self.coupling, AbstractCoupling, what)
@@ -172,13 +183,13 @@ class FlowMatching(AbstractObjective):
             )
         rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
         dtype = jax.dtypes.canonicalize_dtype(snapshots.dtype)
-        snapshots, kept = self._seen(snapshots, rng, key)
+        snapshots, kept, rates = self._seen(snapshots, rng, key)
         kinetic = is_second_order(flow, snapshots, self.target)
         grows = changes_weights(flow, snapshots, kinetic)
         if not grows:
             snapshots = _shapes(snapshots)
         coupling, path = self._parts(flow, snapshots, kinetic, rng)
-        plans = self._plans(coupling, snapshots, kept, rng)
+        plans = self._plans(coupling, snapshots, kept, rates, rng)
         train, held = self._pools(snapshots, plans, path, kept, rng, key, dtype)
         network = None
         if kinetic and not moving(snapshots):
@@ -211,42 +222,61 @@ class FlowMatching(AbstractObjective):
         own = jax.random.fold_in(key, number)
         rng = np.random.default_rng(np.asarray(jax.random.key_data(own)))
         dtype = jax.dtypes.canonicalize_dtype(snapshots.dtype)
-        seen, kept = self._seen(snapshots, rng, key)
+        seen, kept, rates = self._seen(snapshots, rng, key)
         if not loss.grows:
             seen = _shapes(seen)
         coupling, path = self._parts(flow, seen, loss.kinetic, rng, loss.path)
-        plans = self._plans(coupling, seen, kept, rng)
+        plans = self._plans(coupling, seen, kept, rates, rng)
         pool, _ = self._pools(seen, plans, path, kept, rng, own, dtype)
         return eqx.tree_at(lambda loss: loss.pool, loss, pool)
 
     def _seen(
         self, snapshots: Snapshots, rng: np.random.Generator, key: PRNGKeyArray
-    ) -> tuple[Snapshots, list[np.ndarray] | None]:
+    ) -> tuple[
+        Snapshots, list[np.ndarray] | None, Sequence[Float[np.ndarray, " n"] | None]
+    ]:
         """What is looked at of large clouds, and which of it is kept for validation.
 
-        All of smaller ones.
+        All of smaller ones. And the growth that is known of it.
         """
+        rates = self._rates(snapshots)
         if not _large(snapshots):
-            return snapshots, None
+            return snapshots, None, rates
         seen, rows = look(snapshots, _SEEN, rng)
         # Of every point of the clouds, so that it is the same in every look.
         fixed = np.random.default_rng([*np.asarray(jax.random.key_data(key)).ravel()])
         kept = [fixed.random(n) < self.held for n in snapshots.sizes]
-        return seen, [points[row] for points, row in zip(kept, rows, strict=True)]
+        kept = [points[row] for points, row in zip(kept, rows, strict=True)]
+        known = zip(rates, rows, strict=True)
+        return seen, kept, [rate if rate is None else rate[row] for rate, row in known]
 
     def _plans(
         self,
         coupling: Callable[[int], Coupling],
         snapshots: Snapshots,
         kept: list[np.ndarray] | None,
+        rates: Sequence[Float[np.ndarray, " n"] | None],
         rng: np.random.Generator,
     ) -> list[Plan]:
         """The plan of each interval."""
         block = self.block if kept is None else min(self.block, _COUPLED)
         return [
-            plan_between(coupling(k), snapshots, k, k + 1, block, rng)
+            plan_between(coupling(k), snapshots, k, k + 1, block, rng, rates[k])
             for k in range(len(snapshots) - 1)
         ]
+
+    def _rates(self, snapshots: Snapshots) -> Sequence[np.ndarray | None]:
+        """The growth that is known of each snapshot's points."""
+        if self.growth is None:
+            return [None] * len(snapshots)
+        found = [np.shape(rates) for rates in self.growth]
+        if found != [(size,) for size in snapshots.sizes]:
+            raise ValueError(
+                "FlowMatching: expected growth for each point of snapshots of "
+                f"{', '.join(map(str, snapshots.sizes))} points, found shapes "
+                f"{', '.join(map(str, found))}."
+            )
+        return [np.asarray(rates, np.float64) for rates in self.growth]
 
     def _own(
         self,
@@ -275,14 +305,16 @@ class FlowMatching(AbstractObjective):
         """The coupling of each interval, and the path, ``settled`` where one is."""
         coupling, path = self.coupling, self.path if settled is None else settled
         sigma = amplitude(flow, snapshots, kinetic)
-        if coupling is None and growing(snapshots):
+        # Where growth is known, shapes are left to be compared.
+        told = growing(snapshots) and self.growth is None
+        if coupling is None and told:
             coupling = WassersteinFisherRao()
         if path == "auto":
             if sigma is not None:
                 path = BrownianBridge(sigma)
             elif moving(snapshots):
                 path = SmoothPath(Given())
-            elif growing(snapshots):
+            elif told:
                 path = TravelingDirac()
             else:
                 path = chosen_path(snapshots, coupling or ExactOT(), rng)

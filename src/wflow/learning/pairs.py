@@ -55,16 +55,25 @@ def plan_between(
     j: int,
     block: int,
     rng: np.random.Generator,
+    growth: Float[np.ndarray, " n"] | None = None,
 ) -> Plan:
     """The plan from snapshot ``k`` to ``j``, their masses in those of the first one.
 
     Clouds of more than ``block`` points are split at random into parts, drawn by
-    weight, and the parts are coupled.
+    weight, and the parts are coupled. With ``growth`` rates of the points of ``k``,
+    which are known up to a common one, what is coupled is what these leave of them.
     """
     x, y = ballistic(snapshots, k, j)
     a, b = (masses(snapshots, index) for index in (k, j))
+    before = np.ones(len(a))
+    if growth is not None:
+        grown = growth * (snapshots.times[j] - snapshots.times[k])
+        factor = np.exp(grown - grown.max())
+        factor *= b.sum() / (a @ factor)
+        a, before = a * factor, 1 / factor
     if max(len(x), len(y)) <= block:
-        return _semi(coupling(x, y, a, b), a, b)
+        plan = _semi(coupling(x, y, a, b), a, b)
+        return plan._replace(start=plan.start * before[plan.i])
     parts = -(-max(len(x), len(y)) // block)
     size = -(-max(len(x), len(y)) // parts)
     rows = [
@@ -75,7 +84,9 @@ def plan_between(
     plans = []
     for left, right in zip(*rows, strict=True):
         part = _semi(coupling(x[left], y[right], *mass), *mass)
-        plans.append(part._replace(i=left[part.i], j=right[part.j]))
+        i = left[part.i]
+        start = part.start * before[i]
+        plans.append(part._replace(i=i, j=right[part.j], start=start))
     return Plan(*(np.concatenate(column) for column in zip(*plans, strict=True)))
 
 

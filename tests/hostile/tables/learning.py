@@ -177,6 +177,7 @@ TABLE = {
         held=non_negative(0.1),
         own=non_negative(0.5),
         padding=count(3),
+        growth=given([np.zeros(5)] * 3, text="spoiled", other=1.5),
     ),
     "PathVelocity": entry(
         learning.PathVelocity,
