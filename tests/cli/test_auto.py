@@ -94,6 +94,11 @@ def test_a_run_is_opened_in_python_and_drawn_and_scored_again(two):
     drawn = _called("plot", folder / "run")
     assert "forecasts.png" in drawn
     held = _course([1])
+    out = folder / "table.csv"
+    _called("forecast", folder / "run", "--times", "1", "--out", out, "--overwrite")
+    table = pd.read_csv(out)
+    assert set(table["kind"]) == {"left", "right"}
+    assert set(table["source"]) <= set(held.obs_names) | set(_course([0, 2]).obs_names)
     held.write_h5ad(folder / "held.h5ad")
     said = _called("evaluate", folder / "run", "--data", folder / "held.h5ad")
     assert "Snapshots that were kept back" in said
@@ -117,6 +122,47 @@ def test_an_annotation_that_is_not_there_is_refused(two):
     folder, _ = two
     words = ["--set", "annotation=type", "--out", folder / "no"]
     assert "found 'type'" in _called("run", folder / "my.yaml", *words, code=2)
+
+
+def test_a_table_comes_back_with_what_it_says_of_its_rows(tmp_path):
+    data = _course([0, 2])
+    x = np.asarray(data.obsm["X_pca"])
+    frame = pd.DataFrame({"day": data.obs["day"], "a": x[:, 0], "b": x[:, 1]})
+    frame["kind"] = np.asarray(data.obs["kind"])
+    frame["donor"] = np.where(np.arange(len(x)) % 2, "d1", "d2")
+    frame.sample(frac=1, random_state=0).to_csv(tmp_path / "cells.csv", index=False)
+    _called("new", tmp_path / "cells.csv", "-o", tmp_path / "my.yaml")
+    config = yaml.safe_load((tmp_path / "my.yaml").read_text())
+    assert config["annotation"] == "kind"
+    assert config["batch"] == "donor"
+    said = _called("run", tmp_path / "my.yaml", "--out", tmp_path / "run")
+    assert "No donor is left out: no law was trained." in " ".join(said.split())
+    rows = pd.read_csv(tmp_path / "run" / "rows.csv")
+    file = pd.read_csv(tmp_path / "cells.csv")
+    pd.testing.assert_frame_equal(
+        rows[list(file)],
+        file.iloc[rows["row"]].reset_index(drop=True),
+        check_dtype=False,
+    )
+    np.testing.assert_array_equal(rows[["v_a", "v_b"]], 0)
+    np.testing.assert_allclose(rows[["fate_left", "fate_right"]].sum(1), 1)
+    for suffix in ("csv", "npz", "h5ad"):
+        out = tmp_path / f"mid.{suffix}"
+        _called("forecast", tmp_path / "run", "--times", "1", "--out", out)
+    made = pd.read_csv(tmp_path / "mid.csv")
+    # On its way a row is still on the side that it starts from.
+    start = file.iloc[made["source"]].reset_index(drop=True)
+    np.testing.assert_array_equal(made["source_day"], start["day"])
+    sure = made["kind_confidence"] == 1
+    assert sure.mean() > 0.9
+    np.testing.assert_array_equal(
+        made["kind"][sure], np.where(made["a"] > 0, "right", "left")[sure]
+    )
+    with np.load(tmp_path / "mid.npz") as arrays:
+        np.testing.assert_array_equal(arrays["kind"], made["kind"])
+    held = anndata.read_h5ad(tmp_path / "mid.h5ad")
+    np.testing.assert_array_equal(held.obs["kind"], made["kind"])
+    jax.config.update("jax_enable_x64", True)
 
 
 @pytest.mark.slow

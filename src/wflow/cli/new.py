@@ -179,13 +179,22 @@ def config_text(found: Findings) -> str:
         "model: auto",
         "budget: 300",
     ]
-    if found.annotation and not found.columns:
+    if found.annotation:
         others = ", ".join(found.annotations)
         lines += [
             "",
             f"# What a {found.row} is, one of {others}; forecasts get it from their",
             f"# nearest {found.row}s.",
             f"annotation: {_plain(found.annotation)}",
+        ]
+    if found.batches:
+        batch, *others = found.batches
+        beside = f"; there are also {', '.join(others)}" if others else ""
+        lines += [
+            "",
+            f"# Each {batch} is left out in turn, and the law of the others scored on "
+            f"it{beside}.",
+            f"batch: {_plain(batch)}",
         ]
     return "\n".join(lines) + "\n"
 

@@ -42,6 +42,7 @@ class Cells:
         varm: loadings: arrays with a row for each gene.
         uns: what belongs to the representation (``pca``).
         genes: a row for each cell, where they are known.
+        rows: the row of the file that each cell is, where it was read from one.
     """
 
     obs: "pd.DataFrame"
@@ -50,6 +51,7 @@ class Cells:
     varm: dict[str, Any] = field(default_factory=dict)
     uns: dict[str, Any] = field(default_factory=dict)
     genes: np.ndarray | None = None
+    rows: np.ndarray | None = None
 
     def forecast(
         self, layout: Layout, times: Sequence[float], moved: Sequence["Moved"]
@@ -84,7 +86,7 @@ class Cells:
             genes.append(self._genes(cloud.x))
         known = [g for g in genes if g is not None]
         whole = np.concatenate(known) if len(known) == len(genes) else None
-        return replace(self, obs=pd.concat(parts), obsm={}, genes=whole)
+        return replace(self, obs=pd.concat(parts), obsm={}, genes=whole, rows=None)
 
     def _times(self, layout: Layout, cloud: "Moved") -> np.ndarray:
         return np.asarray(self.obs[layout.time])[cloud.rows]
@@ -169,7 +171,8 @@ def read_cells(
         for name in file["obsm"]:
             if is_embedding(name) and name != layout.positions:
                 obsm[name] = array_of(path, file, name, max_bytes)[order, :2]
-        return Cells(obs.iloc[order], var, obsm, varm, uns)
+        rows = np.array(order)
+        return Cells(obs.iloc[order], var, obsm, varm, uns, rows=rows)
 
 
 def save_cells(

@@ -1,10 +1,13 @@
-"""Genes of an AnnData file, read in parts: what brings components back to them."""
+"""Genes of an AnnData file, read in parts: some of them, and what leads back to all."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .anndata_file import is_array
+from .anndata_file import element, is_array
+from .refusals import SnapshotFileError, bounded, quoted
 
 
 # Cells that are read at once, and that tell whether loadings belong to the genes.
@@ -54,3 +57,29 @@ def _opened(element: Any) -> tuple[Any, int]:
 
 def _dense(part: Any) -> np.ndarray:
     return part.toarray() if hasattr(part, "toarray") else np.asarray(part)
+
+
+def expression(
+    path: Path, file: Any, names: Sequence[str], max_bytes: int
+) -> np.ndarray:
+    """The levels of these genes in all cells of the file, ``(cells, genes)``.
+
+    Raises:
+        SnapshotFileError: a gene that is not there, or no genes that can be read.
+    """
+    genes = [str(name) for name in element(path, file, "var", max_bytes).index]
+    missing = [name for name in names if name not in genes]
+    if missing:
+        raise SnapshotFileError(path, f"expected genes {quoted(missing)}, found none.")
+    matrix, _ = _opened(file["X"]) if "X" in file else (None, 0)
+    if matrix is None:
+        raise SnapshotFileError(
+            path, "expected genes in .X, dense or in rows, found none."
+        )
+    bounded(path, "the genes", 8 * matrix.shape[0] * len(names), max_bytes)
+    places = [genes.index(name) for name in names]
+    parts = [
+        _dense(matrix[begin : begin + _ROWS])[:, places]
+        for begin in range(0, matrix.shape[0], _ROWS)
+    ]
+    return np.concatenate(parts).astype(np.float64)

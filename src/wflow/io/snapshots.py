@@ -129,7 +129,7 @@ def _as_cells(
 
     obs = pd.DataFrame({name: list(column) for name, column in cells.items()})
     obs.index = obs.index.astype(str)
-    return Cells(obs, pd.DataFrame())
+    return Cells(obs, pd.DataFrame(index=pd.Index([], dtype=str)))
 
 
 def _as_columns(

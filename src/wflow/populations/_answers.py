@@ -28,11 +28,13 @@ class Scene(NamedTuple):
         sources: of each of them its index among all snapshots.
         components: the leading coordinates that move; of the others each point keeps
             the values of the cell that it comes from.
+        growth: rates of the points of every snapshot, as far as they are known.
     """
 
     snapshots: Snapshots
     sources: tuple[int, ...]
     components: int
+    growth: list[Float[np.ndarray, " n"]] | None = None
 
     @property
     def leading(self) -> Snapshots:
@@ -48,7 +50,11 @@ class Scene(NamedTuple):
         """The scene that lacks some snapshots."""
         kept = [k for k in range(len(self.snapshots)) if k not in indices]
         sources = tuple(self.sources[k] for k in kept)
-        return self._replace(snapshots=self.snapshots.take(kept), sources=sources)
+        return self._replace(
+            snapshots=self.snapshots.take(kept),
+            sources=sources,
+            growth=self.growth and [self.growth[k] for k in kept],
+        )
 
     def cloud(self, k: int) -> Traced:
         """Snapshot ``k``, traced."""

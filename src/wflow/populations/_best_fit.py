@@ -15,6 +15,7 @@ from wflow.checks import (
 from wflow.flows.sums import split_growth
 from wflow.learning import Fit, Snapshots
 from wflow.learning.clock import read_times, shown
+from wflow.learning.matching_paths import AbstractPath
 from wflow.learning.paired import Traced
 from wflow.measures import Particles
 from wflow.parameters.learnable import unwrap
@@ -89,6 +90,8 @@ class BestFit:
     _reaches: Mapping[Question, Reach]
     _matched: Mapping[Question, Matched]
     _known: dict[float, tuple[Traced, float]] = dataclasses.field(default_factory=dict)
+    # Growth of single points, as far as it was known, per time of the model.
+    _rates: list[Float[np.ndarray, " n"]] | None = None
 
     @property
     def fit(self) -> Fit | None:
@@ -200,6 +203,14 @@ class BestFit:
             if contest is not None:
                 lines += ["", f"{WHERE[question]}:", str(contest)]
         return "\n".join(lines)
+
+
+def path_of(question: Question, contest: Contest | None) -> AbstractPath | None:
+    """What pairs follow between snapshots; None where that is found out."""
+    if question == "beyond" or contest is None:
+        return None
+    curved = contest[CURVE].energy.value < contest[LINE].energy.value
+    return SPLINE if curved else STRAIGHT
 
 
 def _mass(snapshots: Snapshots, time: float) -> float:

@@ -1,5 +1,6 @@
 """A ``BestFit`` in a folder."""
 
+import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -46,6 +47,10 @@ def save_best(best: BestFit, folder: Path) -> None:
     found: dict[str, Any] = {
         "components": best.components,
         "units": best.units.plain,
+        # Also where they were made of known growth.
+        "masses": None
+        if best.snapshots.masses is None
+        else best.snapshots.masses.tolist(),
         "reasons": best.reasons,
         "seconds": best.seconds,
         "winners": {q: winner(best, q) for q in _QUESTIONS},
@@ -102,6 +107,7 @@ def _made(
     snapshots: Snapshots,
 ) -> BestFit:
     units, lead = Units(**found["units"]), found["components"]
+    snapshots = dataclasses.replace(snapshots, masses=found["masses"])
     every = tuple(range(len(snapshots)))
     scene = Scene(units.to_model(snapshots), every, lead)
     contests = {

@@ -95,6 +95,7 @@ class Law:
         steps: int,
         padding: int,
         key: PRNGKeyArray,
+        growth: list[Float[np.ndarray, " n"]] | None = None,
     ) -> Fit:
         """The law matched to all of ``snapshots``; of ``padding`` ones the program."""
         law_key, fit_key = jax.random.split(key)
@@ -103,7 +104,11 @@ class Law:
             path = None if moving(snapshots) else SplinePath()
         elif self.noisy or self.grows:
             path = None
-        objective = FlowMatching(path="auto" if path is None else path, padding=padding)
+        objective = FlowMatching(
+            path="auto" if path is None else path,
+            padding=padding,
+            growth=growth if self.grows else None,
+        )
         return fit(
             flow,
             snapshots,
@@ -169,6 +174,17 @@ def _moved(
         return fixed_step(flow, mu, start + k * step, step, own)
 
     return jax.lax.fori_loop(0, count, body, mu)
+
+
+def restarted(law: Fit, snapshots: Snapshots) -> Fit:
+    """A law that was matched, on other snapshots."""
+    if not law.kinetic:
+        return law.restarted(snapshots, (None,) * len(snapshots))
+    # A matched field of velocities is all of them: nothing is corrected.
+    if law.correction is not None:
+        return law.restarted(snapshots, tuple(np.zeros_like(x) for x in snapshots))
+    given = tuple(snapshots.velocity(k) for k in range(len(snapshots)))
+    return law.restarted(snapshots, given)
 
 
 def carried(
@@ -243,7 +259,7 @@ class Matched:
         """Match ``law`` to ``scene``."""
         train = scene.leading
         options: dict[str, Any] = {"timed": between, "path": path, "steps": steps}
-        options["padding"] = padding
+        options |= {"padding": padding, "growth": scene.growth}
         found = law.fit(train, key=key, **options)
         back = None
         if law.noisy and between:

@@ -60,7 +60,7 @@ def descendants(
     """
     snapshots, types, codes = _read("descendants", fitted, labels, start, end)
     x, mass = _moved(fitted, start, float(snapshots.times[end]))
-    cells = _shares(x, snapshots[end], codes[end], len(types), neighbors, "descendants")
+    cells = _shares("descendants", x, snapshots, end, codes, len(types), neighbors)
     own = np.eye(len(types))[codes[start]]
     return Lineage(types, cells, own.T @ (mass[:, None] * cells))
 
@@ -92,8 +92,7 @@ def ancestors(
     """
     snapshots, types, codes = _read("ancestors", fitted, labels, start, end)
     x, _ = _moved(fitted, end, float(snapshots.times[start]))
-    near = codes[start]
-    cells = _shares(x, snapshots[start], near, len(types), neighbors, "ancestors")
+    cells = _shares("ancestors", x, snapshots, start, codes, len(types), neighbors)
     own = np.eye(len(types))[codes[end]]
     mass = snapshots.weight(end) * snapshots.mass(end)
     return Lineage(types, cells, (mass[:, None] * cells).T @ own)
@@ -152,15 +151,22 @@ def _moved(fitted: BestFit | Fit, k: int, time: float) -> tuple[np.ndarray, np.n
 
 
 def _shares(
+    owner: str,
     x: np.ndarray,
-    observed: np.ndarray,
-    codes: np.ndarray,
+    snapshots: Snapshots,
+    k: int,
+    codes: list[np.ndarray],
     types: int,
     neighbors: int,
-    owner: str,
 ) -> np.ndarray:
-    """Shares of types among the nearest observed cells."""
+    """Shares of types among the nearest observed cells, by their weights."""
     count(owner, "neighbors", neighbors)
+    observed = snapshots[k]
     most = min(neighbors, len(observed))
     _, near = cKDTree(observed).query(x, np.arange(1, most + 1))
-    return np.eye(types)[codes[near]].mean(axis=1)
+    weight = snapshots.weight(k).astype(np.float64)[near]
+    votes = np.eye(types)[codes[k][near]]
+    sums = weight.sum(axis=1, keepdims=True)
+    # Where none of the nearest counts, they are counted alike.
+    weight = np.where(sums > 0, weight / np.where(sums > 0, sums, 1), 1 / most)
+    return np.einsum("nm,nmt->nt", weight, votes)

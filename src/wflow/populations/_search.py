@@ -1,28 +1,40 @@
 """The answer that held-out training snapshots speak for, without tuning."""
 
+import dataclasses
 import time as clock
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import PRNGKeyArray
+from jaxtyping import ArrayLike, Float, PRNGKeyArray
 
 from wflow.checks import (
     count,
+    finite,
     function,
     instance,
     one_of,
     positive,
     random_key,
     shape,
+    to_numpy,
 )
 from wflow.learning import Fit, Snapshots
 from wflow.learning.clock import shown
 from wflow.learning.matching_parts import growing, moving
 from wflow.learning.paired import MOST, Chances, check_tracked, verdict
 
-from ._answers import SPLINE, STRAIGHT, Reach, Scene, along
-from ._best_fit import BETWEEN, BEYOND, CURVE, LAWS, LINE, WHERE, BestFit, Question
+from ._answers import STRAIGHT, Reach, Scene, along
+from ._best_fit import (
+    BETWEEN,
+    BEYOND,
+    LAWS,
+    LINE,
+    WHERE,
+    BestFit,
+    Question,
+    path_of,
+)
 from ._contest import STILL, Case, Contest, Standing
 from ._laws import ENERGY, GROWING, NOISY, SECOND, VELOCITY, Law, Matched
 from .conversion import Units
@@ -49,6 +61,7 @@ def fit_best(
     components: int | None = None,
     questions: Sequence[Question] = ("between", "beyond"),
     tracked: bool = False,
+    growth: Sequence[Float[ArrayLike, " n"]] | None = None,
     log: Callable[[str], Any] | None = None,
 ) -> BestFit:
     """Choose how to forecast these snapshots by holding some of them out.
@@ -77,6 +90,9 @@ def fit_best(
         questions: for times between snapshots, beyond the last one, or both.
         tracked: whether rows are the same individuals at all times. No answer uses it;
             the intervals are then those of individuals.
+        growth: what is known of the rates of births less deaths, per time, of the
+            points of every snapshot, ``(n_k,)`` each. Snapshots without masses get
+            those that the rates make of the first.
         log: called with a sentence after each step.
 
     Raises:
@@ -111,10 +127,14 @@ def fit_best(
     one_of("fit_best", "tracked", tracked, (True, False))
     if tracked:
         check_tracked("fit_best", snapshots.sizes)
+    if growth is not None:
+        growth = _rates(snapshots, growth)
+        snapshots = _grown(snapshots, growth)
     if log is not None:
         function("fit_best", "log", log, "a sentence")
     key = random_key("fit_best", "key", key)
-    search = _Search(snapshots, key, budget, steps, standardize, tracked, log)
+    options = {"budget": budget, "steps": steps, "tracked": tracked, "log": log}
+    search = _Search(snapshots, growth, key, standardize, **options)
     return search.run(components, questions)
 
 
@@ -124,10 +144,12 @@ class _Search:
     def __init__(
         self,
         snapshots: Snapshots,
+        growth: list[np.ndarray] | None,
         key: PRNGKeyArray,
+        standardize: bool | None,
+        *,
         budget: float,
         steps: int,
-        standardize: bool | None,
         tracked: bool,
         log: Callable[[str], Any] | None,
     ):
@@ -141,7 +163,8 @@ class _Search:
         self.units = _units(snapshots, each)
         inner = self.units.to_model(snapshots)
         every = tuple(range(len(snapshots)))
-        self.scene = Scene(inner, every, snapshots.dim)
+        rates = growth and [rate * self.units.unit for rate in growth]
+        self.scene = Scene(inner, every, snapshots.dim, rates)
 
     def elapsed(self) -> float:
         return clock.monotonic() - self.begin
@@ -194,6 +217,7 @@ class _Search:
             self.elapsed(),
             reaches,
             matched,
+            _rates=self.scene.growth,
         )
 
     def unchosen(self, question: Question) -> str:
@@ -328,7 +352,8 @@ class _Search:
         """Those that these snapshots can speak for, the simplest first."""
         s = self.scene.snapshots
         # A law without growth does not explain masses that change.
-        found = [GROWING if growing(s) else ENERGY]
+        grows = growing(s) or self.scene.growth is not None
+        found = [GROWING if grows else ENERGY]
         # Without velocities they come from a spline, which two snapshots do not bend.
         if len(s) > 3 or moving(s):
             found.append(SECOND)
@@ -341,16 +366,11 @@ class _Search:
         question: Question,
         contests: Mapping[Question, Contest],
     ) -> Matched:
-        path = None
-        contest = contests.get("between")
-        if question == "between" and contest is not None:
-            curved = contest[CURVE].energy.value < contest[LINE].energy.value
-            path = SPLINE if curved else STRAIGHT
         return Matched.to(
             law,
             scene,
             between=question == "between",
-            path=path,
+            path=path_of(question, contests.get(question)),
             steps=self.steps,
             padding=len(self.snapshots),
             key=self.key,
@@ -373,6 +393,33 @@ class _Search:
         elif contest.law is not None and contest.winner not in LAWS:
             word = contest.word(contest.law, contest.winner)
             self.say(f'{where}: the best law, "{contest.law}", {word} that.')
+
+
+def _rates(snapshots: Snapshots, growth: Any) -> list[np.ndarray]:
+    """The rates of every snapshot's points."""
+    instance("fit_best", "growth", growth, (list, tuple), "rates for each snapshot")
+    found = [to_numpy(rates, "growth").astype(np.float64) for rates in growth]
+    if len(found) != len(snapshots):
+        raise ValueError(
+            f"fit_best: expected growth for each of {len(snapshots)} snapshots, found "
+            f"{len(found)}."
+        )
+    for rates, size in zip(found, snapshots.sizes, strict=True):
+        shape("fit_best", "growth", rates, (size,))
+        finite("fit_best", "growth", rates)
+    return found
+
+
+def _grown(snapshots: Snapshots, growth: list[np.ndarray]) -> Snapshots:
+    """With masses: those given, or what the rates make of the first snapshot."""
+    if snapshots.masses is not None:
+        return snapshots
+    factors = [
+        snapshots.weight(k) @ np.exp(growth[k] * gap)
+        for k, gap in enumerate(np.diff(snapshots.times))
+    ]
+    masses = np.cumprod([1.0, *factors])
+    return dataclasses.replace(snapshots, masses=masses)
 
 
 def _ordered(snapshots: Snapshots) -> bool:

@@ -153,6 +153,7 @@ TABLE = {
         components=count(1),
         questions=given(("between",), text="spoiled", other=("before",), number=1.5),
         tracked=FLAG,
+        growth=given([np.zeros(5)] * 2, text="spoiled", number=1.5),
         log=given(str.upper, text="spoiled", other=1.5),
     ),
     "compare": entry(

@@ -7,6 +7,7 @@ import numpy as np
 from wflow.learning import Snapshots
 from wflow.learning.paired import MOST, Interval, verdict
 from wflow.populations import BestFit
+from wflow.populations._batches import BatchScores
 from wflow.populations._best_fit import WHERE, Question
 from wflow.populations._contest import STILL, Contest
 from wflow.populations._search import HELD
@@ -30,8 +31,13 @@ _READ = (
 )
 
 
-def predicted(snapshots: Snapshots, budget: float, steps: int) -> tuple[float, float]:
-    """Minutes and gigabytes that a choice will take on two cores, roughly."""
+def predicted(
+    snapshots: Snapshots, budget: float, steps: int, again: int = 0
+) -> tuple[float, float]:
+    """Minutes and gigabytes that a choice will take on two cores, roughly.
+
+    And so many trainings after it, of the law that is kept.
+    """
     inner, total = len(snapshots) - 2, len(snapshots)
     held = min(inner, HELD["between"]) + min(total // 2, HELD["beyond"], inner)
     training = _TRAINING * (0.5 + 0.5 * steps / 1000)
@@ -39,7 +45,9 @@ def predicted(snapshots: Snapshots, budget: float, steps: int) -> tuple[float, f
     size = sum(cloud.nbytes for cloud in snapshots.clouds)
     most = min(max(snapshots.sizes), MOST)
     memory = _BASE + (4 * size + 8 * _MATRICES * most**2) / 1e9
-    return min(seconds, budget + 2 * training) / 60, memory
+    # Their programs are compiled by then.
+    later = again * training / 3
+    return (min(seconds, budget + 2 * training) + later) / 60, memory
 
 
 def contests(best: BestFit) -> dict[Question, Contest]:
@@ -142,6 +150,34 @@ def _verdicts(best: BestFit, question: Question, contest: Contest) -> list[str]:
     opening = f'{WHERE[question]}: the best law, "{law}",'
     said = verdict(opening, told, quoted, "every simple answer")
     return [*first, f"{said} {_READ}"]
+
+
+def batches(best: BestFit, name: str, found: BatchScores) -> Outcome:
+    """A table of steps of batches that a law has not seen, and what they say of it."""
+    scale, lead = _scale(best), best.components
+    others, seen = f"law of the other {name}s", f"law of every {name}"
+    rows = {others: found.law, seen: found.seen, STILL: found.still}
+    where = "" if lead == best.snapshots.dim else f" of {lead} leading components"
+    table = ScoreTable(
+        f"Each {name} left out, from snapshot to snapshot (exact W1{where}, "
+        f"{unit(best)})",
+        found.names,
+        {row: [value * scale for value in values] for row, values in rows.items()},
+        models=(others, seen),
+        told={STILL: found.difference.sign},
+        gaps={STILL: tuple(scale * end for end in found.difference.w1)},
+    )
+    metrics = {
+        "batches": len(found.names),
+        "batches_others_w1": float(np.mean(found.law)) * scale,
+        "batches_seen_w1": float(np.mean(found.seen)) * scale,
+        "batches_nothing_moves_w1": float(np.mean(found.still)) * scale,
+    }
+    w1, energy = (_interval(part, scale) for part in found.difference)
+    quoted = {STILL: f'"{STILL}" (W1 {w1}, energy distance {energy})'}
+    opening = f"Each {name} left out: the law of the others"
+    said = verdict(opening, {STILL: found.difference.sign}, quoted)
+    return Outcome(metrics, [table], [f"{said} {_READ}"])
 
 
 def _interval(found: Interval, scale: float) -> str:

@@ -24,7 +24,11 @@ _TRAINED = {"between": "Between snapshots", "beyond": "After the last snapshot"}
 
 
 def sections(
-    p: Any, best: BestFit, data: SnapshotFile, cells: Cells | None
+    p: Any,
+    best: BestFit,
+    data: SnapshotFile,
+    cells: Cells | None,
+    labels: np.ndarray | None,
 ) -> list[Section]:
     """Motion, the choice, the data and the trainings."""
     axes = {
@@ -42,7 +46,7 @@ def sections(
     found = [
         Section(
             "The population in motion",
-            _page.motion(_scene(p, best, data, axes, held, cells)),
+            _page.motion(_scene(p, best, data, axes, held, cells, labels)),
         ),
         Section("What was chosen, and why", [Words(best.reasons)]),
         Section("What was found in the data", [_page.found(data, held, axes)]),
@@ -57,6 +61,7 @@ def _scene(
     axes: dict[str, Any],
     held: list[float],
     cells: Cells | None,
+    labels: np.ndarray | None,
 ) -> _page.Scene:
     """Forecasts from the first snapshot's time to the last one's."""
     snapshots, last = best.snapshots, float(data.snapshots.times[-1])
@@ -73,22 +78,16 @@ def _scene(
         growing=snapshots.masses is not None,
         note=note,
     )
-    if cells is None:
-        return scene
     offset = np.concatenate([[0], np.cumsum(snapshots.sizes)])
-    groups, column = None, p.annotation
-    if column is not None:
-        labels = np.asarray(cells.obs[column].astype(str))
+    groups, row = None, "row" if cells is None else "cell"
+    if labels is not None:
         groups = []
         for time in times:
-            source, row = best.origins(float(time))
-            groups.append(labels[offset[source] + row].tolist())
-        scene = dataclasses.replace(
-            scene, note=f"{note} Colored by {column} of the cell that a point is from."
-        )
-    return dataclasses.replace(
-        scene, groups=groups, pictures=_pictures(snapshots, cells)
-    )
+            source, place = best.origins(float(time))
+            groups.append(labels[offset[source] + place].tolist())
+        note += f" Colored by {p.annotation} of the {row} that a point is from."
+    pictures = {} if cells is None else _pictures(snapshots, cells)
+    return dataclasses.replace(scene, note=note, groups=groups, pictures=pictures)
 
 
 def _pictures(snapshots: Snapshots, cells: Cells) -> dict[str, Any]:

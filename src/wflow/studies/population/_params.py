@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import jax
-import numpy as np
 from jaxtyping import PRNGKeyArray
 from pydantic import Field, model_validator
 
@@ -30,6 +29,7 @@ from wflow.learning import (
 from wflow.learning.options import check_options
 from wflow.learning.velocities import AbstractInitialVelocity
 from wflow.populations import simulators
+from wflow.populations._laws import restarted
 from wflow.studies import (
     Count,
     Options,
@@ -342,14 +342,7 @@ class MatchedParams(PopulationParams):
     def restarted(self, fitted: Fit, snapshots: Snapshots) -> Fit:
         if self.objective is None:
             return super().restarted(fitted, snapshots)
-        if not fitted.kinetic:
-            return fitted.restarted(snapshots, (None,) * len(snapshots))
-        # A matched field of velocities is all of them: nothing is corrected.
-        if fitted.correction is not None:
-            rest = tuple(np.zeros_like(x) for x in snapshots)
-            return fitted.restarted(snapshots, rest)
-        given = tuple(snapshots.velocity(k) for k in range(len(snapshots)))
-        return fitted.restarted(snapshots, given)
+        return restarted(fitted, snapshots)
 
 
 def _holds_arrays(spec: Any) -> bool:

@@ -1,13 +1,11 @@
 """Results beside the cells that they belong to, as AnnData."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from wflow.io.anndata_file import opened
 from wflow.io.base import Layout
 from wflow.io.cells import Cells, read_cells, save_cells
 from wflow.learning import Fit, Snapshots
@@ -28,20 +26,6 @@ def cells_of(data: Any, layout: Layout, train: Snapshots) -> Cells | None:
     return read_cells(data.path, layout, train, max_bytes=data.max_bytes)
 
 
-def check_column(path: str, name: str) -> None:
-    """Refuse a column that the AnnData does not have.
-
-    Raises:
-        ValueError: it has none of that name.
-    """
-    with opened(Path(path)) as file:
-        known = name in file["obs"]
-    if not known:
-        raise ValueError(
-            f"{path}: annotation: expected a column of .obs, found {name!r}."
-        )
-
-
 def write_cells(
     directory: RunDirectory,
     cells: Cells,
@@ -56,10 +40,7 @@ def write_cells(
     ``.obs``, and ``more`` columns; the config in ``.uns["wflow"]``.
     """
     basis = layout.positions.removeprefix("X_")
-    if isinstance(fitted, BestFit):
-        velocity, columns = _of_best(fitted)
-    else:
-        velocity, columns = _of_fit(*fitted)
+    velocity, columns = learned(fitted)
     save_cells(
         directory.claim(directory.cells),
         cells,
@@ -67,6 +48,13 @@ def write_cells(
         {**columns, **(more or {})},
         _plain(settings),
     )
+
+
+def learned(
+    fitted: BestFit | tuple[Fit, Units],
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Of every training row its velocity, and columns of what else is known of it."""
+    return _of_best(fitted) if isinstance(fitted, BestFit) else _of_fit(*fitted)
 
 
 def _of_best(best: BestFit) -> tuple[np.ndarray, dict[str, np.ndarray]]:

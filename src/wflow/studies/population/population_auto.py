@@ -13,13 +13,14 @@ from wflow.io import SnapshotFileError, write_snapshots
 from wflow.io.base import Layout, SnapshotFile
 from wflow.io.cells import Moved, load_cells
 from wflow.io.npz import NPZ
-from wflow.io.refusals import READ, format_of
 from wflow.learning import Snapshots
 from wflow.learning.report import score
 from wflow.plotting import plot_forecasts, plot_scores, plot_snapshots
 from wflow.plotting.report.blocks import Section
 from wflow.populations import BestFit, fit_best
+from wflow.populations._batches import leave_batches_out
 from wflow.populations._best_fit_files import CHOICE, files_of, load_best, save_best
+from wflow.populations._members import FEWEST, members, spread
 from wflow.populations.conversion import Units
 from wflow.populations.protocols import Split
 from wflow.studies import AbstractTask, Count, Log, Outcome, Positive, StudyParams
@@ -27,19 +28,28 @@ from wflow.studies._folder import RunDirectory
 
 from . import _auto, _auto_page
 from ._data import individuals, keep, kept, load, rearranged, with_data
-from ._fates import fates
+from ._fates import Fates, fates
 from ._params import FileData, GapminderData, SimulatedData
+from ._prior import GeneSets, growth_of
+from ._said import (
+    Said,
+    check_column,
+    forecast_columns,
+    kept_labels,
+    said_of,
+    write_rows,
+)
 from ._saved import data_of, read_context, write_context
 from ._setting import Setting
 from ._splits import All, Fraction, Holdout, Last, Until
 from ._times import time_text
-from ._written import cells_of, check_column, write_cells
+from ._written import cells_of, learned, write_cells
 
 
 # Mass from type to type.
 FATES = "fates.csv"
-# Panels of a figure of forecasts.
-_PANELS = 4
+# Panels of a figure of forecasts; batches that are left out at most.
+_PANELS, _BATCHES = 4, 8
 
 
 class Params(StudyParams):
@@ -53,6 +63,12 @@ class Params(StudyParams):
         steps: of each training.
         components: how many leading coordinates move; chosen if not given.
         annotation: the column that says what a row is.
+        batch: the column that says which batch or donor a row is of: the law of all
+            others is scored on the rows of each.
+        growth: what is known of the growth of single rows: a column of rates per time,
+            or sets of genes.
+        members: laws of resampled rows that say how sure the chosen one is, in bands
+            and the column ``uncertainty``; 0 for none.
     """
 
     task: Literal["population_auto"]
@@ -67,6 +83,9 @@ class Params(StudyParams):
     steps: Count = 1000
     components: Count | None = None
     annotation: str | None = None
+    batch: str | None = None
+    growth: str | GeneSets | None = None
+    members: Annotated[int, Field(ge=0)] = 8
 
     @model_validator(mode="after")
     def _chosen(self) -> "Params":
@@ -77,7 +96,17 @@ class Params(StudyParams):
             raise ValueError(
                 "data.time: expected a label alone; units of the model are chosen."
             )
+        if 0 < self.members < FEWEST:
+            raise ValueError(
+                f"members: expected 0 or at least {FEWEST}, found {self.members}."
+            )
         return self
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Names of columns that are asked for, by key."""
+        asked = {key: getattr(self, key) for key in ("annotation", "batch", "growth")}
+        return {key: name for key, name in asked.items() if isinstance(name, str)}
 
     def parts(self, snapshots: Snapshots) -> tuple[Snapshots, Snapshots | None]:
         """What the choice sees, and what is kept back; tracked rows in one order."""
@@ -102,15 +131,9 @@ class PopulationAuto(AbstractTask[Params]):
         if len(snapshots) < 2:
             raise ValueError(f"{source}: expected two snapshots or more, found 1.")
         config.parts(snapshots)
-        data = config.data
-        if config.annotation is not None:
-            path = data.path if isinstance(data, FileData) else None
-            if path is None or format_of(Path(path), READ) != "h5ad":
-                raise ValueError(
-                    f"{source}: annotation: expected a column of .obs of an AnnData, "
-                    "found data without."
-                )
-            check_column(path, config.annotation)
+        path = config.data.path if isinstance(config.data, FileData) else None
+        for key, name in config.columns.items():
+            check_column(path, key, name)
 
     def check_other(self, config: Params, source: str) -> None:
         load(config, source)
@@ -126,11 +149,16 @@ class PopulationAuto(AbstractTask[Params]):
         write_context(directory, _same(data.snapshots), data.layout)
         train, test = config.parts(data.snapshots)
         cells = cells_of(config.data, data.layout, train)
+        names = list(dict.fromkeys(config.columns.values()))
+        said = said_of(config.data, data.layout, train, cells, names)
+        rates = growth_of(config.growth, config.data, said, cells, train.sizes)
         if resume and self.finished(directory).is_file():
             log(f"Seed {config.seed} had finished: its choice is read.")
             best = load_best(directory.models, train)
         else:
-            minutes, memory = _auto.predicted(train, config.budget, config.steps)
+            again = config.members + (0 if config.batch is None else _BATCHES)
+            options = (config.budget, config.steps, again)
+            minutes, memory = _auto.predicted(train, *options)
             log(
                 f"{train!r}; the choice will take about {max(minutes, 0.1):.1f} "
                 f"minutes and {memory:.1f} GB."
@@ -143,6 +171,7 @@ class PopulationAuto(AbstractTask[Params]):
                 standardize=True if config.data.standardize else None,
                 components=config.components,
                 tracked=config.data.tracked,
+                growth=rates,
                 log=log,
             )
             directory.models.mkdir(exist_ok=True)
@@ -150,15 +179,22 @@ class PopulationAuto(AbstractTask[Params]):
                 directory.claim(directory.models / name)
             save_best(best, directory.models)
         outcome = self._scored(config, best, test)
-        if cells is not None:
-            found = config.annotation and fates(best, cells, config.annotation)
-            settings, columns = config.model_dump(), {}
-            if found:
-                columns = found.columns
+        if cells is not None or said.labels is not None:
+            laws = _resampled(config, best, log)
+            columns, found = _learned(config, best, said, laws)
+            if found is not None:
                 directory.write_table(FATES, found.table)
-                said = f"{FATES} has the mass from each {config.annotation} to each."
-                outcome = outcome.joined(Outcome({}, remarks=[said]))
-            write_cells(directory, cells, best, data.layout, settings, columns)
+                told = f"{FATES} has the mass from each {config.annotation} to each."
+                outcome = outcome.joined(Outcome({}, remarks=[told]))
+            if cells is not None:
+                settings = config.model_dump()
+                write_cells(directory, cells, best, data.layout, settings, columns)
+            elif said.labels is not None:
+                velocity, own = learned(best)
+                every = {**own, **columns}
+                write_rows(directory, data.layout, best, said.labels, velocity, every)
+        if config.batch is not None:
+            outcome = outcome.joined(_batches(config, best, said, log))
         directory.write_metrics(outcome.metrics)
         self._draw(config, directory, best, test, outcome)
         # What was chosen and why has been said as it was found.
@@ -217,6 +253,10 @@ class PopulationAuto(AbstractTask[Params]):
                 source, row = best.origins(time)
                 moved.append(Moved(np.asarray(cloud, float), offset[source] + row))
             cells = load_cells(directory.cells).forecast(layout, times, moved)
+        elif layout.format == "csv" and config.annotation is not None:
+            shown = list(clouds.clouds)
+            told = (directory, layout, best, config.annotation)
+            cells = forecast_columns(*told, times, shown)
         try:
             return write_snapshots(out, clouds, layout, cells=cells)
         except (SnapshotFileError, ModuleNotFoundError) as error:
@@ -226,9 +266,10 @@ class PopulationAuto(AbstractTask[Params]):
         best = self.opened(config, directory)[0]
         known = directory.cells.is_file()
         cells = load_cells(directory.cells) if known else None
+        labels = kept_labels(directory, cells, config.annotation)
         data = data_of(config, directory)
         return [
-            *_auto_page.sections(config, best, data, cells),
+            *_auto_page.sections(config, best, data, cells, labels),
             *super().sections(config, directory),
         ]
 
@@ -279,6 +320,58 @@ def _kept_back(
     setting = _setting(p, best, test)
     title = "Snapshots that were kept back"
     return Outcome(setting.metrics(report), [setting.table(report, title)])
+
+
+def _resampled(p: Params, best: BestFit, log: Log) -> list[BestFit]:
+    """Laws of resampled rows, as many as the budget leaves time for."""
+    if p.members == 0 or best.fit is None:
+        return []
+    left = max(p.budget - best.seconds, 0.1 * p.budget)
+    key = jax.random.fold_in(jax.random.key(p.seed), 1)
+    laws = members(best, p.members, key=key, seconds=left)
+    log(
+        f"{len(laws)} laws of resampled rows say how sure the chosen one is."
+        if laws
+        else "No law of resampled rows: the budget leaves no time for as many as tell."
+    )
+    return laws
+
+
+def _learned(
+    p: Params, best: BestFit, said: Said, laws: list[BestFit]
+) -> tuple[dict[str, np.ndarray], Fates | None]:
+    """Columns for every training row, and what types become."""
+    columns = {}
+    if laws:
+        timed = list(zip(best.snapshots, best.snapshots.times, strict=True))
+        each = [
+            np.concatenate([law.velocity(x, float(t)) for x, t in timed])
+            for law in laws
+        ]
+        deviation, _ = spread(np.stack(each))
+        columns["uncertainty"] = np.linalg.norm(deviation, axis=1)
+    if p.annotation is None:
+        return columns, None
+    found = fates(best, said.columns[p.annotation], laws)
+    return columns | (found.columns if found else {}), found
+
+
+def _batches(p: Params, best: BestFit, said: Said, log: Log) -> Outcome:
+    """The law of all batches but one, on the rows of that one."""
+    name = str(p.batch)
+    split = np.cumsum(best.snapshots.sizes)[:-1]
+    each = [c.tolist() for c in np.split(said.columns[name].astype(str), split)]
+    log(f"Each {name} is left out in turn.")
+    key = jax.random.fold_in(jax.random.key(p.seed), 2)
+    found = leave_batches_out(best, each, _BATCHES, key=key)
+    if found is None:
+        why = (
+            "no law was trained"
+            if best.fit is None
+            else "none has rows enough at two times running and leaves enough of others"
+        )
+        return Outcome({}, remarks=[f"No {name} is left out: {why}."])
+    return _auto.batches(best, name, found)
 
 
 def _figures(
