@@ -74,7 +74,7 @@ def leave_batches_out(
     for name in labels[np.argsort(-counts, kind="stable")]:
         own = [column == name for column in found]
         steps = _steps(own)
-        if not steps or min((~rows).sum() for rows in own) < FEWEST:
+        if not steps or min((~mask).sum() for mask in own) < FEWEST:
             continue
         if len(rows) == most:
             break
@@ -83,7 +83,7 @@ def leave_batches_out(
             rate[~mask] for rate, mask in zip(best._rates, own, strict=True)
         ]
         scene = Scene(others, tuple(range(len(inner))), best.components, rates)
-        law = Matched.to(
+        unseen = Matched.to(
             LAWS[best.laws[question]],
             scene,
             between=question == "between",
@@ -92,15 +92,15 @@ def leave_batches_out(
             padding=len(inner),
             key=key,
         ).fit
-        scores = _followed(best, inner, own, steps, (law, fitted), len(rows))
+        scores = _followed(best, inner, own, steps, (unseen, fitted), len(rows))
         for kept, part in zip(told, (scores[0], scores[2]), strict=True):
             kept.extend(part)
         means = (Drawn.mean([one.w1 for one in part]).value for part in scores)
         rows.append((str(name), *means))
     if not rows:
         return None
-    names, *columns = zip(*rows, strict=True)
-    return BatchScores(names, *columns, difference(*told))
+    names, law, seen, still = zip(*rows, strict=True)
+    return BatchScores(names, law, seen, still, difference(*told))
 
 
 def _steps(own: list[np.ndarray]) -> list[int]:
