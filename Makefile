@@ -53,5 +53,6 @@ bench: $(SETUP)  ## every benchmark in turn; peers come with the bench extra
 docs: $(SETUP_DOCS)  ## the documentation, into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-figures: $(SETUP)  ## the pictures of the documentation, and runs/figures.webp with all of them
+figures: $(SETUP)  ## the pictures and outputs of the documentation, and sheets of them in runs/
+	$(BIN)/python docs/outputs.py
 	$(BIN)/python docs/figures.py

@@ -9,6 +9,7 @@ import html
 import re
 from pathlib import Path
 
+import jupytext
 from latex2mathml.converter import convert_to_element
 from markdown import Markdown
 from markdown.extensions import Extension
@@ -87,40 +88,59 @@ def _bibliography() -> str:
     return "\n\n".join([head, *entries])
 
 
+def _words(script: Path) -> tuple[str, str, str]:
+    """Title, description and code of an example."""
+    text = script.read_text()
+    tree = ast.parse(text)
+    title, _, words = (ast.get_docstring(tree) or "").partition("\n\n")
+    code = text.splitlines()[tree.body[0].end_lineno :]
+    return title.rstrip("."), words, "\n".join(code).strip()
+
+
+def _notebook(script: Path) -> str:
+    """An example as a notebook: a cell for each paragraph of its code."""
+    title, words, code = _words(script)
+    head = [f"# # {title}", "#", *(f"# {line}" for line in words.splitlines())]
+    notebook = jupytext.reads("\n".join([*head, "", code, ""]), fmt="py:light")
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.metadata["kernelspec"] = kernel
+    return jupytext.writes(notebook, fmt="ipynb")
+
+
+def _examples(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).glob("*.py"))
+
+
 def _gallery() -> str:
     """Every example with its picture, its words and its code."""
     parts = [
         "# Gallery",
-        "Each picture is drawn by a script of less than 80 lines, which checks its "
-        "numbers against what is known; the tests run all of them.",
+        "Each picture is drawn by a script of less than 60 lines, which checks its "
+        "numbers against what is known; the tests run all of them. The notebooks are "
+        "the same scripts, cell by cell.",
     ]
     for folder, title, words in (
         ("examples/compositions", "Compositions", "Laws that are put together."),
         ("examples", "Examples", "One for each kind of system."),
     ):
-        scripts = sorted((ROOT / folder).glob("*.py"))
-        if not scripts:
-            continue
-        names = [script.stem for script in scripts]
+        scripts = _examples(folder)
         thumbnails = "".join(
-            f'<a href="#{name}"><img src="../images/{name}.webp" alt="{name}"></a>'
-            for name in names
+            f'<a href="#{script.stem}">'
+            f'<img src="../images/{script.stem}.webp" alt="{script.stem}"></a>'
+            for script in scripts
         )
         parts += [f"## {title}", words, f'<div class="thumbnails">{thumbnails}</div>']
         for script in scripts:
-            text = script.read_text()
-            head, _, more = (ast.get_docstring(ast.parse(text)) or "").partition("\n\n")
-            code = "\n".join(f"    {line}" for line in text.splitlines())
-            moving = f"{script.stem}-moving.webp"
-            picture = (
-                moving
-                if (ROOT / "docs/images" / moving).exists()
-                else f"{script.stem}.webp"
-            )
+            name = script.stem
+            head, more, _ = _words(script)
+            code = "\n".join(f"    {line}" for line in script.read_text().splitlines())
+            # Of these what moves is the figure itself.
+            moving = "-moving" if name in ("plane", "streams") else ""
             parts += [
-                f"### {head.rstrip('.')} {{ #{script.stem} }}",
-                f"![{head}](images/{picture})",
+                f"### {head} {{ #{name} }}",
+                f"![{head}](images/{name}{moving}.webp)",
                 more,
+                f"[As a notebook](notebooks/{name}.ipynb){{ download }}",
                 f'??? example "{folder}/{script.name}"\n    ```py\n{code}\n    ```',
             ]
     return "\n\n".join(parts)
@@ -155,6 +175,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         text = (ROOT / f"{name.upper()}.md").read_text()
         # Links of the repository, as links of the site.
         pages[f"{name}.md"] = text.replace("](docs/", "](")
+    for folder in ("examples", "examples/compositions"):
+        for script in _examples(folder):
+            pages[f"notebooks/{script.stem}.ipynb"] = _notebook(script)
     for uri, content in pages.items():
         files.append(File.generated(config, uri, content=content))
     return files

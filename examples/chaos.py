@@ -5,8 +5,6 @@ they escape, by a factor of 1/scale^2; at their peak they are still of order 1/m
 linearized flow says without any sampling.
 """
 
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,31 +17,24 @@ from wflow.plotting.chaos import plot_chaos
 D, SCALE, WIDTHS = 4, 1e-2, (16, 64, 256)
 
 
-def main(figure: Path = Path("chaos.png")) -> None:
-    """Study three widths, compare with the linearized flow, draw."""
-    risk = chaos.QuadraticRisk(jnp.zeros((D, D)).at[0, 0].set(1))
-    start = Gaussian(jnp.zeros(D), SCALE * jnp.eye(D) / D)
-    student = chaos.Student(risk, start)
-    times = np.linspace(0, 1.2, 61)
-    report = chaos.study_widths(
-        student, WIDTHS, 200, times, limit=start, key=jax.random.key(0)
-    )
-    limit = np.asarray(chaos.clt_variance(student, times))
+risk = chaos.QuadraticRisk(jnp.zeros((D, D)).at[0, 0].set(1))
+start = Gaussian(jnp.zeros(D), SCALE * jnp.eye(D) / D)
+student = chaos.Student(risk, start)
+times = np.linspace(0, 1.2, 61)
+key = jax.random.key(0)
+report = chaos.study_widths(student, WIDTHS, 200, times, limit=start, key=key)
+limit = np.asarray(chaos.clt_variance(student, times))
 
-    low, high = report.interval
-    print(f"sup over time of the gap ~ m^{report.slope:.2f} ({low:.2f} to {high:.2f})")
-    peak = report.widths * report.sup
-    print(f"m times its peak: {peak.round(3)}, linearized {limit.max():.3f}")
-    print(f"neurons for a gap of 1e-3: {report.width_for(1e-3)}")
-    # Of 200 seeds; the gap is a heavy-tailed square.
-    assert abs(report.slope + 1) < 0.25
-    assert np.all(np.abs(peak / limit.max() - 1) < 0.5)
+low, high = report.interval
+print(f"sup over time of the gap ~ m^{report.slope:.2f} ({low:.2f} to {high:.2f})")
+peak = report.widths * report.sup
+print(f"m times its peak: {peak.round(3)}, linearized {limit.max():.3f}")
+print(f"neurons for a gap of 1e-3: {report.width_for(1e-3)}")
+# Of 200 seeds; the gap is a heavy-tailed square.
+assert abs(report.slope + 1) < 0.25
+assert np.all(np.abs(peak / limit.max() - 1) < 0.5)
 
-    drawn = plot_chaos(
-        times, np.array(WIDTHS), report.mean, slope=report.slope, limit=limit
-    )
-    drawn.savefig(figure)
-
-
-if __name__ == "__main__":
-    main()
+means, widths = report.mean, np.array(WIDTHS)
+figure = plot_chaos(times, widths, means, slope=report.slope, limit=limit)
+figure.set_size_inches(10, 3.4)
+figure.savefig("chaos.png", dpi=150)

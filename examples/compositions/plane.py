@@ -11,39 +11,35 @@ import matplotlib.pyplot as plt
 import wflow as wf
 
 
-TARGET = wf.GaussianMixture([[-1.4, 0.0], [1.4, 0.0]], 0.15, weights=[1.0, 4.0])
+jax.config.update("jax_enable_x64", True)
 
 
-def courses(n=120, saves=31):
-    """The same cloud along four gradient flows of one energy, by name."""
-    x = jax.random.normal(jax.random.key(0), (n, 2)) * 0.9 + jnp.array([-0.8, 0.0])
-    cloud = wf.Particles.from_samples(x)
-    energy = wf.KLDivergence(TARGET.log_density)
-    # A smoothed density stands for that of the particles, but in Stein's geometry.
-    smooth = wf.KLDivergence(TARGET.log_density, wf.energies.KDE(0.3))
-    flows = {
-        "transport": wf.GradientFlow(smooth, wf.Wasserstein()),
-        "reaction": wf.GradientFlow(smooth, wf.FisherRao()),
-        "both": wf.GradientFlow(smooth, wf.HellingerKantorovich(1.0, 1.0)),
-        "Stein": wf.GradientFlow(energy, wf.Stein(wf.kernels.GaussianKernel(0.5))),
-    }
-    times = jnp.linspace(0, 2, saves)
-    return {
-        name: wf.solve(flow, cloud, 0, 2, times=times) for name, flow in flows.items()
-    }
+target = wf.GaussianMixture([[-1.4, 0.0], [1.4, 0.0]], 0.15, weights=[1.0, 4.0])
+x = jax.random.normal(jax.random.key(0), (120, 2)) * 0.9 + jnp.array([-0.8, 0.0])
+cloud, times = wf.Particles.from_samples(x), jnp.linspace(0, 2, 31)
+
+# A smoothed density stands for that of the particles, but in Stein's geometry.
+energy = wf.KLDivergence(target.log_density)
+smooth = wf.KLDivergence(target.log_density, wf.energies.KDE(0.3))
+flows = {
+    "transport": wf.GradientFlow(smooth, wf.Wasserstein()),
+    "reaction": wf.GradientFlow(smooth, wf.FisherRao()),
+    "both": wf.GradientFlow(smooth, wf.HellingerKantorovich(1.0, 1.0)),
+    "Stein": wf.GradientFlow(energy, wf.Stein(wf.kernels.GaussianKernel(0.5))),
+}
+found = {k: wf.solve(flow, cloud, 0, 2, times=times) for k, flow in flows.items()}
+
+# Four fifths of the target are on the right: only reaction gets near to that.
+right = lambda mu: mu.integrate(lambda x: jnp.where(x[0] > 0, 1.0, 0.0)) / mu.mass
+assert right(found["both"][-1]) > 0.7 > right(found["transport"][-1])
 
 
-def right(mu):
-    """The share of the mass on the right."""
-    return mu.integrate(lambda x: jnp.where(x[0] > 0, 1.0, 0.0)) / mu.mass
-
-
-def draw(found, k):
+def draw(k):
     """All four at one saved time, over the density of the target."""
     figure, axes = plt.subplots(1, 4, figsize=(9, 2.6), layout="constrained")
     line = jnp.linspace(-3, 3, 60)
     plane = jnp.stack(jnp.meshgrid(line, line), axis=-1)
-    density = jnp.exp(jax.vmap(jax.vmap(TARGET.log_density))(plane))
+    density = jnp.exp(jax.vmap(jax.vmap(target.log_density))(plane))
     for axis, (name, solution) in zip(axes, found.items(), strict=True):
         mu = solution[k]
         axis.contourf(line, line, density, cmap="Blues", levels=8, alpha=0.6)
@@ -54,21 +50,4 @@ def draw(found, k):
     return figure
 
 
-def main(path="plane.png"):
-    """Solve, compare, draw the end."""
-    jax.config.update("jax_enable_x64", True)
-    found = courses()
-    # Four fifths of the target are on the right: only reaction gets near to that.
-    assert right(found["both"][-1]) > 0.7 > right(found["transport"][-1])
-    draw(found, -1).savefig(path, dpi=150)
-
-
-def frames():
-    """The four, frame by frame."""
-    found = courses()
-    for k in range(31):
-        yield draw(found, k)
-
-
-if __name__ == "__main__":
-    main()
+draw(-1).savefig("plane.png", dpi=150)

@@ -20,8 +20,9 @@ from wflow.measures.particles import refuse_period
 class AbstractParticleDensity(eqx.Module):
     """How particles are given a density.
 
-    What a first variation holds fixed is taken from the particles ``held``, where they
-    are given, and else from ``mu``.
+    Where the energy is differentiated in ``mu`` some numbers stay as they are, such as
+    a bandwidth chosen from the cloud: they are computed from the particles ``held``, by
+    default from ``mu``.
     """
 
     @abc.abstractmethod
@@ -41,10 +42,11 @@ class KDE(AbstractParticleDensity):
     $\hat\rho(x) = \sum_j w_j N(x; x_j, h h^\top)$, self term included.
 
     ``bandwidth`` h: a length, ``(d,)`` for one length per axis, or ``(d, d)``; None is
-    Silverman's rule with the effective sample size, held fixed in first variations:
-    per axis, or with ``correlated=True`` a multiple of the particles' covariance.
+    Silverman's rule with the effective sample size, a constant where the energy is
+    differentiated: per axis, or with ``correlated=True`` a multiple of the particles'
+    covariance.
     ``form="blob"`` differentiates the smoothed functional exactly; ``form="plug_in"``
-    holds $\hat\rho$ fixed in first variations, so that the velocity is minus its
+    differentiates as if $\hat\rho$ were given, so that the velocity is minus its
     score, as samplers use it. On a torus the kernel is that of the shortest way, a
     density for bandwidths short against the period; Silverman's rule has none there.
 

@@ -27,13 +27,13 @@ def _check_density(owner: object, density: object) -> None:
 
 
 class _AbstractDensityEnergy(AbstractEnergy[Law]):
-    """An energy of a density, of which first variations at Particles hold a part."""
+    """An energy of a density, a part of which is no variable at Particles."""
 
     density: eqx.AbstractVar[AbstractParticleDensity | None]
 
     @abc.abstractmethod
     def _held(self, mu: Law, held: Particles | None = None) -> Float[Array, ""]:
-        """The value at ``mu``, with what first variations hold fixed from ``held``."""
+        """The value at ``mu``; what is no variable of it is computed from ``held``."""
 
     def value(self, mu: Law, t: ArrayLike = 0.0) -> Float[Array, ""]:
         del t

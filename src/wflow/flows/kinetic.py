@@ -89,8 +89,8 @@ def particle_force(
 ) -> Float[Array, "n d"]:
     r"""The force of an energy on every particle.
 
-    $f_i = -w_i^{-1}\,\partial F/\partial x_i$, the first variation's slope: what a
-    density holds fixed in first variations is held fixed here too.
+    $f_i = -w_i^{-1}\,\partial F/\partial x_i$, the first variation's slope. What an
+    estimated density does not differentiate, such as its bandwidth, is a constant here.
 
     Raises:
         ImplicitEntropyError: the energy holds an entropy that particles have no density

@@ -109,8 +109,9 @@ def time_colors(times: Sequence[float]) -> ScalarMappable:
 
 
 def plain(time: float) -> str:
-    """A time as a reader would write it: 1997, 0.25."""
-    return f"{float(time):.12g}"
+    """A time as a reader would write it: 1997, 0.25, 0.7854."""
+    time = float(time)
+    return f"{round(time, 4):.12g}" if abs(time) >= 0.01 else f"{time:.4g}"
 
 
 def coordinates(labels: Sequence[str] | None, dim: int) -> list[str]:
