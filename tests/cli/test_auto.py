@@ -84,6 +84,20 @@ def test_what_was_learned_comes_back_beside_the_cells(two):
 
 
 @pytest.mark.slow
+def test_scanpy_draws_what_came_back(two):
+    scanpy = pytest.importorskip("scanpy")
+    folder, _ = two
+    found = anndata.read_h5ad(folder / "run" / "cells.h5ad")
+    shown = ["fate_left", "kind"]
+    axes = scanpy.pl.embedding(found, "umap", color=shown, show=False)
+    assert [one.get_title() for one in axes] == shown
+    np.testing.assert_allclose(
+        axes[0].collections[0].get_offsets()[:, 0].sum(),
+        found.obsm["X_umap"][:, 0].sum(),
+    )
+    assert scanpy.pl.pca(found, color="kind", show=False).get_title() == "kind"
+
+
 def test_a_run_is_opened_in_python_and_drawn_and_scored_again(two):
     folder, _ = two
     found = wf.open_run(folder / "run")

@@ -10,6 +10,9 @@ import yaml
 from typer.testing import CliRunner
 
 from wflow.cli.app import app
+from wflow.studies import load as load_study
+from wflow.studies._params import validate
+from wflow.studies.population._data import load as load_data
 
 
 ROWS = 30
@@ -92,3 +95,30 @@ def test_one_time_is_no_course(tmp_path):
     done = _new(path)
     assert done.exit_code == 2
     assert "two times or more" in done.stderr
+
+
+def test_individuals_are_found_by_their_names(tmp_path):
+    """Each country once a year; where it lies is no coordinate of its course."""
+    names = np.array(["Chile", "Ghana", "Japan", "Kenya"])
+    rng, parts = np.random.default_rng(0), []
+    for year in (1990, 1995, 2000):
+        order = rng.permutation(4)
+        frame = pd.DataFrame({"year": year, "country": names[order]})
+        frame["wealth"] = rng.normal(size=4) + year / 5
+        parts.append(frame.assign(latitude=np.array([-30.1, 8.2, 36.3, 0.4])[order]))
+    path = tmp_path / "countries.csv"
+    pd.concat(parts).to_csv(path, index=False)
+    done = _new(path, "-o", tmp_path / "my.yaml")
+    assert done.exit_code == 0, done.output
+    assert "country: each is there at every time" in " ".join(done.output.split())
+    config = yaml.safe_load((tmp_path / "my.yaml").read_text())
+    assert config["data"]["tracked"] == "country"
+    assert config["data"]["keys"]["columns"] == ["wealth"]
+    p = validate(load_study("population_auto").config, config, "my.yaml")
+    found = load_data(p, "my.yaml").snapshots
+    for cloud, frame in zip(found, parts, strict=True):
+        by_name = frame.sort_values("country")["wealth"]
+        np.testing.assert_array_equal(cloud[:, 0], by_name)
+    pd.concat([parts[0].assign(country="Chile"), *parts[1:]]).to_csv(path, index=False)
+    with pytest.raises(ValueError, match="every country once at every time"):
+        load_data(p, "my.yaml")

@@ -21,10 +21,10 @@ from wflow.studies.population._data import (
     load,
     rearranged,
 )
+from wflow.studies.population._said import cells_of
 from wflow.studies.population._saved import check_times, read_context, write_context
 from wflow.studies.population._setting import Setting
 from wflow.studies.population._times import time_text
-from wflow.studies.population._written import cells_of
 
 
 T = np.repeat(np.arange(4), 10)

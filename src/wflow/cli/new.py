@@ -106,6 +106,9 @@ def described(found: Findings) -> list[tuple[str, str]]:
             f"{found.masses}: growth enters" if found.masses else _no_mass(found),
         )
     )
+    if found.individuals:
+        who = f"{found.individuals}: each is there at every time"
+        lines.append(("individuals", f"{who}, so scores know which row is which"))
     for name, labels in (
         ("annotations", found.annotations),
         ("batches", found.batches),
@@ -168,6 +171,7 @@ def config_text(found: Findings) -> str:
         f"  {masses}",
         *([] if found.masses else ["  masses: null"]),
         f"  time: {{label: {_plain(found.clock)}}}",
+        *_tracked(found),
         "",
         "# Snapshots that are kept from everything, to be scored at the end. With all,",
         "# none is: models are compared by holding out snapshots one by one, and what",
@@ -197,6 +201,17 @@ def config_text(found: Findings) -> str:
             f"batch: {_plain(batch)}",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _tracked(found: Findings) -> list[str]:
+    if not found.individuals:
+        return []
+    return [
+        f"  # {found.individuals} names each {found.row}, once at every time: scores "
+        "know",
+        "  # which is which, no law does.",
+        f"  tracked: {_plain(found.individuals)}",
+    ]
 
 
 def _keys(found: Findings) -> dict[str, object]:

@@ -45,6 +45,7 @@ class Findings:
         masses: the name of the sizes of the population.
         annotations: names of columns with a few labels, and how many.
         batches: columns that name batches or donors, and how many there are.
+        individuals: the column that names each row, every name once at every time.
         left_out: what is not read, and why.
     """
 
@@ -63,6 +64,7 @@ class Findings:
     masses: str | None = None
     annotations: Mapping[str, int] = dataclasses.field(default_factory=dict)
     batches: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    individuals: str | None = None
     left_out: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -94,6 +96,13 @@ def first_kind(annotations: Iterable[str]) -> str | None:
 def is_batch(name: str) -> bool:
     """Whether a name is that of batches or donors."""
     return not BATCHES.isdisjoint(re.split(r"[_\d]+", normal(name)))
+
+
+def once_in_each(labels: Iterable[str], rows: list[np.ndarray]) -> bool:
+    """Whether every label is that of one row at each time."""
+    found = [np.sort(np.asarray(labels, str)[row]) for row in rows]
+    each = len(np.unique(found[0])) == len(found[0]) > 1
+    return each and all(np.array_equal(found[0], other) for other in found)
 
 
 def same_in_each(values: np.ndarray, rows: list[np.ndarray]) -> bool:

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .anndata_file import frame_of, is_array, opened
-from .findings import MASSES, MOST_LABELS, Findings, is_batch, same_in_each
+from .findings import (
+    MASSES,
+    MOST_LABELS,
+    Findings,
+    is_batch,
+    once_in_each,
+    same_in_each,
+)
 from .refusals import SnapshotFileError, names, pick
 from .times import may_be_labels, normal, pick_time, snapshot_rows, to_times
 
@@ -104,6 +111,7 @@ def look_anndata(path: Path, time: str | None, representation: str | None) -> Fi
             masses=found.masses,
             annotations=found.annotations,
             batches=found.batches,
+            individuals=found.individuals,
             left_out=(*left_out, *found.left_out),
         )
 
@@ -156,6 +164,7 @@ class _Columns:
         self.masses: str | None = None
         self.annotations: dict[str, int] = {}
         self.batches: dict[str, int] = {}
+        self.individuals: str | None = None
         self.left_out: list[tuple[str, str]] = []
         for name in map(str, obs.columns):
             if name != time:
@@ -178,6 +187,8 @@ class _Columns:
             self.batches[name] = count
         elif numeric:
             self.left_out.append((place, "numbers of single cells"))
+        elif not numeric and once_in_each(column.astype(str), rows):
+            self.individuals = self.individuals or name
         elif 1 < count <= MOST_LABELS:
             self.annotations[name] = count
         else:

@@ -5,7 +5,14 @@ from pathlib import Path
 import numpy as np
 
 from .columns import NO_COORDINATES, velocity_columns
-from .findings import MASSES, MOST_LABELS, Findings, is_batch, same_in_each
+from .findings import (
+    MASSES,
+    MOST_LABELS,
+    Findings,
+    is_batch,
+    once_in_each,
+    same_in_each,
+)
 from .parquet import ParquetSource
 from .refusals import SnapshotFileError, names, reading
 from .text import UNNAMED, Source
@@ -64,6 +71,10 @@ def look_table(path: Path, time: str | None, representation: str | None) -> Find
         for name in texts
         if name != clock and not UNNAMED.fullmatch(name)
     }
+    named = [name for name in labels if once_in_each(text[name], rows)]
+    labels = {name: count for name, count in labels.items() if name not in named}
+    who = named[0] if named else None
+    found.still(who and [np.asarray(text[who])[row] for row in rows], values, rows)
     few = {name: count for name, count in labels.items() if 1 < count <= MOST_LABELS}
     many = [
         (f"column {name!r}", f"{count} different texts")
@@ -85,6 +96,7 @@ def look_table(path: Path, time: str | None, representation: str | None) -> Find
         masses=found.masses,
         annotations={n: c for n, c in few.items() if not is_batch(n)} | found.labels,
         batches={n: c for n, c in few.items() if is_batch(n)} | found.batches,
+        individuals=who,
         left_out=(*many, *found.left_out),
     )
 
@@ -140,6 +152,29 @@ class _Columns:
                 f"expected columns of coordinates beside the time {clock!r}, found "
                 f"{names(values)}.",
             )
+
+    def still(
+        self,
+        names: list[np.ndarray] | None,
+        values: dict[str, np.ndarray],
+        rows: list[np.ndarray],
+    ) -> None:
+        """Leave out what never changes of any individual, if these are known."""
+        if names is None or self.velocities is not None:
+            return
+        orders = [row[np.argsort(n)] for n, row in zip(names, rows, strict=True)]
+        fixed = [
+            name
+            for name in self.coordinates
+            if all(
+                np.array_equal(values[name][orders[0]], values[name][o], equal_nan=True)
+                for o in orders
+            )
+        ]
+        if len(fixed) < len(self.coordinates):
+            self.coordinates = [n for n in self.coordinates if n not in fixed]
+            why = "the same of each individual at all times"
+            self.left_out += [(f"column {name!r}", why) for name in fixed]
 
     def _taken(self, name: str, column: np.ndarray, rows: list[np.ndarray]) -> bool:
         """Whether a column is none of coordinates; it is then put in its place."""

@@ -6,7 +6,7 @@ import time as clock
 import jax
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from wflow.learning import Snapshots
 
@@ -82,5 +82,5 @@ def spread(
     By Student's law, since few members tell a deviation badly.
     """
     deviation = np.std(values, axis=0, ddof=1)
-    reach = student.ppf((1 + _CONFIDENCE) / 2, len(values) - 1)
+    reach = stdtrit(len(values) - 1, (1 + _CONFIDENCE) / 2)
     return deviation, reach * deviation

@@ -25,6 +25,7 @@ from wflow.studies._folder import RunDirectory
 from wflow.studies._tables import damaged
 
 from ._params import FileData, GapminderData, PopulationParams, SimulatedData
+from ._said import cells_of, check_column, said_of
 
 
 _DATA_STREAM = 20_000
@@ -75,6 +76,8 @@ def load(p: Any, source: str, layout: Layout | None = None) -> SnapshotFile:
         )
     if p.data.masses is not None:
         snapshots = _with_masses(snapshots, p.data.masses)
+    if isinstance(p.data.tracked, str):
+        snapshots = _by_name(p.data, found, p.data.tracked)
     if p.data.tracked and len(set(snapshots.sizes)) > 1:
         raise ValueError(
             "data.tracked: expected the same individuals at all times, found "
@@ -84,6 +87,27 @@ def load(p: Any, source: str, layout: Layout | None = None) -> SnapshotFile:
         orders = _orders(p, snapshots.sizes)
         snapshots = rearranged(snapshots, orders)
     return found._replace(snapshots=snapshots)
+
+
+def _by_name(data: Any, found: SnapshotFile, name: str) -> Snapshots:
+    """Rows in the order of the names of individuals.
+
+    Raises:
+        ValueError: a name that is not there once at every time, or no column.
+    """
+    check_column(getattr(data, "path", None), "data.tracked", name)
+    cells = cells_of(data, found.layout, found.snapshots)
+    said = said_of(data, found.layout, found.snapshots, cells, [name])
+    split = np.cumsum(found.snapshots.sizes)[:-1]
+    labels = np.split(said.columns[name].astype(str), split)
+    orders = [np.argsort(label) for label in labels]
+    ordered = [label[order] for label, order in zip(labels, orders, strict=True)]
+    unique = len(np.unique(ordered[0])) == len(ordered[0])
+    if not unique or any(not np.array_equal(ordered[0], o) for o in ordered):
+        raise ValueError(
+            f"data.tracked: expected every {name} once at every time, found others."
+        )
+    return rearranged(found.snapshots, orders)
 
 
 def _orders(p: Any, sizes: Sequence[int]) -> list[np.ndarray]:

@@ -93,6 +93,7 @@ class _Data(Strict):
         shuffle: the rows of every snapshot, so that none says which point is which.
         tracked: whether rows, before they are shuffled, are the same individuals at all
             times: intervals of scores are then those of individuals. No law uses it.
+            Of a file also the column that names them.
         masses: of the population at each snapshot, or as many as there are points.
         time: the clock of the model.
         axes: of the figures.
@@ -100,7 +101,7 @@ class _Data(Strict):
 
     standardize: bool = False
     shuffle: bool = False
-    tracked: bool = False
+    tracked: bool | str = False
     masses: (
         Literal["counts"] | Annotated[list[Positive], Field(min_length=2)] | None
     ) = None
@@ -114,7 +115,7 @@ class GapminderData(_Data):
     kind: Literal["gapminder"]
     standardize: bool = True
     shuffle: bool = True
-    tracked: bool = True
+    tracked: bool | str = True
     time: Clock = Clock(label="year", unit=5.0)
     axes: Axes = Axes(
         labels=["log10 of GDP per head (dollars)", "life expectancy (years)"]

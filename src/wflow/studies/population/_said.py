@@ -9,7 +9,7 @@ import numpy as np
 
 from wflow.io.anndata_file import opened
 from wflow.io.base import Layout
-from wflow.io.cells import Cells
+from wflow.io.cells import Cells, read_cells
 from wflow.io.genes import expression
 from wflow.io.labels import Labels, nearest, read_labels, votes
 from wflow.io.parquet import ParquetSource
@@ -19,6 +19,8 @@ from wflow.learning import Snapshots
 from wflow.populations import BestFit
 from wflow.studies._folder import RunDirectory
 from wflow.studies._tables import read_rows
+
+from ._params import FileData
 
 
 # Cells, with what was learned of them, of a run on a table.
@@ -38,6 +40,13 @@ class Said:
 
     columns: dict[str, np.ndarray]
     labels: Labels | None = None
+
+
+def cells_of(data: Any, layout: Layout, train: Snapshots) -> Cells | None:
+    """What the file of ``data`` says of training cells, where it is an AnnData."""
+    if layout.format != "h5ad" or not isinstance(data, FileData) or not data.path:
+        return None
+    return read_cells(data.path, layout, train, max_bytes=data.max_bytes)
 
 
 def check_column(path: str | None, key: str, name: str) -> None:

@@ -21,9 +21,10 @@ from wflow.studies import ScoreTable
 from wflow.studies._folder import RunDirectory
 
 from ._data import individuals, rearranged, true_energy
+from ._said import cells_of
 from ._saved import write_context
 from ._times import time_text
-from ._written import cells_of, write_cells
+from ._written import write_cells
 
 
 # Names of scores in metrics.json and for the reader.

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from wflow.io.base import Layout
-from wflow.io.cells import Cells, read_cells, save_cells
+from wflow.io.cells import Cells, save_cells
 from wflow.learning import Fit, Snapshots
 from wflow.measures import Particles
 from wflow.parameters.learnable import unwrap
@@ -15,15 +15,6 @@ from wflow.populations import BestFit, landscape
 from wflow.populations.conversion import Units
 from wflow.populations.fields import growth_field
 from wflow.studies._folder import RunDirectory
-
-from ._params import FileData
-
-
-def cells_of(data: Any, layout: Layout, train: Snapshots) -> Cells | None:
-    """What the file of ``data`` says of training cells, where it is an AnnData."""
-    if layout.format != "h5ad" or not isinstance(data, FileData) or not data.path:
-        return None
-    return read_cells(data.path, layout, train, max_bytes=data.max_bytes)
 
 
 def write_cells(

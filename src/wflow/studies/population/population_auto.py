@@ -33,6 +33,7 @@ from ._params import FileData, GapminderData, SimulatedData
 from ._prior import GeneSets, growth_of
 from ._said import (
     Said,
+    cells_of,
     check_column,
     forecast_columns,
     kept_labels,
@@ -43,7 +44,7 @@ from ._saved import data_of, read_context, write_context
 from ._setting import Setting
 from ._splits import All, Fraction, Holdout, Last, Until
 from ._times import time_text
-from ._written import cells_of, learned, write_cells
+from ._written import learned, write_cells
 
 
 # Mass from type to type.
@@ -170,7 +171,7 @@ class PopulationAuto(AbstractTask[Params]):
                 steps=config.steps,
                 standardize=True if config.data.standardize else None,
                 components=config.components,
-                tracked=config.data.tracked,
+                tracked=bool(config.data.tracked),
                 growth=rates,
                 log=log,
             )
@@ -315,7 +316,7 @@ def _kept_back(
     predicted = [best.traced(float(time)) for time in test.times]
     starts = [best.snapshots.before(float(time)) for time in test.times]
     masses = [clouds.mass(k) for k in range(len(clouds))]
-    tracked = p.data.tracked if tracked is None else tracked
+    tracked = bool(p.data.tracked) if tracked is None else tracked
     report = score("", predicted, test, best.snapshots, starts, masses, tracked)
     setting = _setting(p, best, test)
     title = "Snapshots that were kept back"
