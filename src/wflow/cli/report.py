@@ -6,7 +6,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from wflow.studies._outcome import Outcome, ScoreTable
+from wflow.studies._outcome import HALVES, Outcome, ScoreTable
 
 
 def show(outcome: Outcome, console: Console) -> None:
@@ -33,7 +33,7 @@ def _rendered(scores: ScoreTable) -> Table:
     if scores.floor is not None:
         floor = [*scores.floor, *([scores.noise] if several else [])]
     columns = [*scores.columns, *(["mean"] if several else [])]
-    return grid(columns, rows, scores.models, floor)
+    return grid(columns, rows, scores.models, floor, scores.noise_of)
 
 
 def grid(
@@ -41,6 +41,7 @@ def grid(
     rows: Mapping[str, Sequence[float | None]],
     models: Sequence[str] = (),
     floor: Sequence[float | None] | None = None,
+    noise_of: str = HALVES,
 ) -> Table:
     """Scores for the terminal: the best of each column is bold."""
     table = Table(box=box.SIMPLE)
@@ -63,5 +64,5 @@ def grid(
         table.add_row(name, *cells, style="green" if name in models else None)
     if floor is not None and any(value is not None for value in floor):
         cells = ["-" if value is None else f"{value:.4f}" for value in floor]
-        table.add_row("noise: two halves of the snapshot", *cells, style="dim")
+        table.add_row(f"noise: {noise_of}", *cells, style="dim")
     return table

@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 
+# Of a score, where nothing else is said.
+HALVES = "two halves of the snapshot"
+
+
 @dataclass(frozen=True)
 class ScoreTable:
     """Scores, lower is better: one row per method, one column per case.
@@ -17,8 +21,8 @@ class ScoreTable:
         models: the methods that were learned; the others are baselines.
         seeds: the tables of single seeds that this one is the median of.
         averaged: whether a mean over the columns makes sense.
-        floor: for every case the noise of a score, such as the distance of two halves
-            of the snapshot.
+        floor: for every case the noise of a score.
+        noise_of: what has it, by default two halves of the snapshot.
         told: for baselines whose difference to the model has a paired interval, its
             sign: -1 where the model is nearer, 0 where that cannot be told.
         gaps: for these the mean score of the model less theirs, with the ends of the
@@ -32,6 +36,7 @@ class ScoreTable:
     seeds: tuple["ScoreTable", ...] = ()
     averaged: bool = True
     floor: Sequence[float | None] | None = None
+    noise_of: str = HALVES
     told: Mapping[str, int] = field(default_factory=dict)
     gaps: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
@@ -141,6 +146,7 @@ def median_outcome(outcomes: Sequence[Outcome]) -> Outcome:
             tables[0].models,
             tables,
             floor=tables[0].floor,
+            noise_of=tables[0].noise_of,
             told={
                 name: int(np.median([table.told[name] for table in tables]))
                 for name in tables[0].told

@@ -138,6 +138,7 @@ def table_of(scored: ScoreTable) -> Table:
         rows,
         models=scored.models,
         floor=floor,
+        noise_of=scored.noise_of,
         spread={
             name: ends
             for name, ends in spread.items()

@@ -42,6 +42,7 @@ class Table:
         rows: for every method one number per case, None where it has none.
         models: the methods that stand out.
         floor: for every case what noise alone scores.
+        noise_of: what has it.
         spread: for some of the methods the ends of an interval around each number.
         ranked: whether the least number of a column stands out.
     """
@@ -52,6 +53,7 @@ class Table:
     _: KW_ONLY
     models: Sequence[str] = ()
     floor: Sequence[float | None] | None = None
+    noise_of: str = "two halves of the snapshot"
     spread: Mapping[str, Sequence[tuple[float, float] | None]] = field(
         default_factory=dict
     )

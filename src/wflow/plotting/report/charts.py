@@ -120,7 +120,7 @@ def score_chart(table: Table) -> Chart:
             {
                 "type": "scatter",
                 "mode": "markers",
-                "name": "noise: two halves of the snapshot",
+                "name": f"noise: {table.noise_of}",
                 "x": columns,
                 "y": list(table.floor),
                 "marker": {

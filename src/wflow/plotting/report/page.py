@@ -145,7 +145,7 @@ def _table(table: Table) -> str:
         rows.append(f'<tr{kind}><th scope="row">{html.escape(name)}</th>{cells}</tr>')
     if table.floor is not None and any(map(_known, table.floor)):
         cells = "".join(_cell(value, None, False) for value in table.floor)
-        name = "noise: two halves of the snapshot"
+        name = html.escape(f"noise: {table.noise_of}")
         rows.append(f'<tr class="noise"><th scope="row">{name}</th>{cells}</tr>')
     return f"<h3>{html.escape(table.title)}</h3>" + _wide(
         f"<table><thead><tr><th></th>{columns}</tr></thead>"

@@ -11,7 +11,7 @@ from wflow.populations._batches import BatchScores
 from wflow.populations._best_fit import WHERE, Question
 from wflow.populations._contest import STILL, Contest
 from wflow.populations._search import HELD
-from wflow.populations.scores import half_sample_floors
+from wflow.populations.scores import noise_floor
 from wflow.studies import Outcome, ScoreTable
 
 from ._times import time_text
@@ -22,6 +22,8 @@ from ._times import time_text
 _TRAINING, _ANSWER, _BASE = 10.0, 2.0, 1.0
 # Laws that are tried.
 _LAWS = 3
+# Of a noise: points, and splits into halves.
+_FEWEST, _SPLITS = 4, 5
 # Matrices between two clouds that are held at once.
 _MATRICES = 8
 # How a verdict is read.
@@ -97,11 +99,11 @@ def _table(
     times = ", ".join(_times(best, contest.times))
     held = _held(best, contest.times)
     columns = {"exact W1": [s.w1 for s in contest.standings]}
-    floor = [_mean(half_sample_floors(held), scale)]
+    floor = [_floor(held, scale)]
     if lead < dim:
         columns[f"W1 of {lead} leading"] = [s.w1_leading for s in contest.standings]
         few = Snapshots(held.times, [x[:, :lead] for x in held], None, held.weights)
-        floor.append(_mean(half_sample_floors(few), scale))
+        floor.append(_floor(few, scale))
     columns["energy distance"] = [s.energy for s in contest.standings]
     rows = {
         one.name: [float(scores[k].value * scale) for scores in columns.values()]
@@ -114,6 +116,7 @@ def _table(
         models=(),
         averaged=False,
         floor=[*floor, 0.0],
+        noise_of="two samples of the size of the snapshot",
     )
 
 
@@ -127,9 +130,12 @@ def _times(best: BestFit, times: Sequence[float]) -> list[str]:
     return [time_text(time, best.snapshots.times) for time in known]
 
 
-def _mean(values: Sequence[float | None], scale: float) -> float | None:
-    found = [value for value in values if value is not None]
-    return scale * float(np.mean(found)) if len(found) == len(values) else None
+def _floor(held: Snapshots, scale: float) -> float | None:
+    """The mean noise of exact distances to some snapshots, None where it is unknown."""
+    if min(held.sizes) < _FEWEST:
+        return None
+    few = [x[np.random.default_rng(0).permutation(len(x))[:MOST]] for x in held]
+    return scale * float(np.mean([noise_floor(x, splits=_SPLITS) for x in few]))
 
 
 def _verdicts(best: BestFit, question: Question, contest: Contest) -> list[str]:
