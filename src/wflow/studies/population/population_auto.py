@@ -1,5 +1,6 @@
 """Forecast snapshots without tuning: held-out ones choose the law, if any."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,6 +16,7 @@ from wflow.io.cells import Moved, load_cells
 from wflow.io.npz import NPZ
 from wflow.learning import Snapshots
 from wflow.learning.report import score
+from wflow.learning.snapshots import Standardization
 from wflow.plotting import plot_forecasts, plot_scores, plot_snapshots
 from wflow.plotting.report.blocks import Section
 from wflow.populations import BestFit, fit_best
@@ -302,25 +304,33 @@ def _same(snapshots: Snapshots) -> Units:
     )
 
 
-def _setting(p: Params, best: BestFit, test: Snapshots) -> Setting:
-    units = _same(best.snapshots)
-    split = Split(best.snapshots, test, float(np.diff(best.snapshots.times).min()))
+def _setting(p: Params, train: Snapshots, test: Snapshots) -> Setting:
+    units = _same(train)
+    split = Split(train, test, float(np.diff(train.times).min()))
     return Setting(p, SnapshotFile(test, NPZ), units, split, split)
 
 
 def _kept_back(
     p: Params, best: BestFit, test: Snapshots, tracked: bool | None = None
 ) -> Outcome:
-    """Forecasts of snapshots that the choice has not seen."""
-    clouds = best.forecast(test.times)
-    predicted = [best.traced(float(time)) for time in test.times]
+    """Forecasts of snapshots that the choice has not seen, in the units of its scores.
+
+    Those of the data where one is the unit of all coordinates.
+    """
+    std, clouds = best.units.std, best.forecast(test.times)
+    std = std if np.ptp(std) > 0 else np.ones_like(std)
+    space = Standardization(np.zeros_like(std), std)
+    traced = [best.traced(float(time)) for time in test.times]
+    predicted = [cloud._replace(x=cloud.x / std) for cloud in traced]
+    train, test = space.apply(best.snapshots), space.apply(test)
     starts = [best.snapshots.before(float(time)) for time in test.times]
     masses = [clouds.mass(k) for k in range(len(clouds))]
     tracked = bool(p.data.tracked) if tracked is None else tracked
-    report = score("", predicted, test, best.snapshots, starts, masses, tracked)
-    setting = _setting(p, best, test)
-    title = "Snapshots that were kept back"
-    return Outcome(setting.metrics(report), [setting.table(report, title)])
+    report = score("", predicted, test, train, starts, masses, tracked)
+    setting = _setting(p, train, test)
+    title = f"Snapshots that were kept back (exact W1, {_auto.unit(best)})"
+    table = dataclasses.replace(setting.table(report, ""), title=title)
+    return Outcome(setting.metrics(report), [table])
 
 
 def _resampled(p: Params, best: BestFit, log: Log) -> list[BestFit]:
