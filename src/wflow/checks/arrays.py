@@ -138,6 +138,8 @@ def real_field(name: str, *, optional: bool = False) -> Callable[[Any], Any]:
 def known(value: Any) -> np.ndarray | None:
     """The numbers of ``value``; None where they are traced, or a template's.
 
+    None too where they are spread over devices of other processes.
+
     Values that are only being differentiated are known. Floats of less than single
     precision come back in single precision, which NumPy can work with.
     """
@@ -150,6 +152,8 @@ def known(value: Any) -> np.ndarray | None:
             value = jax.lax.stop_gradient(value)
         unknown = isinstance(value, Tracer | jax.ShapeDtypeStruct)
         if unknown or not eqx.is_array_like(value):
+            return None
+        if isinstance(value, jax.Array) and not value.is_fully_addressable:
             return None
     array = np.asarray(value)
     short = array.dtype.itemsize < _SINGLE

@@ -48,7 +48,8 @@ def _known(owner: Any, name: str, value: Any) -> np.ndarray | None:
             return None
         value = np.asarray(value)
     found = known(value)
-    unknown = Tracer | jax.ShapeDtypeStruct | Learnable
+    # An array is not known where other processes hold some of it.
+    unknown = Tracer | jax.ShapeDtypeStruct | jax.Array | Learnable
     if found is None and not isinstance(value, unknown):
         raise TypeError(
             f"{named(owner)}: expected {name} to be a number or an array of numbers, "

@@ -183,6 +183,15 @@ def run(
             help="Write the training down while it runs, for this tracker.",
         ),
     ] = None,
+    distributed: Annotated[
+        bool,
+        typer.Option(
+            "--distributed",
+            help="Make the run together with other processes, which spread the rows of "
+            "a training; JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID "
+            "say which one this is, or Slurm.",
+        ),
+    ] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -192,7 +201,19 @@ def run(
 
         path, words = find_config(config), assignments or []
         console = Console(quiet=quiet)
-        run_config(path, words, data, out, resume, console, overwrite, log)
+        if not distributed:
+            run_config(path, words, data, out, resume, console, overwrite, log)
+            return
+        if resume:
+            raise CommandError(
+                "--distributed: a run that was stopped goes on in one process; give "
+                "--resume without it."
+            )
+        from .processes import joined
+
+        with joined(out, console) as (folder, told):
+            tracked = log if folder is out else None
+            run_config(path, words, data, folder, False, told, overwrite, tracked)
 
 
 @app.command()

@@ -271,7 +271,8 @@ class Finish(NamedTuple):
     def __call__(self, params: PyTree, memory: Memory, *seconds: float) -> Fit:
         """The fit with these parameters."""
         loss: Any = self.trainer.loss
-        model = self.trainer.model(params)
+        # Forecasts are made by each process for itself.
+        loss, model = jax.tree.map(checkpoint.whole, (loss, self.trainer.model(params)))
         motion = loss.motion(model, self.snapshots)
         scored = self.validation is not None or not len(memory.scores)
         history = {

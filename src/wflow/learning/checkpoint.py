@@ -10,6 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import multihost_utils
 
 
 # Written first, so that another file is refused in a sentence.
@@ -127,8 +128,18 @@ def fingerprint(arrays: Any) -> str:
 
 def _raw(tree: Any) -> Any:
     return jax.tree.map(
-        lambda leaf: jax.random.key_data(leaf) if is_key(leaf) else leaf, tree
+        lambda leaf: whole(jax.random.key_data(leaf) if is_key(leaf) else leaf), tree
     )
+
+
+def whole(leaf: Any) -> Any:
+    """An array that several processes hold together, in each of them; else itself.
+
+    All of them have to ask for it.
+    """
+    if not isinstance(leaf, jax.Array) or leaf.is_fully_addressable:
+        return leaf
+    return jnp.asarray(multihost_utils.process_allgather(leaf, tiled=True))
 
 
 def _header(path: str | os.PathLike, file: BinaryIO) -> dict[str, Any]:

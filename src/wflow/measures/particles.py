@@ -38,6 +38,7 @@ class ParticlesDifferential(NamedTuple):
 def _log_weights(logw: ArrayLike) -> Array:
     logw = moving_field("logw")(logw)
     seen = isinstance(logw, jax.Array) and not isinstance(logw, Tracer)
+    seen = seen and logw.is_fully_addressable
     # NumPy is quicker with few numbers, and they are looked at below anyway.
     if seen and not logw.weak_type and not (np.asarray(logw) < LOG_ZERO).any():
         return logw

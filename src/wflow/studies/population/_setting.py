@@ -19,6 +19,7 @@ from wflow.populations.reading import reading_errors
 from wflow.populations.scores import half_sample_floors
 from wflow.studies import ScoreTable
 from wflow.studies._folder import RunDirectory
+from wflow.studies._processes import spread
 
 from ._data import individuals, rearranged, true_energy
 from ._said import cells_of
@@ -111,13 +112,14 @@ class Setting:
 
         train, _, gap = self.split
         fitted = self.p.train(
-            train,
+            spread(train),
             jax.random.key(self.p.seed),
             gap,
             checkpoint_dir=directory.checkpoints(),
             resume=resume,
             callbacks=[write, *directory.watchers],
         )
+        fitted = dataclasses.replace(fitted, snapshots=train)
         directory.write_history(per_step(fitted))
         directory.save_fit(fitted, directory.model)
         if cells is not None:
