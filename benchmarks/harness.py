@@ -12,6 +12,8 @@ import jax
 
 
 RESULTS = Path(__file__).resolve().parent / "results"
+# Ratio to the time before from which on a case is said to have become slower.
+SLOWER = 1.5
 
 
 def measure(
@@ -50,6 +52,7 @@ def report(
 ) -> None:
     """Print a table and what is said above and below; write it as JSON and Markdown."""
     machine = f"{platform.processor() or platform.machine()}, {jax.devices()[0]}"
+    remarks = [*remarks, *_remembered(title, machine, rows)]
     columns = list(rows[0])
     lines = [
         f"# {title}",
@@ -72,6 +75,33 @@ def report(
     (RESULTS / f"{name}.md").write_text(text)
     data = {"machine": machine, "rows": rows, "missing": missing}
     (RESULTS / f"{name}.json").write_text(json.dumps(data, indent=1) + "\n")
+
+
+def _remembered(title: str, machine: str, rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Append the medians to the history, and say what is slower than before."""
+    history, before = RESULTS / "history.jsonl", {}
+    medians = {
+        f"{row.get('case')}, {row.get('peer')}": row["median_s"]
+        for row in rows
+        if "median_s" in row
+    }
+    if not medians:
+        return []
+    if history.exists():
+        for line in history.read_text().splitlines():
+            entry = json.loads(line)
+            if (entry["title"], entry["machine"]) == (title, machine):
+                before = entry["medians"]
+    now = time.strftime("%Y-%m-%dT%H:%M:%S")
+    entry = {"time": now, "title": title, "machine": machine, "medians": medians}
+    RESULTS.mkdir(exist_ok=True)
+    with history.open("a") as file:
+        file.write(json.dumps(entry) + "\n")
+    return [
+        f"Slower than last time: {name}, {before[name]:.3g} s then, {median:.3g} s now."
+        for name, median in medians.items()
+        if name in before and median > SLOWER * before[name]
+    ]
 
 
 def rows_of(case: str, timings: dict[str, dict[str, float]]) -> list[dict[str, Any]]:
