@@ -1,7 +1,7 @@
 """Laws that are matched to snapshots, and where they take a cloud."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -96,6 +96,8 @@ class Law:
         padding: int,
         key: PRNGKeyArray,
         growth: list[Float[np.ndarray, " n"]] | None = None,
+        chunk: int | None = None,
+        callbacks: Sequence[Callable[[Any], Any]] = (),
     ) -> Fit:
         """The law matched to all of ``snapshots``; of ``padding`` ones the program."""
         law_key, fit_key = jax.random.split(key)
@@ -114,7 +116,8 @@ class Law:
             snapshots,
             objective,
             steps=steps,
-            chunk=max(steps // 4, 1),
+            chunk=max(steps // 4, 1) if chunk is None else chunk,
+            callbacks=callbacks,
             optimizer=AdamW(2e-3),
             key=fit_key,
             progress=False,

@@ -100,7 +100,7 @@ def reversed_time(snapshots: Snapshots) -> Snapshots:
     )
 
 
-def _checked(owner: str, name: str, cloud: Cloud) -> Cloud:
+def checked_cloud(owner: str, name: str, cloud: Cloud) -> Cloud:
     """Points and weights that fit each other."""
     if not isinstance(cloud, tuple | list) or len(cloud) != 2:
         raise TypeError(
@@ -206,7 +206,7 @@ def score(cloud: Cloud, held: HoldOut, *, standardized: bool = False) -> float:
     """
     instance("score", "held", held, HoldOut, "a HoldOut")
     one_of("score", "standardized", standardized, (True, False))
-    points, mass = _checked("score", "cloud", cloud)
+    points, mass = checked_cloud("score", "cloud", cloud)
     shape("score", "the points of cloud", points, ("n", held.truth.dim))
     if standardized:
         units = held.train.standardize()[1]
