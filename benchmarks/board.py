@@ -95,7 +95,8 @@ def _read(path):
 def _snapshots(x, t, *, counted=False):
     times = np.unique(t)
     clouds = [x[t == time] for time in times]
-    masses = [len(cloud) / len(clouds[0]) for cloud in clouds] if counted else None
+    sizes = np.array([len(cloud) for cloud in clouds], float)
+    masses = sizes / sizes[0] if counted else None
     return Snapshots(times.astype(float), clouds, masses=masses)
 
 

@@ -31,7 +31,7 @@ def sample(rng, time, n=120):
 
 
 def moving(seed, count=4, masses=None):
-    rng, times = np.random.default_rng(seed), range(count)
+    rng, times = np.random.default_rng(seed), np.arange(count)
     return Snapshots(times, [sample(rng, t) for t in times], masses=masses)
 
 
@@ -103,6 +103,6 @@ def test_what_no_board_is_made_of():
     with pytest.raises(ValueError, match="no others beside test"):
         board(seen, test=seen, key=KEY, others={"a": lambda held: held.truth})
     with pytest.raises(TypeError, match="others"):
-        board(seen, key=KEY, others=[1])
+        board(seen, key=KEY, others=[1])  # pyright: ignore
     with pytest.raises(ValueError, match="at least three snapshots"):
         board(seen.take([0, 1]), key=KEY)

@@ -323,7 +323,10 @@ def _left_out(
     asked.add(STILL, BEFORE, stays)
     # No point between two clouds is one of a snapshot: it has chances of its own.
     fresh = itertools.count(total)
-    trace = lambda clouds: [Traced.of(*cloud, next(fresh)) for cloud in clouds]
+
+    def trace(clouds: Sequence[Cloud]) -> list[Traced]:
+        return [Traced.of(x, w, next(fresh)) for x, w in clouds]
+
     middles = [ot_interpolation(h.train, h.index - 1, h.time) for h in held_out]
     asked.add(MIDPOINT, BOTH, trace(middles))
     for name, answer in others.items():

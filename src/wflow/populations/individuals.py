@@ -4,7 +4,8 @@ $W_1$ is blind to who became whom. Where that is known, from clones, from rows t
 tracked or from a simulator, it is a test that no training has seen.
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import ArrayLike, Float
@@ -72,7 +73,10 @@ def cosine(found: Float[ArrayLike, "n d"], true: Float[ArrayLike, "n d"]) -> flo
     return float(np.sum(u * v)) / np.sqrt(sizes) if sizes > 0 else 0.0
 
 
-def kept(plan: Float[ArrayLike, "n m"], before: ArrayLike, after: ArrayLike) -> float:
+Labels = Sequence[Any] | np.ndarray
+
+
+def kept(plan: Float[ArrayLike, "n m"], before: Labels, after: Labels) -> float:
     """The share of mass that a coupling sends to what has the same label.
 
     Only the rows whose label is seen among the columns count: a clone that is lost says
