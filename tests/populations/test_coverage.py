@@ -145,11 +145,26 @@ def test_backtest_measures_what_the_model_misses():
     expected = 0.5 * np.sqrt(np.mean(np.repeat(1 / np.square(sigma), 2)))
     np.testing.assert_allclose(error.rate, expected, rtol=1e-5)
     assert error.degrees == 4
+    assert error.power == 1
     still = {"mean": Prediction(np.array([7.0]), np.zeros(1), {})}
     wider = error.added(still, 5.0, np.array([3.0]))["mean"]
     np.testing.assert_allclose(wider.deviation, 2 * 3 * error.rate)
     with pytest.raises(ValueError, match="origins from 2 to 5, found"):
         backtest(Still, data, [6], mean)
+
+
+def test_errors_that_grow_with_the_square_of_the_lead_are_told():
+    base, times = np.random.default_rng(0).normal(size=(50, 1)), np.arange(7.0)
+    # From the third snapshot on it accelerates, which what stays knows nothing of.
+    data = Snapshots(times, [base + 0.2 * max(t - 2, 0) ** 2 for t in times])
+    mean = {"mean": Mean(0)}
+    error = backtest(Still, data, [3], mean, followed=True)
+    sigma = units(mean, data.take(range(3)))[0]
+    assert error.power == 2
+    np.testing.assert_allclose(error.rate, 0.2 / sigma, rtol=1e-4)
+    still = {"mean": Prediction(np.array([8.0]), np.zeros(1), {})}
+    wider = error.added(still, 5.0, np.array([3.0]))["mean"]
+    np.testing.assert_allclose(wider.deviation, 9 * 3 * error.rate)
 
 
 @pytest.mark.parametrize(

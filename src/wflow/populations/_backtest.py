@@ -25,29 +25,37 @@ from ._coverage import check_predictions, observations
 from .summaries import AbstractSummary, units
 
 
+# How an error may grow with the lead, the slowest first.
+_POWERS = (1.0, 2.0)
+
+
 @dataclasses.dataclass(frozen=True)
 class ModelError:
-    r"""An error of the model with standard deviation $b h \sigma$ at lead h.
+    r"""An error of the model with standard deviation $b h^p \sigma$ at lead h.
 
     $\sigma$ is the unit of a statistic, the pooled standard deviation of its
     coordinate.
 
     Attributes:
-        rate: b, per unit of time.
+        rate: b, per unit of time to the power.
         degrees: how many numbers tell b.
+        power: p, 1 for a velocity that is wrong, 2 for an acceleration.
 
     Raises:
-        ValueError: rate < 0, degrees <= 0.
+        ValueError: rate < 0, degrees <= 0, power <= 0.
     """
 
     rate: float
     degrees: float
+    power: float = 1.0
 
     def __post_init__(self) -> None:
         shape(self, "rate", self.rate, ())
         non_negative(self, "rate", self.rate)
         shape(self, "degrees", self.degrees, ())
         positive(self, "degrees", self.degrees, infinite=True)
+        shape(self, "power", self.power, ())
+        positive(self, "power", self.power)
 
     def added(
         self,
@@ -77,7 +85,8 @@ class ModelError:
             name: prediction.with_part(
                 "model",
                 Part(
-                    (self.rate * (prediction.times - origin) * scale) ** 2,
+                    (self.rate * (prediction.times - origin) ** self.power * scale)
+                    ** 2,
                     self.degrees,
                 ),
             )
@@ -96,6 +105,9 @@ def backtest(
     followed: bool = False,
 ) -> ModelError:
     """How far forecasts made in the past went astray beyond their bands.
+
+    Errors grow with the lead or with its square, whichever the past ones are likelier
+    of; with its square only where forecasts were made over several leads.
 
     Args:
         fitter: makes the ensemble of some snapshots.
@@ -127,7 +139,7 @@ def backtest(
         raise ValueError(
             f"backtest: expected origins from 2 to {count - 1}, found {list(origins)}."
         )
-    errors, variances, scales = [], [], []
+    errors, variances, leads, scales = [], [], [], []
     clouds = 0
     for k in origins:
         train = snapshots.take(range(k))
@@ -154,12 +166,13 @@ def backtest(
         ):
             errors.append(values - prediction.center)
             variances.append(prediction.deviation**2)
-            scales.append(lead * scale)
+            leads.append(lead)
+            scales.append(np.full(len(lead), scale))
         clouds += len(truth)
-    rate = error_rate(
-        np.concatenate(errors), np.concatenate(variances), np.concatenate(scales)
-    )
-    return ModelError(rate, clouds)
+    e, v, h, s = map(np.concatenate, (errors, variances, leads, scales))
+    powers = _POWERS if len(np.unique(h)) > 1 else _POWERS[:1]
+    power = min(powers, key=lambda p: _cost(error_rate(e, v, h**p * s), e, v, h**p * s))
+    return ModelError(error_rate(e, v, h**power * s), clouds, power)
 
 
 def usual_origins(trained: int, held_out: int) -> list[int]:
@@ -172,18 +185,28 @@ def usual_origins(trained: int, held_out: int) -> list[int]:
     return [first] if first < trained else []
 
 
+def _cost(
+    b: float,
+    errors: Float[np.ndarray, " m"],
+    variances: Float[np.ndarray, " m"],
+    scales: Float[np.ndarray, " m"],
+) -> float:
+    """Minus twice the log-likelihood of a rate, but for a constant."""
+    # A band of no width at all is that of a statistic that is known.
+    floor = 1e-12 * np.mean(scales**2)
+    total = variances + b**2 * scales**2 + floor
+    return float(np.sum(np.log(total) + errors**2 / total))
+
+
 def error_rate(
     errors: Float[np.ndarray, " m"],
     variances: Float[np.ndarray, " m"],
     scales: Float[np.ndarray, " m"],
 ) -> float:
     r"""The most likely $b \ge 0$ of $e_i \sim N(0, V_i + b^2 s_i^2)$."""
-    # A band of no width at all is that of a statistic that is known.
-    floor = 1e-12 * np.mean(scales**2)
 
     def cost(b: float) -> float:
-        total = variances + b**2 * scales**2 + floor
-        return float(np.sum(np.log(total) + errors**2 / total))
+        return _cost(b, errors, variances, scales)
 
     top = 2 * float(np.max(np.abs(errors) / scales))
     if top == 0:

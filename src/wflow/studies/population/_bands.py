@@ -165,7 +165,9 @@ class Bands(Strict):
             "band_count": bands.observed.size,
         }
         if bands.error is not None:
-            metrics["model_error_rate"] = bands.error.rate / setting.units.unit
+            error, unit = bands.error, setting.units.unit
+            metrics["model_error_rate"] = error.rate / unit**error.power
+            metrics["model_error_power"] = error.power
         inner, outer = bands.coverages(INNER), bands.coverages(self.level)
         for found in (inner, outer):
             for name, each in found.items():
