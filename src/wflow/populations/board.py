@@ -237,7 +237,7 @@ def _clock(snapshots: Snapshots) -> Units:
     times = snapshots.times
     gap = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
     return Units.of(
-        snapshots, standardise=False, origin=float(times[0]), unit=gap, dtype="float32"
+        snapshots, standardize=False, origin=float(times[0]), unit=gap, dtype="float32"
     )
 
 
@@ -367,7 +367,7 @@ def _w(held: HoldOut) -> Float[np.ndarray, " n"]:
 
 def _blind(train: Snapshots) -> Law:
     """The law that the training snapshots speak for."""
-    seen, _ = train.standardise()
+    seen, _ = train.standardize()
     if isinstance(chosen_path(seen, ExactOT(), np.random.default_rng(0)), SplinePath):
         return SECOND
     return GROWING if growing(train) else ENERGY
@@ -390,8 +390,8 @@ def _reached(law: Law, held: HoldOut, key: PRNGKeyArray, steps: int) -> _Reached
         return found
 
     both, (before, _), fits = reach(held, fitter)
-    units = held.train.standardise()[1]
-    inner = held.train.standardise()[0]
+    units = held.train.standardize()[1]
+    inner = held.train.standardize()[0]
     x, w, grown = carried(fits[0], 0, held.time, 1.0)
     first = x * units.std + units.mean, w
     masses = [grown]
@@ -441,7 +441,7 @@ def _tested(train: Snapshots, test: Snapshots, key: PRNGKeyArray, steps: int) ->
         move = train.weight(k) @ train[k] - w @ x
         shifted.append(Traced.of(test[k - 1] + move, test.weight(k - 1), k - 1))
     asked.add(SHIFT, BEFORE, shifted)
-    inner, units = train.standardise()
+    inner, units = train.standardize()
     chosen = _blind(train)
     for law in _laws(train):
         fitted = _matched(law, inner, key, steps)
