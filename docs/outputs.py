@@ -51,7 +51,7 @@ def shown(value):
     """A value as text, with few digits."""
     if isinstance(value, tuple):
         return "(" + ", ".join(map(shown, value)) + ")"
-    if not isinstance(value, float) and not hasattr(value, "dtype"):
+    if not isinstance(value, float) and not hasattr(value, "__array__"):
         return repr(value)
     array = np.asarray(value)  # as numpy writes it, of jax too
     number = array.ndim == 0 and np.issubdtype(array.dtype, np.floating)
