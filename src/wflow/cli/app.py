@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import math
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from .errors import CommandError, failures
 from .lock import locked
 from .replacing import whole
 from .stopping import terminable
+from .times import parse_times
 
 
 app = typer.Typer(
@@ -291,27 +291,12 @@ def forecast(
     with _sentences(verbose):
         from .runner import open_run
 
-        asked = _parse_times(times)
+        asked = parse_times(times)
         with whole(out, overwrite) as partial:
             task, config, directory = open_run(run, data)
             written = task.forecast(config, directory, asked, partial, start)
         count = "1 time" if len(asked) == 1 else f"{len(asked)} times"
         print(f"Forecasts at {count} are in {out.with_name(written.name)}.")
-
-
-def _parse_times(texts: list[str]) -> list[float]:
-    """Times from ``--times 1,2 --times 3``."""
-    times = []
-    for text in (part for given in texts for part in given.replace(",", " ").split()):
-        try:
-            times.append(float(text))
-        except ValueError:
-            raise CommandError(f"--times: expected numbers, found {text!r}.") from None
-        if not math.isfinite(times[-1]):
-            raise CommandError(f"--times: expected finite numbers, found {text!r}.")
-    if not times:
-        raise CommandError("--times: expected at least one time.")
-    return sorted(set(times))
 
 
 @app.command()

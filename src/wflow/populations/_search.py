@@ -1,6 +1,5 @@
 """The answer that held-out training snapshots speak for, without tuning."""
 
-import dataclasses
 import time as clock
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,14 +9,12 @@ from jaxtyping import ArrayLike, Float, PRNGKeyArray
 
 from wflow.checks import (
     count,
-    finite,
     function,
     instance,
     one_of,
     positive,
     random_key,
     shape,
-    to_numpy,
 )
 from wflow.learning import Fit, Snapshots
 from wflow.learning.clock import shown
@@ -36,16 +33,14 @@ from ._best_fit import (
     path_of,
 )
 from ._contest import STILL, Case, Contest, Standing
+from ._given import grown, ordered, rates_of, units_of
 from ._laws import ENERGY, GROWING, NOISY, SECOND, VELOCITY, Law, Matched
-from .conversion import Units
 
 
 # Numbers of leading components that are tried; more hold-outs tell no more.
 _LADDER = (1, 2, 3, 5, 8, 12, 20, 30, 50)
 # Most snapshots that are held out.
 HELD: Mapping[Question, int] = {"between": 4, "beyond": 2}
-# How much more variance a later component may have, for components to be ordered.
-_ORDERED = 1.2
 # Shares of the budget after which no law is tried any more; what is left is for the
 # last training.
 _SPENT: Mapping[Question, float] = {"between": 0.5, "beyond": 0.8}
@@ -128,8 +123,8 @@ def fit_best(
     if tracked:
         check_tracked("fit_best", snapshots.sizes)
     if growth is not None:
-        growth = _rates(snapshots, growth)
-        snapshots = _grown(snapshots, growth)
+        growth = rates_of(snapshots, growth)
+        snapshots = grown(snapshots, growth)
     if log is not None:
         function("fit_best", "log", log, "a sentence")
     key = random_key("fit_best", "key", key)
@@ -158,9 +153,9 @@ class _Search:
         self.budget, self.log = budget, log
         self.chances = Chances(tracked=tracked)
         self.reasons: list[str] = []
-        self.ordered = _ordered(snapshots)
+        self.ordered = ordered(snapshots)
         each = not self.ordered if standardize is None else standardize
-        self.units = _units(snapshots, each)
+        self.units = units_of(snapshots, each)
         inner = self.units.to_model(snapshots)
         every = tuple(range(len(snapshots)))
         rates = growth and [rate * self.units.unit for rate in growth]
@@ -393,46 +388,3 @@ class _Search:
         elif contest.law is not None and contest.winner not in LAWS:
             word = contest.word(contest.law, contest.winner)
             self.say(f'{where}: the best law, "{contest.law}", {word} that.')
-
-
-def _rates(snapshots: Snapshots, growth: Any) -> list[np.ndarray]:
-    """The rates of every snapshot's points."""
-    instance("fit_best", "growth", growth, (list, tuple), "rates for each snapshot")
-    found = [to_numpy(rates, "growth").astype(np.float64) for rates in growth]
-    if len(found) != len(snapshots):
-        raise ValueError(
-            f"fit_best: expected growth for each of {len(snapshots)} snapshots, found "
-            f"{len(found)}."
-        )
-    for rates, size in zip(found, snapshots.sizes, strict=True):
-        shape("fit_best", "growth", rates, (size,))
-        finite("fit_best", "growth", rates)
-    return found
-
-
-def _grown(snapshots: Snapshots, growth: list[np.ndarray]) -> Snapshots:
-    """With masses: those given, or what the rates make of the first snapshot."""
-    if snapshots.masses is not None:
-        return snapshots
-    factors = [
-        snapshots.weight(k) @ np.exp(growth[k] * gap)
-        for k, gap in enumerate(np.diff(snapshots.times))
-    ]
-    masses = np.cumprod([1.0, *factors])
-    return dataclasses.replace(snapshots, masses=masses)
-
-
-def _ordered(snapshots: Snapshots) -> bool:
-    """Whether coordinates are ordered by variance, as principal components are."""
-    spread = np.concatenate(snapshots.clouds).astype(np.float64).var(axis=0)
-    return bool((spread[1:] <= _ORDERED * spread[:-1]).all())
-
-
-def _units(snapshots: Snapshots, each: bool) -> Units:
-    """Every coordinate standard, or all in one unit, that of the first ones."""
-    space = snapshots.standardize()[1]
-    std = space.std
-    if not each:
-        std = np.full_like(std, float(np.max(std)))
-    gap = float(np.median(np.diff(snapshots.times)))
-    return Units(space.mean, std, float(snapshots.times[0]), gap, "float32")

@@ -134,12 +134,10 @@ class PopulationSelection(AbstractTask[Params]):
             tuple(found.scores),
         )
         log(f"Chosen by {when}: {found.winner}.")
-        part = directory.part(CHOSEN)
+        study, part = population_forecast.STUDY, directory.part(CHOSEN)
         part.make()
         part.write_config(setting.p.model_dump(mode="json"))
-        forecast = population_forecast.STUDY.run(
-            setting.p, part, resume=resume, log=log
-        )
+        forecast = study.run(setting.p, part, resume=resume, log=log)
         metrics = {
             **{f"chosen_{name}": name == found.winner for name in found.scores},
             **{f"selection_w1_{name}": w1 for name, w1 in found.scores.items()},
