@@ -111,16 +111,23 @@ def _arrows(x: np.ndarray, y: np.ndarray, force: np.ndarray) -> dict[str, Any]:
     kept = lengths.ravel() > 0.02 * longest
     broken = np.full((int(kept.sum()), 2), np.nan)
     path = np.stack([tails[kept], tips[kept], broken], axis=1).reshape(-1, 2)
+    return _arrowed(path, [0, 7, 0] * int(kept.sum()), x, y)
+
+
+def _arrowed(
+    path: np.ndarray, heads: list[int], x: np.ndarray, y: np.ndarray, width: float = 1
+) -> dict[str, Any]:
+    """A line with heads of these sizes at its places, on the plane of x and y."""
     return {
         "type": "scatter",
         "mode": "lines+markers",
         "x": rounded(path[:, 0], extent(x)),
         "y": rounded(path[:, 1], extent(y)),
-        "line": {"color": "#222", "width": 1},
+        "line": {"color": "#222", "width": width},
         "marker": {
             "symbol": "arrow",
             "angleref": "previous",
-            "size": [0, 7, 0] * int(kept.sum()),
+            "size": heads,
             "color": "#222",
             "line": {"width": 0},
         },
@@ -177,24 +184,7 @@ def stream_chart(motion: Motion, title: str = "Where the population streams") ->
         middle = len(line) // 2
         size = [0] * len(line)
         size[middle] = 9
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers",
-                "x": rounded(line[:, 0], extent(x)),
-                "y": rounded(line[:, 1], extent(y)),
-                "line": {"color": "#222", "width": 1.2},
-                "marker": {
-                    "symbol": "arrow",
-                    "angleref": "previous",
-                    "size": size,
-                    "color": "#222",
-                    "line": {"width": 0},
-                },
-                "hoverinfo": "skip",
-                "showlegend": False,
-            }
-        )
+        traces.append(_arrowed(line, size, x, y, 1.2))
     labels = names(motion.labels, np.shape(motion.clouds[0])[1], motion.time_label)
     note = "Mean velocity of the model's points over all times, where there are any."
     return Chart(traces, _plane(labels, motion.equal, x, y), title, note, 440)
