@@ -17,8 +17,8 @@ from wflow.learning.paired import (
 )
 
 from ._answers import Scene
-from ._best_fit import LAWS, BestFit, path_of
-from ._laws import Matched, carried, restarted
+from ._best_fit import BestFit, matched_again
+from ._laws import carried, restarted
 
 
 # Fewest cells that a cloud is scored by or a law is matched to.
@@ -64,8 +64,7 @@ def leave_batches_out(
     """
     if not best.fits:
         return None
-    question, fitted = next(iter(best.fits.items()))
-    contest = best.between if question == "between" else best.beyond
+    fitted = next(iter(best.fits.values()))
     inner = best.units.to_model(best.snapshots)
     found = [np.asarray(column).astype(str) for column in batches]
     labels, counts = np.unique(np.concatenate(found), return_counts=True)
@@ -83,15 +82,7 @@ def leave_batches_out(
             rate[~mask] for rate, mask in zip(best._rates, own, strict=True)
         ]
         scene = Scene(others, tuple(range(len(inner))), best.components, rates)
-        unseen = Matched.to(
-            LAWS[best.laws[question]],
-            scene,
-            between=question == "between",
-            path=path_of(question, contest),
-            steps=len(fitted.history["step"]),
-            padding=len(inner),
-            key=key,
-        ).fit
+        unseen = matched_again(best, scene, key).fit
         scores = _followed(best, inner, own, steps, (unseen, fitted), len(rows))
         for kept, part in zip(told, (scores[0], scores[2]), strict=True):
             kept.extend(part)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import ArrayLike, Float, Int
+from jaxtyping import ArrayLike, Float, Int, PRNGKeyArray
 
 from wflow.checks import (
     finite,
@@ -203,6 +203,20 @@ class BestFit:
             if contest is not None:
                 lines += ["", f"{WHERE[question]}:", str(contest)]
         return "\n".join(lines)
+
+
+def matched_again(best: BestFit, scene: Scene, key: PRNGKeyArray) -> Matched:
+    """The law of ``best.fit``, of which there is one, matched to other clouds."""
+    question, fitted = next(iter(best.fits.items()))
+    return Matched.to(
+        LAWS[best.laws[question]],
+        scene,
+        between=question == "between",
+        path=path_of(question, getattr(best, question)),
+        steps=len(fitted.history["step"]),
+        padding=len(best.snapshots),
+        key=key,
+    )
 
 
 def path_of(question: Question, contest: Contest | None) -> AbstractPath | None:

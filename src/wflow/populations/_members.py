@@ -11,8 +11,7 @@ from scipy.special import stdtrit
 from wflow.learning import Snapshots
 
 from ._answers import Scene
-from ._best_fit import LAWS, BestFit, path_of
-from ._laws import Matched
+from ._best_fit import BestFit, matched_again
 
 
 # Fewer members tell no band.
@@ -33,8 +32,7 @@ def members(
     """
     if not best.fits:
         return []
-    question, fitted = next(iter(best.fits.items()))
-    contest = best.between if question == "between" else best.beyond
+    question = next(iter(best.fits))
     every = tuple(range(len(best.snapshots)))
     found: list[BestFit] = []
     begin, last = clock.monotonic(), 0.0
@@ -47,15 +45,7 @@ def members(
         seen = _resampled(best.snapshots, rng)
         inner = best.units.to_model(seen)
         scene = Scene(inner, every, best.components, best._rates)
-        matched = Matched.to(
-            LAWS[best.laws[question]],
-            scene,
-            between=question == "between",
-            path=path_of(question, contest),
-            steps=len(fitted.history["step"]),
-            padding=len(seen),
-            key=own,
-        )
+        matched = matched_again(best, scene, own)
         fits = {question: matched.fit}
         laws = {question: best.laws[question]}
         member = dataclasses.replace(
