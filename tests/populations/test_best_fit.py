@@ -69,7 +69,7 @@ def chosen(law, gap, count):
     rng = np.random.default_rng(0)
     times = gap * np.arange(count)
     seen = Snapshots(times, [law(rng, time) for time in times])
-    return fit_best(seen, key=jax.random.key(0), steps=800, questions=["beyond"])
+    return fit_best(seen, key=jax.random.key(0), steps=300, questions=["beyond"])
 
 
 @pytest.mark.slow
@@ -84,7 +84,7 @@ def test_what_has_no_inertia_is_found_to_be_of_first_order():
 @pytest.mark.slow
 def test_what_has_inertia_is_not_said_to_stand_still():
     """A field of place and time can follow it too, and is often within the noise."""
-    found = chosen(spring, 0.3, 7)
+    found = chosen(spring, 0.3, 6)
     assert found.beyond is not None
     scores = {each.name: each.w1.value for each in found.beyond.standings}
     (second,) = (w1 for name, w1 in scores.items() if name.startswith("second order"))
