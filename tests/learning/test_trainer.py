@@ -10,6 +10,7 @@ import pytest
 from wflow.learning.loop import Loop, TrainingError
 from wflow.learning.optimizers import AdamW, learning_rates
 from wflow.learning.training import Trainer
+from wflow.parameters import Learnable
 
 
 KEY = jax.random.key(0)
@@ -44,6 +45,35 @@ def test_gradient_descent_of_a_bowl():
     np.testing.assert_allclose(records["loss"], away**2 / 2, rtol=1e-13)
     np.testing.assert_allclose(records["grad_norm"], away, rtol=1e-13)
     assert end.average is None
+
+
+def test_numbers_of_a_training_are_not_compiled_in():
+    """Another learning rate, decay, average or clip runs the program that is there."""
+    traces, start = [], (eqx.nn.Linear(2, 1, key=KEY), Learnable(jnp.array(1.0)))
+
+    class Counted(eqx.Module):
+        def __call__(self, model, step, key):
+            del step, key
+            traces.append(model)
+            return sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(model)), {}
+
+    loss, ends = Counted(), []
+    for rate, decay, average, clip in (
+        (1e-2, 1e-3, 0.99, 1.0),
+        (5e-2, 1e-3, 0.99, 1.0),
+        (1e-2, 1e-1, 0.99, 1.0),
+        (1e-2, 1e-3, 0.5, 1.0),
+        (1e-2, 1e-3, 0.99, 1e-9),
+    ):
+        optimizer = AdamW(rate, scalar_learning_rate=rate, weight_decay=decay)
+        one = Trainer(loss, optimizer, STEPS, decay=average, clip=clip)
+        memory, _ = Loop("train", one, KEY, 4).run(start)
+        ends.append(float(memory.state.average[0].weight[0, 0]))
+        if len(ends) == 1:
+            first = len(traces)
+    assert first > 0
+    assert len(traces) == first
+    assert len(set(ends)) == len(ends)
 
 
 def test_a_retraction_keeps_parameters_where_they_belong():

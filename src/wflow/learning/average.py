@@ -2,8 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Int, PyTree
+from jaxtyping import Array, ArrayLike, Float, Int, PyTree
 
 from wflow.checks import shape, within
 
@@ -18,7 +17,7 @@ def averaged(
     average: PyTree[Array],
     value: PyTree[Array],
     step: Int[Array, ""],
-    decay: float,
+    decay: Float[ArrayLike, ""],
     groups: PyTree[Group] | None = None,
 ) -> PyTree[Array]:
     r"""The bias-corrected average after ``step`` >= 1 values, from that before.
@@ -32,12 +31,12 @@ def averaged(
     small against $10 / (1 - \beta)$ the weight of value s is as $(s / t)^9$, and the
     values on the way from the start to where it belongs do not count either.
     """
-    with np.errstate(divide="ignore"):
-        log_decay = float(np.log(decay))
+    log_decay = jnp.log(decay)
 
     def update(old: Array, new: Array, group: Group) -> Array:
         t = step.astype(new.dtype)
-        rate = jnp.expm1(jnp.asarray(log_decay, new.dtype)) / jnp.expm1(t * log_decay)
+        log = log_decay.astype(new.dtype)
+        rate = jnp.expm1(log) / jnp.expm1(t * log)
         if group == "scalar":
             least = _FORGETTING / (t + (_FORGETTING - 1))
             rate = jnp.maximum(rate, least)

@@ -1,8 +1,8 @@
 """The optimizer that fits use by default."""
 
-import dataclasses
 from typing import Any, Literal, Protocol
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -11,8 +11,7 @@ from jaxtyping import Float, Int, PyTree
 from wflow.checks import non_negative, one_of, positive, shape, within
 
 
-@dataclasses.dataclass(frozen=True)
-class AdamW:
+class AdamW(eqx.Module):
     """AdamW with one group for networks and one for every ``Learnable``.
 
     The latter, the friction and learned velocities among them, have the learning rate
@@ -31,11 +30,11 @@ class AdamW:
     learning_rate: float = 1e-2
     scalar_learning_rate: float = 1e-2
     weight_decay: float = 1e-3
-    schedule: Literal["constant", "cosine"] = "cosine"
-    warmup: float = 0.0
+    schedule: Literal["constant", "cosine"] = eqx.field(static=True, default="cosine")
+    warmup: float = eqx.field(static=True, default=0.0)
     scalar_b2: float = 0.999
 
-    def __post_init__(self) -> None:
+    def __check_init__(self) -> None:
         for name in ("learning_rate", "scalar_learning_rate", "weight_decay"):
             shape(self, name, getattr(self, name), ())
             non_negative(self, name, getattr(self, name))

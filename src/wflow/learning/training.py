@@ -38,6 +38,12 @@ class TrainState(NamedTuple):
         return self.params if self.average is None else self.average
 
 
+def _leaves(value: Any) -> Any:
+    """Numbers as arrays without a type of their own: others are no other program."""
+    number = lambda leaf: jnp.asarray(leaf) if isinstance(leaf, float) else leaf
+    return jax.tree.map(number, value)
+
+
 class Trainer(eqx.Module):
     r"""The one training loop: a loss, an optimizer, a number of steps.
 
@@ -54,11 +60,11 @@ class Trainer(eqx.Module):
     """
 
     loss: Loss
-    optimizer: optax.GradientTransformation | Scheduled
+    optimizer: optax.GradientTransformation | Scheduled = eqx.field(converter=_leaves)
     steps: int = eqx.field(static=True)
     held: PyTree = None
-    decay: float | None = eqx.field(static=True, default=None)
-    clip: float | None = eqx.field(static=True, default=None)
+    decay: Float[Array, ""] | float | None = eqx.field(converter=_leaves, default=None)
+    clip: Float[Array, ""] | float | None = eqx.field(converter=_leaves, default=None)
     retract: Callable[[PyTree], PyTree] | None = None
 
     def model(self, params: PyTree[Array]) -> PyTree:
