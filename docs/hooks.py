@@ -126,7 +126,8 @@ def _gallery() -> str:
         scripts = _examples(folder)
         thumbnails = "".join(
             f'<a href="#{script.stem}">'
-            f'<img src="../images/{script.stem}.webp" alt="{script.stem}"></a>'
+            f'<img src="../images/{script.stem}.webp" alt="{script.stem}">'
+            f"{_words(script)[0].partition(':')[0]}</a>"
             for script in scripts
         )
         parts += [f"## {title}", words, f'<div class="thumbnails">{thumbnails}</div>']
