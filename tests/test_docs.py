@@ -7,6 +7,9 @@ from pathlib import Path
 import jax
 import matplotlib.pyplot as plt
 import pytest
+from typer.testing import CliRunner
+
+from wflow.cli.app import app
 
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,6 +30,7 @@ BRITISH = re.compile(
     "|(?:standard|normal|regular|penal|linear|initial|local|optim|minim|maxim|summar"
     "|general)is(?:e|ing|ation)"
 )
+SAID = re.compile(r"^```\{ \.text \.output \}\n(.*?)^```\n", re.M | re.S)
 TRAINING = re.compile(r"\bfit(_ensemble|_best)?\(")
 
 
@@ -64,7 +68,8 @@ def short(block):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
-def test_python_blocks_run(page):
+def test_python_blocks_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     cells = outputs.CELL.findall((ROOT / page).read_text())
     namespace, whole = {"__name__": page}, True
     shown = any(written for _, written in cells)
@@ -80,6 +85,18 @@ def test_python_blocks_run(page):
             assert said
         plt.close("all")
     assert cells
+
+
+def test_what_the_command_says_of_the_countries(tmp_path, monkeypatch):
+    """The page on own data shows what a reader sees who makes its file."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    page = (ROOT / "docs" / "own-data.md").read_text()
+    ((code, _),) = outputs.CELL.findall(page)
+    outputs.run(code, {})
+    said = CliRunner().invoke(app, ["new", "countries.csv", "-o", "my.yaml"]).output
+    assert said.split()
+    assert said.split() in [text.split() for text in SAID.findall(page)]
 
 
 def test_outputs_are_compared_by_words_and_numbers():

@@ -315,14 +315,24 @@ class MatchedParams(PopulationParams):
     def second_order(self) -> bool:
         return self.inertia is not False
 
-    def has_inertia(self, snapshots: Snapshots) -> bool:
-        """Whether the law that these are fitted with is of second order."""
-        del snapshots
+    def has_inertia(
+        self, snapshots: Snapshots, objective: FlowMatching | None = None
+    ) -> bool:
+        """Whether the law that these are fitted with is of second order.
+
+        ``objective`` is that of these snapshots, where it is known.
+        """
+        del snapshots, objective
         return self.second_order
 
-    def law_for(self, train: Snapshots, key: PRNGKeyArray) -> AbstractContinuousFlow:
+    def law_for(
+        self,
+        train: Snapshots,
+        key: PRNGKeyArray,
+        objective: FlowMatching | None = None,
+    ) -> AbstractContinuousFlow:
         """The law that ``train`` is fitted with, with fresh parameters."""
-        return self.law(train.dim, key, inertia=self.has_inertia(train))
+        return self.law(train.dim, key, inertia=self.has_inertia(train, objective))
 
     def train(
         self,
@@ -336,8 +346,8 @@ class MatchedParams(PopulationParams):
         if self.objective is None:
             return super().train(snapshots, key, gap, padding=padding, **more)
         flow_key, fit_key = jax.random.split(key)
-        flow = self.law_for(snapshots, flow_key)
         objective, options = self.matching(snapshots), {**more, **self.options()}
+        flow = self.law_for(snapshots, flow_key, objective)
         return fit(flow, snapshots, objective, key=fit_key, **options)
 
     def restarted(self, fitted: Fit, snapshots: Snapshots) -> Fit:

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 
 from wflow import learning
 from wflow.learning import ExactOT, FlowMatching, Snapshots, SplinePath
-from wflow.learning.matching_paths import AbstractPath
 from wflow.learning.path_choice import chosen_path
 from wflow.learning.velocities import AbstractInitialVelocity
 from wflow.plotting import plot_forecasts, plot_scores
@@ -66,17 +65,16 @@ class Params(MatchedParams):
         objective = super().matching()
         if self.inertia != "auto" or snapshots is None:
             return objective
-        return dataclasses.replace(objective, path=self._path(snapshots))
+        coupling = objective.coupling or ExactOT()
+        path = chosen_path(snapshots, coupling, np.random.default_rng(0))
+        return dataclasses.replace(objective, path=path)
 
-    def has_inertia(self, snapshots: Snapshots) -> bool:
-        if self.inertia == "auto":
-            return isinstance(self._path(snapshots), SplinePath)
-        return super().has_inertia(snapshots)
-
-    def _path(self, train: Snapshots) -> AbstractPath:
-        """The path that these snapshots follow."""
-        coupling = super().matching().coupling or ExactOT()
-        return chosen_path(train, coupling, np.random.default_rng(0))
+    def has_inertia(
+        self, snapshots: Snapshots, objective: FlowMatching | None = None
+    ) -> bool:
+        if self.inertia != "auto":
+            return super().has_inertia(snapshots, objective)
+        return isinstance((objective or self.matching(snapshots)).path, SplinePath)
 
     @property
     def methods(self) -> list[str]:
