@@ -59,6 +59,7 @@ def test_a_run_says_what_it_will_take_and_what_was_chosen(two):
     assert config["title"] == "cells.h5ad: X_pca over day"
 
 
+@pytest.mark.slow
 def test_a_forecast_in_between_has_start_cells_types_and_genes(two):
     folder, _ = two
     out = folder / "mid.h5ad"
@@ -98,6 +99,7 @@ def test_scanpy_draws_what_came_back(two):
     assert scanpy.pl.pca(found, color="kind", show=False).get_title() == "kind"
 
 
+@pytest.mark.slow
 def test_a_run_is_opened_in_python_and_drawn_and_scored_again(two):
     folder, _ = two
     found = wf.open_run(folder / "run")
@@ -138,6 +140,7 @@ def test_an_annotation_that_is_not_there_is_refused(two):
     assert "found 'type'" in _called("run", folder / "my.yaml", *words, code=2)
 
 
+@pytest.mark.slow
 def test_a_table_comes_back_with_what_it_says_of_its_rows(tmp_path):
     data = _course([0, 2])
     x = np.asarray(data.obsm["X_pca"])

@@ -180,6 +180,7 @@ def test_a_missing_config_and_one_that_is_no_mapping(tmp_path):
         read_yaml(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ocean_interpolation", "ocean_forecast"])
 def test_a_config_without_its_file_says_which_one(name):
     result = CliRunner().invoke(app, ["run", str(ROOT / "configs" / f"{name}.yaml")])

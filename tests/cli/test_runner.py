@@ -216,6 +216,7 @@ def test_history_comes_back_as_it_was_written(tmp_path):
     np.testing.assert_array_equal(found["step"], np.arange(5))
 
 
+@pytest.mark.slow
 def test_the_commands_load_quickly_and_time_is_counted_from_the_start():
     code = (
         "import sys, time; time.sleep(0.3)\n"

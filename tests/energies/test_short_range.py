@@ -21,6 +21,7 @@ def bump(r):
     return jnp.where(r < 0.3, (1 - r / 0.3) ** 2, 0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "period",
     [

@@ -87,6 +87,7 @@ def test_calibrated_ensembles_are_covered_and_have_flat_ranks():
         rank_histogram(levels, n, bins=7)
 
 
+@pytest.mark.slow
 def test_shares_of_levels_in_bins_that_do_not_divide_the_ranks():
     """Ranks that are all as frequent fill bins evenly; in bins that divide n + 1 the
     shares are those of the counted ranks."""

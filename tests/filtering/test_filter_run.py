@@ -100,6 +100,7 @@ def test_two_scans_in_a_row_are_one():
         second.coverage(TWIN.truth[3:])
 
 
+@pytest.mark.slow
 @each_method
 def test_result_is_consistent(method):
     found = run(method)

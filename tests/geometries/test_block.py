@@ -116,6 +116,7 @@ def test_bad_input_is_named():
         Block(Wasserstein(), 1).velocity(MU, Entropy().differential(MU))
 
 
+@pytest.mark.slow
 def test_float32():
     mu = Particles(MU.x.astype(jnp.float32), MU.logw.astype(jnp.float32))
     velocity, dissipation = respond(

@@ -163,6 +163,7 @@ def test_riemannian_solves_on_any_pytree(dtype):
     np.testing.assert_array_equal(flat["a"], -2 * value["a"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_riemannian_default_survives_an_ill_conditioned_metric(dtype):
     rng = np.random.default_rng(3)

@@ -70,6 +70,7 @@ def acting_on(measure):
     return [name for name, (_, measures) in GEOMETRIES.items() if measure in measures]
 
 
+@pytest.mark.slow
 @meaningful
 def test_energy_falls_by_the_dissipation_in_every_geometry(energy, measure):
     functional, mu = ENERGIES[energy][0], MEASURES[measure]

@@ -12,11 +12,13 @@ from wflow.kernels import median_bandwidth, silverman_bandwidth
 X = np.random.default_rng(0).normal(size=(31, 3)) * [1.0, 2.0, 0.5]
 
 
+@pytest.mark.slow
 def test_median_rule():
     expected = np.sqrt(np.median(pdist(X) ** 2) / (2 * np.log(32)))
     np.testing.assert_allclose(median_bandwidth(jnp.asarray(X)), expected, rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_median_rule_on_some_points_keeps_n():
     rows = X[[0, 10, 20, 30]]
     expected = np.sqrt(np.median(pdist(rows) ** 2) / (2 * np.log(32)))
@@ -24,6 +26,7 @@ def test_median_rule_on_some_points_keeps_n():
     np.testing.assert_allclose(value, expected, rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_silverman_rule():
     sigma = X.std(axis=0)
     expected = (4 / 5) ** (1 / 7) * 31 ** (-1 / 7) * sigma
@@ -41,6 +44,7 @@ def test_silverman_rule_with_weights():
     np.testing.assert_allclose(silverman_bandwidth(jnp.asarray(X), logw), expected)
 
 
+@pytest.mark.slow
 def test_degenerate_clouds_are_refused():
     for rule in (median_bandwidth, silverman_bandwidth):
         with pytest.raises(ValueError, match="n >= 2, found"):

@@ -13,6 +13,7 @@ rng = np.random.default_rng(0)
 H = np.array([[0.8, 0.3], [-0.2, 0.6]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [GaussianKernel, InverseMultiquadric])
 def test_matrix_bandwidth(kind):
     x, y, b = rng.normal(size=(5, 2)), rng.normal(size=(7, 2)), rng.normal(size=7)

@@ -77,6 +77,7 @@ def test_bandwidths_are_lengths(kernel, bandwidth):
     assert len(str(refused.value)) < 300
 
 
+@pytest.mark.slow
 def test_bandwidths_of_any_size_and_for_some_coordinates_are_taken():
     np.testing.assert_allclose(
         gram(GaussianKernel([1.0, np.inf]), X),
@@ -232,6 +233,7 @@ def test_points_that_are_close_have_one():
     np.testing.assert_allclose(median_bandwidth(away), median_bandwidth(X), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_points_that_are_not_finite_or_of_no_weight_have_no_bandwidth():
     for rule in (median_bandwidth, silverman_bandwidth, silverman_matrix):
         with pytest.raises(ValueError, match="x finite, found nan"):

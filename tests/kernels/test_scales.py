@@ -49,6 +49,7 @@ def test_a_distance_has_no_scale():
     np.testing.assert_allclose(found, 1.25 * gram(EnergyDistance(), X, Y), rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_far_points_are_pulled():
     # Ten bandwidths away a Gaussian's force has gone, a wide scale's has not.
     far, origin, one = jnp.array([[10.0, 0.0]]), jnp.zeros((1, 2)), jnp.ones(1)

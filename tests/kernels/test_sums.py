@@ -63,6 +63,7 @@ def test_gram_and_call_match_the_formula(kind, clouds):
     )
 
 
+@pytest.mark.slow
 @kernels
 def test_blocks_equal_dense(kind, clouds):
     x, y, b = clouds
@@ -83,6 +84,7 @@ def test_blocks_equal_dense(kind, clouds):
         np.testing.assert_allclose(blocked, whole, atol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SMOOTH)
 def test_gradient_matvec_is_the_gradient(kind, clouds):
     x, y, b = clouds
@@ -185,6 +187,7 @@ def test_log_matvec_without_weight_and_without_gaussian(clouds):
         log_matvec(LaplaceKernel(1.0), x, y, b)
 
 
+@pytest.mark.slow
 def test_pair_sum_of_any_function(clouds):
     x, y, b = clouds
     w = jnp.arange(1.0, 10.0)

@@ -59,6 +59,7 @@ def test_no_bias_from_small_batches(loss):
     assert abs(float(values.mean())) < 3 * error
 
 
+@pytest.mark.slow
 def test_gaussians_in_closed_form():
     """Large clouds of N(0, I) and N(0, s^2 I): exp(-|f|^2 s^2 / 2) each."""
     loss = _prepared(count=8)
@@ -90,6 +91,7 @@ def test_gradient_and_padding(loss):
     assert np.isfinite(jax.grad(lambda x: loss(x, one, y, w).value)(x)).all()
 
 
+@pytest.mark.slow
 def test_single_precision(loss):
     x = jnp.asarray(RNG.normal(size=(5, 2)), jnp.float32)
     assert loss(x, _uniform(x), x + 1, _uniform(x)).value.dtype == jnp.float32

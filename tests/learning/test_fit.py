@@ -215,6 +215,7 @@ def test_training_stops_on_a_validation_snapshot(snapshots):
     assert same(seen[best - 1].fit.flow, found.flow)
 
 
+@pytest.mark.slow
 def test_points_kept_for_validation_are_in_no_loss(snapshots):
     objective = Rollouts(velocity=Given(), held=0.3, velocity_scale=None)
     loss = objective.prepare(harmonic(0.5), weighted(snapshots), key=KEY)

@@ -164,6 +164,7 @@ def test_growth_is_met_by_the_rate_of_the_weights(own):
     assert found.keys() == {"acceleration_error"}
 
 
+@pytest.mark.slow
 def test_a_flow_sees_the_points_of_one_time():
     seen = []
 
@@ -284,6 +285,7 @@ def test_a_law_is_learned_and_forecasts_in_float32():
     assert ends.dtype == np.float32
 
 
+@pytest.mark.slow
 def test_large_clouds_are_looked_at_anew():
     x = np.random.default_rng(0).normal(size=(9000, 1)).astype(np.float32)
     large = Snapshots([0.0, 1.0], [x, x + 2])
@@ -305,6 +307,7 @@ def test_large_clouds_are_looked_at_anew():
     assert rule.renewed(first, law, few, key=key, number=1) is None
 
 
+@pytest.mark.slow
 def test_growth_that_is_known_is_what_a_rate_meets():
     """Halves stand still; the left one leaves three times as many, and is told so."""
     side = np.where(np.arange(N) < N // 2, -5.0, 5.0)

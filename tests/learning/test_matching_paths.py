@@ -34,6 +34,7 @@ PATHS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PATHS)
 def test_velocity_acceleration_and_growth_are_derivatives(name):
     sample = lambda t: PATHS[name].sample(PAIRS, t / H, KEY)

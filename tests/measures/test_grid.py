@@ -96,6 +96,7 @@ def test_samples_and_back(grid):
     np.testing.assert_allclose(law.mean, x.mean(0), atol=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axis", [0, 1])
 def test_divergence_is_minus_the_adjoint_of_the_gradient(grid, axis):
     rng = np.random.default_rng(axis)

@@ -132,6 +132,7 @@ def test_moments_do_not_depend_on_the_level_of_log_weights(level):
     np.testing.assert_allclose(slope[:, 0], [0.2, 0.7, 0.1], rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
 def test_short_floats_are_taken_in_single_precision(dtype):
     x = jnp.asarray(X, dtype)

@@ -28,6 +28,7 @@ def test_counts_are_the_integers_next_to_the_shares():
     assert not np.any(ancestors == 2)  # weight zero
 
 
+@pytest.mark.slow
 def test_mass_is_kept_in_equal_weights():
     mu = resampled(KEYS[0], MU)
     np.testing.assert_allclose(mu.w, W.sum() / 6, rtol=1e-12)
@@ -44,6 +45,7 @@ def test_equal_weights_draw_everyone_once():
         np.testing.assert_array_equal(systematic_ancestors(key, equal), np.arange(6))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
 def test_one_particle_holds_all(dtype):
     logw = jnp.full(6, -800.0, dtype).at[3].set(0)
@@ -63,6 +65,7 @@ def test_no_index_is_out_of_range_in_float32():
     assert ancestors.max() <= n - 1
 
 
+@pytest.mark.slow
 def test_gradients_pass_through_positions_and_mass_alone():
     ancestors = systematic_ancestors(KEYS[0], MU)
 

@@ -179,6 +179,7 @@ def test_one_run_tells_every_strength():
     assert np.linalg.norm(first - stop) < 1.01 * rate * np.linalg.norm(bowl(stop))
 
 
+@pytest.mark.slow
 def test_averages_measure_a_jittering_path():
     # Jitter of many directions makes the raw path long, and arc ridge stop soon.
     scales = jnp.ones(200)

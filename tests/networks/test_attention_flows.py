@@ -76,6 +76,7 @@ def test_single_mode_is_logistic():
     np.testing.assert_allclose(a, exact, atol=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [1.0, 2.0, 5.0, 50.0])
 def test_finite_prompts_change_the_norm_only(length):
     flow = flow_of(length=length)
@@ -123,6 +124,7 @@ def fall(flow, mu):
     return value, rate, flow.dissipation(Point(mu)), velocity @ velocity
 
 
+@pytest.mark.slow
 def test_risk_falls_by_the_squared_gradient():
     flow = flow_of(length=5.0)
     path = moved(flow, START, jnp.array([0.1, 0.3, 0.6, 1.0]))

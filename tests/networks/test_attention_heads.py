@@ -160,6 +160,7 @@ def test_one_prompt_alone_obeys_the_transition():
     np.testing.assert_allclose(jnp.mean(layered**2), 1, rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("geometry", "beta"), [(None, 1.0), (Sphere(), 0.1)])
 def test_training_finds_the_spike_and_the_norm(geometry, beta):
     root = square_root(spiked_covariance(3.0, np.eye(4)[0]))

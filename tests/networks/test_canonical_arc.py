@@ -42,6 +42,7 @@ def length_of_the_leaf(c, f):
     return quad(lambda f: (c**2 + 4 * f**2) ** -0.25, 0, f, epsabs=1e-13)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("u0", "y", "limit", "length"),
     [

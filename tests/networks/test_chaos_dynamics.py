@@ -60,6 +60,7 @@ def test_neurons_and_moments_agree_for_long():
     assert float(jnp.max(jnp.abs(moment - two.cov))) < 1e-6
 
 
+@pytest.mark.slow
 def test_balance_of_fluctuations():
     """The exact identity of <Delta, dDelta/dt>, and K >= 0 (3.2), to rounding."""
     a, b = (jnp.asarray(RNG.normal(size=(2, 7, D))) for _ in range(2))

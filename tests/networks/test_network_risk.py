@@ -34,6 +34,7 @@ def quadratic_network():
     return energy, teacher, lambda mu: force(energy, mu)
 
 
+@pytest.mark.slow
 def test_moments_of_a_quadratic_network_obey_their_closed_equation(quadratic_network):
     energy, teacher, velocity = quadratic_network
     w = np.random.default_rng(5).normal(size=(6, D)) * 0.7

@@ -52,6 +52,7 @@ def test_a_neuron_alone_has_all_that_it_could_fit(drawn):
         assert alone[q] == pytest.approx(5 / np.sqrt(np.sum(y[own] ** 2)), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_first_half_is_of_first_order(drawn):
     instance = drawn[0][0]
     off = [

@@ -51,6 +51,7 @@ def hand():
     )
 
 
+@pytest.mark.slow
 def test_hand_example():
     found = hand()
     np.testing.assert_allclose(found.tau, [1.4142136, 2.2519359, 8 / 3], atol=1e-7)

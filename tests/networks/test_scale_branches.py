@@ -34,6 +34,7 @@ def at_minimum(shared):
     return ScaledLinear.of(weights, [DirectScale(value[None]) for value in vectors])
 
 
+@pytest.mark.slow
 def test_a_shared_scale_inflates_the_sharp_branch():
     """At the minima to which both flows come, with one loss of the matrices.
 

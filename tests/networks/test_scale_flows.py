@@ -91,6 +91,7 @@ def test_reduced_flow_is_that_of_the_factors(plain):
     np.testing.assert_allclose(reduced.measures.value, matrices, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_geometry_is_a_riemannian_metric():
     geometry, mu = (
         ScaleVector(jnp.array([-1.0, 0.0, 0.5, 2.0])),
@@ -233,6 +234,7 @@ def test_equal_decay_ends_at_the_group_lasso():
     assert (np.linalg.norm(gradient, axis=0)[dead] < 0.3).all()
 
 
+@pytest.mark.slow
 def test_decay_orders_the_sharpness():
     # Oracle 7.
     energy = regression()

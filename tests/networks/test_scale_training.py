@@ -51,6 +51,7 @@ def test_variants_start_as_one_function():
     assert extra["unified"] == extra["two-sided"] + 7 + 7 + 1
 
 
+@pytest.mark.slow
 def test_the_model_is_causal():
     model = ByteTransformer(**SIZES, deviation=0.5, key=KEY)
     call = eqx.filter_jit(lambda tokens: model(tokens))

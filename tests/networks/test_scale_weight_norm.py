@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
 from wflow.networks.scale import ByteTransformer, ScaledLinear, decay_mask, fold_scales
 from wflow.networks.scale.roles import roles
@@ -35,6 +36,7 @@ def gradients(normed, seed=1):
     return slope, eqx.filter_grad(lambda n: loss(matrix(n)))(normed)
 
 
+@pytest.mark.slow
 def test_its_flow_is_that_of_magnitude_and_direction_in_each_row():
     r"""dM_i/dt = -[n n^T + (g_i^2/|v_i|^2)(I - n n^T)] G_i, and |v_i| stays.
 
@@ -108,6 +110,7 @@ def test_roles():
     assert (linear.layer.weight, linear.layer.bias) == ("direction", "bias")
 
 
+@pytest.mark.slow
 def test_the_transformer_starts_as_the_plain_one():
     plain = ByteTransformer(**SIZES, key=KEY)
     normed = ByteTransformer(**SIZES, scaling="weight-norm", key=KEY)

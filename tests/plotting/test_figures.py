@@ -91,6 +91,7 @@ def test_labels_must_fit(clouds):
         plot_snapshots([0, 1, 2], clouds, labels=["a"])
 
 
+@pytest.mark.slow
 def test_history(tmp_path):
     step, loss = np.arange(1, 31), np.exp(-np.arange(30.0))
     axes = _saved(plot_loss(step, loss), tmp_path).axes[0]
@@ -117,6 +118,7 @@ def test_running_median():
     np.testing.assert_array_equal(running_median([9, 1, 2, 3, 8], 3), [5, 2, 2, 3, 5.5])
 
 
+@pytest.mark.slow
 def test_landscape(clouds, tmp_path):
     x, y = np.linspace(-1, 1, 21), np.linspace(-2, 2, 31)
     a, b = np.meshgrid(x, y)
@@ -172,6 +174,7 @@ def test_matplotlib_comes_with_the_figures_alone_and_without_pyplot():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
 def test_what_is_not_finite_leaves_a_gap(clouds, tmp_path):
     x = np.linspace(0, 1, 8)
     field = np.add.outer(x, x)

@@ -163,6 +163,7 @@ def test_charts_hold_their_arrays():
     np.testing.assert_allclose(tip - tail, [1 / 19, 0], atol=1e-3)
 
 
+@pytest.mark.slow
 def test_streams_follow_the_paths():
     t = np.linspace(0, 1, 21)
     start = np.random.default_rng(0).normal(size=(200, 2))

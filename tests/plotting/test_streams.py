@@ -71,6 +71,7 @@ def test_nothing_is_drawn_where_there_are_no_points():
     assert np.isnan(field[:, np.abs(x) < 1]).all()
 
 
+@pytest.mark.slow
 def test_streams_are_colored_by_group(tmp_path):
     points = np.random.default_rng(0).normal(size=(300, 2))
     kinds = np.where(points[:, 0] > 0.5, "few", "many")

@@ -61,6 +61,7 @@ def _world(rng, n=40):
     return first, Snapshots([1.0], [law(later)]), law
 
 
+@pytest.mark.slow
 def test_bands_of_a_law_that_is_known_cover_as_they_claim():
     rng, hits, worlds = np.random.default_rng(1), {0.5: [], 0.9: []}, 100
     statistics = {"mean": Mean(0), "spread": Deviation(1)}

@@ -18,6 +18,7 @@ CLOUD = Particles.from_samples(rng.normal(size=(8, 2)), rng.uniform(0.05, 0.2, s
 POINTS = rng.normal(size=(5, 2))
 
 
+@pytest.mark.slow
 def test_closed_forms():
     energy = Potential(lambda x: jnp.sum(x**2)) + Interaction(
         lambda x, y: 0.5 * jnp.sum((x - y) ** 2)
@@ -40,6 +41,7 @@ def test_force_at_particles_is_theirs():
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_velocity_field():
     v = rng.normal(size=(8, 2))
     found = velocity_field(CLOUD, v, POINTS, bandwidth=0.5)

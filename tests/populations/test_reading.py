@@ -64,6 +64,7 @@ def test_the_profile_is_that_of_the_pair():
     assert interaction_profile(BOWL + ENTROPY, DISTANCES) is None
 
 
+@pytest.mark.slow
 def test_networks_are_read_alike():
     pair = PairPotential(width=4, depth=1, softening=0.1, key=KEY)
     mlp = MLPPotential(2, width=4, depth=1, key=KEY)
@@ -93,6 +94,7 @@ def test_coefficients_by_name():
     assert coefficients(Interaction(Radial(RadialBumps(3, 1.0)))) == {}
 
 
+@pytest.mark.slow
 def test_errors_of_the_forces():
     truth = BOWL + REPULSION
     exact = reading_errors(truth, truth, SNAPSHOTS)

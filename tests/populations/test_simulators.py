@@ -118,6 +118,7 @@ def test_boids_fly_at_speed_one():
         np.testing.assert_allclose(shift, expected, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_one_step_of_a_flock_by_loops():
     rng = np.random.default_rng(0)
     x, v = 2 * rng.normal(size=(12, 2)), rng.normal(size=(12, 2))

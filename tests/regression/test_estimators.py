@@ -24,6 +24,7 @@ X = RNG.normal(size=(N, P)) + 3.0
 Y = X @ [2.0, -1.0, 0.5, 0.0, 1.0] + 4.0 + RNG.normal(size=N)
 
 
+@pytest.mark.slow
 def test_exponential_times_are_ridge():
     """To 1e-10, with the rate as alpha: the loss is a sum, and the constant is free."""
     for rate in (1e-3, 1.0, 1e3):
@@ -60,6 +61,7 @@ def test_weights_and_several_outputs_in_closed_form(fit_intercept):
     assert np.ndim(alone.intercept_) == 0
 
 
+@pytest.mark.slow
 def test_a_weight_is_a_number_of_samples():
     often = np.repeat(np.arange(N), W)
     weighted = ResettingRidgeCV().fit(X, SEVERAL, sample_weight=W)
@@ -152,6 +154,7 @@ def test_cross_validation_chooses_the_least_score():
     np.testing.assert_allclose(risk.coef_, again.coef_, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_inside_scikit_learn():
     """In a pipeline, in a grid over laws, and through pickle."""
     pipe = make_pipeline(StandardScaler(), ResettingRidge())
@@ -177,6 +180,7 @@ def test_scikit_learns_own_checks(estimator):
     assert skipped <= {"check_array_api_input"}
 
 
+@pytest.mark.slow
 def test_refused():
     for rate in (0.0, -1.0, np.nan, np.inf, np.array(-1.0)):
         with pytest.raises(ValueError, match="rate > 0"):

@@ -115,6 +115,7 @@ def test_mixtures_of_ridges():
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_flat_directions():
     # More columns than rows: they stay at the origin, and noise there grows as the
     # mean age, finite or not.

@@ -149,6 +149,7 @@ def test_filters_at_both_ends(table, moments, name):
     assert h[0] == 0
 
 
+@pytest.mark.slow
 def test_filters_are_ordered():
     laws = [
         Deterministic(1.0),
@@ -167,6 +168,7 @@ def test_filters_are_ordered():
     assert jnp.all(jnp.diff(values, axis=0) > 0)
 
 
+@pytest.mark.slow
 def test_heavy_tails():
     # No second moment: a legal law, whose filter is not linear at zero.
     law = Lomax(1.0, 1.5)

@@ -190,6 +190,7 @@ def test_drawn_resets():
         drawn_resets(Lomax(1.0, 1.5), 0.0, 4.0, key=key)
 
 
+@pytest.mark.slow
 def test_refusals(trajectory):
     noisy = LangevinFlow(QUADRATIC, 1.0)
     cloud = Particles.from_samples(jnp.ones((2, 2)))

@@ -86,6 +86,7 @@ def test_tuned_risks_of_the_table():
     np.testing.assert_allclose(risks / ridge[:, None], expected[:, 2:], atol=6e-5)
 
 
+@pytest.mark.slow
 def test_wiener_is_the_least_and_ridge_where_the_signal_is_isotropic():
     mu, signal = map(jnp.asarray, PROBLEMS["rough"])
     problem = SpectralProblem(mu, jnp.sqrt(signal), 0.1)
@@ -130,6 +131,7 @@ def test_risk_of_one_draw_over_noise_and_ages(small):
             assert abs(values.mean() - exact) < 4 * error
 
 
+@pytest.mark.slow
 def test_risk_of_one_draw_is_that_of_the_mean_and_the_variance(small):
     mu, law = small.curvature, Gamma(0.8, 2.0)
     variance = law.age_laplace(2 * mu) - law.age_laplace(mu) ** 2
@@ -158,6 +160,7 @@ def test_population_risk(small):
     np.testing.assert_allclose(cross, bias[0] * bias[1], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_early_stopping_within_the_bound_of_ali_kolter_tibshirani():
     """At t = 1 / lambda, for every lambda and truth."""
     least = minimize_scalar(
@@ -207,6 +210,7 @@ def test_best_mean_is_stationary_and_differentiable(small):
     assert slopes[1] == pytest.approx(float(-2 * 0.4 * slopes[0]), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_float32_and_ends():
     mu, signal = (jnp.asarray(a, jnp.float32) for a in PROBLEMS["spiked"])
     problem = SpectralProblem(mu, jnp.sqrt(signal), jnp.float32(0.1))

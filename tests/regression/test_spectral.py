@@ -97,6 +97,7 @@ def test_scores_from_the_smoother(data):
     assert noise_variance(data) == pytest.approx(exact, rel=1e-11)
 
 
+@pytest.mark.slow
 def test_risks_are_unbiased():
     """Over 2e4 responses of one design: z-scores of the estimate minus the risk."""
     truth, sigma2, law = np.linspace(1, -1, P), 0.5, Deterministic(0.2)
@@ -220,6 +221,7 @@ def test_early_stopping_is_no_renewal_filter():
         assert left[-1] == pytest.approx(1, abs=2e-2)
 
 
+@pytest.mark.slow
 def test_shrinkage_curves_end_at_least_squares_and_at_the_origin(data):
     curves = shrinkage_curves(data, Gamma(1.0, 2.0), [1e9, 1.0, 1e-9])
     least = np.linalg.lstsq(X, Y)[0]

@@ -62,6 +62,7 @@ def test_steps_without_chance_are_those_of_sample(method):
     assert int(state.taken) == 4
 
 
+@pytest.mark.slow
 def test_the_injected_noise_falls_with_the_steps_taken():
     """The level is 0 from the last step on, so that the key makes no difference."""
     method = MMDFlow(0.1, 4, noise=0.5)

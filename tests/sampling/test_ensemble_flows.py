@@ -323,6 +323,7 @@ def test_embedded_discrepancy_is_half_the_squared_one(target):
         np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_normalizer_is_divided_out():
     shifted = GradientFreeEmbedding(
         lambda x: TARGET.log_density(x) + 3.0, GaussHermite(24)

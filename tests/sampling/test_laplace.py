@@ -29,6 +29,7 @@ def saddle(x):
     return -((x[0] ** 2 - 1) ** 2) - x[1] ** 2
 
 
+@pytest.mark.slow
 def test_gaussians_are_themselves():
     # Correlation -0.9999 and scales that differ by 4000.
     found = laplace(normal, np.zeros(3))
@@ -38,6 +39,7 @@ def test_gaussians_are_themselves():
     np.testing.assert_allclose(white.constrain(jnp.zeros(3))["x"], MEAN, rtol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "rtol"), [(jnp.float64, 1e-8), (jnp.float32, 1e-4)])
 def test_mode_and_curvature(dtype, rtol):
     found = laplace(log_gamma, jnp.zeros(2, dtype))
@@ -51,6 +53,7 @@ def test_under_jit():
     np.testing.assert_allclose(found, np.log([2 / 3, 300]), rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_flat_directions_are_told():
     with pytest.warns(LaplaceWarning, match="not strictly concave"):
         ridge = laplace(lambda x: -((x[0] + x[1]) ** 2), np.array([1.0, 2.0]))

@@ -123,6 +123,7 @@ def test_nothing_leaves_the_support():
     assert np.all(np.abs(np.asarray(still.x)[:, 0]) <= 1)
 
 
+@pytest.mark.slow
 def test_weights_do_not_move():
     mu = Particles.from_samples(drawn(TARGET), np.linspace(0.5, 2.0, N))
     flow = MetropolisLangevinFlow(TARGET.log_density, lambda t: 0.5 + t)

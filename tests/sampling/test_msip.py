@@ -111,6 +111,7 @@ def test_iteration_is_euler():
     np.testing.assert_allclose(run.energy[-1], euler.energy[0], rtol=1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("s", "sigma", "expected", "mmd2"),
     [
@@ -198,6 +199,7 @@ def test_the_normalizer_changes_no_motion(embedding):
     np.testing.assert_allclose(shifted, energy, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_equivariance():
     q = np.linalg.qr(rng.normal(size=(2, 2)))[0]
     b = np.array([3.0, -1.0])
@@ -292,6 +294,7 @@ def test_random_nodes_are_shared_or_redrawn_with_a_key():
     assert np.abs(fresh.particles.x - first.particles.x).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_tolerance_and_box_hold_particles():
     run = damped_iteration(EXACT, START, steps=400, damping=0.3, tol=1e-2)
     assert run.residual[-1] == run.residual[-2] <= 1e-2

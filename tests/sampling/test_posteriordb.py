@@ -196,6 +196,7 @@ def posteriordb(folder, name):
     return folder / "posteriors" / "few-it.json"
 
 
+@pytest.mark.slow
 def test_its_own_files_are_read_as_ours(tmp_path):
     found = load_posterior(posteriordb(tmp_path, "arK"))
     ours = load_posterior(written(tmp_path, "arK"))

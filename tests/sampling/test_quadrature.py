@@ -67,6 +67,7 @@ def test_discrepancy_from_a_law_and_from_its_samples():
     np.testing.assert_allclose(FOUND.mmd2(particles, kernel), close, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_discrepancy_of_independent_draws():
     constant = mixture_double_integral(GaussianKernel(1.5), TARGET, TARGET)
     expected = {25: 0.0353582, 50: 0.0176791, 10: 0.0883954, 20: 0.0441977}

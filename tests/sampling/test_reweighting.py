@@ -79,6 +79,7 @@ def test_on_gaussians_precisions_are_interpolated():
         np.testing.assert_allclose(mu.mean, np.linalg.solve(precision, moment))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", [1, 2, 3])
 def test_on_grids_logarithms_are_interpolated(dim):
     def log_pi(x):
@@ -136,6 +137,7 @@ def test_first_order_is_the_fisher_rao_velocity():
     np.testing.assert_allclose(slope, rate, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_steps_add_on_densities():
     # Exact: ten steps are one step of ten times the length.
     kl = KLDivergence(MIXTURE.log_density)
@@ -149,6 +151,7 @@ def test_steps_add_on_densities():
     np.testing.assert_allclose(switched.density, ten.density, rtol=1e-11)
 
 
+@pytest.mark.slow
 def test_resampling():
     # Closure around points far from the target: few particles carry all the weight.
     kl = KLDivergence(lambda x: 8 * jnp.sum(x), GaussianClosure())

@@ -64,6 +64,7 @@ def test_a_neighbor_has_one_other_person():
         loss.without(4)
 
 
+@pytest.mark.slow
 def test_float32_losses():
     theta = jnp.array([0.3, 2.0], jnp.float32)
     loss = TorusLoss(POINTS.astype(np.float32))

@@ -430,6 +430,7 @@ def test_what_cannot_be_learned_is_refused(friction, sentence):
         build({**LAGRANGIAN, "friction": friction}, flows, place="p")
 
 
+@pytest.mark.slow
 def test_a_list_in_place_of_an_energy_is_the_sum_with_a_key_for_each():
     network = {"kind": "MLPPotential", "width": 3, "depth": 1}
     spec = [network, {"kind": "Entropy", "temperature": 0.5}, network]
@@ -456,6 +457,7 @@ def test_a_constructor_of_a_class_is_named_with_it():
             build({**spec, "kind": kind}, energies, dim=2)
 
 
+@pytest.mark.slow
 def test_a_function_counts_as_what_it_returns():
     spec = {"kind": "vortex", "n": 4, "snapshots": 3}
     key = jax.random.key(0)

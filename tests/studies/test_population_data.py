@@ -44,6 +44,7 @@ def _read(path, name="gapminder", *settings):
     return read(name, LAST, *settings, data=path)[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["vortex", "toggle"])
 def test_simulators_by_name(kind):
     simulate = f"data.simulate={{kind: {kind}, n: 6, snapshots: 3}}"
@@ -102,6 +103,7 @@ def test_what_does_not_fit_the_snapshots(table, settings, sentence):
         load(_read(table, "gapminder", "data.axes={}", *settings), "here")
 
 
+@pytest.mark.slow
 def test_without_a_file_it_is_said_which_one_is_needed():
     study, p = read("ocean_interpolation")
     with pytest.raises(ValueError, match=r"here needs --data FILE: .*velocities \("):

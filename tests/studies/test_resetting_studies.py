@@ -172,6 +172,7 @@ def test_risks_of_two_groups():
     assert found["penalty_log_range_ridge"] < 1e-12 < found["penalty_log_range_det"]
 
 
+@pytest.mark.slow
 def test_a_law_of_infinite_slope_has_no_match():
     tail = {"tail": {"kind": "Lomax", "alpha": 1.8}}
     arrays = filter_arrays(made(LAWS, laws=tail, problems=ONE).filters)

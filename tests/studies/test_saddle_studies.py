@@ -250,6 +250,7 @@ def test_jumps_come_to_those_of_the_limit(tmp_path):
     assert metrics["first_jump_error"] < 1e-5
 
 
+@pytest.mark.slow
 def test_covers_are_as_frequent_as_the_formula_says():
     config = {"samples": [6], "widths": [4, 6, 8, 12], "draws": 500}
     p = params(saddle_interpolation, **config)
@@ -281,6 +282,7 @@ def test_the_flow_fits_what_the_limit_fits(tmp_path):
     assert metrics["flow_agreement"] == 1
 
 
+@pytest.mark.slow
 def test_cases_that_no_draw_interpolates_are_refused():
     cases = [{"samples": 80, "width": 1}, {"samples": 4, "width": 12}]
     p = params(saddle_norm, cases=cases, repeats=2)

@@ -118,6 +118,7 @@ def test_figures_are_drawn_again_without_the_computation(study, directory):
     assert study.science.seeds == [0]
 
 
+@pytest.mark.slow
 def test_a_finished_seed_is_read_where_a_run_goes_on(study, directory):
     first, _ = _run(study, directory, seed=5)
     again, lines = _run(study, directory, resume=True, seed=5)
