@@ -189,6 +189,7 @@ def test_a_config_without_its_file_says_which_one(name):
         assert word in result.stderr
 
 
+@pytest.mark.slow
 def test_help_and_list(monkeypatch, tmp_path):
     # Wherever one is, and however wide the terminal.
     monkeypatch.chdir(tmp_path)

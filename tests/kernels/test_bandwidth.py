@@ -33,6 +33,7 @@ def test_silverman_rule():
     np.testing.assert_allclose(silverman_bandwidth(jnp.asarray(X)), expected)
 
 
+@pytest.mark.slow
 def test_silverman_rule_with_weights():
     # Repeating points as often as their weight says changes sigma not at all; the
     # effective sample size is that of the weights.

@@ -223,6 +223,7 @@ def test_points_that_coincide_have_no_bandwidth(value, n, dtype):
         assert len(str(refused.value)) < 200
 
 
+@pytest.mark.slow
 def test_points_that_are_close_have_one():
     x = X * 1e-7
     for rule in (median_bandwidth, silverman_bandwidth, silverman_matrix):

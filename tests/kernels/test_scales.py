@@ -34,6 +34,7 @@ def sums(kernel, x, y, b):
     return gram(kernel, x, y), gradient_matvec(kernel, x, y, b), value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [GaussianKernel, InverseMultiquadric])
 def test_sums_are_those_of_the_scales(kind):
     found = sums(ScaleMixture(kind(H), SCALES, WEIGHTS), X, Y, B)
@@ -43,6 +44,7 @@ def test_sums_are_those_of_the_scales(kind):
         np.testing.assert_allclose(values, expected, atol=1e-13)
 
 
+@pytest.mark.slow
 def test_a_distance_has_no_scale():
     # The mean of r / s over the scales is one distance again.
     found = gram(ScaleMixture(EnergyDistance(), [0.5, 2.0]), X, Y)

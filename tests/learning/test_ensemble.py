@@ -56,6 +56,7 @@ def ensemble(snapshots):
     return fit_ensemble(harmonic, snapshots, **OPTIONS)
 
 
+@pytest.mark.slow
 def test_the_bayesian_bootstrap_has_the_standard_error_of_a_mean(snapshots):
     rng = np.random.default_rng(0)
     clouds, velocities = oscillation([0.0], n=40)

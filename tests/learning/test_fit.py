@@ -318,6 +318,7 @@ def test_refuses_arguments_of_another_kind(flow, snapshots, options):
         train(flow, snapshots, **options)
 
 
+@pytest.mark.slow
 def test_refuses_flows_and_snapshots(flow, snapshots):
     bare = Snapshots(TIMES, snapshots.clouds)
     with pytest.raises(ValueError, match="first snapshot has no velocities"):

@@ -35,6 +35,7 @@ def test_a_smooth_path_has_its_slope(cloud):
         np.testing.assert_allclose(v, expected, atol=atol)
 
 
+@pytest.mark.slow
 def test_slopes_are_those_of_the_regression():
     path = np.stack([np.sin(TIMES), np.cos(TIMES)], axis=1)
     kernel, h, one = Matern52(1.3), 1e-5, np.ones(len(TIMES))

@@ -141,6 +141,7 @@ def test_differential_is_the_symmetric_gradient():
     np.testing.assert_allclose(found.cov, (b + b.T) / 2 + np.linalg.inv(COV))
 
 
+@pytest.mark.slow
 def test_jit_vmap_grad_and_float32():
     means = jnp.asarray(np.random.default_rng(4).normal(size=(3, 2)), jnp.float32)
     cov = jnp.asarray(COV, jnp.float32)

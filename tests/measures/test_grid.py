@@ -175,6 +175,7 @@ def test_logarithmic_mean_at_zero_and_in_float32():
     )
 
 
+@pytest.mark.slow
 def test_mean_decay():
     u = np.array([0.0, 1e-9, 1e-3, 0.0099, 0.0101, 1.0, 50.0, -0.5])
     expected = [1.0, *(-np.expm1(-u[1:]) / u[1:])]

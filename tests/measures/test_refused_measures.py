@@ -146,6 +146,7 @@ def test_short_floats_are_taken_in_single_precision(dtype):
     assert Grid(jnp.ones(4, dtype), 0, 1).mass.dtype == jnp.float32
 
 
+@pytest.mark.slow
 def test_nan_is_not_swallowed():
     for a, b in ((np.nan, 1.0), (1.0, np.nan), (np.nan, np.nan)):
         assert jnp.isnan(logarithmic_mean(a, b))

@@ -81,6 +81,7 @@ def test_forecasts(clouds, tmp_path):
     assert names == ["last", "observed", "model"]
 
 
+@pytest.mark.slow
 def test_more_panels_than_a_row(clouds, tmp_path):
     figure = plot_forecasts(range(5), [None] * 5, [clouds[0]] * 5, equal=True)
     assert len(_saved(figure, tmp_path).axes) == 5
@@ -195,6 +196,7 @@ def test_what_is_not_finite_leaves_a_gap(clouds, tmp_path):
     assert np.isnan(np.asarray(np.ma.filled(drawn, np.nan))[-1, 1])
 
 
+@pytest.mark.slow
 def test_growth_and_masses(clouds, tmp_path):
     x, y = np.linspace(0, 1, 5), np.linspace(0, 2, 4)
     figure = plot_growth(x, y, y[:, None] - x, cloud=clouds[0], time=2, unit="per day")
@@ -215,6 +217,7 @@ def test_forecasts_show_weights_as_areas(clouds, tmp_path):
     np.testing.assert_allclose(sizes / sizes[0], weights[0])
 
 
+@pytest.mark.slow
 def test_bands(tmp_path):
     past, times = np.arange(3.0), np.array([3.0, 4.0])
     wide = (times - 2, times + 2)

@@ -28,6 +28,7 @@ def test_two_snapshots_are_joined_by_lines_which_nothing_chose():
     np.testing.assert_allclose(found.forecast([5.0])[0], x + [3.0, 0.0])
 
 
+@pytest.mark.slow
 def test_large_clouds_are_said_to_be_thinned():
     x = RNG.normal(size=(2001, 1))
     found = fit_best(Snapshots([0.0, 1.0], [x, x + 1]), **QUICK)

@@ -227,6 +227,7 @@ def test_wrong_arguments(call, words):
         call()
 
 
+@pytest.mark.slow
 def test_single_precision():
     """The dtype follows that of JAX; here float64, from a float32 rule of float64."""
     x = jnp.ones((3, 2), jnp.float32)

@@ -448,6 +448,7 @@ def test_a_list_in_place_of_an_energy_is_the_sum_with_a_key_for_each():
         build([{"kind": "Zero"}], learning, AbstractInitialVelocity, "v")
 
 
+@pytest.mark.slow
 def test_a_constructor_of_a_class_is_named_with_it():
     spec = {"kind": "Bumps.lattice", "low": -1.0, "high": 1.0, "count": 3}
     made = build(spec, energies, dim=2)

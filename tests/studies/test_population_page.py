@@ -1,6 +1,7 @@
 """What a page shows of a population, of arrays that somebody made up."""
 
 import numpy as np
+import pytest
 
 from wflow.io.base import Layout, SnapshotFile
 from wflow.learning import Snapshots
@@ -23,6 +24,7 @@ def snapshots(sizes, masses=None):
     return Snapshots(TIMES, clouds, masses=masses)
 
 
+@pytest.mark.slow
 def test_a_population_in_motion():
     data = snapshots((40, 50, 60))
     cells = np.concatenate(data.clouds)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from wflow import checks
+from wflow.kernels import RandomFeatures
 from wflow.kernels.sums import pair_sum
 from wflow.measures import Gaussian, UnsupportedMeasureError, nearest_image
 from wflow.measures.phase import Law
@@ -86,6 +87,8 @@ class Interaction(AbstractEnergy[Law]):
         x, w = atoms(self, mu)
         if self.diagonal:
             self._check_diagonal(x)
+        if isinstance(self.pair, RandomFeatures):
+            return self._by_waves(self.pair, x, w, mu.period)
         if isinstance(self.pair, Radial) and reaches_few(self.pair, x):
             return short_sum(self.pair, x, w, mu.period, self.diagonal)
 
@@ -93,6 +96,22 @@ class Interaction(AbstractEnergy[Law]):
             return self._pair(x, nearest_image(x, y, mu.period))
 
         return pair_sum(pair, x, w, x, w, diagonal=self.diagonal) / 2
+
+    def _by_waves(
+        self,
+        waves: RandomFeatures,
+        x: Float[Array, "n d"],
+        w: Float[Array, " n"],
+        period: Float[Array, "..."] | None,
+    ) -> Float[Array, ""]:
+        if period is not None:
+            raise ValueError(
+                "Interaction: expected points of flat space for RandomFeatures, whose "
+                "waves do not close on a torus, found a measure with a period."
+            )
+        both = jnp.mean(waves.waves(x, w))
+        # A point is in phase with itself.
+        return (both if self.diagonal else both - jnp.sum(w**2)) / 2
 
 
 def _arrays(tree: PyTree) -> list[Array]:

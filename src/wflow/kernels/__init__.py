@@ -2,6 +2,7 @@
 
 from .bandwidth import MedianGaussian, median_bandwidth, silverman_bandwidth
 from .base import AbstractKernel, AbstractRadialKernel
+from .features import RandomFeatures
 from .product import ProductKernel
 from .radial import (
     EnergyDistance,
@@ -28,6 +29,7 @@ __all__ = [
     "Matern52",
     "MedianGaussian",
     "ProductKernel",
+    "RandomFeatures",
     "ScaleMixture",
     "gram",
     "median_bandwidth",

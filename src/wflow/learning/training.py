@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from .average import averaged
 from .objective import Step
-from .optimizers import Scheduled, transformation
+from .optimizers import AdamW, Scheduled, transformation
 from .trained import groups
 
 
@@ -38,10 +38,14 @@ class TrainState(NamedTuple):
         return self.params if self.average is None else self.average
 
 
-def _leaves(value: Any) -> Any:
-    """Numbers as arrays without a type of their own: others are no other program."""
-    number = lambda leaf: jnp.asarray(leaf) if isinstance(leaf, float) else leaf
-    return jax.tree.map(number, value)
+def _leaf(value: Any) -> Any:
+    """A number as an array without a type of its own: another is no other program."""
+    return jnp.asarray(value) if isinstance(value, float) else value
+
+
+def _leaves(optimizer: Any) -> Any:
+    """The numbers of ``AdamW`` likewise; other optimizers may have to know theirs."""
+    return jax.tree.map(_leaf, optimizer) if isinstance(optimizer, AdamW) else optimizer
 
 
 class Trainer(eqx.Module):
@@ -63,8 +67,8 @@ class Trainer(eqx.Module):
     optimizer: optax.GradientTransformation | Scheduled = eqx.field(converter=_leaves)
     steps: int = eqx.field(static=True)
     held: PyTree = None
-    decay: Float[Array, ""] | float | None = eqx.field(converter=_leaves, default=None)
-    clip: Float[Array, ""] | float | None = eqx.field(converter=_leaves, default=None)
+    decay: Float[Array, ""] | float | None = eqx.field(converter=_leaf, default=None)
+    clip: Float[Array, ""] | float | None = eqx.field(converter=_leaf, default=None)
     retract: Callable[[PyTree], PyTree] | None = None
 
     def model(self, params: PyTree[Array]) -> PyTree:

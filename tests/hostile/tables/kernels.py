@@ -1,5 +1,6 @@
 """Kernels, bandwidth rules and sums over pairs."""
 
+import jax
 import numpy as np
 
 from wflow.kernels import (
@@ -12,6 +13,7 @@ from wflow.kernels import (
     Matern52,
     MedianGaussian,
     ProductKernel,
+    RandomFeatures,
     ScaleMixture,
     gram,
     median_bandwidth,
@@ -26,6 +28,7 @@ ROOM = "wflow.kernels"
 X = np.array([[0.1, 0.4], [1.0, -0.3], [-0.7, 0.2], [0.5, 0.9], [-0.2, -0.8]])
 Y = np.array([[0.3, 0.1], [0.8, -0.2], [-0.5, 0.6], [0.2, 0.2]])
 K = GaussianKernel(0.8)
+KEY = jax.random.key(0)
 WIDE = {"fine": "inf", "finite": "inf"}
 
 
@@ -78,6 +81,12 @@ TABLE = {
             text="ab",
             short=(1,),
         ),
+    ),
+    "RandomFeatures": entry(
+        lambda kernel, dim, count: RandomFeatures(kernel, dim, count, key=KEY),
+        kernel=part(K),
+        dim=count(2),
+        count=count(8),
     ),
     "ScaleMixture": entry(
         ScaleMixture,
