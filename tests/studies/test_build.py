@@ -168,6 +168,7 @@ OTHERS = {
         "VelocityFlow",
     },
     geometries: {"Riemannian"},
+    kernels: {"RandomFeatures"},
     regression: {
         "Custom",
         "ResettingRidge",
