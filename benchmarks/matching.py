@@ -166,7 +166,7 @@ def _arguments():
         "--case", nargs=2, action="append", metavar=("NAME", "DATA"), default=[]
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--warm", action="store_true")
     parser.add_argument("--large", action="store_true")
     arguments = parser.parse_args()

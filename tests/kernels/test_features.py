@@ -19,6 +19,7 @@ from wflow.kernels import (
     gram,
 )
 from wflow.measures import Particles
+from wflow.parameters import Learnable
 
 
 KEY, COUNT = jax.random.key(0), 20_000
@@ -70,6 +71,8 @@ def test_the_sum_over_pairs_its_error_and_its_force():
 def test_what_has_no_spectrum_is_refused():
     with pytest.raises(TypeError, match="RandomFeatures: expected kernel to be a Gau"):
         RandomFeatures(EnergyDistance(), 2, 10, key=KEY)
+    with pytest.raises(TypeError, match="a kernel of numbers, found a Learnable"):
+        RandomFeatures(GaussianKernel(Learnable(1.0)), 2, 10, key=KEY)
     with pytest.raises(ValueError, match="bandwidth to be a number or of shape"):
         RandomFeatures(GaussianKernel(np.ones(3)), 2, 10, key=KEY)
     waves = RandomFeatures(GaussianKernel(1.0), 3, 10, key=KEY)

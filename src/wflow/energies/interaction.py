@@ -29,7 +29,8 @@ class Interaction(AbstractEnergy[Law]):
     atom with itself, as sums over particles with a singular W do. On a Gaussian the
     double integral is a quadrature in 2d dimensions, exact for polynomials of degree 5,
     and needs the diagonal. On a torus (particles with a ``period``, a periodic axis of
-    a Grid) x meets the nearest image of y.
+    a Grid) x meets the nearest image of y. ``RandomFeatures`` of a kernel cost n
+    and not n squared, on particles and grids of flat space.
 
     Raises:
         TypeError: the pair is no function.

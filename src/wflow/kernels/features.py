@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from wflow import checks
+from wflow.parameters import Learnable
 
 from .base import AbstractRadialKernel
 from .radial import (
@@ -41,7 +42,7 @@ class RandomFeatures(eqx.Module):
         key: random key.
 
     Raises:
-        TypeError: another kernel.
+        TypeError: another kernel, or one with a ``Learnable``.
         ValueError: dim or count below one, or a bandwidth of another dimension.
 
     Examples:
@@ -71,6 +72,12 @@ class RandomFeatures(eqx.Module):
         kinds = (*_STUDENT, GaussianKernel, InverseMultiquadric)
         what = "a Gaussian, Laplace, Matern or inverse multiquadric kernel"
         checks.instance(self, "kernel", kernel, kinds, what)
+        learned = lambda leaf: isinstance(leaf, Learnable)
+        if any(map(learned, jax.tree.leaves(kernel, is_leaf=learned))):
+            raise TypeError(
+                "RandomFeatures: expected a kernel of numbers, found a Learnable, "
+                "which frequencies that are drawn once would not follow."
+            )
         checks.count(self, "dim", dim)
         checks.count(self, "count", count)
         key = checks.random_key(self, "key", key)
@@ -83,6 +90,7 @@ class RandomFeatures(eqx.Module):
         self, x: Float[Array, " d"], y: Float[Array, " d"]
     ) -> Float[Array, ""]:
         """The kernel at two points, as the waves have it."""
+        x, y = checks.to_real(x, "x"), checks.to_real(y, "y")
         return jnp.mean(jnp.cos(self._phases(x - y)))
 
     def waves(
@@ -103,7 +111,16 @@ class RandomFeatures(eqx.Module):
         Args:
             x: points, ``(n, d)``.
             w: their weights, ``(n,)``.
+
+        Raises:
+            ValueError: they do not fit each other or the frequencies.
         """
+        x, w = checks.to_real(x, "x"), checks.to_real(w, "w")
+        if x.ndim != 2 or w.shape != x.shape[:1]:
+            raise ValueError(
+                "RandomFeatures: expected x (n, d) and w (n,), found "
+                f"{x.shape} and {w.shape}."
+            )
         each = self.waves(x, w)
         return jnp.std(each) / math.sqrt(len(self.frequencies))
 

@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from .average import averaged
@@ -40,7 +41,9 @@ class TrainState(NamedTuple):
 
 def _leaf(value: Any) -> Any:
     """A number as an array without a type of its own: another is no other program."""
-    return jnp.asarray(value) if isinstance(value, float) else value
+    if value is None or isinstance(value, Tracer):
+        return value
+    return jnp.asarray(float(value))
 
 
 def _leaves(optimizer: Any) -> Any:

@@ -29,6 +29,7 @@ X = np.array([[0.1, 0.4], [1.0, -0.3], [-0.7, 0.2], [0.5, 0.9], [-0.2, -0.8]])
 Y = np.array([[0.3, 0.1], [0.8, -0.2], [-0.5, 0.6], [0.2, 0.2]])
 K = GaussianKernel(0.8)
 KEY = jax.random.key(0)
+WAVES = RandomFeatures(K, 2, 8, key=KEY)
 WIDE = {"fine": "inf", "finite": "inf"}
 
 
@@ -87,6 +88,11 @@ TABLE = {
         kernel=part(K),
         dim=count(2),
         count=count(8),
+    ),
+    "RandomFeatures.error": entry(
+        WAVES.error,
+        x=array(X, words=[r"\bx \(n, d\)"]),
+        w=array([0.1, 0.2, 0.3, 0.2, 0.2], fine="negative", words=[r"w \(n,\)"]),
     ),
     "ScaleMixture": entry(
         ScaleMixture,
