@@ -244,7 +244,6 @@ def test_time_reversal():
     np.testing.assert_allclose(back.measure.x, X, atol=1e-10)
 
 
-@pytest.mark.slow
 def test_free_flight_is_a_geodesic():
     # No energy: straight lines, exactly; along the optimal map W2 grows linearly.
     target = X[::-1] * 0.5 + np.array([3.0, 0.0])

@@ -121,7 +121,6 @@ def test_blow_up_between_jumps():
         solve(flow, CLOUD, 0.0, 5.0, dt0=0.1, key=KEY)
 
 
-@pytest.mark.slow
 def test_blow_up_under_jit():
     @eqx.filter_jit
     def end(mu, t1):

@@ -151,7 +151,6 @@ def test_a_law_that_depends_on_time_sees_the_time_of_the_caller():
         solve(PUSH, ones(), 1.7e9, 1.7e9 + 10)
 
 
-@pytest.mark.slow
 def test_the_leapfrog_sees_the_time_of_the_caller():
     # x'' = cos t, at rest at t = 5; order 2 at h = 0.01.
     flow = LagrangianFlow(Potential(pushed, with_time=True))
