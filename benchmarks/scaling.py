@@ -17,8 +17,8 @@ import numpy as np
 from harness import measure, report
 
 import wflow as wf
-from wflow.energies import Interaction, Potential, Radial
-from wflow.kernels import GaussianKernel
+from wflow.energies import Interaction, ParticleMesh, Potential, Radial
+from wflow.kernels import GaussianKernel, RandomFeatures
 from wflow.kernels.sums import matvec
 
 
@@ -134,7 +134,7 @@ def predicted() -> list[dict]:
 
 def measured(largest: int) -> list[dict]:
     """Warm evaluations on this machine, and the slope between sizes."""
-    rows, sizes = [], [n for n in (1_000, 10_000, 100_000, 1_000_000) if n <= largest]
+    rows, sizes = [], [n for n in (10_000, 30_000, 100_000, 1_000_000) if n <= largest]
 
     def cloud(n):
         return jnp.asarray(np.random.default_rng(0).uniform(size=(n, 2)), jnp.float32)
@@ -152,8 +152,18 @@ def measured(largest: int) -> list[dict]:
     def kernel(n):
         return jax.jit(lambda mu: matvec(GaussianKernel(0.1), mu.x, None, mu.w))
 
-    cases = {"potential": (potential, largest), "near pairs": (near, largest)}
-    cases["all pairs, Gaussian"] = (kernel, 20_000)
+    def by(pair):
+        flow = wf.GradientFlow(Interaction(pair), wf.Wasserstein())
+        return lambda n: jax.jit(lambda mu: flow.velocity(mu)[0])
+
+    waves = RandomFeatures(GaussianKernel(0.1), 2, 500, key=jax.random.key(0))
+    cases = {
+        "potential": (potential, largest),
+        "near pairs": (near, largest),
+        "random features, 500": (by(waves), largest),
+        "mesh, 64 cells": (by(ParticleMesh(GaussianKernel(0.1))), largest),
+        "all pairs, Gaussian": (kernel, 100_000),
+    }
     for name, (make, most) in cases.items():
         before = None
         for n in (n for n in sizes if n <= most):
@@ -161,8 +171,8 @@ def measured(largest: int) -> list[dict]:
             took = measure({name: lambda run=run, mu=mu: run(mu)}, 3)[name]
             slope = math.nan
             if before:
-                slope = math.log10(took["median_s"] / before) / math.log10(10)
-            before = took["median_s"]
+                slope = math.log(took["median_s"] / before[1]) / math.log(n / before[0])
+            before = n, took["median_s"]
             rows.append(
                 {"case": f"{name}, n = {n}", "peer": "wflow", **took, "slope": slope}
             )

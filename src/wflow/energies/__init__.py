@@ -7,6 +7,7 @@ from .entropy import Entropy, FisherInformation, KLDivergence
 from .functional import Functional
 from .functions import Bumps, Polynomial
 from .interaction import Interaction
+from .mesh import ParticleMesh
 from .neural import AttentionPotential, MLPPotential, PairPotential
 from .potential import Potential
 from .radial import GaussianProfile, Morse, Power, Radial, RadialBumps
@@ -32,6 +33,7 @@ __all__ = [
     "MMD",
     "Morse",
     "PairPotential",
+    "ParticleMesh",
     "Polynomial",
     "Potential",
     "Power",

@@ -15,6 +15,7 @@ from wflow.measures import Gaussian, UnsupportedMeasureError, nearest_image
 from wflow.measures.phase import Law
 
 from .base import AbstractEnergy, atoms
+from .mesh import ParticleMesh
 from .radial import Radial
 from .short_range import reaches_few, short_sum
 
@@ -29,8 +30,9 @@ class Interaction(AbstractEnergy[Law]):
     atom with itself, as sums over particles with a singular W do. On a Gaussian the
     double integral is a quadrature in 2d dimensions, exact for polynomials of degree 5,
     and needs the diagonal. On a torus (particles with a ``period``, a periodic axis of
-    a Grid) x meets the nearest image of y. ``RandomFeatures`` of a kernel cost n
-    and not n squared, on particles and grids of flat space.
+    a Grid) x meets the nearest image of y. ``RandomFeatures`` of a kernel (in flat
+    space) and a ``ParticleMesh`` (in up to three dimensions) cost n and not n squared,
+    on particles and grids.
 
     Raises:
         TypeError: the pair is no function.
@@ -90,6 +92,8 @@ class Interaction(AbstractEnergy[Law]):
             self._check_diagonal(x)
         if isinstance(self.pair, RandomFeatures):
             return self._by_waves(self.pair, x, w, mu.period)
+        if isinstance(self.pair, ParticleMesh):
+            return self._by_mesh(self.pair, x, w, mu.period)
         if isinstance(self.pair, Radial) and reaches_few(self.pair, x):
             return short_sum(self.pair, x, w, mu.period, self.diagonal)
 
@@ -113,6 +117,19 @@ class Interaction(AbstractEnergy[Law]):
         both = jnp.mean(waves.waves(x, w))
         # A point is in phase with itself.
         return (both if self.diagonal else both - jnp.sum(w**2)) / 2
+
+    def _by_mesh(
+        self,
+        mesh: ParticleMesh,
+        x: Float[Array, "n d"],
+        w: Float[Array, " n"],
+        period: Float[Array, "..."] | None,
+    ) -> Float[Array, ""]:
+        both = mesh.double_sum(x, w, period)
+        if self.diagonal:
+            return both / 2
+        zero = jnp.zeros(x.shape[1], x.dtype)
+        return (both - jnp.sum(w**2) * self._pair(zero, zero)) / 2
 
 
 def _arrays(tree: PyTree) -> list[Array]:

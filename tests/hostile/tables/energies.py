@@ -23,6 +23,7 @@ from wflow.energies import (
     MLPPotential,
     Morse,
     PairPotential,
+    ParticleMesh,
     Polynomial,
     Potential,
     Power,
@@ -113,6 +114,19 @@ TABLE = {
         value_of(Interaction),
         pair=returned(lambda x, y: square(x - y)),
         diagonal=given(True, **FLAG),
+    ),
+    "ParticleMesh": entry(
+        lambda pair, cells: asked(Interaction(ParticleMesh(pair, cells)).value, CLOUD),
+        pair=part(GaussianKernel(1.0)),
+        cells=count(8),
+    ),
+    "ParticleMesh.error": entry(
+        ParticleMesh(GaussianKernel(1.0), 8).error,
+        x=array(X, words=[r"\bx \(n, d\)"]),
+        w=array([0.1, 0.2, 0.3, 0.2, 0.2], fine="negative", words=[r"w \(n,\)"]),
+        period=given(
+            4.0, negative=-1.0, zero=0.0, nan=np.nan, text="spoiled", short=[1.0] * 3
+        ),
     ),
     "Interaction.singular": entry(
         lambda pair, diagonal: Interaction(pair, diagonal).value(CLOUD),
