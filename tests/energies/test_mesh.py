@@ -93,6 +93,8 @@ def test_refusals():
         ParticleMesh(springs)
     with pytest.raises(ValueError, match="long range, found a Radial with a cutoff"):
         ParticleMesh(Radial(lambda r: 1 - r, cutoff=1.0))
+    with pytest.raises(ValueError, match="finite where points meet, found inf there"):
+        ParticleMesh(Radial(lambda r: 1 / r, softening=0.0))
     cloud = Particles.from_samples(jnp.zeros((5, 4)))
     with pytest.raises(ValueError, match=r"d up to 3 and w \(n,\), found \(5, 4\)"):
         Interaction(ParticleMesh(KERNEL)).value(cloud)

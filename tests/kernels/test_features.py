@@ -79,7 +79,7 @@ def test_what_has_no_spectrum_is_refused():
     with pytest.raises(ValueError, match="points of dimension 3, that of the freq"):
         Interaction(waves).value(CLOUD)
     waves = RandomFeatures(GaussianKernel(1.0), 2, 10, key=KEY)
-    with pytest.raises(ValueError, match="waves do not close on a torus"):
+    with pytest.raises(ValueError, match="features do not close on a torus"):
         Interaction(waves).value(Particles.from_samples(X, W, period=10.0))
 
 

@@ -168,7 +168,7 @@ OTHERS = {
         "VelocityFlow",
     },
     geometries: {"Riemannian"},
-    kernels: {"RandomFeatures"},
+    kernels: {"Nystrom", "RandomFeatures"},
     regression: {
         "Custom",
         "ResettingRidge",

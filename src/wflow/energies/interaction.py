@@ -9,13 +9,12 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from wflow import checks
-from wflow.kernels import RandomFeatures
+from wflow.kernels import AbstractPairSum
 from wflow.kernels.sums import pair_sum
 from wflow.measures import Gaussian, UnsupportedMeasureError, nearest_image
 from wflow.measures.phase import Law
 
 from .base import AbstractEnergy, atoms
-from .mesh import ParticleMesh
 from .radial import Radial
 from .short_range import reaches_few, short_sum
 
@@ -30,9 +29,9 @@ class Interaction(AbstractEnergy[Law]):
     atom with itself, as sums over particles with a singular W do. On a Gaussian the
     double integral is a quadrature in 2d dimensions, exact for polynomials of degree 5,
     and needs the diagonal. On a torus (particles with a ``period``, a periodic axis of
-    a Grid) x meets the nearest image of y. ``RandomFeatures`` of a kernel (in flat
-    space) and a ``ParticleMesh`` (in up to three dimensions) cost n and not n squared,
-    on particles and grids.
+    a Grid) x meets the nearest image of y. A pair that has a short way to
+    its sum over all pairs (``RandomFeatures`` and ``Nystrom`` of a kernel,
+    ``ParticleMesh``) costs n and not n squared on particles and grids.
 
     Raises:
         TypeError: the pair is no function.
@@ -90,10 +89,10 @@ class Interaction(AbstractEnergy[Law]):
         x, w = atoms(self, mu)
         if self.diagonal:
             self._check_diagonal(x)
-        if isinstance(self.pair, RandomFeatures):
-            return self._by_waves(self.pair, x, w, mu.period)
-        if isinstance(self.pair, ParticleMesh):
-            return self._by_mesh(self.pair, x, w, mu.period)
+        if isinstance(self.pair, AbstractPairSum):
+            both = self.pair.double_sum(x, w, mu.period)
+            itself = 0.0 if self.diagonal else w**2 @ self.pair.diagonal(x)
+            return (both - itself) / 2
         if isinstance(self.pair, Radial) and reaches_few(self.pair, x):
             return short_sum(self.pair, x, w, mu.period, self.diagonal)
 
@@ -101,35 +100,6 @@ class Interaction(AbstractEnergy[Law]):
             return self._pair(x, nearest_image(x, y, mu.period))
 
         return pair_sum(pair, x, w, x, w, diagonal=self.diagonal) / 2
-
-    def _by_waves(
-        self,
-        waves: RandomFeatures,
-        x: Float[Array, "n d"],
-        w: Float[Array, " n"],
-        period: Float[Array, "..."] | None,
-    ) -> Float[Array, ""]:
-        if period is not None:
-            raise ValueError(
-                "Interaction: expected points of flat space for RandomFeatures, whose "
-                "waves do not close on a torus, found a measure with a period."
-            )
-        both = jnp.mean(waves.waves(x, w))
-        # A point is in phase with itself.
-        return (both if self.diagonal else both - jnp.sum(w**2)) / 2
-
-    def _by_mesh(
-        self,
-        mesh: ParticleMesh,
-        x: Float[Array, "n d"],
-        w: Float[Array, " n"],
-        period: Float[Array, "..."] | None,
-    ) -> Float[Array, ""]:
-        both = mesh.double_sum(x, w, period)
-        if self.diagonal:
-            return both / 2
-        zero = jnp.zeros(x.shape[1], x.dtype)
-        return (both - jnp.sum(w**2) * self._pair(zero, zero)) / 2
 
 
 def _arrays(tree: PyTree) -> list[Array]:

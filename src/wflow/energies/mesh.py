@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from wflow import checks
-from wflow.kernels import AbstractKernel
+from wflow.kernels import AbstractKernel, AbstractPairSum
+from wflow.kernels.approximate import weighted_points
 from wflow.measures import nearest_image
 from wflow.measures.torus import check_period
 
@@ -22,7 +23,7 @@ _TAIL = 12
 _PROBES = 64
 
 
-class ParticleMesh(eqx.Module):
+class ParticleMesh(AbstractPairSum):
     r"""A smooth function of two points, summed over all pairs by way of a mesh.
 
     $W(x, y) \approx \sum_{gh} B(x - g)\,C(g - h)\,B(y - h)$: the masses go to the nodes
@@ -39,8 +40,8 @@ class ParticleMesh(eqx.Module):
 
     Raises:
         TypeError: another pair, or cells that are no whole number.
-        ValueError: a pair with a cutoff, cells below one; when evaluated, points in
-            more than three dimensions.
+        ValueError: a pair with a cutoff or not finite at one point, cells below one;
+            when evaluated, points in more than three dimensions.
 
     Examples:
         >>> import jax
@@ -69,6 +70,13 @@ class ParticleMesh(eqx.Module):
                 "ParticleMesh: expected a pair of long range, found a Radial with a "
                 "cutoff, which Interaction sums over near pairs by itself."
             )
+        if isinstance(self.pair, Radial):
+            itself = checks.known(self.pair(jnp.zeros(1), jnp.zeros(1)))
+            if itself is not None and not np.isfinite(itself):
+                raise ValueError(
+                    "ParticleMesh: expected a pair that is finite where points meet, "
+                    f"found {itself} there; a longer softening makes it smooth."
+                )
 
     def __call__(self, x: Float[Array, " d"], y: Float[Array, " d"]) -> Array:
         """W at two points, without the mesh."""
@@ -80,24 +88,7 @@ class ParticleMesh(eqx.Module):
         w: Float[Array, " n"],
         period: Float[ArrayLike, "..."] | None = None,
     ) -> Float[Array, ""]:
-        r"""$\sum_{ij} w_i w_j W(x_i, x_j)$, every point with itself too.
-
-        Args:
-            x: points, ``(n, d)``, d at most three.
-            w: their weights, ``(n,)``.
-            period: of a torus, a length or one per axis, infinite where an axis does
-                not come round; None is flat space.
-
-        Raises:
-            ValueError: they do not fit each other, points in more dimensions, or a
-                period that is not above zero or of another shape.
-        """
-        x, w = checks.to_real(x, "x"), checks.to_real(w, "w")
-        if x.ndim != 2 or not 1 <= x.shape[1] <= 3 or w.shape != x.shape[:1]:
-            raise ValueError(
-                "ParticleMesh: expected x (n, d) with d up to 3 and w (n,), found "
-                f"{x.shape} and {w.shape}."
-            )
+        x, w = weighted_points(self, x, w, most=3)
         size, shape = self._size, (self._size,) * x.shape[1]
         first, spacing = self._mesh(x, period)
         place = (x - first) / spacing
@@ -113,6 +104,9 @@ class ParticleMesh(eqx.Module):
         masses = masses.at[tuple(jnp.moveaxis(nodes, -1, 0))].add(w[:, None] * shares)
         met = jnp.fft.irfftn(jnp.fft.rfftn(masses) * self._waves(spacing), shape)
         return jnp.sum(masses * met)
+
+    def diagonal(self, x: Float[Array, "n d"]) -> Float[Array, " n"]:
+        return jax.vmap(lambda at: self(at, at))(x)
 
     def error(
         self,
@@ -130,9 +124,10 @@ class ParticleMesh(eqx.Module):
             period: of a torus.
 
         Raises:
-            ValueError: as ``double_sum``.
+            ValueError: they do not fit each other, or have more coordinates; a period
+                that is not above zero or of another shape.
         """
-        x, w = checks.to_real(x, "x"), checks.to_real(w, "w")
+        x, w = weighted_points(self, x, w, most=3)
         found = jax.grad(lambda w: self.double_sum(x, w, period) / 2)(w)
         some = np.linspace(0, len(x) - 1, min(_PROBES, len(x))).astype(int)
         pair = lambda x, y: self(x, nearest_image(x, y, period))

@@ -1,8 +1,10 @@
 """Kernels, bandwidth rules and sums over pairs of points."""
 
+from .approximate import AbstractPairSum
 from .bandwidth import MedianGaussian, median_bandwidth, silverman_bandwidth
 from .base import AbstractKernel, AbstractRadialKernel
 from .features import RandomFeatures
+from .nystrom import Nystrom
 from .product import ProductKernel
 from .radial import (
     EnergyDistance,
@@ -19,6 +21,7 @@ from .sums import gram
 
 __all__ = [
     "AbstractKernel",
+    "AbstractPairSum",
     "AbstractRadialKernel",
     "EnergyDistance",
     "GaussianKernel",
@@ -28,6 +31,7 @@ __all__ = [
     "Matern32",
     "Matern52",
     "MedianGaussian",
+    "Nystrom",
     "ProductKernel",
     "RandomFeatures",
     "ScaleMixture",

@@ -2,14 +2,14 @@
 
 import math
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from wflow import checks
 from wflow.parameters import Learnable
 
+from .approximate import AbstractPairSum, refuse_torus, weighted_points
 from .base import AbstractRadialKernel
 from .radial import (
     GaussianKernel,
@@ -24,7 +24,7 @@ from .radial import (
 _STUDENT = {LaplaceKernel: 1, Matern32: 3, Matern52: 5}
 
 
-class RandomFeatures(eqx.Module):
+class RandomFeatures(AbstractPairSum):
     r"""A kernel as a mean of waves, so that n points cost n and not n squared.
 
     $k(x, y) \approx \hat k(x, y) = \frac1m \sum_{j=1}^m \cos(\omega_j\cdot(x - y))$,
@@ -93,15 +93,18 @@ class RandomFeatures(eqx.Module):
         x, y = checks.to_real(x, "x"), checks.to_real(y, "y")
         return jnp.mean(jnp.cos(self._phases(x - y)))
 
-    def waves(
-        self, x: Float[Array, "n d"], w: Float[Array, " n"]
-    ) -> Float[Array, " m"]:
-        r"""$|\sum_i w_i e^{i\omega_j\cdot x_i}|^2$ of every wave.
+    def double_sum(
+        self,
+        x: Float[Array, "n d"],
+        w: Float[Array, " n"],
+        period: Float[ArrayLike, "..."] | None = None,
+    ) -> Float[Array, ""]:
+        refuse_torus(self, period)
+        return jnp.mean(self._waves(x, w))
 
-        Its mean is the sum over all pairs.
-        """
-        phases = self._phases(x)
-        return (w @ jnp.cos(phases)) ** 2 + (w @ jnp.sin(phases)) ** 2
+    def diagonal(self, x: Float[Array, "n d"]) -> Float[Array, " n"]:
+        # A point is in phase with itself.
+        return jnp.ones(len(x), x.dtype)
 
     def error(self, x: Float[Array, "n d"], w: Float[Array, " n"]) -> Float[Array, ""]:
         r"""Standard error of the sum over all pairs $\sum_{ij} w_i w_j k(x_i, x_j)$.
@@ -115,14 +118,18 @@ class RandomFeatures(eqx.Module):
         Raises:
             ValueError: they do not fit each other or the frequencies.
         """
-        x, w = checks.to_real(x, "x"), checks.to_real(w, "w")
-        if x.ndim != 2 or w.shape != x.shape[:1]:
-            raise ValueError(
-                "RandomFeatures: expected x (n, d) and w (n,), found "
-                f"{x.shape} and {w.shape}."
-            )
-        each = self.waves(x, w)
-        return jnp.std(each) / math.sqrt(len(self.frequencies))
+        return jnp.std(self._waves(x, w)) / math.sqrt(len(self.frequencies))
+
+    def _waves(
+        self, x: Float[Array, "n d"], w: Float[Array, " n"]
+    ) -> Float[Array, " m"]:
+        r"""$|\sum_i w_i e^{i\omega_j\cdot x_i}|^2$ of every wave.
+
+        Its mean is the sum over all pairs.
+        """
+        x, w = weighted_points(self, x, w)
+        phases = self._phases(x)
+        return (w @ jnp.cos(phases)) ** 2 + (w @ jnp.sin(phases)) ** 2
 
     def _phases(self, x: Float[Array, "*n d"]) -> Float[Array, "*n m"]:
         frequencies = jnp.asarray(self.frequencies, x.dtype)

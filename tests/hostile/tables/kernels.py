@@ -12,6 +12,7 @@ from wflow.kernels import (
     Matern32,
     Matern52,
     MedianGaussian,
+    Nystrom,
     ProductKernel,
     RandomFeatures,
     ScaleMixture,
@@ -65,6 +66,16 @@ TABLE = {
         K, x=array([0.1, 0.2], **WIDE), y=array([0.3, 0.1], **WIDE)
     ),
     "MedianGaussian": entry(MedianGaussian, max_points=count(4, fine=())),
+    "Nystrom": entry(
+        lambda kernel, landmarks: Nystrom(kernel, landmarks).diagonal(X),
+        kernel=part(K),
+        landmarks=array(X[:3], fine="short", words=[r"landmarks \(m, d\)"]),
+    ),
+    "Nystrom.error": entry(
+        Nystrom(K, X[:3]).error,
+        x=array(X, words=[r"\bx \(n, d\)"]),
+        w=array([0.1, 0.2, 0.3, 0.2, 0.2], fine="negative", words=[r"w \(n,\)"]),
+    ),
     "ProductKernel": entry(
         ProductKernel,
         kernels=given(
