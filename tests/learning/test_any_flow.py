@@ -31,7 +31,7 @@ from wflow.measures import Particles, Phase
 from wflow.parameters import Learnable
 from wflow.solvers import DampedLeapfrog, solve
 from wflow.solvers._rollout import rollout, start_rollout
-from wflow.solvers.fixed_step import fixed_step
+from wflow.solvers.fixed_step import brownian_step, fixed_step
 
 
 KEY = jax.random.key(0)
@@ -103,6 +103,23 @@ def test_noisy_steps_have_the_moments_of_their_law():
     # Two keys, two draws.
     other = fixed_step(flow, mu, 0.0, h, jax.random.key(1))
     assert (other.x != end.x).any()
+
+
+def test_finer_steps_follow_the_same_noise():
+    state = (jnp.zeros((5000, 1)), jnp.zeros(3))
+
+    @eqx.filter_jit
+    def path(level, count):
+        step = lambda k: brownian_step(state, 0.8 / count, KEY, k, level)[0]
+        return jax.lax.map(step, jnp.arange(8))
+
+    # Two steps of 0.4 in all, or halves and quarters of them.
+    whole, half, quarter = (path(level, 2 << level) for level in range(3))
+    np.testing.assert_allclose(half[:4:2] + half[1:4:2], whole[:2], atol=1e-12)
+    np.testing.assert_allclose(quarter[::2] + quarter[1::2], half[:4], atol=1e-12)
+    each = quarter[..., 0]
+    np.testing.assert_allclose(each.var(axis=1), 0.1, rtol=5 * np.sqrt(2 / 5000))
+    np.testing.assert_allclose(np.corrcoef(each), np.eye(8), atol=5 / np.sqrt(5000))
 
 
 @pytest.mark.slow

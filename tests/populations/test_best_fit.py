@@ -1,11 +1,16 @@
 """What held-out snapshots speak for, on data whose law is known."""
 
+import functools
+
 import jax
 import numpy as np
 import pytest
 
 from wflow.learning import Snapshots
-from wflow.populations import fit_best
+from wflow.learning.paired import Chances, Traced, Truth
+from wflow.populations import _laws, fit_best
+from wflow.populations._answers import Scene
+from wflow.populations._best_fit import BEYOND
 from wflow.populations._contest import STILL
 
 
@@ -66,16 +71,23 @@ def spring(rng, time):
     return x
 
 
-def chosen(law, gap, count):
+LAWS = {"wells": (wells, 0.35, 6), "spring": (spring, 0.3, 6)}
+
+
+@functools.cache
+def chosen(name):
+    """What is chosen for a law, and a later snapshot that the choice has not seen."""
+    law, gap, count = LAWS[name]
     rng = np.random.default_rng(0)
     times = gap * np.arange(count)
     seen = Snapshots(times, [law(rng, time) for time in times])
-    return fit_best(seen, key=jax.random.key(0), steps=300, questions=["beyond"])
+    found = fit_best(seen, key=jax.random.key(0), steps=300, questions=["beyond"])
+    return found, law(rng, gap * count), gap * count
 
 
 @pytest.mark.slow
 def test_what_has_no_inertia_is_found_to_be_of_first_order():
-    found = chosen(wells, 0.35, 6)
+    found, *_ = chosen("wells")
     assert found.beyond is not None
     assert found.beyond.winner.startswith("first order")
     assert found.fit is not None
@@ -85,10 +97,73 @@ def test_what_has_no_inertia_is_found_to_be_of_first_order():
 @pytest.mark.slow
 def test_what_has_inertia_is_not_said_to_stand_still():
     """A field of place and time can follow it too, and is often within the noise."""
-    found = chosen(spring, 0.3, 6)
+    found, *_ = chosen("spring")
     assert found.beyond is not None
     scores = {each.name: each.w1.value for each in found.beyond.standings}
     (second,) = (w1 for name, w1 in scores.items() if name.startswith("second order"))
     assert second < 0.7 * scores[STILL]
     assert found.beyond.winner != STILL
     assert found.fit is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LAWS)
+def test_halving_the_steps_changes_less_than_a_third_of_an_interval(name, monkeypatch):
+    found, later, time = chosen(name)
+    law = found.fit
+    assert law is not None
+    last = len(found.snapshots) - 1
+    inner = found.units.to_model_time(time)
+    truth = (later - found.units.mean) / found.units.std
+    truth = Truth(Traced.of(truth, np.ones(len(truth)), last + 1), Chances())
+    own, every = _laws.settled, tuple(range(last + 1))
+
+    def forecast():
+        x, w, _ = _laws.carried(law, last, inner, 1.0)
+        return truth.scores(Traced.of(x, w, last))
+
+    def finer(at, spread):
+        levels = []
+        own(lambda level: levels.append(level) or at(level), spread)
+        return at(levels[-1] + 1)
+
+    scores = forecast()
+    monkeypatch.setattr(_laws, "settled", finer)
+    again = forecast()
+    # The narrowest interval that is printed: of the difference to another answer.
+    for score in ("w1", "energy"):
+        mine, twice = getattr(scores, score), getattr(again, score)
+        widths = []
+        for simple in BEYOND.values():
+            cloud = simple(Scene(law.snapshots, every, 2))(inner)
+            apart = mine.minus(getattr(truth.scores(cloud), score))
+            widths.append(apart.high - apart.low)
+        assert 0 < abs(twice.value - mine.value) < min(widths) / 3
+
+
+def test_steps_are_halved_until_that_changes_nothing_that_tells():
+    """Heun's method on x' = -20 x over one gap: eight steps leap over the minimum."""
+    start, spread = np.linspace(1.0, 2.0, 100)[:, None], 2.0
+    mass, seen = np.full(100, 0.01), []
+
+    def at(level):
+        seen.append(level)
+        h = 20 / (8 * 2**level)
+        factor = (1 - h + h**2 / 2) ** (8 * 2**level)
+        return _laws.Arrived(start * factor, mass)
+
+    found = _laws.settled(at, spread)
+    assert seen == list(range(seen[-1] + 1))
+    assert 2 <= seen[-1] < 6
+    np.testing.assert_allclose(found.x, start * np.exp(-20), atol=1e-3)
+    # What stands still takes one comparison, what never settles an end of steps.
+    seen.clear()
+    _laws.settled(lambda level: seen.append(level) or _laws.Arrived(start, mass), 1.0)
+    assert seen == [0, 1]
+    seen.clear()
+    wild = lambda level: seen.append(level) or _laws.Arrived(start * level, mass)
+    assert _laws.settled(wild, 1.0).x[0] == 6
+    # Masses count as places do.
+    seen.clear()
+    heavier = lambda level: _laws.Arrived(start, mass * (1 + 4.0**-level))
+    assert _laws.settled(heavier, 1.0).mass.sum() < 1.002

@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from wflow.flows import AbstractContinuousFlow
 from wflow.measures.base import Moving, State
@@ -14,6 +14,7 @@ def fixed_step(
     t: Float[Array, ""],
     h: Float[Array, ""],
     key: PRNGKeyArray | None = None,
+    dw: State | None = None,
 ) -> Moving:
     r"""``mu`` a step of length h later, by Heun's method.
 
@@ -21,9 +22,10 @@ def fixed_step(
     $y^+ = y + \frac h2 (f(y) + f(y^*)) + \frac12 (\sigma(y) + \sigma(y^*))\,\Delta W$;
     for Ito's noise whose amplitude depends on the state $y^*$ itself, Euler-Maruyama.
     The same map as ``solve`` with ``diffrax.Heun()`` and ``diffrax.Euler()``.
+    $\Delta W$ is ``dw``, or else drawn by ``key``.
 
     Raises:
-        ValueError: the flow has noise, and there is no key.
+        ValueError: the flow has noise, and there is neither of them.
     """
     noise = flow.noise(mu, t)
     if noise is None:
@@ -31,11 +33,13 @@ def fixed_step(
         middle = mu.with_state(_moved(mu.state, h, first))
         second = flow.velocity(middle, t + h)
         return mu.with_state(_moved(_moved(mu.state, h / 2, first), h / 2, second))
-    if key is None:
-        raise ValueError(
-            f"fixed_step: expected key, since {type(flow).__name__} is noisy."
-        )
-    first, dw = flow.velocity(mu, t), _increment(mu.state, h, key)
+    if dw is None:
+        if key is None:
+            raise ValueError(
+                f"fixed_step: expected key, since {type(flow).__name__} is noisy."
+            )
+        dw = _increment(mu.state, h, key)
+    first = flow.velocity(mu, t)
     kick = noise.operator(mu).mv(dw)
     middle = mu.with_state(_added(_moved(mu.state, h, first), kick))
     if noise.kind == "ito":
@@ -47,6 +51,33 @@ def fixed_step(
         kick = jax.tree.map(lambda a, b: (a + b) / 2, kick, again)
     drifted = _moved(_moved(mu.state, h / 2, first), h / 2, second)
     return mu.with_state(_added(drifted, kick))
+
+
+def brownian_step(
+    state: State,
+    h: Float[Array, ""],
+    key: PRNGKeyArray,
+    k: Int[Array, ""],
+    level: Int[Array, ""],
+) -> State:
+    r"""Increment ``k`` of Brownian motion in steps h that were halved ``level`` times.
+
+    Of every level the same path, so that finer steps follow it more closely: of an
+    increment $\Delta W$ of length H the halves are $\Delta W/2 \pm \sqrt{H/4}\,\xi$.
+
+    Reference: Levy's construction; Karatzas, Shreve, Brownian Motion and Stochastic
+    Calculus (1991), section 2.3.
+    """
+    whole = _increment(state, h * 2.0**level, jax.random.fold_in(key, k >> level))
+
+    def halved(depth: Array, dw: State) -> State:
+        left = level - depth
+        own = jax.random.fold_in(jax.random.fold_in(key, -1 - depth), k >> left)
+        bridge = _increment(state, h * 2.0 ** (left - 2), own)
+        sign = 1 - 2 * ((k >> (left - 1)) & 1)
+        return jax.tree.map(lambda a, b: a / 2 + sign * b, dw, bridge)
+
+    return jax.lax.fori_loop(0, level, halved, whole)
 
 
 def _increment(state: State, h: Array, key: PRNGKeyArray) -> State:
