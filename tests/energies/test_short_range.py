@@ -8,7 +8,7 @@ import pytest
 
 from wflow.energies import Interaction, Radial
 from wflow.energies.short_range import short_sum
-from wflow.kernels.sums import pair_sum
+from wflow.kernels.functions import pair_sum
 from wflow.measures import Particles, nearest_image
 
 

@@ -23,7 +23,8 @@ from wflow.kernels import (
     silverman_bandwidth,
 )
 from wflow.kernels.bandwidth import silverman_matrix
-from wflow.kernels.sums import gradient_matvec, log_matvec, matvec, pair_sum
+from wflow.kernels.functions import pair_sum
+from wflow.kernels.sums import gradient_matvec, log_matvec, matvec
 from wflow.parameters import Learnable
 
 

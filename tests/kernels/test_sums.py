@@ -19,7 +19,8 @@ from wflow.kernels import (
     Matern52,
     gram,
 )
-from wflow.kernels.sums import gradient_matvec, log_matvec, matvec, pair_sum
+from wflow.kernels.functions import pair_sum
+from wflow.kernels.sums import gradient_matvec, log_matvec, matvec
 
 
 H = np.array([0.7, 1.3])

@@ -12,7 +12,8 @@ from wflow import checks
 from wflow.checks import real_field
 from wflow.kernels import AbstractKernel, GaussianKernel
 from wflow.kernels.embeddings import mixture_double_integral, mixture_embedding
-from wflow.kernels.sums import matvec, pair_sum
+from wflow.kernels.functions import pair_sum
+from wflow.kernels.sums import matvec
 from wflow.measures import (
     Gaussian,
     GaussianMixture,

@@ -9,14 +9,27 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from wflow import checks
-from wflow.kernels import AbstractPairSum
-from wflow.kernels.sums import pair_sum
-from wflow.measures import Gaussian, UnsupportedMeasureError, nearest_image
+from wflow.kernels import AbstractKernel, AbstractPairSum
+from wflow.kernels.functions import pair_field, pair_sum
+from wflow.kernels.sums import matvec_and_slope
+from wflow.measures import (
+    Gaussian,
+    Particles,
+    Phase,
+    UnsupportedMeasureError,
+    nearest_image,
+)
+from wflow.measures.base import Differential
+from wflow.measures.particles import ParticlesDifferential
 from wflow.measures.phase import Law
 
-from .base import AbstractEnergy, atoms
+from .base import AbstractEnergy, atoms, within
 from .radial import Radial
 from .short_range import reaches_few, short_sum
+
+
+# Pairs of points at which a function shows whether its sides are equal.
+_PROBES = 8
 
 
 class Interaction(AbstractEnergy[Law]):
@@ -72,6 +85,63 @@ class Interaction(AbstractEnergy[Law]):
                 " point meets itself; diagonal=False leaves that out."
             )
 
+    def _symmetric(self, cloud: Particles) -> bool:
+        """Whether W is seen to have equal sides; False where that is not known.
+
+        With a period it has to be a function of the displacement, too: the image of y
+        that is nearest to x is not where the image of x is that is nearest to y.
+        """
+        if isinstance(self.pair, Radial):
+            return True
+        if any(checks.known(leaf) is None for leaf in _arrays(self.pair)):
+            return False
+        draws = np.random.default_rng(0).normal(size=(2, _PROBES, cloud.dim))
+        with jax.ensure_compile_time_eval():
+            reach = np.logspace(-1, 1, _PROBES)[:, None]
+            x, y = jnp.asarray(draws * reach, cloud.dtype)
+            others = [(y, x)] if cloud.period is None else [(y, x), (x + 1, y + 1)]
+            one = checks.known(jax.vmap(self._pair)(x, y))
+            rest = [checks.known(jax.vmap(self._pair)(*points)) for points in others]
+        rtol = 1000 * jnp.finfo(cloud.dtype).eps
+        return one is not None and all(
+            other is not None and np.allclose(one, other, rtol=rtol, atol=0)
+            for other in rest
+        )
+
+    def differential(self, mu: Law | Phase, t: ArrayLike = 0.0) -> Differential:
+        cloud = within(mu)
+        if not isinstance(cloud, Particles) or self._has_short_way(cloud.x):
+            return super().differential(mu, t)
+        x, w = cloud.atoms
+        if self.diagonal:
+            self._check_diagonal(x)
+        if isinstance(self.pair, AbstractKernel):
+            period = cloud.period
+            potential, slope = matvec_and_slope(self.pair, x, None, w, w, period=period)
+            if not self.diagonal:
+                potential = potential - w * self._pair(x[0], x[0])
+        else:
+            potential, slope = pair_field(
+                self._between(cloud.period),
+                x,
+                w,
+                diagonal=self.diagonal,
+                symmetric=self._symmetric(cloud),
+            )
+        return ParticlesDifferential(w[:, None] * slope, potential)
+
+    def _has_short_way(self, x: Float[Array, "n d"]) -> bool:
+        """Whether ``value`` is a sum of less than all pairs."""
+        if isinstance(self.pair, Radial):
+            return reaches_few(self.pair, x)
+        return isinstance(self.pair, AbstractPairSum)
+
+    def _between(
+        self, period: Float[Array, "..."] | None
+    ) -> Callable[[Array, Array], Array]:
+        """W of two points, by the shortest way where there is a period."""
+        return lambda x, y: self._pair(x, nearest_image(x, y, period))
+
     def value(self, mu: Law, t: ArrayLike = 0.0) -> Float[Array, ""]:
         del t
         if isinstance(mu, Gaussian):
@@ -95,10 +165,7 @@ class Interaction(AbstractEnergy[Law]):
             return (both - itself) / 2
         if isinstance(self.pair, Radial) and reaches_few(self.pair, x):
             return short_sum(self.pair, x, w, mu.period, self.diagonal)
-
-        def pair(x: Array, y: Array) -> Array:
-            return self._pair(x, nearest_image(x, y, mu.period))
-
+        pair = self._between(mu.period)
         return pair_sum(pair, x, w, x, w, diagonal=self.diagonal) / 2
 
 

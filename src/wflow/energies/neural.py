@@ -7,17 +7,19 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from wflow import checks
 from wflow.checks import real_field, to_real
-from wflow.kernels.sums import pair_sum
 from wflow.measures import (
     AbstractMeasure,
     Grid,
     Particles,
+    Phase,
     UnsupportedMeasureError,
-    nearest_image,
 )
+from wflow.measures.base import Differential
 from wflow.measures.particles import refuse_period
 
-from .base import AbstractEnergy, AbstractLinearEnergy, atoms
+from .base import AbstractEnergy, AbstractLinearEnergy, atoms, within
+from .interaction import Interaction
+from .radial import Radial
 
 
 class TimeEmbedding(eqx.Module):
@@ -279,13 +281,14 @@ class PairPotential(AbstractEnergy[Particles | Grid]):
         softening = jax.lax.stop_gradient(self.softening)
         return self.mlp(jnp.sqrt(distance**2 + softening**2))
 
+    def _pairs(self, mu: Particles | Grid | Phase) -> Interaction:
+        atoms(self, within(mu))  # refuses other measures
+        return Interaction(Radial(self.mlp, jax.lax.stop_gradient(self.softening)))
+
     def value(self, mu: Particles | Grid, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        del t
-        x, w = atoms(self, mu)
-        softening = jax.lax.stop_gradient(self.softening)
+        return self._pairs(mu).value(mu, t)
 
-        def pair(a: Array, b: Array) -> Array:
-            apart = a - nearest_image(a, b, mu.period)
-            return self.mlp(jnp.sqrt(jnp.sum(apart**2) + softening**2))
-
-        return pair_sum(pair, x, w, x, w) / 2
+    def differential(
+        self, mu: Particles | Grid | Phase, t: ArrayLike = 0.0
+    ) -> Differential:
+        return self._pairs(mu).differential(mu, t)

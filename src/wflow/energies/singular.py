@@ -1,6 +1,8 @@
 """Pair interactions that are singular where points meet, without their diagonal."""
 
+import abc
 import math
+from collections.abc import Callable
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -8,10 +10,11 @@ from jaxtyping import Array, ArrayLike, Float
 
 from wflow import checks
 from wflow.checks import real_field
-from wflow.measures import Grid, Particles
+from wflow.measures import Grid, Particles, Phase
+from wflow.measures.base import Differential
 from wflow.measures.particles import refuse_period
 
-from .base import AbstractEnergy
+from .base import AbstractEnergy, Scaled
 from .interaction import Interaction
 
 
@@ -28,7 +31,29 @@ def _check_strength(owner: object, strength: Array) -> None:
     checks.finite(owner, "strength", strength)
 
 
-class LogInteraction(AbstractEnergy[Particles | Grid]):
+class _AbstractSingular(AbstractEnergy[Particles | Grid]):
+    """An energy of pairs without their diagonal, and a strength."""
+
+    strength: eqx.AbstractVar[Float[Array, ""]]
+
+    @abc.abstractmethod
+    def _pair(self) -> Callable[[Array, Array], Array]:
+        """What two points that are apart have, of strength one."""
+
+    def _whole(self, mu: Particles | Grid | Phase) -> Scaled:
+        del mu
+        return self.strength * Interaction(self._pair(), diagonal=False)
+
+    def value(self, mu: Particles | Grid, t: ArrayLike = 0.0) -> Float[Array, ""]:
+        return self._whole(mu).value(mu, t)
+
+    def differential(
+        self, mu: Particles | Grid | Phase, t: ArrayLike = 0.0
+    ) -> Differential:
+        return self._whole(mu).differential(mu, t)
+
+
+class LogInteraction(_AbstractSingular):
     r"""Logarithmic repulsion, as of eigenvalues and of vortices.
 
     $F(\mu) = -\frac{A}{2} \iint_{x \ne y} \log|x - y|\,d\mu\,d\mu$.
@@ -49,11 +74,11 @@ class LogInteraction(AbstractEnergy[Particles | Grid]):
     def __check_init__(self) -> None:
         _check_strength(self, self.strength)
 
-    def value(self, mu: Particles | Grid, t: ArrayLike = 0.0) -> Float[Array, ""]:
-        return self.strength * Interaction(_log, diagonal=False).value(mu, t)
+    def _pair(self) -> Callable[[Array, Array], Array]:
+        return _log
 
 
-class RieszInteraction(AbstractEnergy[Particles | Grid]):
+class RieszInteraction(_AbstractSingular):
     r"""Repulsion by an inverse power of the distance.
 
     $F(\mu) = \frac{A}{2s} \iint_{x \ne y} |x - y|^{-s}\,d\mu\,d\mu$, $s > 0$.
@@ -82,16 +107,12 @@ class RieszInteraction(AbstractEnergy[Particles | Grid]):
         checks.positive(self, "exponent", self.exponent)
         _check_strength(self, self.strength)
 
-    def value(self, mu: Particles | Grid, t: ArrayLike = 0.0) -> Float[Array, ""]:
+    def _pair(self) -> Callable[[Array, Array], Array]:
         s = self.exponent
-
-        def pair(x: Array, y: Array) -> Array:
-            return _squared_distance(x, y) ** (-s / 2) / s
-
-        return self.strength * Interaction(pair, diagonal=False).value(mu, t)
+        return lambda x, y: _squared_distance(x, y) ** (-s / 2) / s
 
 
-class CoulombInteraction(AbstractEnergy[Particles | Grid]):
+class CoulombInteraction(_AbstractSingular):
     r"""Repulsion of charges, or gravity, in any dimension.
 
     $F(\mu) = \frac{A}{2} \iint_{x \ne y} g(x - y)\,d\mu\,d\mu$.
@@ -116,10 +137,12 @@ class CoulombInteraction(AbstractEnergy[Particles | Grid]):
     def __check_init__(self) -> None:
         _check_strength(self, self.strength)
 
-    def value(self, mu: Particles | Grid, t: ArrayLike = 0.0) -> Float[Array, ""]:
+    def _whole(self, mu: Particles | Grid | Phase) -> Scaled:
         refuse_period(self, mu)
-        energy = Interaction(_coulomb, diagonal=False)
-        return self.strength * energy.value(mu, t)
+        return super()._whole(mu)
+
+    def _pair(self) -> Callable[[Array, Array], Array]:
+        return _coulomb
 
 
 def _coulomb(x: Float[Array, " d"], y: Float[Array, " d"]) -> Float[Array, ""]:

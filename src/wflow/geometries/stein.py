@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from wflow import checks
 from wflow.kernels import AbstractKernel
-from wflow.kernels.sums import gradient_matvec, matvec
+from wflow.kernels.sums import matvec, matvec_and_slope
 from wflow.measures import Particles, UnsupportedMeasureError
 from wflow.measures.base import Differential, State
 from wflow.measures.particles import refuse_period
@@ -78,13 +78,12 @@ class Stein(AbstractGeometry[Particles]):
 
     def _field(self, mu: Particles, differential: Differential, points: Array) -> Array:
         kernel = self._kernel(mu)
-        velocity = -matvec(kernel, points, mu.x, differential.x, period=mu.period)
+        dx, period = differential.x, mu.period
         if differential.entropy is None:
-            return velocity
+            return -matvec(kernel, points, mu.x, dx, period=period)
+        pulled, slope = matvec_and_slope(kernel, points, mu.x, dx, mu.w, period=period)
         # grad_y k = -grad_x k for a translation-invariant kernel.
-        return velocity - differential.entropy * gradient_matvec(
-            kernel, points, mu.x, mu.w, period=mu.period
-        )
+        return -pulled - differential.entropy * slope
 
     def dissipation(
         self, mu: Particles, differential: Differential

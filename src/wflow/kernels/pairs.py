@@ -40,12 +40,16 @@ class Pair(eqx.Module):
             for x, y in zip(self.x, blocks, strict=True)
         )
 
-    def moved(self, slopes: tuple[Array, ...], columns: tuple[Array, ...]) -> Any:
-        r"""$\sum_j s_{ij} (x_i - y_j)$ of every block, ``(n, b)``."""
-        return tuple(
-            jnp.sum(slope, 1)[:, None] * x - slope @ y
-            for slope, x, y in zip(slopes, self.x, columns[1:], strict=True)
-        )
+    def moved(
+        self, slopes: tuple[Array, ...], columns: tuple[Array, ...], b: Array
+    ) -> Any:
+        r"""$\sum_j s_{ij} b_j (x_i - y_j)$ of every block, ``(n, b)``."""
+        total = []
+        for slope, x, y in zip(slopes, self.x, columns[1:], strict=True):
+            masses = b[:, None]
+            sums = slope @ jnp.concatenate([masses, masses * y], axis=1)
+            total.append(sums[:, :1] * x - sums[:, 1:])
+        return tuple(total)
 
 
 class TorusPair(eqx.Module):
@@ -73,9 +77,13 @@ class TorusPair(eqx.Module):
     def squared_distances(self, columns: tuple[Array, ...]) -> tuple[Array, ...]:
         return tuple(jnp.sum(block**2, axis=-1) for block in self._apart(columns))
 
-    def moved(self, slopes: tuple[Array, ...], columns: tuple[Array, ...]) -> Any:
+    def moved(
+        self, slopes: tuple[Array, ...], columns: tuple[Array, ...], b: Array
+    ) -> Any:
         pairs = zip(slopes, self._apart(columns), strict=True)
-        return tuple(jnp.einsum("nm,nmb->nb", slope, block) for slope, block in pairs)
+        return tuple(
+            jnp.einsum("nm,nmb,m->nb", slope, block, b) for slope, block in pairs
+        )
 
 
 def _squared_distances(x: Array, y: Array, itself: Array | None) -> Float[Array, "n b"]:

@@ -1,6 +1,5 @@
-"""Sums over pairs of points, never more than a block of pairs at a time."""
+"""Sums of a kernel over pairs, never more than a block of pairs at a time."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -10,66 +9,22 @@ from jaxtyping import Array, ArrayLike, Float
 from wflow import checks
 
 from .base import AbstractKernel
-from .pairs import pair_of, points_of
+from .blocks import add, block_size, coefficients, reduce_blocks
+from .pairs import Pair, TorusPair, pair_of, points_of
 from .radial import GaussianKernel
 
 
 # Below this many pairs a dense sum is as fast as a streamed one.
 _DENSE_PAIRS = 2_000_000
-# A streamed block holds at most this many pairs.
-_BLOCK_PAIRS = 2**22
-# Arbitrary pair functions may hold large intermediates (a network's hidden layers).
-_FUNCTION_BLOCK_PAIRS = 2**18
+# A streamed block holds at most this many pairs: what stays near a processor core, and
+# on an accelerator what keeps it busy.
+_BLOCK_PAIRS = {"cpu": 2**20}
+_BLOCK_PAIRS_ELSEWHERE = 2**22
 
 
-def _coefficients(owner: str, name: str, value: ArrayLike, m: int) -> Array:
-    """One number for each of ``m`` points."""
-    value = points_of(value, name)
-    checks.shape(owner, name, value, (m,))
-    return value
-
-
-def _block_size(
-    owner: str, n: int, m: int, block: int | None, pairs: int, dense: int
-) -> int:
-    if block is None:
-        return m if n * m <= dense else min(m, max(64, pairs // n))
-    checks.count(owner, "block", block)
-    return min(m, block)
-
-
-def _split(columns: Array, block: int, mode: str) -> Array:
-    """``columns`` (m, ...) as blocks (m / block, block, ...), the last one padded."""
-    excess = -columns.shape[0] % block
-    widths = [(0, excess)] + [(0, 0)] * (columns.ndim - 1)
-    padded = jnp.pad(columns, widths, mode=mode)
-    return padded.reshape(-1, block, *columns.shape[1:])
-
-
-def _reduce_blocks(
-    term: Callable[[tuple[Array, ...], Array], Any],
-    columns: tuple[Array, ...],
-    b: Array,
-    block: int,
-    combine: Callable[[Any, Any], Any] = jnp.add,
-) -> Any:
-    """``combine`` of ``term(columns, b)`` over blocks, recomputed in reverse mode."""
-    if block >= b.shape[0]:
-        return term(columns, b)
-    # Padding repeats the last point, where every function is evaluated anyway, with
-    # weight zero.
-    points = tuple(_split(column, block, "edge") for column in columns)
-    blocks = (points, _split(b, block, "constant"))
-    first, rest = (
-        jax.tree.map(lambda leaf: leaf[0], blocks),
-        jax.tree.map(lambda leaf: leaf[1:], blocks),
-    )
-    term = jax.checkpoint(term)
-
-    def step(total: Any, xs: tuple) -> tuple[Any, None]:
-        return combine(total, term(*xs)), None
-
-    return jax.lax.scan(step, term(*first), rest)[0]
+def _kernel_block(owner: str, pair: Pair | TorusPair, block: int | None) -> int:
+    pairs = _BLOCK_PAIRS.get(jax.default_backend(), _BLOCK_PAIRS_ELSEWHERE)
+    return block_size(owner, *pair.shape, block, pairs, _DENSE_PAIRS)
 
 
 def gram(
@@ -140,19 +95,24 @@ def matvec(
             is no whole number.
     """
     pair = pair_of("matvec", kernel, x, y, period)
-    block = _block_size("matvec", *pair.shape, block, _BLOCK_PAIRS, _DENSE_PAIRS)
-    b = points_of(b, "b")
-    if b.ndim not in (1, 2) or b.shape[0] != pair.shape[1]:
-        m = pair.shape[1]
-        raise ValueError(
-            f"matvec: expected coefficients b of shape ({m},) or ({m}, p), one for "
-            f"each point y, found {b.shape}."
-        )
+    block = _kernel_block("matvec", pair, block)
+    b = _summed("matvec", "b", b, pair.shape[1])
 
     def term(columns: tuple[Array, ...], b: Array) -> Array:
         return kernel.profile(*pair.squared_distances(columns)) @ b
 
-    return _reduce_blocks(term, pair.columns(), b, block)
+    return reduce_blocks(term, pair.columns(), b, block)
+
+
+def _summed(owner: str, name: str, b: ArrayLike, m: int) -> Array:
+    """Coefficients of ``m`` points, one or several each."""
+    b = points_of(b, name)
+    if b.ndim not in (1, 2) or b.shape[0] != m:
+        raise ValueError(
+            f"{owner}: expected coefficients {name} of shape ({m},) or ({m}, p), one "
+            f"for each point y, found {b.shape}."
+        )
+    return b
 
 
 def gradient_matvec(
@@ -172,23 +132,56 @@ def gradient_matvec(
     minus this. The gradient at coinciding points is zero. Arguments, memory and errors
     as in ``matvec``, with ``b`` of shape ``(m,)``.
     """
-    owner = "gradient_matvec"
-    pair = pair_of(owner, kernel, x, y, period)
-    block = _block_size(owner, *pair.shape, block, _BLOCK_PAIRS, _DENSE_PAIRS)
-    b = _coefficients(owner, "b", b, pair.shape[1])
+    return _slope("gradient_matvec", kernel, x, y, (), b, block, period)[1]
 
-    def term(columns: tuple[Array, ...], b: Array) -> tuple[Array, ...]:
+
+def matvec_and_slope(
+    kernel: AbstractKernel,
+    x: Float[Array, "n d"],
+    y: Float[Array, "m d"] | None,
+    g: Float[Array, " m"] | Float[Array, "m p"],
+    b: Float[Array, " m"],
+    block: int | None = None,
+    *,
+    period: ArrayLike | None = None,
+) -> tuple[Float[Array, " n"] | Float[Array, "n p"], Float[Array, "n d"]]:
+    r"""``matvec`` of g and ``gradient_matvec`` of b, in one pass over the pairs.
+
+    $\sum_j k(x_i, y_j)\,g_j$ and $\sum_j \nabla_{x_i} k(x_i, y_j)\,b_j$.
+
+    Arguments, memory and errors as there.
+    """
+    return _slope("matvec_and_slope", kernel, x, y, (g,), b, block, period)
+
+
+def _slope(
+    owner: str,
+    kernel: AbstractKernel,
+    x: Array,
+    y: Array | None,
+    given: tuple[Array, ...],
+    b: Array,
+    block: int | None,
+    period: ArrayLike | None,
+) -> tuple[Any, Float[Array, "n d"]]:
+    """Kernel sums of what is given, if anything is, and slopes of those of b."""
+    pair = pair_of(owner, kernel, x, y, period)
+    n, m = pair.shape
+    block = _kernel_block(owner, pair, block)
+    b = coefficients(owner, "b", b, m)
+    given = tuple(_summed(owner, "g", g, m) for g in given)
+    # Coefficients go along in columns of one array.
+    packed = jnp.concatenate([b[:, None], *(g.reshape(m, -1) for g in given)], axis=1)
+
+    def term(columns: tuple[Array, ...], b: Array) -> Any:
         r2 = pair.squared_distances(columns)
         value, pull = jax.vjp(kernel.profile, *r2)
-        slopes = tuple(slope * b for slope in pull(jnp.ones_like(value)))
-        return pair.moved(slopes, columns)
+        moved = pair.moved(pull(jnp.ones_like(value)), columns, b[:, 0])
+        return (value @ b[:, 1:] if given else None), moved
 
-    total = _reduce_blocks(term, pair.columns(), b, block, _add)
-    return 2 * kernel.unblock(total)
-
-
-def _add(a: tuple[Array, ...], b: tuple[Array, ...]) -> tuple[Array, ...]:
-    return jax.tree.map(jnp.add, a, b)
+    sums, total = reduce_blocks(term, pair.columns(), packed, block, add)
+    slope = 2 * kernel.unblock(total)
+    return (sums.reshape(n, *given[0].shape[1:]) if given else None), slope
 
 
 def log_matvec(
@@ -216,8 +209,8 @@ def log_matvec(
     owner = "log_matvec"
     checks.instance(owner, "kernel", kernel, GaussianKernel, "a Gaussian kernel")
     pair = pair_of(owner, kernel, x, y, period)
-    block = _block_size(owner, *pair.shape, block, _BLOCK_PAIRS, _DENSE_PAIRS)
-    w = _coefficients(owner, "w", w, pair.shape[1])
+    block = _kernel_block(owner, pair, block)
+    w = coefficients(owner, "w", w, pair.shape[1])
     checks.non_negative(owner, "w", w)
     columns = pair.columns()
 
@@ -225,7 +218,7 @@ def log_matvec(
         exponents = jnp.log(w) - pair.squared_distances(columns)[0] / 2
         return jnp.max(exponents, axis=1)
 
-    top = jax.lax.stop_gradient(_reduce_blocks(largest, columns, w, block, jnp.maximum))
+    top = jax.lax.stop_gradient(reduce_blocks(largest, columns, w, block, jnp.maximum))
     top = jnp.where(jnp.isfinite(top), top, 0)
     # Weights of zero apart, exponents are at most -log(w): the bound acts only on
     # points of weight zero, whose exp would overflow and give inf * 0.
@@ -235,76 +228,4 @@ def log_matvec(
         exponent = -pair.squared_distances(columns)[0] / 2 - top[:, None]
         return jnp.exp(jnp.minimum(exponent, bound)) @ w
 
-    return jnp.log(_reduce_blocks(term, columns, w, block)) + top
-
-
-def pair_sum(
-    function: Callable[[Array, Array], Array],
-    x: Float[Array, "n a"],
-    w: Float[Array, " n"],
-    y: Float[Array, "m b"],
-    v: Float[Array, " m"],
-    block: int | None = None,
-    *,
-    diagonal: bool = True,
-) -> Float[Array, ""]:
-    r"""A double sum over two clouds of any function of two points.
-
-    $\sum_{ij} w_i v_j f(x_i, y_j)$ for a scalar function f.
-
-    Memory is O(n block) values of the function, in reverse-mode differentiation too.
-
-    Args:
-        function: takes points ``(a,)`` and ``(b,)``, returns a scalar.
-        x: points, ``(n, a)``.
-        w: weights, ``(n,)``.
-        y: points, ``(m, b)``.
-        v: weights, ``(m,)``.
-        block: columns held at a time; None holds about 2.6e5 pairs.
-        diagonal: False leaves out i = j, where the function need not be defined: x and
-            y are then as many. Derivatives are those of the sum without.
-
-    Raises:
-        ValueError: points, weights or the function's values have another shape,
-            ``block < 1``, or there are not as many x as y without the diagonal.
-        TypeError: they are no arrays of real numbers, or no function.
-    """
-    owner = "pair_sum"
-    checks.function(owner, "function", function, "two points")
-    checks.one_of(owner, "diagonal", diagonal, (True, False))
-    x, y = points_of(x, "x"), points_of(y, "y")
-    checks.shape(owner, "x", x, ("n", "a"))
-    checks.shape(owner, "y", y, ("m", "b"))
-    (n, _), (m, _) = x.shape, y.shape
-    w, v = _coefficients(owner, "w", w, n), _coefficients(owner, "v", v, m)
-    if 0 in (n, m) or (not diagonal and n != m):
-        raise ValueError(
-            f"{owner}: expected points x and y, as many of each where the diagonal is "
-            f"left out, found {n} and {m}."
-        )
-    pairs = _FUNCTION_BLOCK_PAIRS
-    if block is None:
-        block = min(m, max(1, pairs // n))
-    block = _block_size(owner, n, m, block, pairs, pairs)
-    if not diagonal and n == 1:
-        return jnp.zeros((), jnp.result_type(x, y, w, v))
-
-    def value(x: Array, y: Array) -> Array:
-        return checks.one_number(owner, "function", function(x, y))
-
-    def apart(i: Array, x: Array, j: Array, y: Array, other: Array) -> Array:
-        # In place of a pair that is left out one that is evaluated anyway: neither its
-        # value nor its derivatives can be worse than those of the sum.
-        return jnp.where(i == j, 0, value(x, jnp.where(i == j, other, y)))
-
-    def term(columns: tuple[Array, ...], v: Array) -> Array:
-        if diagonal:
-            values = jax.vmap(jax.vmap(value, (None, 0)), (0, None))(x, *columns)
-        else:
-            inner = jax.vmap(apart, (None, None, 0, 0, 0))
-            rows = jax.vmap(inner, (0, 0, None, None, None))
-            values = rows(jnp.arange(n), x, *columns)
-        return w @ values @ v
-
-    columns = (y,) if diagonal else (jnp.arange(m), y, jnp.roll(y, -1, axis=0))
-    return _reduce_blocks(term, columns, v, block)
+    return jnp.log(reduce_blocks(term, columns, w, block)) + top
