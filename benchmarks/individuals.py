@@ -1,11 +1,11 @@
 """How well laws know individuals: clones, tracked rows, and laws that are known.
 
-    python benchmarks/individuals.py [--clones larry_clones.h5ad] [--oceans RUN DATA]
+    python benchmarks/individuals.py [--clones larry_clones.h5ad] [--countries RUN]
 
 No training sees who became whom. ``--clones`` takes cells with clones (cospar's test
 data, Weinreb et al. 2020: .obsm X_pca and X_clone, .obs time_info and state_info);
-``--oceans`` the finished run of configs/ocean_interpolation.yaml and its data, whose
-rows are drifters. Simulated laws need no file.
+``--countries`` the finished run of configs/gapminder.yaml. Simulated laws need no file;
+``--given`` leaves them out.
 """
 
 import argparse
@@ -16,14 +16,23 @@ from harness import report
 
 import wflow as wf
 from wflow.flows.sums import split_growth
+from wflow.io import read_gapminder
 from wflow.learning import Snapshots
 from wflow.learning.baselines import all_baselines
 from wflow.measures import Particles
 from wflow.parameters.learnable import unwrap
-from wflow.populations._laws import ENERGY, GROWING, SECOND, VELOCITY, carried
+from wflow.populations._laws import (
+    ENERGY,
+    GROWING,
+    SECOND,
+    VELOCITY,
+    carried,
+    restarted,
+)
 from wflow.populations.individuals import cosine, followed, kept, overlap
 from wflow.populations.scores import growth_correlation
-from wflow.populations.simulators import Toggle, toggle
+from wflow.populations.simulators import Toggle, toggle, vortex
+from wflow.studies.population._data import rearranged
 from wflow.transport import optimal_plan
 
 
@@ -33,11 +42,11 @@ KEY, STEPS = jax.random.key(0), 1000
 def main():
     """Measure what files are given for, and the simulated laws."""
     arguments = _arguments()
-    rows = [*wells(), *cells()]
+    rows = [] if arguments.given else [*wells(), *cells(), *tracers()]
     if arguments.clones is not None:
         rows += clones(arguments.clones)
-    if arguments.oceans is not None:
-        rows += drifters(*arguments.oceans)
+    if arguments.countries is not None:
+        rows += countries(arguments.countries)
     note = "Everything that is scored was kept out of every training."
     report("Individuals", rows, [], note=note)
 
@@ -171,40 +180,78 @@ def _even(x, y):
     return np.full((len(x), len(y)), 1 / len(x) / len(y))
 
 
-def drifters(run, data):
-    """Where each drifter of the held-out snapshots is, by the run's law."""
-    with np.load(data) as file:
-        places = file["positions"]
+def tracers():
+    """Tracers of a drifting vortex, at every second of eleven times."""
+    every = vortex(jax.random.key(1))
+    odd = range(1, len(every) - 1, 2)
+    others = every.take([k for k in range(len(every)) if k not in odd])
+    return tracked("tracers of a vortex", others, every.take(odd), {}, timed=True)
+
+
+def countries(run):
+    """Where each country is after 1992, and in every second year."""
     opened = wf.open_run(run)
-    train, fitted = opened.fit.snapshots, opened.fit
-    held = [k for k in range(len(places)) if k not in np.round(train.times)]
-    scores = {}
-    for k in held:
-        before = train.before(float(k))
-        start = train[before].astype(np.float64)
-        answers = {"model": fitted.interpolate(float(k))[0]}
-        for name, (cloud, _) in all_baselines(train, before, float(k)).items():
-            if len(cloud) == len(start):
-                answers[name] = cloud
-        for name, cloud in answers.items():
-            told = followed(start, cloud, places[k])
-            scores.setdefault(name, []).append(told)
-    case = "drifters of a vortex, held out"
-    return [
-        each
-        for name, told in scores.items()
-        for each in (
-            row(case, name, "error of a drifter", np.mean([t.error for t in told])),
-            row(case, name, "cosine", np.mean([t.cosine for t in told])),
+    every = opened.units.to_model(read_gapminder(None).snapshots)
+    known = len(opened.fit.snapshots)
+    train, test = every.take(range(known)), every.take(range(known, len(every)))
+    fitted = opened.config.restarted(opened.fit, train)
+    config = {"the config's law": lambda _, time: fitted.forecast([time])[0]}
+    case = "countries, 1997 to 2007 from 1992"
+    found = tracked(case, train, test, config, timed=False)
+    odd = range(1, len(every) - 1, 2)
+    others = every.take([k for k in range(len(every)) if k not in odd])
+    case = "countries, every second year held out"
+    return found + tracked(case, others, every.take(odd), {}, timed=True)
+
+
+def tracked(case, train, test, others, *, timed):
+    """Individuals of ``test``, reached from the snapshot before.
+
+    Rows of both are the same individuals. Those that train are shuffled, and one answer
+    alone knows who is who: each goes its own way on, or half of the way to where it is
+    next.
+    """
+    rng = np.random.default_rng(0)
+    blind = rearranged(train, [rng.permutation(size) for size in train.sizes])
+    gap = float(np.median(np.diff(train.times)))
+    laws = {}
+    for law in (ENERGY, VELOCITY, SECOND):
+        fitted = restarted(matched(law, blind, timed=timed), train)
+        laws[law.name] = lambda k, t, fitted=fitted: carried(fitted, k, t, gap)[0]
+    told = {}
+    for time, truth in zip(test.times.tolist(), test, strict=True):
+        k = train.before(time)
+        baselines = all_baselines(train, k, time)
+        answers = {name: cloud for name, (cloud, _) in baselines.items()}
+        first = min(k, len(train) - 2)
+        (start, end), (x, y) = (
+            entries[first : first + 2] for entries in (train.times, train.clouds)
         )
+        own_way = x + (time - start) / (end - start) * (y - x)
+        answers["own way, knows who is who"] = own_way
+        answers |= {name: answer(k, time) for name, answer in (laws | others).items()}
+        for name, cloud in answers.items():
+            own = followed(train[k], cloud, truth)
+            plan, names = optimal_plan(cloud, truth), range(len(truth))
+            same = kept(plan, names, names)
+            told.setdefault(name, []).append((own.error, own.cosine, same))
+    scores = ("error of an individual", "cosine", "taken for itself")
+    return [
+        row(case, name, score, value)
+        for name, found in told.items()
+        for score, value in zip(scores, np.mean(found, axis=0), strict=True)
     ]
 
 
 def _arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clones", metavar="H5AD")
-    parser.add_argument("--oceans", nargs=2, metavar=("RUN", "DATA"))
-    return parser.parse_args()
+    parser.add_argument("--countries", metavar="RUN")
+    parser.add_argument("--given", action="store_true")
+    found = parser.parse_args()
+    if found.given and not (found.clones or found.countries):
+        parser.error("--given: no file is given.")
+    return found
 
 
 if __name__ == "__main__":
