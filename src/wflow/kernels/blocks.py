@@ -29,7 +29,7 @@ def block_size(
         TypeError: it is no whole number.
     """
     if block is None:
-        return m if n * m <= dense else min(m, max(64, pairs // n))
+        return m if n * m <= dense else min(m, max(32, pairs // n))
     checks.count(owner, "block", block)
     return min(m, block)
 
