@@ -11,11 +11,13 @@ import pytest
 from tests.plotting.pages import ODD, TABLE, motion
 from wflow.plotting.report import page as pages
 from wflow.plotting.report.blocks import Facts, Motion, Picture, Section, Words
-from wflow.plotting.report.charts import line_chart, loss_chart, score_chart
+from wflow.plotting.report.charts import line_chart, loss_chart, score_chart, shown
+from wflow.plotting.report.diagram import Stream, flow_chart
 from wflow.plotting.report.moving import frames
 from wflow.plotting.report.page import Page, rendered
 from wflow.plotting.report.plane import field_chart, stream_chart
 from wflow.plotting.report.thinning import CLOUD, FRAMES, PATHS, few
+from wflow.plotting.style import OTHERS
 
 
 class Loaded(html.parser.HTMLParser):
@@ -54,6 +56,41 @@ def test_a_page_loads_nothing_and_escapes_what_files_say():
         assert ODD in shown
     for match in re.findall(r'<script type="application/json"[^>]*>(.*?)</', page):
         json.loads(match)
+
+
+def test_streams_are_as_wide_as_their_masses():
+    streams = [
+        Stream(0, "stem", "left", 0.7),
+        Stream(0, "stem", "right", 0.297),
+        Stream(0, "stem", "lost", 0.003),
+        Stream(1, "left", "left", 0.6),
+        Stream(1, "right", ODD, 0.4),
+    ]
+    inks = {"stem": "#102030", "left": "#ff0000", OTHERS: "#00ff00"}
+    chart = flow_chart(["day 0", "day 1", "day 2"], streams, inks, "A note.")
+    (trace,) = chart.traces
+    node, link = trace["node"], trace["link"]
+    # What is less than half a percent is left out, with its kind.
+    assert link["value"] == [0.7, 0.297, 0.6, 0.4]
+    assert node["label"] == ["stem", "left", "right", "left", shown(ODD)]
+    assert [link["source"], link["target"]] == [[0, 0, 1, 2], [1, 2, 3, 4]]
+    assert node["color"] == ["#102030", "#ff0000", "#00ff00", "#ff0000", "#00ff00"]
+    assert link["color"][2] == "rgba(255,0,0,0.45)"
+    assert node["x"] == [0.001, 0.5, 0.5, 0.999, 0.999]
+    # The middle of a bar that is the larger of what arrives and what leaves.
+    np.testing.assert_allclose(
+        node["y"], np.array([0.997 / 2, 0.35, 0.9, 0.3, 0.8]) / 1.1
+    )
+    assert [head["text"] for head in chart.layout["annotations"]][1] == "day 1"
+    assert chart.note == "A note."
+
+
+def test_the_noise_of_a_score_lies_over_its_whole_group():
+    chart = score_chart(TABLE)
+    lines = [s for s in chart.layout["shapes"] if s["type"] == "line"]
+    known = [k for k, noise in enumerate(TABLE.floor) if noise is not None]
+    assert [(s["x0"] + s["x1"]) / 2 for s in lines] == known
+    assert [s["y0"] for s in lines] == [TABLE.floor[k] for k in known]
 
 
 def test_a_page_without_charts_is_small():

@@ -12,6 +12,7 @@ from wflow.populations import _laws, fit_best
 from wflow.populations._answers import Scene
 from wflow.populations._best_fit import BEYOND
 from wflow.populations._contest import STILL
+from wflow.populations._given import ordered
 
 
 RNG = np.random.default_rng(0)
@@ -31,6 +32,23 @@ def test_two_snapshots_are_joined_by_lines_which_nothing_chose():
     assert row.max() < 40
     # Beyond, nothing says that it goes on.
     np.testing.assert_allclose(found.forecast([5.0])[0], x + [3.0, 0.0])
+
+
+def test_components_of_more_cells_than_there_are_count_as_ordered():
+    """Their variances fall all the same, in ranks; those of mixed columns do not."""
+    falling = np.geomspace(60, 2, 40) * np.exp(0.15 * RNG.normal(size=40))
+    uncentered = np.concatenate([[7.0], np.geomspace(44, 1, 49)])
+    few, mixed = np.array([1.0, 3.0, 0.5]), RNG.permutation(falling)
+    assert (falling[1:] > 1.2 * falling[:-1]).any()
+    for variance, expected in (
+        (falling, True),
+        (uncentered, True),
+        (few, False),
+        (mixed, False),
+        (np.ones(5), True),
+    ):
+        cloud = np.stack([-np.sqrt(variance), np.sqrt(variance)])
+        assert ordered(Snapshots([0.0], [cloud])) is expected
 
 
 @pytest.mark.slow

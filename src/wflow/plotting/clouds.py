@@ -165,6 +165,7 @@ def plot_forecasts(
     *,
     start: Sequence[Float[ArrayLike, "k d"]] | Float[ArrayLike, "k d"] | None = None,
     start_label: str = "start",
+    predicted_label: str = "model",
     scores: Sequence[float | None] | None = None,
     score_unit: str = "",
     weights: Sequence[Float[ArrayLike, " m"]] | None = None,
@@ -182,6 +183,7 @@ def plot_forecasts(
         predicted: the model's clouds.
         start: where the model started, one cloud or one for every panel.
         start_label: name of that in the legend.
+        predicted_label: name of what is predicted.
         scores: distances (W1) that are written into the panels, None for none.
         score_unit: of the scores, where it is not that of the axes.
         weights: of the predicted points; their areas are in proportion.
@@ -218,7 +220,7 @@ def plot_forecasts(
     kinds = _kinds(owner, groups, [len(cloud) for cloud in predicted])
     inks = {} if kinds is None else categories(np.concatenate(kinds).tolist())
     given.text(owner, start_label=start_label, title=title, time_label=time_label)
-    given.text(owner, score_unit=score_unit)
+    given.text(owner, score_unit=score_unit, predicted_label=predicted_label)
     given.switch(owner, equal=equal)
     coordinates(labels, dim)
     columns = min(len(times), 4)
@@ -250,7 +252,7 @@ def plot_forecasts(
             color=MODEL if kinds is None else _colored(kinds[i], inks),
             alpha=0.8,
             linewidths=0,
-            label="model" if kinds is None else None,
+            label=predicted_label if kinds is None else None,
         )
         score = "" if scores is None or scores[i] is None else f"{scores[i]:.3g}"
         heading = f"{time_label} {plain(time)}"

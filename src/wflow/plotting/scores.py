@@ -23,6 +23,7 @@ def plot_scores(
     label: str = "$W_1$ to the held-out snapshot",
     floor: Sequence[float | None] | None = None,
     intervals: Mapping[str, Sequence[tuple[float, float] | None]] | None = None,
+    title: str = "Scores against the baselines",
 ) -> Figure:
     """Scores as bars side by side, the model's in the warm color; lower is better.
 
@@ -36,6 +37,7 @@ def plot_scores(
         floor: for each group what noise alone scores, None where it is not known.
         intervals: for some of the methods both ends for each group, None where there
             are none.
+        title: over all.
 
     Raises:
         TypeError: an argument holds something else than real numbers or text.
@@ -54,7 +56,7 @@ def plot_scores(
     instance(owner, "models", models, (tuple, list, set, frozenset), "a tuple of names")
     for name in models:
         instance(owner, "models", name, str, "a tuple of names")
-    given.text(owner, label=label)
+    given.text(owner, label=label, title=title)
     noise = None if floor is None else _numbers("floor", floor, len(groups))
     ends = _ends(intervals, rows, len(groups))
     breadth = max(5.2, 1.25 * len(groups) + 3.4)
@@ -103,7 +105,7 @@ def plot_scores(
     axes.margins(y=0.18)
     axes.set_xticks(positions, groups)
     axes.set_ylabel(f"{label} (lower is better)")
-    axes.set_title("Scores against the baselines")
+    axes.set_title(title)
     tidy(axes)
     axes.grid(False, axis="x")
     # As many columns as have room for the longest name, in inches.

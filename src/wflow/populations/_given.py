@@ -11,8 +11,9 @@ from wflow.learning import Snapshots
 from .conversion import Units
 
 
-# How much more variance a later component may have, for components to be ordered.
-_ORDERED = 1.2
+# How much more variance a later component may have, for components to be ordered; of
+# more than a few, how nearly their ranks may be reversed.
+_ORDERED, _FEW, _RANKS = 1.2, 7, -0.9
 
 
 def rates_of(snapshots: Snapshots, growth: Any) -> list[np.ndarray]:
@@ -43,9 +44,17 @@ def grown(snapshots: Snapshots, growth: list[np.ndarray]) -> Snapshots:
 
 
 def ordered(snapshots: Snapshots) -> bool:
-    """Whether coordinates are ordered by variance, as principal components are."""
+    """Whether coordinates are ordered by variance, as principal components are.
+
+    Those that were made of more cells than the file has, or not centered, are so in
+    ranks alone: by Spearman's correlation.
+    """
     spread = np.concatenate(snapshots.clouds).astype(np.float64).var(axis=0)
-    return bool((spread[1:] <= _ORDERED * spread[:-1]).all())
+    if (spread[1:] <= _ORDERED * spread[:-1]).all():
+        return True
+    ranks = np.argsort(np.argsort(spread))
+    found = np.corrcoef(ranks, np.arange(len(ranks)))[0, 1]
+    return len(spread) > _FEW and bool(found <= _RANKS)
 
 
 def units_of(snapshots: Snapshots, each: bool) -> Units:

@@ -156,6 +156,7 @@ class _Search:
         self.ordered = ordered(snapshots)
         each = not self.ordered if standardize is None else standardize
         self.units = units_of(snapshots, each)
+        self.rescaled = each and standardize is None
         inner = self.units.to_model(snapshots)
         every = tuple(range(len(snapshots)))
         rates = growth and [rate * self.units.unit for rate in growth]
@@ -174,6 +175,11 @@ class _Search:
             self.say(
                 f"Clouds of more than {MOST} points are scored by as many of them, "
                 "drawn at random."
+            )
+        if self.rescaled:
+            self.say(
+                "Each coordinate is brought to unit variance, since they are not "
+                "ordered by variance, as components are."
             )
         lead = self.leading(components)
         self.scene = self.scene._replace(components=lead)

@@ -27,6 +27,7 @@ class ScoreTable:
             sign: -1 where the model is nearer, 0 where that cannot be told.
         gaps: for these the mean score of the model less theirs, with the ends of the
             paired interval.
+        intervals: for some of the methods the ends of an interval for every case.
     """
 
     title: str
@@ -39,6 +40,9 @@ class ScoreTable:
     noise_of: str = HALVES
     told: Mapping[str, int] = field(default_factory=dict)
     gaps: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    intervals: Mapping[str, Sequence[tuple[float, float] | None]] = field(
+        default_factory=dict
+    )
 
     @property
     def noise(self) -> float | None:

@@ -116,7 +116,8 @@ def table_of(scored: ScoreTable) -> Table:
     """A table of scores for a page, with its means and what seeds differ by."""
     several = len(scored.columns) > 1 and scored.averaged
     columns, rows = list(scored.columns), {k: list(v) for k, v in scored.rows.items()}
-    spread = {
+    spread = {name: list(ends) for name, ends in scored.intervals.items()}
+    spread |= {
         name: [
             _ends([seed.rows[name][k] for seed in scored.seeds])
             for k in range(len(scored.columns))

@@ -153,6 +153,7 @@ TABLE = {
         predicted=_clouds(CLOUD, CLOUD + 2),
         start=_clouds(CLOUD, CLOUD + 3, fine=("none",)),
         start_label=_text(),
+        predicted_label=_text(),
         scores=given(
             [0.5, None], short=[0.5], text="spoiled", texts=["a", "b"], other=1
         ),
@@ -241,6 +242,7 @@ TABLE = {
         scores=_rows({"model": [0.1, None]}, short={"model": [0.1]}),
         models=given(("model",), text="model", other=1.5, none=None, numbers=(1,)),
         label=_text(),
+        title=_text(),
         floor=given(
             [0.1, None], short=[0.1], text="spoiled", texts=["a", "b"], other=1
         ),

@@ -97,6 +97,7 @@ def score_chart(table: Table) -> Chart:
     # Grays that come again are hatched.
     grays = iter([(gray, shape) for shape in ("", "/", ".") for gray in BASELINES])
     inks, traces = iter(CATEGORIES), []
+    shapes: list[dict[str, Any]] = []
     first = True
     for name, row in table.rows.items():
         if name in table.models:
@@ -125,13 +126,19 @@ def score_chart(table: Table) -> Chart:
                 "y": list(table.floor),
                 "marker": {
                     "symbol": "line-ew-open",
-                    "size": 34,
+                    "size": 20,
                     "color": "black",
                     "line": {"width": 2},
                 },
                 "hovertemplate": "%{x}<br>%{y:.4g}<extra>noise</extra>",
             }
         )
+        # Over the whole group: what stands for a category is its number.
+        edge = {"type": "line", "xref": "x", "yref": "y", "line": {"width": 2}}
+        for k, noise in enumerate(table.floor):
+            if noise is not None:
+                shapes.append({**edge, "x0": k - 0.4, "x1": k + 0.4, "y0": noise})
+                shapes[-1]["y1"] = noise
     note = "Lower is better."
     if table.spread:
         note += " Thin lines are intervals."
@@ -139,6 +146,7 @@ def score_chart(table: Table) -> Chart:
         "barmode": "group",
         "xaxis": {"type": "category"},
         "yaxis": axis(label, rangemode="tozero"),
+        "shapes": shapes,
     }
     return Chart(traces, layout, table.title, note)
 

@@ -79,6 +79,15 @@ def judged(best: BestFit, label: str) -> Outcome:
     return Outcome(metrics, tables, remarks)
 
 
+def said_by(best: BestFit) -> str:
+    """Which law says what becomes of cells, in a sentence."""
+    if best.fit is None:
+        return "No law was trained: every point stays where it is."
+    question = next(iter(best.fits))
+    where = "between snapshots" if question == "between" else "after the last snapshot"
+    return f'By the best law {where}, "{best.laws[question]}".'
+
+
 def _scale(best: BestFit) -> float:
     """From the unit of the laws to that of the data, where it is one for all."""
     std = best.units.std
@@ -105,10 +114,11 @@ def _table(
         few = Snapshots(held.times, [x[:, :lead] for x in held], None, held.weights)
         floor.append(_floor(few, scale))
     columns["energy distance"] = [s.energy for s in contest.standings]
-    rows = {
-        one.name: [float(scores[k].value * scale) for scores in columns.values()]
-        for k, one in enumerate(contest.standings)
-    }
+    rows, intervals = {}, {}
+    for k, one in enumerate(contest.standings):
+        found = [Interval.of(*scores[k]) for scores in columns.values()]
+        rows[one.name] = [each.value * scale for each in found]
+        intervals[one.name] = [(e.low * scale, e.high * scale) for e in found]
     return ScoreTable(
         f"{WHERE[question]}: held out at {label} {times} ({unit(best)})",
         tuple(columns),
@@ -117,6 +127,7 @@ def _table(
         averaged=False,
         floor=[*floor, 0.0],
         noise_of="two samples of the size of the snapshot",
+        intervals=intervals,
     )
 
 

@@ -9,6 +9,7 @@ from wflow.io.base import Layout
 from wflow.learning import Snapshots
 from wflow.plotting import plot_forecasts, plot_scores, plot_snapshots
 from wflow.populations import BestFit
+from wflow.populations._best_fit import WHERE
 from wflow.studies import Outcome
 
 from . import _auto
@@ -44,14 +45,23 @@ def figures(
             [None] * len(times) if observed is None else observed,
             clouds.clouds,
             start=[train[train.before(float(time))] for time in times],
+            start_label="snapshot before",
+            predicted_label="forecast",
             weights=clouds.weights,
             title="Forecasts",
             **shown,
         ),
     }
-    for question, table in zip(_auto.contests(best), outcome.tables, strict=False):
+    contests = _auto.contests(best)
+    for (question, one), table in zip(contests.items(), outcome.tables, strict=False):
         figures[f"scores_{question}"] = plot_scores(
-            table.columns, table.rows, models=(), label=_auto.unit(best)
+            table.columns,
+            table.rows,
+            models=(one.winner,),
+            label=_auto.unit(best),
+            floor=table.floor,
+            intervals=table.intervals,
+            title=f"{WHERE[question]}: the answer that is kept in color",
         )
     return figures
 

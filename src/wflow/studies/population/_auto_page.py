@@ -1,6 +1,7 @@
 """What a page shows of a choice: motion, what was found, what was chosen and why."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,14 @@ from wflow.io.cells import Cells
 from wflow.io.look_anndata import is_embedding
 from wflow.learning import Snapshots
 from wflow.plotting import Embedding
-from wflow.plotting.report.blocks import Block, Section, Words
+from wflow.plotting.report.blocks import Block, Section, Table, Words
 from wflow.plotting.report.charts import loss_chart
+from wflow.plotting.report.diagram import Stream, flow_chart
+from wflow.plotting.style import categories
 from wflow.populations import BestFit
 
-from . import _page
+from . import _auto, _page
+from ._times import time_text
 
 
 # Of a motion.
@@ -29,8 +33,9 @@ def sections(
     data: SnapshotFile,
     cells: Cells | None,
     labels: np.ndarray | None,
+    fates: Sequence[Mapping[str, str]] = (),
 ) -> list[Section]:
-    """Motion, the choice, the data and the trainings."""
+    """Motion, what becomes of types, the choice, the data and the trainings."""
     axes = {
         "labels": p.data.axes.labels or data.layout.coordinates(best.snapshots.dim),
         "equal": p.data.axes.equal,
@@ -43,11 +48,12 @@ def sections(
             Words([f"{_TRAINED[question]}:"]),
             loss_chart(fitted.history["step"], fitted.history["loss"], label=_LOSS),
         ]
-    found = [
-        Section(
-            "The population in motion",
-            _page.motion(_scene(p, best, data, axes, held, cells, labels)),
-        ),
+    scene = _scene(p, best, data, axes, held, cells, labels)
+    found = [Section("The population in motion", _page.motion(scene))]
+    if fates:
+        title = f"What becomes of each {p.annotation}"
+        found.append(Section(title, _becoming(p, best, scene, fates)))
+    found += [
         Section("What was chosen, and why", [Words(best.reasons)]),
         Section("What was found in the data", [_page.found(data, held, axes)]),
     ]
@@ -88,6 +94,35 @@ def _scene(
         note += f" Colored by {p.annotation} of the {row} that a point is from."
     pictures = {} if cells is None else _pictures(snapshots, cells)
     return dataclasses.replace(scene, note=note, groups=groups, pictures=pictures)
+
+
+def _becoming(
+    p: Any, best: BestFit, scene: _page.Scene, fates: Sequence[Mapping[str, str]]
+) -> list[Block]:
+    """Mass from type to type: from snapshot to snapshot, and from first to last."""
+    times = best.snapshots.times
+    at = lambda text: int(np.abs(times - float(text)).argmin())
+    steps = [
+        (at(row["to_time"]), Stream(at(row["from_time"]), row["from"], row["to"], mass))
+        for row in fates
+        if (mass := float(row["mass"])) > 0
+    ]
+    streams = [stream for end, stream in steps if end == stream.stage + 1]
+    stages = [f"{p.data.time.label} {time_text(float(t), times)}" for t in times]
+    inks = categories([kind for groups in scene.groups or () for kind in groups])
+    note = (
+        f"{_auto.said_by(best)} Widths are masses; what is less than half a percent is "
+        "left out. Each step starts from what was observed, which need not be what "
+        "arrives from the step before."
+    )
+    whole = [s for end, s in steps if s.stage == 0 and end == len(times) - 1]
+    columns = sorted({stream.end for stream in whole})
+    rows = {kind: [0.0] * len(columns) for kind in sorted({s.start for s in whole})}
+    for stream in whole:
+        rows[stream.start][columns.index(stream.end)] = stream.mass
+    title = f"Mass from each type at {stages[0]} (rows) to each at {stages[-1]}"
+    shown = Table(title, columns, rows, ranked=False)
+    return [flow_chart(stages, streams, inks, note), shown]
 
 
 def _pictures(snapshots: Snapshots, cells: Cells) -> dict[str, Any]:

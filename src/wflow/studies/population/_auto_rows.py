@@ -91,7 +91,9 @@ def rows_of(
     if found is None:
         return Outcome({})
     directory.write_table(FATES, found.table)
-    told = f"{FATES} has the mass from each {p.annotation} to each."
+    told = (
+        f"{FATES} has the mass from each {p.annotation} to each. {_auto.said_by(best)}"
+    )
     return Outcome({}, remarks=[told])
 
 

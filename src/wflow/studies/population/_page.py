@@ -186,7 +186,10 @@ def found(data: SnapshotFile, held_out: Any, axes: Mapping[str, Any]) -> Facts:
         ("points", f"{sum(sizes)} in all, {each} at each"),
         ("coordinates", _coordinates(snapshots.dim, axes["labels"])),
         ("velocities", "given" if snapshots.velocities is not None else "none"),
-        ("masses", "given" if snapshots.masses is not None else "none: it is fixed"),
+        (
+            "masses",
+            "given" if snapshots.masses is not None else "none: the mass is fixed",
+        ),
     ]
     if layout.positions:
         facts.insert(2, ("positions from", str(layout.positions)))
