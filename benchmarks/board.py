@@ -1,6 +1,6 @@
 """The board of the field: its protocols on public cells, wflow's laws beside others.
 
-    python benchmarks/board.py FOLDER [--masses NAME DATA] [--seed 0] [--page FILE]
+    python benchmarks/board.py [FOLDER] [--masses NAME DATA] [--seed 0] [--page FILE]
 
 FOLDER holds val_rna.npz and test_rna.npz of github.com/take-koshizuka/NLSB (X, ts):
 embryoid bodies, 1,000 and 1,750 cells. Each inner time is left out of both together, in
@@ -44,12 +44,32 @@ the cells the floor is lower, so that these are marks and no rows of the table a
 def main():
     """Run every protocol, print the page and write it."""
     arguments = _arguments()
-    parts = {name: _read(arguments.folder / f"{name}_rna.npz") for name in _FILES}
+    key, others = jax.random.key(arguments.seed), _peers(arguments.seed)
+    lines = _head(arguments.seed)
+    if arguments.folder is not None:
+        lines += _embryoid_bodies(arguments.folder, key, others)
+    for name, path in arguments.masses:
+        with np.load(path) as file:
+            x, t = file["x"], file["t"]
+        for counted in (False, True):
+            found = board(_snapshots(x, t, counted=counted), key=key, others=others)
+            how = "with masses as counts" if counted else "without masses"
+            lines += _section(f"{name}: each inner time left out, {how}", found)
+        title = f"{name}: another sample of the same times, with masses as counts"
+        parts = (_snapshots(x[k::2], t[k::2], counted=True) for k in (0, 1))
+        lines += _section(title, board(next(parts), key=key, test=next(parts)))
+    text = "\n".join(lines).rstrip() + "\n"
+    print(text)
+    if arguments.page is not None:
+        arguments.page.write_text(text)
+
+
+def _embryoid_bodies(folder, key, others):
+    parts = {name: _read(folder / f"{name}_rna.npz") for name in _FILES}
     x = np.concatenate([parts[name][0] for name in _FILES])
     t = np.concatenate([parts[name][1] for name in _FILES])
     white = x[:, :5].mean(0), x[:, :5].std(0)
-    key = jax.random.key(arguments.seed)
-    lines = _head(arguments.seed)
+    lines = []
     runs = [
         (
             "5 whitened components, each inner time left out",
@@ -59,7 +79,6 @@ def main():
     runs += [
         (f"{d} raw components, each inner time left out", x[:, :d]) for d in (50, 100)
     ]
-    others = _peers(arguments.seed)
     for title, points in runs:
         found = board(_snapshots(points, t), key=key, others=others)
         lines += _section(f"Embryoid bodies: {title}", found)
@@ -71,17 +90,7 @@ def main():
     )
     title = "Embryoid bodies: 5 whitened components, another sample of the same times"
     lines += _section(title, board(train, key=key, test=test))
-    for name, path in arguments.masses:
-        with np.load(path) as file:
-            x, t = file["x"], file["t"]
-        for counted in (False, True):
-            found = board(_snapshots(x, t, counted=counted), key=key, others=others)
-            how = "with masses as counts" if counted else "without masses"
-            lines += _section(f"{name}: each inner time left out, {how}", found)
-    text = "\n".join(lines).rstrip() + "\n"
-    print(text)
-    if arguments.page is not None:
-        arguments.page.write_text(text)
+    return lines
 
 
 _FILES = ("val", "test")
@@ -146,8 +155,8 @@ def _arguments():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--page", type=Path)
     arguments = parser.parse_args()
-    if arguments.folder is None:
-        parser.exit(0, "No folder is given, so nothing is measured; see --help.\n")
+    if arguments.folder is None and not arguments.masses:
+        parser.exit(0, "Nothing is given, so nothing is measured; see --help.\n")
     return arguments
 
 

@@ -87,9 +87,11 @@ def test_width_and_interval_score():
     assert inside.share == 1
     assert inside.count == 2
     np.testing.assert_allclose(inside.width, 1.5 * z)
+    np.testing.assert_allclose(inside.widths, [z, 2 * z])
     np.testing.assert_allclose(inside.interval_score, inside.width)
     outside = coverage(found, np.array([[z + 1, 0]]), np.array([2.0]), 0.9)
     assert outside.share == 0.5
+    np.testing.assert_array_equal(outside.shares, [0, 1])
     # Two tenths: a miss costs twenty times its distance.
     np.testing.assert_allclose(outside.interval_score, 1.5 * z + 20 / 2 / 2)
 

@@ -123,6 +123,7 @@ def test_the_training_is_that_of_the_config():
         ("boids", "data.kind=simulatr", "data.kind: .* Did you mean simulator"),
         ("gapminder_ensemble", "ensemble.members=1", "ensemble.members: expected"),
         ("gapminder_ensemble", "ensemble.member=4", "Did you mean ensemble.members"),
+        ("branching_ensemble", "inertia=auto", "inertia: expected true or false, fou"),
         ("ocean_interpolation", "split.snapshots=[]", "split.snapshots: "),
         ("leave_one_out_emt_3d", "growth={width: 3}", "growth: expected null, found"),
         ("unbalanced_gene_2d", "data.masses=null", "data.masses is missing"),

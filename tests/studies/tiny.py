@@ -95,6 +95,12 @@ TINY: dict[str, dict[str, Any]] = {
         "gap.tokens": 1200,
     },
     "boids": {**_FIT, **_SMALL, "energy": [_NETWORK]},
+    "branching_ensemble": {
+        **_MATCHED,
+        "data.simulate.n": 12,
+        "energy": _NETWORK,
+        "ensemble.members": 2,
+    },
     "canonical_bias": {
         "strengths": {"low": 0.01, "high": 1.0, "count": 2},
         "dial": [64.0],

@@ -70,6 +70,11 @@ class Coverage:
         return float(self.covered.mean())
 
     @property
+    def shares(self) -> Float[np.ndarray, " T"]:
+        """The same at each time."""
+        return self.covered.mean(axis=0)
+
+    @property
     def count(self) -> int:
         """How many there are; those of one cloud are not independent."""
         return self.observed.size
@@ -77,7 +82,12 @@ class Coverage:
     @property
     def width(self) -> float:
         """Mean width of the bands, in units."""
-        return float(np.mean((self.high - self.low) / self.unit[:, None]))
+        return float(self.widths.mean())
+
+    @property
+    def widths(self) -> Float[np.ndarray, " T"]:
+        """The same at each time."""
+        return np.mean((self.high - self.low) / self.unit[:, None], axis=0)
 
     @property
     def interval_scores(self) -> Float[np.ndarray, "S T"]:

@@ -174,6 +174,10 @@ class Bands(Strict):
                 prefix = "" if name == "model" else f"{name}_"
                 percent = f"{100 * each.level:g}"
                 metrics[f"{prefix}coverage_{percent}"] = each.share
+                for k, at in enumerate(map(setting.time_name, each.times)):
+                    metrics[f"{prefix}coverage_{percent}_{at}"] = float(each.shares[k])
+                    width = float(each.widths[k])
+                    metrics[f"{prefix}band_width_{percent}_{at}"] = width
                 metrics[f"{prefix}band_width_{percent}"] = each.width
                 metrics[f"{prefix}interval_score_{percent}"] = each.interval_score
         table = ScoreTable(
@@ -188,7 +192,8 @@ class Bands(Strict):
         )
         sentences = [
             f"{TITLES[name]}: {found.share:.0%} of {found.count} statistics in their "
-            f"{self.level:.0%} bands, {inner[name].share:.0%} in their {INNER:.0%} "
+            f"{self.level:.0%} bands ({_listed(found.shares)} by time), "
+            f"{inner[name].share:.0%} in their {INNER:.0%} "
             f"bands; mean width {found.width:.3g} and {inner[name].width:.3g} pooled "
             "standard deviations."
             for name, found in outer.items()
@@ -323,6 +328,10 @@ def _shown(
     units: Units, summary: AbstractSummary, values: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     return {name: units.to_data_value(summary, row) for name, row in values.items()}
+
+
+def _listed(shares: np.ndarray) -> str:
+    return ", ".join(f"{share:.0%}" for share in shares)
 
 
 def _joined(tables: Sequence[Mapping[str, list[Any]]]) -> dict[str, list[Any]]:

@@ -26,6 +26,7 @@ from wflow.learning import (
     Snapshots,
     fit,
 )
+from wflow.learning.objective import AbstractObjective
 from wflow.learning.options import check_options
 from wflow.learning.velocities import AbstractInitialVelocity
 from wflow.populations import simulators
@@ -257,7 +258,7 @@ class PopulationParams(StudyParams):
 
     def training(
         self, gap: float, padding: int | None = None
-    ) -> tuple[Rollouts, dict[str, Any]]:
+    ) -> tuple[AbstractObjective, dict[str, Any]]:
         """The objective, and the options of ``fit``."""
         rollouts, options = divided(self.options())
         velocity = self.start_velocity()
@@ -295,6 +296,9 @@ class MatchedParams(PopulationParams):
 
     def refuse(self) -> None:
         super().refuse()
+        says = type(self).has_inertia is not MatchedParams.has_inertia
+        if self.inertia == "auto" and not says:
+            raise ValueError("inertia: expected true or false, found auto.")
         if self.objective is None:
             if self.inertia is not True:
                 raise ValueError(
@@ -310,6 +314,13 @@ class MatchedParams(PopulationParams):
         """The objective that matches, for these snapshots."""
         del snapshots
         return build(self.objective, learning, FlowMatching, "objective")
+
+    def training(
+        self, gap: float, padding: int | None = None
+    ) -> tuple[AbstractObjective, dict[str, Any]]:
+        if self.objective is None:
+            return super().training(gap, padding)
+        return self.matching(), self.options()
 
     @property
     def second_order(self) -> bool:

@@ -8,13 +8,13 @@ from wflow.studies import Outcome
 
 from . import _forecasts
 from ._bands import Bands
-from ._params import PopulationParams
+from ._params import MatchedParams
 from ._setting import Setting
 from ._splits import Forecast
 from ._task import AbstractPopulationTask, Fits
 
 
-class Params(PopulationParams):
+class Params(MatchedParams):
     """Train on the first snapshots, forecast the others, with bands if so wished.
 
     Attributes:

@@ -67,11 +67,6 @@ class Params(MatchedParams):
             )
         return self
 
-    def refuse(self) -> None:
-        super().refuse()
-        if self.inertia == "auto":
-            raise ValueError("inertia: expected true or false, found auto.")
-
     def without_growth(self) -> "Params":
         """The same with the mass held fixed, and not compared."""
         fit = dict(self.fit)
