@@ -10,7 +10,7 @@ from wflow.learning import Snapshots
 from wflow.learning.paired import Chances, Traced, Truth
 from wflow.populations import _laws, fit_best
 from wflow.populations._answers import Scene
-from wflow.populations._best_fit import BEYOND
+from wflow.populations._best_fit import BEYOND, observed_velocity
 from wflow.populations._contest import STILL
 from wflow.populations._given import ordered
 
@@ -87,6 +87,19 @@ def spring(rng, time):
         v += 0.01 * (-4 * x - 0.5 * v)
         x += 0.01 * v
     return x
+
+
+def test_observed_velocities_are_those_of_near_points_in_place_and_time():
+    places = np.repeat([[0.0, 0.0], [9.0, 0.0]], 6, axis=0)
+    seen = Snapshots([0.0, 1.0, 2.0], [places] * 3)
+    # Of those on the left the number of the snapshot, on the right ten more.
+    rates = [k + 10 * (places > 0) for k in range(3)]
+    at = lambda time: observed_velocity(seen, rates, places[[0, -1]] + 0.1, time)[:, 0]
+    np.testing.assert_allclose(at(0.25), [0.25, 10.25])
+    np.testing.assert_allclose(at(2.0), [2, 12])
+    # Beyond the snapshots the velocities at the ends are all that is known.
+    np.testing.assert_allclose(at(5.0), [2, 12])
+    np.testing.assert_allclose(at(-1.0), [0, 10])
 
 
 LAWS = {"wells": (wells, 0.35, 6), "spring": (spring, 0.3, 6)}

@@ -1,12 +1,13 @@
 """What was chosen for a person's snapshots, and what it says."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike, Float, Int, PRNGKeyArray
+from scipy.spatial import cKDTree
 
 from wflow.checks import (
     finite,
@@ -35,6 +36,9 @@ from ._contest import STILL, Contest
 from ._laws import ENERGY, GROWING, NOISY, SECOND, VELOCITY, Matched
 from .conversion import Units
 
+
+# Observed points whose velocities are averaged.
+_NEAR = 5
 
 MIXED = "the snapshots before and after, mixed"
 LINE, CURVE = "straight lines between neighbors", "a spline through all snapshots"
@@ -146,7 +150,12 @@ class BestFit:
     def velocity(
         self, points: Float[ArrayLike, "n d"], time: float
     ) -> Float[np.ndarray, "n d"]:
-        """Velocities of the law at points of the data, zero where nothing moves."""
+        """Velocities of the law at points of the data, zero where nothing moves.
+
+        Of a law of second order whose velocities were observed the mean of those of the
+        nearest points, in the snapshots before and after, by how near these are in
+        time.
+        """
         x = np.asarray(points, np.float64)
         shape("velocity", "points", x, ("n", self.snapshots.dim))
         finite("velocity", "points", x)
@@ -157,7 +166,11 @@ class BestFit:
         inner = (x - self.units.mean) / self.units.std
         t = self.units.to_model_time(float(time))
         law = Particles.from_samples(jnp.asarray(inner[:, :lead], jnp.float32))
-        if self.fit.kinetic:
+        if self.fit.kinetic and self.fit.correction is None:
+            seen = self.fit.snapshots
+            given = [self.fit.start(k).velocity(0) for k in range(len(seen))]
+            rate = observed_velocity(seen, given, inner[:, :lead], t)
+        elif self.fit.kinetic:
             field: Any = self.fit.correction
             rate = field(law.x, jnp.asarray(t, law.x.dtype))
         else:
@@ -225,6 +238,27 @@ def path_of(question: Question, contest: Contest | None) -> AbstractPath | None:
         return None
     curved = contest[CURVE].energy.value < contest[LINE].energy.value
     return SPLINE if curved else STRAIGHT
+
+
+def observed_velocity(
+    snapshots: Snapshots,
+    velocities: Sequence[Float[ArrayLike, "n d"]],
+    x: Float[np.ndarray, "m d"],
+    time: float,
+) -> Float[np.ndarray, "m d"]:
+    """Velocities of the points of ``snapshots`` that are nearest in place and time."""
+    last = len(snapshots) - 1
+    k = int(np.searchsorted(snapshots.times, time, side="right")) - 1
+    k = min(max(k, 0), last - 1)
+    before, after = snapshots.times[k : k + 2]
+    share = float(np.clip((time - before) / (after - before), 0, 1))
+    found = np.zeros_like(x)
+    for index, weight in ((k, 1 - share), (k + 1, share)):
+        given = np.asarray(velocities[index], np.float64)
+        most = min(_NEAR, len(given))
+        _, near = cKDTree(snapshots[index]).query(x, np.arange(1, most + 1))
+        found += weight * given[near].mean(axis=1)
+    return found
 
 
 def _mass(snapshots: Snapshots, time: float) -> float:

@@ -118,7 +118,12 @@ def _table(
     for k, one in enumerate(contest.standings):
         found = [Interval.of(*scores[k]) for scores in columns.values()]
         rows[one.name] = [each.value * scale for each in found]
-        intervals[one.name] = [(e.low * scale, e.high * scale) for e in found]
+        # W1 is no less than zero, the energy distance without bias may be.
+        least = [0.0] * (len(found) - 1) + [-np.inf]
+        intervals[one.name] = [
+            (max(each.low, end) * scale, each.high * scale)
+            for each, end in zip(found, least, strict=True)
+        ]
     return ScoreTable(
         f"{WHERE[question]}: held out at {label} {times} ({unit(best)})",
         tuple(columns),

@@ -61,7 +61,7 @@ def figures(
             label=_auto.unit(best),
             floor=table.floor,
             intervals=table.intervals,
-            title=f"{WHERE[question]}: the answer that is kept in color",
+            title=f"{WHERE[question]} (in color: the answer that is kept)",
         )
     return figures
 
