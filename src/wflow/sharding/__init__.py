@@ -1,6 +1,7 @@
-"""Populations over several devices: where the rows lie, and nothing else changes."""
+"""Populations over several devices, and many solves: the results stay what they are."""
 
 from ._shard import shard
+from ._solve_many import Solutions, solve_many
 
 
-__all__ = ["shard"]
+__all__ = ["Solutions", "shard", "solve_many"]
