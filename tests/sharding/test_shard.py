@@ -109,16 +109,17 @@ def test_kernel_sums():
     np.testing.assert_allclose(whole, parts, rtol=ROUNDING)
 
 
-def quadratic(friction):
-    bowl = Potential(lambda x: 0.75 * x @ x)
-    return LagrangianFlow(bowl, Learnable(friction))
-
-
 def pair(x, y):
     return jnp.log1p(jnp.sum((x - y) ** 2))
 
 
 BOWL = Potential(lambda x: 0.75 * x @ x)
+
+
+def quadratic(friction):
+    return LagrangianFlow(BOWL, Learnable(friction))
+
+
 FLOWS = {
     "interaction": (GradientFlow(Interaction(pair), Wasserstein()), {}),
     "reaction": (GradientFlow(BOWL, HellingerKantorovich(1.0, 0.7)), {}),
@@ -175,22 +176,45 @@ def snapshots():
     return Snapshots([0.0, 0.3, 0.6], clouds, [-0.2 * x for x in clouds])
 
 
+def train(count, objective, **options):
+    return wf.fit(
+        quadratic(0.3),
+        shard(snapshots(), mesh_of(count)),
+        objective,
+        steps=5,
+        key=jax.random.key(0),
+        chunk=3,
+        progress=False,
+        **options,
+    ).history["loss"]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("objective", [Rollouts(), FlowMatching()])
-def test_trainings(objective):
-    one, four = (
-        wf.fit(
-            quadratic(0.3),
-            shard(snapshots(), mesh_of(count)),
-            objective,
-            steps=5,
-            key=jax.random.key(0),
-            progress=False,
-        )
-        for count in (1, 4)
-    )
-    loss, other = one.history["loss"], four.history["loss"]
+def test_a_training():
+    loss, other = (train(count, Rollouts()) for count in (1, 4))
     np.testing.assert_allclose(other, loss, rtol=1e-8)
+
+
+class Interrupted(Exception):
+    """What a test raises in the midst of a training."""
+
+
+@pytest.mark.slow
+def test_a_training_goes_on_where_there_are_other_devices(tmp_path):
+    def stop(chunk):
+        raise Interrupted
+
+    losses = {}
+    for count, other in ((1, 4), (4, 1)):
+        losses[count] = train(count, FlowMatching())
+        folder = tmp_path / str(count)
+        with pytest.raises(Interrupted):
+            train(count, FlowMatching(), checkpoint_dir=folder, callbacks=[stop])
+        losses[count, other] = train(
+            other, FlowMatching(), checkpoint_dir=folder, resume=True
+        )
+    for found in losses.values():
+        np.testing.assert_allclose(found, losses[1], rtol=1e-8)
 
 
 def test_rows_of_a_training_are_padded_for_the_devices():
