@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,10 @@ from wflow.plotting.report.charts import loss_chart
 from wflow.plotting.report.diagram import Stream, flow_chart
 from wflow.plotting.style import categories
 from wflow.populations import BestFit
+from wflow.studies._tables import read_rows
 
 from . import _auto, _page
+from ._auto_rows import FATES
 from ._times import time_text
 
 
@@ -33,9 +36,12 @@ def sections(
     data: SnapshotFile,
     cells: Cells | None,
     labels: np.ndarray | None,
-    fates: Sequence[Mapping[str, str]] = (),
+    folder: Path,
 ) -> list[Section]:
-    """Motion, what becomes of types, the choice, the data and the trainings."""
+    """Motion, what becomes of types, the choice, the data and the trainings.
+
+    What becomes of types is in a table of the run's ``folder``, where there are any.
+    """
     axes = {
         "labels": p.data.axes.labels or data.layout.coordinates(best.snapshots.dim),
         "equal": p.data.axes.equal,
@@ -50,7 +56,9 @@ def sections(
         ]
     scene = _scene(p, best, data, axes, held, cells, labels)
     found = [Section("The population in motion", _page.motion(scene))]
-    if fates:
+    table = folder / FATES
+    if table.is_file():
+        fates = read_rows(table)
         title = f"What becomes of each {p.annotation}"
         found.append(Section(title, _becoming(p, best, scene, fates)))
     found += [

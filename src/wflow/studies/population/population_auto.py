@@ -13,13 +13,12 @@ from wflow.populations import BestFit, fit_best
 from wflow.populations._best_fit_files import CHOICE, files_of, load_best, save_best
 from wflow.studies import AbstractTask, Log, Outcome
 from wflow.studies._folder import RunDirectory
-from wflow.studies._tables import read_rows
 
 from . import _auto, _auto_page
 from ._auto_figures import figures
 from ._auto_forecast import written
 from ._auto_params import Params
-from ._auto_rows import BATCHES, FATES, batches_of, kept_back, rows_of, same
+from ._auto_rows import BATCHES, batches_of, kept_back, rows_of, same
 from ._data import keep, kept, load, with_data
 from ._params import FileData
 from ._prior import growth_of
@@ -142,10 +141,8 @@ class PopulationAuto(AbstractTask[Params]):
         cells = load_cells(directory.cells) if directory.cells.is_file() else None
         labels = kept_labels(directory, cells, config.annotation)
         data = data_of(config, directory)
-        table = directory.path / FATES
-        fates = read_rows(table) if table.is_file() else ()
         return [
-            *_auto_page.sections(config, best, data, cells, labels, fates),
+            *_auto_page.sections(config, best, data, cells, labels, directory.path),
             *super().sections(config, directory),
         ]
 
