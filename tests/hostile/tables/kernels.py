@@ -130,5 +130,6 @@ TABLE = {
         logw=array([0.0, 1.0, 0.3, 0.2, 0.5]),
     ),
     "AbstractKernel": "a contract",
+    "AbstractPairSum": "a contract",
     "AbstractRadialKernel": "a contract",
 }
