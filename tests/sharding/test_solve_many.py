@@ -93,7 +93,6 @@ def test_over_devices_they_are_those_of_a_loop_whatever_becomes_of_one(one_by_on
         explosions(mesh=mesh_of(4), throw=True)
 
 
-@pytest.mark.slow
 def test_one_after_the_other_they_are_those_of_a_loop_to_the_bit(one_by_one):
     assert_same(explosions(batch_size=1), one_by_one, 0)
 
@@ -110,7 +109,6 @@ def test_one_key_each_or_one_for_all():
             np.testing.assert_allclose(found[i][-1].x, last.x, rtol=ROUNDING)
 
 
-@pytest.mark.slow
 def test_each_stops_when_its_own_time_has_come():
     found = explosions(
         STRENGTHS[::2],
@@ -143,7 +141,6 @@ def test_gradients_over_devices():
         np.testing.assert_allclose(a, b, rtol=1e-5)
 
 
-@pytest.mark.slow
 def test_other_numbers_are_the_same_program_learnable_ones_too():
     for strengths, end in ((STRENGTHS[:3:2], 0.5), (STRENGTHS[2:4], 1.0)):
         one = Explosion(Learnable(1.0, positive=False))
