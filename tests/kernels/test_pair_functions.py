@@ -26,8 +26,15 @@ def one_sided(x, y):
     return jnp.exp(-jnp.sum((x - y) ** 2)) * (2 + jnp.tanh(AXIS @ (y - x)))
 
 
+def distance(x, y):
+    """With a kink where a point meets itself, at which the sum has slope zero."""
+    return jnp.sum(jnp.abs(x - y))
+
+
 @pytest.mark.parametrize("diagonal", [True, False])
-@pytest.mark.parametrize(("pair", "symmetric"), [(mutual, True), (one_sided, False)])
+@pytest.mark.parametrize(
+    ("pair", "symmetric"), [(mutual, True), (distance, True), (one_sided, False)]
+)
 def test_a_field_is_the_derivative_of_the_double_sum(pair, symmetric, diagonal):
     options = {"diagonal": diagonal}
 

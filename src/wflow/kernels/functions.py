@@ -139,7 +139,13 @@ def pair_field(
     total, others = scan_blocks(term, columns, w, block, add)
     if not symmetric:
         total = (total + others[0]) / 2
-    return total[0], total[1:].T
+    field, slope = total[0], total[1:].T
+    if symmetric and diagonal:
+        # Where f has a kink at x = y the derivatives that are taken of its two sides
+        # differ, though not their mean: that of |x - y| may be 1 and -1 there.
+        of_x, of_y = jax.vmap(jax.grad(value, (0, 1)))(x, x)
+        slope = slope + w[:, None] * (of_y - of_x) / 2
+    return field, slope
 
 
 def _function_of_points(
