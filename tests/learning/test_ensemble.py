@@ -7,6 +7,7 @@ import pytest
 from oscillator import N, oscillation
 from scipy import stats
 
+import wflow as wf
 from wflow.energies import Potential
 from wflow.flows import LagrangianFlow
 from wflow.learning import (
@@ -135,6 +136,24 @@ def test_members_differ_and_are_the_same_again(ensemble, snapshots):
 
 
 @pytest.mark.slow
+def test_members_over_devices_are_the_same(ensemble, snapshots):
+    # Learned, so that steps count; three members on two devices.
+    options = OPTIONS | {"optimizer": AdamW(scalar_learning_rate=0.1)}
+    alone = fit_ensemble(harmonic, snapshots, **options)
+    mesh = jax.make_mesh((2,), ("members",))
+    ended = []
+    spread = fit_ensemble(
+        harmonic, snapshots, mesh=mesh, done=lambda m, _: ended.append(m), **options
+    )
+    assert ended == [0, 1, 2]
+    for one, other in zip(alone.members, spread.members, strict=True):
+        assert one.friction == other.friction != ensemble.members[0].friction
+        np.testing.assert_array_equal(one.history["loss"], other.history["loss"])
+    band, other = (e.band(mean, LATER, sizes=9) for e in (alone, spread))
+    np.testing.assert_array_equal(band.high, other.high)
+
+
+@pytest.mark.slow
 def test_points_that_are_followed_start_where_they_were_seen(ensemble, snapshots):
     for forecast in ensemble.forecast([2.0], followed=True):
         np.testing.assert_array_equal(forecast[0], snapshots[3])
@@ -168,3 +187,7 @@ def test_refuses(snapshots):
         fit_ensemble(harmonic, snapshots, **{**OPTIONS, "members": 1})
     with pytest.raises(ValueError, match="'none', 'points' or 'rows', found 'all'"):
         fit_ensemble(harmonic, snapshots, resample="all", **OPTIONS)
+    mesh = jax.make_mesh((2,), ("members",))
+    spread = wf.sharding.shard(snapshots, mesh)
+    with pytest.raises(ValueError, match="rows are in one place with a mesh"):
+        fit_ensemble(harmonic, spread, mesh=mesh, **OPTIONS)

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from wflow.solvers import SolveError
 
 from . import checkpoint
 from .looks import look
-from .loop import Loop, Memory, last
+from .loop import Done, Loop, Memory, Request, driven, last
 from .objective import AbstractObjective
 from .optimizers import AdamW, Optimizer, learning_rates
 from .options import check_options
@@ -153,6 +153,46 @@ def fit(
         >>> print(round(float(found.flow.f.speed.value), 1))
         2.0
     """
+    return driven(
+        fitting(
+            flow,
+            snapshots,
+            objective,
+            steps=steps,
+            key=key,
+            optimizer=optimizer,
+            ema=ema,
+            clip=clip,
+            validation=validation,
+            patience=patience,
+            checkpoint_dir=checkpoint_dir,
+            resume=resume,
+            chunk=chunk,
+            callbacks=callbacks,
+            progress=progress,
+        )
+    )
+
+
+def fitting(
+    flow: AbstractContinuousFlow,
+    snapshots: Snapshots,
+    objective: AbstractObjective | None,
+    *,
+    steps: int,
+    key: PRNGKeyArray,
+    optimizer: Optimizer | None,
+    ema: float,
+    clip: float | None,
+    validation: Snapshots | None,
+    patience: int | None,
+    checkpoint_dir: str | os.PathLike | None,
+    resume: bool,
+    chunk: int,
+    callbacks: Sequence[Callable[[Chunk], Any]],
+    progress: bool,
+) -> Generator[Request, Done, Fit]:
+    """The training of ``fit``, whose chunks are run by whoever asks for the next."""
     what = "a flow without jumps"
     instance("fit", "flow", flow, AbstractContinuousFlow, what)
     instance("fit", "snapshots", snapshots, Snapshots, "Snapshots")
@@ -243,7 +283,7 @@ def fit(
         "or more substeps",
         lambda number: objective.renewed(loss, flow, snapshots, key=key, number=number),
     )
-    memory, timing = loop.run(params, resume=resume)
+    memory, timing = yield from loop.chunks(params, resume=resume)
     return finish(memory.chosen, memory, timing.per_step, timing.compiling)
 
 

@@ -2,22 +2,25 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import ArrayLike, Float, PRNGKeyArray
 
 from wflow.checks import count, function, instance, one_of, random_key
 from wflow.flows import AbstractContinuousFlow
 
-from ._fit import fit
+from ._fit import fit, fitting
 from .bands import Band, Prediction, Statistic, predict, reweighted
+from .loop import Done, Request, driven
 from .objective import AbstractObjective
 from .result import Fit, Start
 from .snapshots import Snapshots
+from .together import driven_together
 
 
 Resample = Literal["none", "points", "rows"]
@@ -164,6 +167,7 @@ def fit_ensemble(
     resample: Resample = "points",
     checkpoint_dir: str | os.PathLike | None = None,
     done: Callable[[int, Fit], Any] | None = None,
+    mesh: Mesh | None = None,
     **options: Any,
 ) -> Ensemble:
     """Fit the same snapshots several times; one compiled program serves all members.
@@ -181,10 +185,15 @@ def fit_ensemble(
             members differ in their random key alone.
         checkpoint_dir: each member has a folder in it.
         done: called with the number of a member and its fit when it is made.
+        mesh: devices that the members are spread over, each with the bits that it has
+            alone; all go on by a chunk at a time. None trains one after the other.
         options: the others of ``fit``.
 
     Raises:
-        ValueError: fewer than two members, an unknown ``resample``, or as ``fit``.
+        TypeError: ``mesh`` is none.
+        ValueError: fewer than two members, an unknown ``resample``, snapshots whose
+            rows are spread over devices with a ``mesh``, or as ``fit``.
+        TrainingError: as ``fit``; with a ``mesh`` after all other members are done.
     """
     function("fit_ensemble", "make_flow", make_flow, "a key")
     instance("fit_ensemble", "snapshots", snapshots, Snapshots, "Snapshots")
@@ -193,8 +202,17 @@ def fit_ensemble(
     key = random_key("fit_ensemble", "key", key)
     if done is not None:
         function("fit_ensemble", "done", done, "the number of a member, a Fit")
-    fits = []
-    for m in range(members):
+    if mesh is not None:
+        what = "a jax.sharding.Mesh or None"
+        mesh = instance("fit_ensemble", "mesh", mesh, Mesh, what)
+        mesh = Mesh(mesh.devices, mesh.axis_names)
+        if snapshots.sharding is not None:
+            raise ValueError(
+                "fit_ensemble: expected snapshots whose rows are in one place with a "
+                "mesh, which members are spread over; found rows over devices."
+            )
+
+    def training(m: int) -> Generator[Request, Done, Fit]:
         flow_key, fit_key, data_key = jax.random.split(jax.random.fold_in(key, m), 3)
         own = snapshots
         if resample != "none":
@@ -204,13 +222,26 @@ def fit_ensemble(
         flow = make_flow(flow_key)
         what = "a function that makes a flow without jumps"
         instance("fit_ensemble", "make_flow", flow, AbstractContinuousFlow, what)
-        member = fit(
-            flow, own, objective, key=fit_key, checkpoint_dir=folder, **options
-        )
+        more = (fit.__kwdefaults__ or {}) | options
+        if mesh is not None and m > 0:
+            more["progress"] = False  # there is room for one bar
+        more |= {"key": fit_key, "checkpoint_dir": folder}
+        return fitting(flow, own, objective, **more)
+
+    fits: dict[int, Fit] = {}
+
+    def ended(m: int, found: Fit) -> None:
         if done is not None:
-            done(m, member)
-        fits.append(member)
-    return Ensemble(tuple(fits), snapshots)
+            done(m, found)
+        fits[m] = found
+
+    if mesh is None:
+        for m in range(members):
+            ended(m, driven(training(m)))
+    else:
+        trainings = [training(m) for m in range(members)]
+        driven_together("fit_ensemble", trainings, mesh, ended)
+    return Ensemble(tuple(fits[m] for m in range(members)), snapshots)
 
 
 def member_folder(m: int) -> str:

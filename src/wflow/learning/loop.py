@@ -2,18 +2,18 @@
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from . import checkpoint
 from .progress import progress_bar
-from .training import Trainer, TrainState, train_chunk
+from .training import Records, Trainer, TrainState, train_chunk
 
 
 class TrainingError(FloatingPointError):
@@ -58,6 +58,20 @@ class Timing(NamedTuple):
     compiling: float
 
 
+class Request(NamedTuple):
+    """What a compiled program is asked for: ``todo`` <= ``size`` steps."""
+
+    trainer: Trainer
+    state: TrainState
+    key: PRNGKeyArray
+    todo: int
+    size: int
+
+
+# What ``train_chunk`` gives: state, records, whether all was finite, and a score.
+Done = tuple[TrainState, Records, Array, Any]
+
+
 class Loop(NamedTuple):
     """A training in chunks of steps, which may go on from its checkpoint.
 
@@ -97,13 +111,19 @@ class Loop(NamedTuple):
             TrainingError: loss or gradient is not finite; the sentence names the step.
             ValueError: the checkpoint is of another training.
         """
+        return driven(self.chunks(params, resume=resume))
+
+    def chunks(
+        self, params: PyTree, *, resume: bool = False
+    ) -> Generator[Request, Done, tuple[Memory, Timing]]:
+        """The same, whose compiled chunks are run by whoever asks for the next."""
         memory = Memory(self.trainer.init(params), {}, params, np.zeros((0, 2)))
         if resume and self.path is not None and self.path.exists():
             memory = self._restored(memory, self.path)
         first, compiling, training = memory.step, 0.0, 0.0
         if not self._done(memory):
             begin = time.perf_counter()
-            *_, score = jax.block_until_ready(self._chunk(memory, 0))
+            *_, score = yield self._chunk(memory, 0)
             compiling = time.perf_counter() - begin
             if memory.step == 0:
                 # The start counts too: no training ends worse than it began.
@@ -118,7 +138,7 @@ class Loop(NamedTuple):
                             trainer = dataclasses.replace(trainer, loss=loss)
                     begin = time.perf_counter()
                     todo = min(self.chunk, steps - memory.step)
-                    out = jax.block_until_ready(self._chunk(memory, todo, trainer))
+                    out = yield self._chunk(memory, todo, trainer)
                     training += time.perf_counter() - begin
                     memory = self._grown(memory, *out)
                     if self.path is not None:
@@ -131,10 +151,9 @@ class Loop(NamedTuple):
 
     def _chunk(
         self, memory: Memory, todo: int, trainer: Trainer | None = None
-    ) -> tuple:
-        count = jnp.asarray(todo, jnp.int32)
+    ) -> Request:
         trainer = self.trainer if trainer is None else trainer
-        return train_chunk(trainer, memory.state, self.key, count, self.chunk)
+        return Request(trainer, memory.state, self.key, todo, self.chunk)
 
     def _header(self, memory: Memory) -> dict[str, Any]:
         return {
@@ -209,6 +228,23 @@ class Loop(NamedTuple):
             return False
         best = memory.scores[np.argmin(memory.scores[:, 1]), 0]
         return memory.step - best >= self.patience
+
+
+T = TypeVar("T")
+
+
+def driven(training: Generator[Request, Done, T]) -> T:
+    """What a training returns whose chunks are run one after the other."""
+    done = None
+    while True:
+        try:
+            asked = training.send(done)
+        except StopIteration as end:
+            return end.value
+        todo = jnp.asarray(asked.todo, jnp.int32)
+        done = jax.block_until_ready(
+            train_chunk(asked.trainer, asked.state, asked.key, todo, asked.size)
+        )
 
 
 def last(records: dict[str, np.ndarray]) -> dict[str, float]:

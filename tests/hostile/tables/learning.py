@@ -318,5 +318,6 @@ TABLE = {
         key=KEYS,
         resample=choice("none"),
         done=given(lambda m, found: None, text="spoiled", other=1.5),
+        mesh=given(None, text="spoiled", other=1.5),
     ),
 }
