@@ -66,6 +66,16 @@ def test_a_differential_is_that_of_the_value(pair):
         np.testing.assert_allclose(mu.w @ found.w, 2 * value, rtol=1e-10)
 
 
+def test_a_pair_may_be_defined_nearby_alone():
+    # Nothing is asked of it but what the cloud asks, where numbers that are none raise.
+    dome = Interaction(lambda x, y: -jnp.sqrt(1 - jnp.sum((x - y) ** 2)))
+    mu = Particles.from_samples(X / 10)
+    _, exact = mu.differential(dome.value)
+    with jax.debug_nans(True):
+        found = dome.differential(mu)
+    np.testing.assert_allclose(found.x, exact.x, rtol=1e-10, atol=1e-16)
+
+
 def test_both_sums_of_a_kernel_in_one_pass():
     kernel = ProductKernel((Matern32(1.0), GaussianKernel(2.0)), (1, 2))
     y, g = jnp.asarray(RNG.normal(size=(7, 3))), jnp.asarray(RNG.normal(size=(7, 2)))

@@ -73,7 +73,7 @@ class Interaction(AbstractEnergy[Law]):
         """Refuse a W that is singular where its points meet, and only there."""
         if any(checks.known(leaf) is None for leaf in _arrays(self.pair)):
             return
-        with jax.ensure_compile_time_eval():
+        with jax.ensure_compile_time_eval(), jax.debug_nans(False):
             point = jnp.linspace(0.1, 0.9, x.shape[1], dtype=x.dtype)
             itself = checks.known(self._pair(point, point))
             apart = checks.known(self._pair(point, point + 1))
@@ -96,7 +96,8 @@ class Interaction(AbstractEnergy[Law]):
         if any(checks.known(leaf) is None for leaf in _arrays(self.pair)):
             return False
         draws = np.random.default_rng(0).normal(size=(2, _PROBES, cloud.dim))
-        with jax.ensure_compile_time_eval():
+        # Some of the points may lie where W is not defined.
+        with jax.ensure_compile_time_eval(), jax.debug_nans(False):
             reach = np.logspace(-1, 1, _PROBES)[:, None]
             x, y = jnp.asarray(draws * reach, cloud.dtype)
             others = [(y, x)] if cloud.period is None else [(y, x), (x + 1, y + 1)]
