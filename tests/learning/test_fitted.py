@@ -1,5 +1,8 @@
 """What a fit can do: forecast, interpolate, report, save."""
 
+import dataclasses
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -129,12 +132,26 @@ def test_the_words_of_a_report_are_those_of_its_intervals():
     )
 
 
+class Frozen(eqx.Module):
+    """An embedding that knows one time alone."""
+
+    embedding: eqx.Module
+
+    def __call__(self, t):
+        return self.embedding(2.0)
+
+
 @pytest.mark.slow
-def test_time_dependent_energies_warn_beyond_training(timed_flow, snapshots):
+def test_time_dependent_energies_stay_as_they_were_beyond_training(
+    timed_flow, snapshots
+):
     fit = Fit(timed_flow, snapshots, snapshots.velocities, {}, step=0.5)
-    with pytest.warns(UserWarning, match="trained up to 2: beyond, it extrapolates"):
-        fit.forecast([2.5], substeps=1)
+    frozen = eqx.tree_at(lambda f: f.energy.time, timed_flow, replace_fn=Frozen)
+    with pytest.warns(UserWarning, match="trained up to 2: beyond, it stays"):
+        later = fit.forecast([2.5], substeps=1)
+        alone = dataclasses.replace(fit, flow=frozen).forecast([2.5], substeps=1)
     fit.interpolate(1.9, substeps=1)
+    np.testing.assert_allclose(later[0], alone[0], rtol=1e-12)
 
 
 def test_save_and_load(tmp_path, flow, snapshots):

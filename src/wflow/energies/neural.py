@@ -26,18 +26,25 @@ class TimeEmbedding(eqx.Module):
     r"""Features of a time for a network.
 
     $e(t) = W_2\,\mathrm{silu}(W_1 t + b_1) + b_2$, shape ``(size,)``.
+
+    Attributes:
+        until: later times are taken for this one; None takes all as they are.
     """
 
     first: eqx.nn.Linear
     second: eqx.nn.Linear
+    until: Float[Array, ""] | None
 
     def __init__(self, size: int, *, key: PRNGKeyArray):
         a, b = jax.random.split(key)
         self.first = eqx.nn.Linear(1, size, key=a)
         self.second = eqx.nn.Linear(size, size, key=b)
+        self.until = None
 
     def __call__(self, t: ArrayLike) -> Float[Array, " size"]:
         t = jnp.asarray(t, self.first.weight.dtype)
+        if self.until is not None:
+            t = jnp.minimum(t, self.until)
         return self.second(jax.nn.silu(self.first(t[None])))
 
 

@@ -1,9 +1,10 @@
 """Clouds carried forward by a fitted law."""
 
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 import diffrax
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,6 +27,8 @@ from .scales import check_scales
 from .snapshots import Snapshots
 from .steppers import has_leapfrog
 
+
+Flow = TypeVar("Flow")
 
 # Steps of a rollout of training, from the first snapshot to the last.
 _MOST_TRAINING = 10_000
@@ -261,10 +264,29 @@ def _untold(owner: str, times: Any, step: float, dtype: np.dtype) -> str:
     )
 
 
+def _is_embedding(node: Any) -> bool:
+    return isinstance(node, TimeEmbedding)
+
+
 def embeds_time(flow: Any) -> bool:
     """Whether a network of the flow has an embedding of time."""
-    is_embedding = lambda node: isinstance(node, TimeEmbedding)
-    return any(map(is_embedding, jax.tree.leaves(flow, is_leaf=is_embedding)))
+    return any(map(_is_embedding, jax.tree.leaves(flow, is_leaf=_is_embedding)))
+
+
+def held(flow: Flow, until: float) -> Flow:
+    """The flow whose networks take times after ``until`` for it.
+
+    What a network makes of times that no snapshot has taught it is arbitrary.
+    """
+
+    def limited(node: Any) -> Any:
+        if not _is_embedding(node):
+            return node
+        last = jnp.asarray(until, node.first.weight.dtype)
+        none = lambda leaf: leaf is None
+        return eqx.tree_at(lambda e: e.until, node, last, is_leaf=none)
+
+    return jax.tree.map(limited, flow, is_leaf=_is_embedding)
 
 
 def depends_on_time(flow: Any, mu: Particles | Phase, times: Any) -> bool:

@@ -17,7 +17,7 @@ from wflow.measures import Particles
 from wflow.parameters.learnable import unwrap
 
 from . import checkpoint
-from ._simulate import carried, embeds_time, simulate
+from ._simulate import carried, embeds_time, held, simulate
 from .baselines import Cloud
 from .clock import read_times, shown
 from .kinds import is_kinetic
@@ -186,6 +186,8 @@ class Fit:
         fit's start velocities were learned or zero, and where no velocities are given,
         a rollout from the first snapshot brings its velocities along.
 
+        A network that knows the time stays, after the last snapshot, as it was there.
+
         Args:
             times: increasing, from the start's time on.
             start: which snapshot to start from.
@@ -274,14 +276,16 @@ class Fit:
         count("Fit", "substeps", substeps)
         last = self.snapshots.times[-1]
         times = read_times("Fit", "times", times)
-        if times[-1] > last and embeds_time(self.flow):
+        flow = self.flow
+        if times[-1] > last and embeds_time(flow):
             warnings.warn(
                 f"the flow depends on time and was trained up to {shown(last)}: "
-                "beyond, it extrapolates its time embedding.",
+                "beyond, it stays as it was then.",
                 stacklevel=3,
             )
+            flow = held(flow, float(last))
         return simulate(
-            self.flow,
+            flow,
             self.start(k),
             times,
             None if self.step is None else self.step / substeps,
