@@ -317,14 +317,13 @@ class RunDirectory:
         return read_columns(self.path / name)
 
     def write_history(self, history: Mapping[str, Sequence[float]]) -> None:
-        """Write columns of one length."""
-        self.write_table(
-            self.history.name,
-            {
-                name: [_number(value) for value in column]
-                for name, column in history.items()
-            },
-        )
+        """Write columns of one length; what is yes or no as 1 or 0."""
+        rows = {name: np.asarray(column) for name, column in history.items()}
+        numbers = {
+            name: (column.astype(int) if column.dtype == bool else column).tolist()
+            for name, column in rows.items()
+        }
+        self.write_table(self.history.name, numbers)
 
     def write_bands(self, columns: Mapping[str, Sequence[str | float]]) -> None:
         """Write columns of one length, one row for each statistic and time."""
