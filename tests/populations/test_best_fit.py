@@ -8,7 +8,7 @@ import pytest
 
 from wflow.learning import Snapshots
 from wflow.learning.paired import Chances, Traced, Truth
-from wflow.populations import _laws, fit_best
+from wflow.populations import _best_fit, _laws, fit_best
 from wflow.populations._answers import Scene
 from wflow.populations._best_fit import BEYOND, observed_velocity
 from wflow.populations._contest import STILL
@@ -100,6 +100,22 @@ def test_observed_velocities_are_those_of_near_points_in_place_and_time():
     # Beyond the snapshots the velocities at the ends are all that is known.
     np.testing.assert_allclose(at(5.0), [2, 12])
     np.testing.assert_allclose(at(-1.0), [0, 10])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", _best_fit.LAWS)
+def test_every_law_answers_where_velocities_are_known(name):
+    x = RNG.normal(size=(30, 2))
+    v = np.broadcast_to([1.0, 0.0], x.shape)
+    times = np.arange(4.0)
+    seen = Snapshots(times, [x + t * v for t in times], [v] * 4)
+    scene = Scene(seen, tuple(range(4)), 2)
+    law = _best_fit.LAWS[name]
+    options = {"path": None, "steps": 2, "padding": 4, "key": jax.random.key(0)}
+    found = _laws.Matched.to(law, scene, between=True, **options)
+    for time in (1.5, 3.5):
+        assert np.isfinite(found(time).x).all()
+    assert found.fit.kinetic == law.second
 
 
 LAWS = {"wells": (wells, 0.35, 6), "spring": (spring, 0.3, 6)}

@@ -105,6 +105,10 @@ class Law:
         """The law matched to all of ``snapshots``; of ``padding`` ones the program."""
         law_key, fit_key = jax.random.split(key)
         flow = self.flow(snapshots.dim, timed=timed, key=law_key)
+        if self.noisy:
+            # Its noise moves points; of points with velocities it would move these.
+            s = snapshots
+            snapshots = Snapshots(s.times, s.clouds, None, s.weights, s.masses)
         if self.second:
             path = None if moving(snapshots) else SplinePath()
         elif self.noisy or self.grows:
