@@ -440,7 +440,7 @@ def test_a_run_that_grows(tmp_path):
     for name in ("w1_mean", "fresh_w1_mean", "growth_correlation"):
         assert again[name] == pytest.approx(metrics[name])
     # Weights in a file sum to the mass: at the start that of the last snapshot.
-    with pytest.warns(match="extrapolates"):
+    with pytest.warns(match="stays as it was"):
         study.forecast(p, directory, [2.0, 3.0], tmp_path / "f.npz", "last_snapshot")
     with np.load(tmp_path / "f.npz") as file:
         np.testing.assert_allclose(file["weights"][:14].sum(), 14 / 8)
