@@ -187,6 +187,8 @@ def test_refuses(snapshots):
         fit_ensemble(harmonic, snapshots, **{**OPTIONS, "members": 1})
     with pytest.raises(ValueError, match="'none', 'points' or 'rows', found 'all'"):
         fit_ensemble(harmonic, snapshots, resample="all", **OPTIONS)
+    with pytest.raises(TypeError, match="'stepps'"):
+        fit_ensemble(harmonic, snapshots, stepps=2, **OPTIONS)
     mesh = jax.make_mesh((2,), ("members",))
     spread = wf.sharding.shard(snapshots, mesh)
     with pytest.raises(ValueError, match="rows are in one place with a mesh"):

@@ -1,6 +1,7 @@
 """Several fits of the same snapshots, whose forecasts differ by what is not known."""
 
 import dataclasses
+import inspect
 import os
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
@@ -190,7 +191,7 @@ def fit_ensemble(
         options: the others of ``fit``.
 
     Raises:
-        TypeError: ``mesh`` is none.
+        TypeError: an argument of another kind, or an option that ``fit`` does not have.
         ValueError: fewer than two members, an unknown ``resample``, snapshots whose
             rows are spread over devices with a ``mesh``, or as ``fit``.
         TrainingError: as ``fit``; with a ``mesh`` after all other members are done.
@@ -222,11 +223,12 @@ def fit_ensemble(
         flow = make_flow(flow_key)
         what = "a function that makes a flow without jumps"
         instance("fit_ensemble", "make_flow", flow, AbstractContinuousFlow, what)
-        more = (fit.__kwdefaults__ or {}) | options
+        more = {**options, "key": fit_key, "checkpoint_dir": folder}
         if mesh is not None and m > 0:
             more["progress"] = False  # there is room for one bar
-        more |= {"key": fit_key, "checkpoint_dir": folder}
-        return fitting(flow, own, objective, **more)
+        asked = inspect.signature(fit).bind(flow, own, objective, **more)
+        asked.apply_defaults()
+        return fitting(*asked.args, **asked.kwargs)
 
     fits: dict[int, Fit] = {}
 

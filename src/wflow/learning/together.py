@@ -1,5 +1,6 @@
 """Several trainings by one compiled program, spread over devices."""
 
+import operator
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
@@ -56,7 +57,7 @@ def driven_together(
             for m in range(len(trainings))
         ]
         trainers = [request.trainer for request in asked]
-        if not kept[0] or any(map(_is_other, trainers, kept[0])):
+        if not kept[0] or any(map(operator.is_not, trainers, kept[0])):
             kept = trainers, _stacked(owner, trainers)
         done = _chunk(owner, asked, kept[1], mesh)
         for m in sorted(running):
@@ -67,10 +68,6 @@ def driven_together(
             f"{owner}: member {m} of {len(trainings)} ended early ({len(failed)} in "
             f"all; the others are done). {error}"
         ) from error
-
-
-def _is_other(one: Any, other: Any) -> bool:
-    return one is not other
 
 
 def _stacked(owner: str, trees: Sequence[PyTree]) -> tuple[PyTree, PyTree]:
