@@ -14,12 +14,14 @@ from wflow.checks import (
     one_of,
     plain_errors,
 )
+from wflow.flows import AbstractContinuousFlow
 from wflow.flows.base import AbstractFlow
 from wflow.measures import AbstractMeasure
 from wflow.measures.base import Moving
 from wflow.parameters.learnable import unwrap
 
 from .integrate import Integrated, Method, Stop
+from .padding import filled, first, traced
 from .problem import Problem, check_parts, ended_early, problem_of, run, told_times
 from .results import RESULTS, SolveError
 from .solution import Solution
@@ -61,7 +63,9 @@ def solve(
 
     Fixed steps have length at most ``dt0`` (default: a hundredth of the whole) and meet
     every saved time. Everything follows the dtype of ``mu0``. Differentiable in the
-    flow's arrays, in ``mu0`` and, where the law is smooth, in the times.
+    flow's arrays, in ``mu0`` and, where the law is smooth, in the times. Other numbers
+    of steps and of saved times compile no other program, up to the next power of two
+    and from 64 on; but saved times do where the saved states have 2^20 numbers or more.
 
     A solve with ``stop`` ends where that number first falls through zero, found as a
     root in time and differentiable through it; ``Solution.stopped`` says whether.
@@ -132,10 +136,16 @@ def solve(
     when = read_times(t0, t1, times, dtype)
     flow = cast(unwrap(flow), dtype)
     problem, key = problem_of(flow, mu0, when, key, **options)
+    asked, rows = None if when.blurred else when.asked, None
+    if isinstance(flow, AbstractContinuousFlow) and not traced(flow, mu0, problem):
+        saves = times is not None
+        problem, asked, rows = filled(problem, asked, mu0.state, saves)
     with plain_errors():
         measures, done, reached, asked, successful = _solve(
-            flow, mu0, key, None if when.blurred else when.asked, problem
+            flow, mu0, key, asked, problem
         )
+    if rows is not None:
+        measures, asked = first((measures, asked), rows)
     method = problem.method
     if throw:
         measures = _raise(measures, done, successful, method, when, flow, mu0)

@@ -17,7 +17,7 @@ from wflow.measures.base import Moving
 
 from .noise import StepNoise
 from .results import RESULTS, SUCCESSFUL
-from .steps import is_finite
+from .steps import GivenSteps, is_finite
 
 
 class Method(NamedTuple):
@@ -27,17 +27,6 @@ class Method(NamedTuple):
     controller: diffrax.AbstractStepSizeController | None
     adjoint: diffrax.AbstractAdjoint
     max_steps: int
-
-
-def step_times(
-    knots: Float[Array, " K"], counts: tuple[int, ...]
-) -> Float[Array, " steps"]:
-    """A grid that meets every knot, with ``counts[k]`` equal steps between them."""
-    pieces = [
-        knots[k] + (knots[k + 1] - knots[k]) * jnp.arange(n, dtype=knots.dtype) / n
-        for k, n in enumerate(counts)
-    ]
-    return jnp.concatenate([*pieces, knots[-1:]])
 
 
 class Integrated(NamedTuple):
@@ -111,7 +100,8 @@ def integrate(
 
     All times are counted from ``origin``, which flow and ``stop`` see added to them:
     that of the whole solve keeps its digits wherever it lies. ``steps`` are the fixed
-    steps' times; None is the method's own controller. After ``stop`` the saved states
+    steps' times, the end once or several times; None is the method's own controller.
+    After ``stop`` the saved states
     are the one where it stopped.
     """
     direction = t1 - t0
@@ -151,7 +141,7 @@ def integrate(
     elif steps is not None:
         # Diffrax itself calls a fixed-step solve successful whatever its state.
         event = diffrax.Event(lambda t, y, args, **kwargs: ~is_finite(y))
-    controller: Any = method.controller if steps is None else diffrax.StepTo(steps)
+    controller: Any = method.controller if steps is None else GivenSteps(steps)
     solution = diffrax.diffeqsolve(
         terms,
         method.solver,

@@ -17,7 +17,7 @@ from wflow.measures import AbstractMeasure
 from wflow.parameters.learnable import unwrap
 
 from .causes import cause
-from .integrate import Integrated, Method, Stop, integrate, step_times
+from .integrate import Integrated, Method, Stop, integrate
 from .methods import method_for
 from .results import RESULTS
 from .segments import (
@@ -28,7 +28,7 @@ from .segments import (
     strang_step,
     with_clocks,
 )
-from .times import Times, check_first_step, step_counts
+from .times import Times, check_first_step, given_steps, step_counts
 
 
 class Problem(NamedTuple):
@@ -39,7 +39,9 @@ class Problem(NamedTuple):
         end: the whole time.
         save: the saved times.
         dt0: the first step, with its sign.
-        counts: fixed steps between start, saved times and end; None is adaptive.
+        steps: times of fixed steps of a flow without jumps; None is adaptive.
+        counts: of one with jumps the fixed steps between start, saved times and end;
+            None is adaptive.
         method: solver, steps and adjoint.
         splitting: of flows with jumps.
         progress: a meter of Diffrax.
@@ -50,6 +52,7 @@ class Problem(NamedTuple):
     end: Float[Array, ""]
     save: Float[Array, " T"]
     dt0: Float[Array, ""] | None
+    steps: Float[Array, " steps"] | None
     counts: tuple[int, ...] | None
     method: Method
     splitting: str
@@ -149,6 +152,9 @@ def problem_of(
     counts = step_counts(when, dt0, dtype) if fixed else None
     _check_resolved(flow, mu0, when, counts)
     first = None if dt0 is None else jnp.asarray(dt0, dtype) * jnp.sign(when.span)
+    steps = None
+    if counts is not None and not jumps:
+        steps, counts = given_steps(when, counts, dtype), None
     if progress is True:
         progress = diffrax.TqdmProgressMeter()
     problem = Problem(
@@ -156,6 +162,7 @@ def problem_of(
         when.span,
         when.save,
         first,
+        steps,
         counts,
         method,
         splitting,
@@ -172,17 +179,13 @@ def run(
     problem: Problem,
 ) -> Integrated:
     """The whole solve, in time since the problem's ``origin``."""
-    origin, end, save, dt0, counts, method, splitting, progress, stop = problem
+    origin, end, save, dt0, steps, counts, method, splitting, progress, stop = problem
     start = jnp.zeros_like(end)
-    knots = jnp.concatenate([start[None], save, end[None]])
     if isinstance(flow, AbstractContinuousFlow):
-        steps = None
-        if counts is not None:
-            kept, ends = _intervals(knots, counts)
-            steps = step_times(ends, tuple(counts[k] for k in kept))
         return integrate(
             flow, mu, origin, start, end, save, steps, dt0, method, key, progress, stop
         )
+    knots = jnp.concatenate([start[None], save, end[None]])
     assert key is not None  # jumps have one
     substeps = 1 if counts is None else max(counts)
     kept, ends = _intervals(knots, counts or (1,) * (len(knots) - 1))

@@ -15,9 +15,10 @@ from wflow.flows.resetting import ScheduledResets
 from wflow.flows.sums import SplitFlow, SumFlow
 from wflow.measures.base import AbstractMeasure, Moving
 
-from .integrate import Integrated, Method, advance, integrate, step_times
+from .integrate import Integrated, Method, advance, integrate
 from .results import RESULTS, SUCCESSFUL
 from .steps import is_finite
+from .times import step_times
 
 
 # A step of a whole flow: (measure, time, length, key) to the measure after it.

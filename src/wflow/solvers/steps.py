@@ -1,4 +1,4 @@
-"""Sizes of adaptive steps."""
+"""Sizes of steps."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, PyTree
+from jaxtyping import Array, Bool, Float, PyTree
 
 from wflow.checks import known
 
@@ -18,6 +18,39 @@ def is_finite(state: PyTree[Array]) -> Bool[Array, ""]:
     """Whether every entry of a state is finite."""
     leaves = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(state)]
     return jnp.all(jnp.stack(leaves))
+
+
+class GivenSteps(diffrax.AbstractStepSizeController):
+    """Steps to given times, the last of which, the end, may come several times."""
+
+    ts: Float[Array, " steps"]
+
+    def wrap(self, direction: Any) -> "GivenSteps":
+        """Diffrax's preparation for a direction of time."""
+        ts = self.ts * direction
+        return GivenSteps(ts)  # pyright: ignore[reportCallIssue]
+
+    def init(self, *args: Any) -> tuple[Any, Any]:
+        """The end of the first step, and the number of the next time."""
+        del args
+        return self.ts[1], 2
+
+    def adapt_step_size(
+        self,
+        t0: Any,
+        t1: Any,
+        y0: Any,
+        y1_candidate: Any,
+        args: Any,
+        y_error: Any,
+        error_order: Any,
+        controller_state: Any,
+    ) -> Any:
+        """The next step; Diffrax's signature."""
+        del t0, y0, y1_candidate, args, y_error, error_order
+        number = controller_state
+        good = diffrax.RESULTS.successful
+        return True, t1, self.ts[number], False, number + 1, good
 
 
 class FiniteSteps(diffrax.AbstractAdaptiveStepSizeController):

@@ -1,6 +1,7 @@
 """Times of a solve: counted from its start, in the precision of the measure."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -243,6 +244,31 @@ def step_counts(
                 "dt0, or solve piece by piece."
             )
     return counts
+
+
+def given_steps(
+    times: Times, counts: tuple[int, ...], dtype: DTypeLike
+) -> Float[Array, " steps"]:
+    """The times of so many fixed steps, rounded once where they are known."""
+    if isinstance(times.save, Tracer) or times.known is None:
+        zero = jnp.zeros_like(times.span)
+        ends = jnp.concatenate([zero[None], times.save, times.span[None]])
+        return step_times(ends, counts)
+    found: Any = step_times(times.known, counts).astype(np.dtype(dtype))
+    return found
+
+
+def step_times(
+    knots: Float[Array, " K"], counts: Sequence[int]
+) -> Float[Array, " steps"]:
+    """A grid that meets every knot, with ``counts[k]`` equal steps between them."""
+    n = np.asarray(counts)
+    interval = np.repeat(np.arange(len(n)), n)
+    number = np.arange(len(interval)) - np.repeat(np.cumsum(n) - n, n)
+    start, gap = knots[interval], (knots[1:] - knots[:-1])[interval]
+    here: Any = np if isinstance(knots, np.ndarray) else jnp
+    steps = start + gap * number.astype(knots.dtype) / n[interval].astype(knots.dtype)
+    return here.concatenate([steps, knots[-1:]])
 
 
 def check_first_step(dt0: ArrayLike | None) -> None:

@@ -17,7 +17,7 @@ from ._setting import Setting
 
 
 # Points of a field along each axis, and of a curve of masses.
-LATTICE, CURVE = 60, 61
+LATTICE, CURVE = 48, 61
 
 
 class Field(NamedTuple):
