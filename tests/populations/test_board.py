@@ -7,7 +7,7 @@ import pytest
 from wflow.learning import Snapshots
 from wflow.learning.paired import Chances, Traced
 from wflow.populations._contest import STILL, Case, Standing
-from wflow.populations._laws import ENERGY, GROWING
+from wflow.populations._laws import ENERGY, GROWING, SECOND
 from wflow.populations.board import (
     BEFORE,
     BLIND,
@@ -18,6 +18,7 @@ from wflow.populations.board import (
     SHIFT,
     Board,
     Row,
+    _blind,
     board,
 )
 
@@ -107,3 +108,20 @@ def test_what_no_board_is_made_of():
         board(seen, key=KEY, others=[1])  # pyright: ignore
     with pytest.raises(ValueError, match="at least three snapshots"):
         board(seen.take([0, 1]), key=KEY)
+
+
+def test_growth_is_chosen_where_masses_tell_what_paths_do_not():
+    rng = np.random.default_rng(0)
+    times = np.arange(5.0)
+    # One of two clusters that stay doubles from time to time.
+    sizes = [(60, 5 * 2**k) for k in range(5)]
+    apart = [
+        np.concatenate([rng.normal(size=(n, 2)), rng.normal(size=(m, 2)) + 6])
+        for n, m in sizes
+    ]
+    counts = np.array([sum(size) for size in sizes], float)
+    assert _blind(Snapshots(times, apart, masses=counts)) is GROWING
+    assert _blind(Snapshots(times[:2], apart[:2], masses=counts[:2])) is GROWING
+    # All points of a parabola multiply alike, which is nothing to a spline.
+    bent = [0.2 * rng.normal(size=(100, 2)) + np.array([t, 0.5 * t**2]) for t in times]
+    assert _blind(Snapshots(times, bent, masses=2.0**times)) is SECOND

@@ -1,11 +1,14 @@
 """Which path a population follows, told from its training snapshots alone."""
 
+from collections.abc import Sequence
+
 import jax
 import numpy as np
+from jaxtyping import Float
 
 from wflow.transport import w1
 
-from .matching_paths import AbstractPath, Coupled, SplinePath, StraightPath, cubic
+from .matching_paths import AbstractPath, Coupled, SplinePath, StraightPath
 from .pairs import Coupling, drawn, plan_between, systematic
 from .snapshots import Snapshots
 
@@ -27,24 +30,46 @@ def chosen_path(
     paths = (StraightPath(), SplinePath())
     if len(snapshots) < 4:
         return paths[0]
+    errors = path_errors(snapshots, paths, coupling, rng)
+    return paths[int(np.argmin(errors))]
+
+
+def path_errors(
+    snapshots: Snapshots,
+    paths: Sequence[AbstractPath],
+    coupling: Coupling,
+    rng: np.random.Generator,
+) -> Float[np.ndarray, " paths"]:
+    """Exact $W_1$ of paths through all others to each inner snapshot, on average.
+
+    Nothing is trained. Masses that paths carry are weights.
+
+    Args:
+        snapshots: three at least.
+        paths: between pairs, each of the same ones.
+        coupling: of neighboring snapshots.
+        rng: draws points of large clouds, and pairs.
+    """
     seen = _thinned(snapshots, rng)
     couple = lambda these, k: plan_between(coupling, these, k, k + 1, _POINTS, rng)
     plans = [couple(seen, k) for k in range(len(seen) - 1)]
     errors = np.zeros(len(paths))
+    key = jax.random.key(0)
     for j in range(1, len(seen) - 1):
         others = seen.take([k for k in range(len(seen)) if k != j])
         through = [*plans[: j - 1], couple(others, j - 1), *plans[j + 1 :]]
         pairs = drawn(others, through, j - 1, _POINTS, rng)
         before, after = others.times[j - 1 : j + 1]
         for i, path in enumerate(paths):
-            ((v0, v1),) = path.slopes([pairs], jax.random.key(0))
+            ((v0, v1),) = path.slopes([pairs], key)
             coupled = Coupled(
                 *pairs.ends, v0, v1, pairs.start, pairs.end, after - before
             )
-            place = cubic(coupled, (seen.times[j] - before) / (after - before))
+            share = (seen.times[j] - before) / (after - before)
+            place = path.sample(coupled, share, key)
             mass = np.asarray(place.logm)
             errors[i] += w1(place.x, seen[j], np.exp(mass - mass.max()), seen.weight(j))
-    return paths[int(np.argmin(errors))]
+    return errors / (len(seen) - 2)
 
 
 def _thinned(snapshots: Snapshots, rng: np.random.Generator) -> Snapshots:

@@ -9,11 +9,20 @@ import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
 from wflow.checks import count, function, instance, random_key
-from wflow.learning import ExactOT, Fit, Snapshots, SplinePath
+from wflow.learning import (
+    ExactOT,
+    Fit,
+    Snapshots,
+    SplinePath,
+    TravelingDirac,
+    WassersteinFisherRao,
+)
 from wflow.learning.baselines import mean_shift, ot_interpolation
+from wflow.learning.couplings import spread
 from wflow.learning.matching_parts import growing
 from wflow.learning.paired import Chances, Drawn, Traced
-from wflow.learning.path_choice import chosen_path
+from wflow.learning.pairs import masses as masses_at
+from wflow.learning.path_choice import chosen_path, path_errors
 from wflow.transport.exact import displacement_interpolation
 
 from ._contest import STILL, Case, Standing
@@ -54,9 +63,10 @@ def board(
     laws that are matched to the others: from the snapshot before, from the first one,
     and from both sides, by a law of time as it runs and one of reversed time. One
     answer is chosen blind: second order where a spline through the training snapshots
-    meets the inner ones better than lines do, else first order (with growth where
-    masses change), from both sides, with the parameters of the best step by pairs kept
-    out of training. Beside it stands the same training at the epoch that the held-out
+    meets the inner ones better than lines do, else first order; with growth, of first
+    order, where masses change and paths that carry them meet the inner ones better than
+    either; from both sides, with the parameters of the best step by pairs kept out of
+    training. Beside it stands the same training at the epoch that the held-out
     snapshot likes best, which is how many published figures are chosen and no forecast.
 
     With ``test``, another sample of the same times, all snapshots train and nothing is
@@ -243,9 +253,21 @@ def _w(held: HoldOut) -> Float[np.ndarray, " n"]:
 def _blind(train: Snapshots) -> Law:
     """The law that the training snapshots speak for."""
     seen, _ = train.standardize()
-    if isinstance(chosen_path(seen, ExactOT(), np.random.default_rng(0)), SplinePath):
-        return SECOND
-    return GROWING if growing(train) else ENERGY
+    path = chosen_path(seen, ExactOT(), np.random.default_rng(0))
+    law = SECOND if isinstance(path, SplinePath) else ENERGY
+    if not growing(train):
+        return law
+    every = range(len(seen))
+    length = spread(list(seen.clouds), [masses_at(seen, k) for k in every])
+    paths = (path, ExactOT()), (TravelingDirac(length), WassersteinFisherRao(length))
+    # With two snapshots nothing can be held out, and masses tell of growth.
+    shape, grown = (
+        path_errors(seen, [one], coupling, np.random.default_rng(0))[0]
+        if len(seen) > 2
+        else 0.0
+        for one, coupling in paths
+    )
+    return GROWING if grown <= shape else law
 
 
 def _reached(law: Law, held: HoldOut, key: PRNGKeyArray, steps: int) -> _Reached:

@@ -50,7 +50,8 @@ def _size(count: int) -> int:
     return max(1 << (count - 1).bit_length(), _LEAST)
 
 
-def _filled(times: Float[np.ndarray, " T"]) -> Float[np.ndarray, " S"]:
+def _filled(times: Any) -> Float[np.ndarray, " S"]:
+    """``times`` of numbers that are known, and copies of the last."""
     found = np.full(_size(len(times)), times[-1])
     found[: len(times)] = times
     return found

@@ -254,8 +254,8 @@ def given_steps(
         zero = jnp.zeros_like(times.span)
         ends = jnp.concatenate([zero[None], times.save, times.span[None]])
         return step_times(ends, counts)
-    found: Any = step_times(times.known, counts).astype(np.dtype(dtype))
-    return found
+    known: Any = times.known
+    return step_times(known, counts).astype(np.dtype(dtype))
 
 
 def step_times(
