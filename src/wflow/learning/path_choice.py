@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -54,7 +55,7 @@ def path_errors(
     couple = lambda these, k: plan_between(coupling, these, k, k + 1, _POINTS, rng)
     plans = [couple(seen, k) for k in range(len(seen) - 1)]
     errors = np.zeros(len(paths))
-    key = jax.random.key(0)
+    key, dtype = jax.random.key(0), jnp.result_type(float)
     for j in range(1, len(seen) - 1):
         others = seen.take([k for k in range(len(seen)) if k != j])
         through = [*plans[: j - 1], couple(others, j - 1), *plans[j + 1 :]]
@@ -62,10 +63,9 @@ def path_errors(
         before, after = others.times[j - 1 : j + 1]
         for i, path in enumerate(paths):
             ((v0, v1),) = path.slopes([pairs], key)
-            coupled = Coupled(
-                *pairs.ends, v0, v1, pairs.start, pairs.end, after - before
-            )
-            share = (seen.times[j] - before) / (after - before)
+            parts = *pairs.ends, v0, v1, pairs.start, pairs.end, after - before
+            coupled = Coupled._make(jnp.asarray(part, dtype) for part in parts)
+            share = jnp.asarray((seen.times[j] - before) / (after - before), dtype)
             place = path.sample(coupled, share, key)
             mass = np.asarray(place.logm)
             errors[i] += w1(place.x, seen[j], np.exp(mass - mass.max()), seen.weight(j))
