@@ -7,8 +7,9 @@ import pytest
 
 from wflow import Particles, Phase, solve
 from wflow.energies import Potential
-from wflow.flows import GradientFlow, LagrangianFlow
+from wflow.flows import GradientFlow, LagrangianFlow, LangevinFlow
 from wflow.geometries import Wasserstein
+from wflow.solvers import _solve
 
 
 CLOUD = Particles.from_samples(jnp.array([[1.0, -0.5], [0.3, 2.0], [-1.0, 0.1]]))
@@ -76,6 +77,18 @@ def test_large_states_are_not_filled_up():
         found = solve(FALL, many, 0.0, 1.0, times=times, dt0=0.5)
         assert len(traces) > number
         assert found.measures.x.shape == (len(times), 6_000, 2)
+
+
+@pytest.mark.slow
+def test_what_is_mapped_over_keys_is_not_filled_up(monkeypatch):
+    # A million keys would save 64 states each.
+    monkeypatch.setattr(_solve, "filled", None)
+    noisy = LangevinFlow(FALL.energy, 1.0)
+    draw = lambda key: solve(noisy, CLOUD, 0.0, 1.0, times=[0.5, 1.0], key=key)
+    found = jax.vmap(lambda key: draw(key).measures.x)(
+        jax.random.split(jax.random.key(0), 5)
+    )
+    assert found.shape == (5, 2, 3, 2)
 
 
 @pytest.mark.slow

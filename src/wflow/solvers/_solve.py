@@ -137,7 +137,7 @@ def solve(
     flow = cast(unwrap(flow), dtype)
     problem, key = problem_of(flow, mu0, when, key, **options)
     asked, rows = None if when.blurred else when.asked, None
-    if isinstance(flow, AbstractContinuousFlow) and not traced(flow, mu0, problem):
+    if isinstance(flow, AbstractContinuousFlow) and not traced(flow, mu0, key, problem):
         saves = times is not None
         problem, asked, rows = filled(problem, asked, mu0.state, saves)
     with plain_errors():

@@ -101,8 +101,7 @@ def integrate(
     All times are counted from ``origin``, which flow and ``stop`` see added to them:
     that of the whole solve keeps its digits wherever it lies. ``steps`` are the fixed
     steps' times, the end once or several times; None is the method's own controller.
-    After ``stop`` the saved states
-    are the one where it stopped.
+    After ``stop`` the saved states are the one where it stopped.
     """
     direction = t1 - t0
     if flow.noise(mu, origin + t0) is None:

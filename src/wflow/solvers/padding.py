@@ -32,8 +32,8 @@ def filled(
     """The problem with its fixed steps filled up, by copies of the end.
 
     And likewise, where ``saves``, its saved times and those that were ``asked`` for,
-    unless the saved states are large. The last is the number of states that are none
-    of copies, None where nothing was filled up.
+    unless the saved states are large. The last is how many of the saved states are
+    asked for; None is all of them.
     """
     save, steps = problem.save, problem.steps
     if steps is not None:

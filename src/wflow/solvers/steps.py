@@ -27,29 +27,17 @@ class GivenSteps(diffrax.AbstractStepSizeController):
 
     def wrap(self, direction: Any) -> "GivenSteps":
         """Diffrax's preparation for a direction of time."""
-        ts = self.ts * direction
-        return GivenSteps(ts)  # pyright: ignore[reportCallIssue]
+        return eqx.tree_at(lambda steps: steps.ts, self, self.ts * direction)
 
     def init(self, *args: Any) -> tuple[Any, Any]:
         """The end of the first step, and the number of the next time."""
         del args
         return self.ts[1], 2
 
-    def adapt_step_size(
-        self,
-        t0: Any,
-        t1: Any,
-        y0: Any,
-        y1_candidate: Any,
-        args: Any,
-        y_error: Any,
-        error_order: Any,
-        controller_state: Any,
-    ) -> Any:
-        """The next step; Diffrax's signature."""
-        del t0, y0, y1_candidate, args, y_error, error_order
-        number = controller_state
-        good = diffrax.RESULTS.successful
+    def adapt_step_size(self, t0: Any, t1: Any, *rest: Any) -> Any:
+        """The next step; the number of its end is the last that Diffrax gives."""
+        del t0
+        number, good = rest[-1], diffrax.RESULTS.successful
         return True, t1, self.ts[number], False, number + 1, good
 
 
